@@ -1,0 +1,199 @@
+"""The correlation card and matrix: which names move together, and how sure that is.
+
+Called by whoever wants to show it, with the store and the instant as arguments; keeps nothing.
+Returns are differences of the logs of bar means, only between directly neighbouring live bars, and
+each pair is judged on the bars both have: never forward-filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["BIN_SECS", "MIN_PAIRS", "corr_card", "corr_matrix", "interval", "moving_together"]
+
+BIN_SECS: Final = (10, 20, 30, 60)
+"""The lengths of correlation bars, in seconds."""
+
+WINDOW_SEC: Final = 3600
+HIGH_VOL_WINDOW_SEC: Final = 900
+
+MIN_PAIRS: Final = 12
+"""Fewer shared returns than this make no correlation."""
+
+TOP: Final = 3
+
+# Differences of bar means overlap, which costs a ninth of the observations.
+_OVERLAP = 1.125
+# Standard deviations that hold 95 % of a normal distribution.
+_Z95 = 1.96
+# A variance this small beside the mean square is rounding: the series is flat.
+_FLAT = 1e-12
+
+# Below this a return is the rounding of a sum of prices, not a move.
+_ROUNDING = 1e-12
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+class Store(Protocol):
+    """What is read of a PulseStore."""
+
+    def bars(
+        self, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
+    ) -> tuple[Floats, Ints]:
+        """Log mean prices and tick counts, two [symbol, bin] arrays."""
+
+    def regime(self, symbol: str, now: float | None = None) -> Any:
+        """The regime of a symbol as it was at ``now``."""
+
+
+class Interval(NamedTuple):
+    """The 95 % confidence interval of a correlation."""
+
+    low: float
+    high: float
+
+
+def corr_card(
+    store: Store, symbols: Sequence[str], base_symbol: str, bin_sec: int, now: float
+) -> dict[str, Any]:
+    """The three of ``symbols`` that move most like, or most against, ``base_symbol``.
+
+    Looks back 15 minutes where the base is ``high_vol``, else 60. Each entry of ``top`` has the
+    symbol, its Pearson ``corr``, the number ``n`` of shared returns and the 95 % interval ``low``
+    to ``high``; pairs with fewer than 12 shared returns or a flat series are left out.
+
+    Raises:
+        ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
+    """
+    regime = store.regime(base_symbol, now)
+    window_sec = HIGH_VOL_WINDOW_SEC if regime == "high_vol" else WINDOW_SEC
+    names = [base_symbol, *dict.fromkeys(s for s in symbols if s != base_symbol)]
+    corr, count = _pairwise(_returns(store, names, bin_sec, window_sec, now))
+    known = [i for i in range(1, len(names)) if not np.isnan(corr[0, i])]
+    known.sort(key=lambda i: (-abs(corr[0, i]), names[i]))
+    top = []
+    for i in known[:TOP]:
+        low, high = interval(float(corr[0, i]), int(count[0, i]))
+        top.append(
+            {
+                "symbol": names[i],
+                "corr": float(corr[0, i]),
+                "n": int(count[0, i]),
+                "low": low,
+                "high": high,
+            }
+        )
+    return {
+        "base": base_symbol,
+        "regime": regime,
+        "window_sec": window_sec,
+        "bin_sec": bin_sec,
+        "top": top,
+    }
+
+
+def corr_matrix(
+    store: Store, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Correlations and numbers of shared returns of every pair, two square frames.
+
+    A correlation is NaN with fewer than 12 shared returns or where a series is flat; its count is
+    always there.
+
+    Raises:
+        ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
+    """
+    names = list(dict.fromkeys(symbols))
+    corr, count = _pairwise(_returns(store, names, bin_sec, window_sec, now))
+    return (
+        pd.DataFrame(corr, index=names, columns=names),
+        pd.DataFrame(count, index=names, columns=names),
+    )
+
+
+def moving_together(
+    store: Store, symbols: Sequence[str], bin_sec: int, now: float, n: int = TOP
+) -> list[dict[str, Any]]:
+    """The ``n`` pairs whose 15-minute correlation differs most from their 60-minute one.
+
+    Only pairs whose two 95 % intervals do not overlap. Each entry has the pair ``a``, ``b``, and
+    ``corr``, ``n``, ``low``, ``high`` of either window with the suffix ``_15m`` or ``_60m``.
+
+    Raises:
+        ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
+    """
+    recent, recent_n = corr_matrix(store, symbols, bin_sec, HIGH_VOL_WINDOW_SEC, now)
+    hour, hour_n = corr_matrix(store, symbols, bin_sec, WINDOW_SEC, now)
+    change = (recent - hour).abs().to_numpy()
+    names = list(recent.columns)
+    pairs = [
+        (i, j) for i in range(len(names)) for j in range(i + 1, len(names)) if change[i, j] >= 0
+    ]
+    pairs.sort(key=lambda pair: -change[pair])
+    found = []
+    for i, j in pairs:
+        now_15m = _described(recent, recent_n, i, j, "15m")
+        now_60m = _described(hour, hour_n, i, j, "60m")
+        if now_15m["low_15m"] > now_60m["high_60m"] or now_15m["high_15m"] < now_60m["low_60m"]:
+            found.append({"a": names[i], "b": names[j], **now_15m, **now_60m})
+    return found[:n]
+
+
+def interval(corr: float, n: int) -> Interval:
+    """The 95 % Fisher interval tanh(atanh r ± 1.96 / sqrt(n/1.125 - 3)).
+
+    NaN with fewer than 12 shared returns.
+    """
+    if n < MIN_PAIRS or corr != corr:
+        return Interval(float("nan"), float("nan"))
+    half = _Z95 / (n / _OVERLAP - 3) ** 0.5
+    with np.errstate(divide="ignore"):  # r = ±1 has no width
+        z = np.arctanh(corr)
+    return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
+
+
+def _described(
+    corr: pd.DataFrame, count: pd.DataFrame, i: int, j: int, suffix: str
+) -> dict[str, Any]:
+    r, n = float(corr.to_numpy()[i, j]), int(count.to_numpy()[i, j])
+    low, high = interval(r, n)
+    return {f"corr_{suffix}": r, f"n_{suffix}": n, f"low_{suffix}": low, f"high_{suffix}": high}
+
+
+def _returns(
+    store: Store, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
+) -> Floats:
+    """Returns between directly neighbouring live bars, [symbol, bar]; NaN where there is none."""
+    if bin_sec not in BIN_SECS:
+        raise ValueError(f"bin_sec is {bin_sec}, expected one of {', '.join(map(str, BIN_SECS))}")
+    logs, _ = store.bars(symbols, bin_sec, window_sec, now)
+    changes: Floats = np.diff(logs, axis=1)
+    changes[np.abs(changes) < _ROUNDING] = 0.0
+    return changes
+
+
+def _pairwise(returns: Floats) -> tuple[Floats, Ints]:
+    """Pearson correlation and number of shared returns of every pair of rows."""
+    live = ~np.isnan(returns)
+    shared = live.astype(np.float64)
+    n = shared @ shared.T
+    # In units of each row's own size, so that neither tiny nor huge moves lose digits.
+    x = np.where(live, returns, 0.0)
+    size = np.abs(x).max(axis=1, initial=0.0, keepdims=True)
+    x /= np.where(size > 0, size, 1.0)
+    total = x @ shared.T
+    square = (x * x) @ shared.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = x @ x.T - total * total.T / n
+        spread = square - total * total / n
+        flat = ~(spread > _FLAT * square)
+        corr = product / np.sqrt(spread * spread.T)
+    corr[flat | flat.T | (n < MIN_PAIRS)] = np.nan
+    return np.clip(corr, -1.0, 1.0), n.astype(np.int32)

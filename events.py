@@ -1,0 +1,256 @@
+"""StressDetector turns metrics into stress events; EventStore keeps the recent ones.
+
+The detector is called by the worker's thread with one snapshot of the store at a time and knows no
+time but the snapshot's own, so a replay at any speed gives the same events. The event store is
+written by the worker and read by anybody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from ticks import HORIZONS_SEC, Event, EventKind, Severity
+
+__all__ = ["THRESHOLDS", "EventStore", "StressDetector"]
+
+THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
+    {
+        "stocks": MappingProxyType({"move_1m": 0.0012, "move_5m": 0.0040, "vol_spike": 0.0030}),
+        "forex": MappingProxyType({"move_1m": 0.0006, "move_5m": 0.0018, "vol_spike": 0.0008}),
+        "crypto": MappingProxyType({"move_1m": 0.0025, "move_5m": 0.0080, "vol_spike": 0.0060}),
+    }
+)
+"""Per asset class and kind, as fractions; moves count in either direction."""
+
+VOL_SPIKE_RATIO: Final = 1.8
+"""A volatility spike is also this many times the symbol's own hourly median."""
+
+REARM_RATIO: Final = 0.8
+"""An event is over when its value has fallen below this share of the threshold."""
+
+ALERT_RATIO: Final = 2.0
+EXTREME_RATIO: Final = 4.0
+
+
+@dataclass(slots=True)
+class _Track:
+    """What the detector remembers of one kind of event on one symbol."""
+
+    event: Event
+    active: bool
+    counted_ts: float
+    """When the event was issued or its count last rose: the cooldown runs from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One value held against one threshold at one instant."""
+
+    kind: EventKind
+    horizon_sec: int
+    value: float
+    threshold: float
+    surprise: float | None
+    from_price: float | None
+    from_ts: float | None
+
+    @property
+    def ratio(self) -> float:
+        return abs(self.value) / self.threshold
+
+
+class StressDetector:
+    """Decides what is stress: fixed thresholds, unusual for the symbol, once per cooldown.
+
+    ``thresholds`` are per asset class and kind; ``min_surprise`` is the least size of a move in
+    the symbol's own standard deviations over the same horizon, where they are known (0 turns the
+    rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Kinds do
+    not mask one another. Not thread-safe: one thread calls it.
+    """
+
+    def __init__(
+        self,
+        thresholds: Mapping[str, Mapping[EventKind, float]] = THRESHOLDS,
+        *,
+        min_surprise: float = 2.5,
+        cooldown_sec: float = 30.0,
+        max_age_sec: float = 60.0,
+    ) -> None:
+        self._thresholds = thresholds
+        self._min_surprise = min_surprise
+        self._cooldown_sec = cooldown_sec
+        self._max_age_sec = max_age_sec
+        self._tracks: dict[tuple[str, EventKind], _Track] = {}
+
+    def check(self, snapshot: Mapping[str, Any], *, history: bool = False) -> list[Event]:
+        """The events that began at this snapshot, and the earlier ones it changes (same ``id``).
+
+        ``snapshot`` is a row of ``PulseStore.snapshots``; ``history`` marks what begins here as
+        found in the past.
+        """
+        age = snapshot["age"]
+        if age is None or age > self._max_age_sec:
+            return []
+        thresholds = self._thresholds[snapshot["asset"]]
+        found = []
+        for reading in (
+            _move("move_1m", "1m", snapshot, thresholds),
+            _move("move_5m", "5m", snapshot, thresholds),
+            _vol_spike(snapshot, thresholds),
+        ):
+            event = reading and self._judge(snapshot, reading, history)
+            if event:
+                found.append(event)
+        return found
+
+    def _judge(self, snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event | None:
+        now = snapshot["now"]
+        key = (snapshot["symbol"], reading.kind)
+        track = self._tracks.get(key)
+        if track is not None and track.active:
+            track.active = self._lasts(track.event, reading, now)
+            if track.active:
+                return self._continued(track, snapshot, reading) if reading.ratio >= 1 else None
+        if reading.ratio < 1 or self._is_usual(reading):
+            return None
+        # By its distance, not its sign: a clock that stepped back must not hold events for ever.
+        if track is not None and abs(now - track.counted_ts) < self._cooldown_sec:
+            if reading.value * track.event.peak < 0:
+                return None  # the other direction waits for the cooldown, then is its own event
+            track.active = True
+            return self._continued(track, snapshot, reading, again=True)
+        event = _begun(snapshot, reading, history)
+        self._tracks[key] = _Track(event, active=True, counted_ts=now)
+        return event
+
+    def _is_usual(self, reading: _Reading) -> bool:
+        return reading.surprise is not None and abs(reading.surprise) < self._min_surprise
+
+    def _lasts(self, event: Event, reading: _Reading, now: float) -> bool:
+        """Whether ``event`` still goes on: same direction, above the re-arm level, no gap."""
+        return (
+            reading.ratio >= REARM_RATIO
+            and reading.value * event.peak > 0
+            and now - event.updated_ts <= reading.horizon_sec
+        )
+
+    def _continued(
+        self, track: _Track, snapshot: Mapping[str, Any], reading: _Reading, *, again: bool = False
+    ) -> Event | None:
+        """The track's event brought up to now; None where there is nothing new to tell."""
+        now = snapshot["now"]
+        before = track.event
+        event = replace(before, updated_ts=now)
+        if again or now - track.counted_ts >= self._cooldown_sec:
+            track.counted_ts = now
+            event = replace(event, count=event.count + 1)
+        if abs(reading.value) > abs(event.peak):
+            peak = _begun(snapshot, reading, event.history)
+            event = replace(
+                peak,
+                id=event.id,
+                ts=event.ts,
+                count=event.count,
+                severity=max(peak.severity, event.severity, key=_SEVERITIES.index),
+            )
+        track.event = event
+        return event if (event.count, event.peak) != (before.count, before.peak) else None
+
+
+class EventStore:
+    """The newest ``max_events`` events, each in its latest state; thread-safe."""
+
+    def __init__(self, max_events: int = 500) -> None:
+        if max_events < 1:
+            raise ValueError(f"max_events is {max_events}, expected at least 1")
+        self._max_events = max_events
+        # Guards the events.
+        self._lock = threading.Lock()
+        self._events: OrderedDict[str, Event] = OrderedDict()
+
+    def add(self, event: Event) -> None:
+        """Take a new event, or the newer state of one already held, which keeps its place."""
+        with self._lock:
+            self._events[event.id] = event
+            if len(self._events) > self._max_events:
+                self._events.popitem(last=False)
+
+    def latest(self, n: int) -> list[Event]:
+        """The ``n`` events that began last, newest first."""
+        with self._lock:
+            events = list(self._events.values())
+        return events[: -n - 1 : -1] if n > 0 else []
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._events)
+
+
+_SEVERITIES: Final[tuple[Severity, ...]] = ("watch", "alert", "extreme")
+
+
+def _move(
+    kind: EventKind,
+    horizon: str,
+    snapshot: Mapping[str, Any],
+    thresholds: Mapping[EventKind, float],
+) -> _Reading | None:
+    value = snapshot[f"ret_{horizon}"]
+    if value is None:
+        return None
+    sigma = snapshot[f"sigma_{horizon}"]
+    return _Reading(
+        kind,
+        HORIZONS_SEC[horizon],
+        value,
+        thresholds[kind],
+        value / sigma if sigma else None,
+        snapshot[f"ref_{horizon}"],
+        snapshot[f"ref_{horizon}_ts"],
+    )
+
+
+def _vol_spike(
+    snapshot: Mapping[str, Any], thresholds: Mapping[EventKind, float]
+) -> _Reading | None:
+    value, median = snapshot["vol_15m"], snapshot["vol_median"]
+    if value is None or median is None:
+        return None
+    threshold = max(thresholds["vol_spike"], VOL_SPIKE_RATIO * median)
+    return _Reading("vol_spike", HORIZONS_SEC["15m"], value, threshold, None, None, None)
+
+
+def _begun(snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event:
+    now = snapshot["now"]
+    return Event(
+        id=f"{reading.kind}:{snapshot['symbol']}:{round(now * 1000)}",
+        kind=reading.kind,
+        symbol=snapshot["symbol"],
+        asset=snapshot["asset"],
+        ts=now,
+        updated_ts=now,
+        horizon_sec=reading.horizon_sec,
+        peak=reading.value,
+        threshold=reading.threshold,
+        severity=_severity(reading.ratio),
+        count=1,
+        from_price=reading.from_price,
+        from_ts=reading.from_ts,
+        to_price=snapshot["last"],
+        to_ts=snapshot["last_ts"],
+        surprise=reading.surprise,
+        vs_peers=snapshot["vs_peers"],
+        regime=snapshot["regime"],
+        history=history,
+    )
+
+
+def _severity(ratio: float) -> Severity:
+    if ratio >= EXTREME_RATIO:
+        return "extreme"
+    return "alert" if ratio >= ALERT_RATIO else "watch"

@@ -1,0 +1,27 @@
+"""Fixtures shared by the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+TAPE = Path(os.environ.get("MARKET_PULSE_TAPE", "../shared/data/tape.csv.gz"))
+IN_CI = os.environ.get("CI") == "true"
+
+
+def missing(what: str) -> None:
+    """Skip because ``what`` is not here; in CI that is a failure."""
+    if IN_CI:
+        pytest.fail(f"{what} is missing, and CI must not go without it")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def tape_path(pytestconfig: pytest.Config) -> Path:
+    """The recorded hour of ticks: MARKET_PULSE_TAPE, or beside the project."""
+    path = pytestconfig.rootpath / TAPE
+    if not path.exists():
+        missing(f"the recorded tape ({TAPE}; set MARKET_PULSE_TAPE to its path)")
+    return path
