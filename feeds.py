@@ -1,0 +1,474 @@
+"""WebSocket feeds: connect, subscribe, watch, reconnect and report, all into one bounded queue.
+
+One ``Feed`` per asset class, run by the worker as tasks of its loop. Event time comes from the
+vendor, the gate's ``now`` from the worker's clock; waiting and watching use the loop's own time.
+The API key is part of the address: nothing here logs, raises or reports an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from gate import TickGate, Verdict
+from ticks import Asset, Tick
+from vendors import Notice, Offer, Word, eodhd
+
+__all__ = ["Feed", "TickQueue", "Timing", "allot"]
+
+# At DEBUG the library prints the request line, key included.
+logging.getLogger("websockets").setLevel(logging.INFO)
+
+_RATE_SEC = 10
+"""Ticks per second are counted over this many seconds."""
+
+_MAX_FRAME_BYTES: Final = 64 * 1024
+"""The vendor's messages have some hundred bytes; a longer one ends the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a feed waits for what, in seconds."""
+
+    open_sec: float = 10.0
+    authorize_sec: float = 10.0
+    close_sec: float = 1.0
+    backoff_floor_sec: float = 0.5
+    backoff_cap_sec: float = 60.0
+    healthy_sec: float = 30.0
+    """Backoff is forgotten after a valid tick on a connection that lived this long."""
+    key_refused_sec: float = 300.0
+    throttled_sec: float = 60.0
+    symbol_limit_sec: float = 60.0
+    """A dead connection's symbols stay counted for up to 105 s, so a limit is worth retrying."""
+    symbol_limit_tries: int = 4
+    single_sec: float = 0.3
+    """How long one symbol's refusal may take: refusals name no symbol, so they are asked singly."""
+    silence_sec: Mapping[Asset, float] = field(default_factory=lambda: eodhd.SILENCE_SEC)
+
+
+class TickQueue:
+    """A bounded queue of ticks within one event loop: when full the oldest goes and is counted."""
+
+    def __init__(self, max_ticks: int = 50_000) -> None:
+        self._max_ticks = max_ticks
+        self._ticks: deque[Tick] = deque()
+        self._snapshots: deque[Tick] = deque(maxlen=1000)
+        self._filled = asyncio.Event()
+        self.dropped: Counter[str] = Counter()
+        """Number of ticks that made room for newer ones, by asset class."""
+
+    def put(self, tick: Tick) -> None:
+        """Add a tick; never waits."""
+        if len(self._ticks) >= self._max_ticks:
+            self.dropped[self._ticks.popleft().asset] += 1
+        self._ticks.append(tick)
+        self._filled.set()
+
+    def put_last(self, tick: Tick) -> None:
+        """Add a tick that may only set a missing last price."""
+        self._snapshots.append(tick)
+        self._filled.set()
+
+    async def wait(self) -> None:
+        """Return when there is something to take."""
+        await self._filled.wait()
+
+    def take(self) -> tuple[list[Tick], list[Tick]]:
+        """Everything there is, in order of arrival: the ticks, and those for a last price only."""
+        ticks, snapshots = list(self._ticks), list(self._snapshots)
+        self._ticks.clear()
+        self._snapshots.clear()
+        self._filled.clear()
+        return ticks, snapshots
+
+    def __len__(self) -> int:
+        return len(self._ticks)
+
+
+class _EndedError(Exception):
+    """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone."""
+
+    def __init__(self, why: str, *, refused: bool = False, wait_sec: float | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.refused = refused
+        self.wait_sec = wait_sec
+
+
+class Feed:
+    """One asset class's connection to the vendor, for as long as ``run`` is running.
+
+    ``clock`` is the worker's, ``is_open`` says whether the market streams at
+    an instant: a closed market may be silent. ``unasked`` are the symbols that found no room in the
+    account's limit. ``rng`` draws the jitter of the backoff.
+    """
+
+    def __init__(
+        self,
+        asset: Asset,
+        symbols: Sequence[str],
+        queue: TickQueue,
+        clock: Callable[[], float],
+        *,
+        timing: Timing | None = None,
+        is_open: Callable[[Asset, float], bool] = eodhd.streams_at,
+        unasked: Sequence[str] = (),
+        rng: random.Random | None = None,
+    ) -> None:
+        self.asset = asset
+        self._symbols = tuple(symbols)
+        self._unasked = tuple(unasked)
+        self._url = ""
+        self._queue = queue
+        self._clock = clock
+        self._timing = timing or Timing()
+        self._is_open = is_open
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._gate = TickGate(asset, self._symbols)
+
+        self.frames = 0
+        """Frames received that were no notice: what a replay waits for."""
+        self._ticks = 0
+        self._heard: set[str] = set()
+        self._rates: deque[tuple[float, int]] = deque(maxlen=_RATE_SEC + 1)
+        self._last_tick_at: float | None = None  # clock
+        self._attempt = 0
+        self._reconnects = 0
+        self._state = "off" if not symbols else "connecting"
+        self._reason = "no symbols" if not symbols else ""
+        self._next_at = 0.0  # clock
+
+        # Of the current connection.
+        self._opened_at = 0.0  # loop time
+        self._subscribed_at = 0.0  # clock
+        self._data_at = 0.0  # loop time of the last offer, or of the opening
+        self._ticked = False
+        self._refused_symbols: dict[str, str] = {}
+        self._refusal: asyncio.Queue[Notice] = asyncio.Queue(maxsize=1)
+
+    async def run(self, url: str) -> None:
+        """Connect to ``url``, which holds the key, read and reconnect, until cancelled."""
+        self._url = url
+        while self._symbols:
+            ended = await self._connection()
+            if self._is_healthy():
+                self._attempt = 0
+            self._attempt += 1
+            self._reconnects += 1
+            delay = self._delay(ended)
+            self._next_at = self._clock() + delay
+            self._set_state("refused" if ended.refused else "reconnecting", ended.why)
+            await asyncio.sleep(delay)
+            self._set_state("connecting" if ended.refused else "reconnecting", ended.why)
+
+    def measure(self, now: float) -> None:
+        """Note the tick count; the worker calls it once a second."""
+        self._rates.append((now, self._ticks))
+
+    def status(self, now: float) -> dict[str, Any]:
+        """What is true of this feed at ``now``; any thread may ask."""
+        state, reason = self._described(now)
+        age = None if self._last_tick_at is None else max(0.0, now - self._last_tick_at)
+        return {
+            "state": state,
+            "reason": reason,
+            "ticks": self._ticks,
+            "ticks_per_sec": self._rate(),
+            "last_tick_age": age,
+            "reconnects": self._reconnects,
+            "dropped": self._queue.dropped[self.asset],
+            "refused": dict(self._gate.refused),
+            "asked": list(self._symbols),
+            # One call of C each: whole even while the loop adds to it.
+            "heard": sorted(list(self._heard)),  # noqa: C414 - sorted() alone would iterate the set
+        }
+
+    # One connection.
+
+    async def _connection(self) -> _EndedError:
+        """Live one connection to its end, and say how it ended."""
+        self._opened_at = self._data_at = asyncio.get_running_loop().time()
+        self._ticked = False
+        self._refused_symbols = {}
+        self._refusal = asyncio.Queue(maxsize=1)
+        try:
+            ws = await self._open()
+            try:
+                await self._authorize(ws)
+                await self._converse(ws)
+            finally:
+                # Shielded: a cancelled close would end in 1011 instead of 1000.
+                await asyncio.shield(ws.close())
+        except _EndedError as ended:
+            return ended
+        except ConnectionClosed as error:
+            # By its code alone: the text is the other side's.
+            frame = error.rcvd or error.sent
+            return _EndedError(f"closed with code {frame.code if frame else 1006}")
+
+    async def _open(self) -> ClientConnection:
+        timing = self._timing
+        local = urlsplit(self._url).hostname in ("127.0.0.1", "localhost", "::1")
+        try:
+            return await connect(
+                self._url,
+                open_timeout=timing.open_sec,
+                close_timeout=timing.close_sec,
+                max_size=_MAX_FRAME_BYTES,
+                compression=None,
+                # A proxy of the environment is for the world, not for this machine.
+                proxy=None if local else True,
+            )
+        except InvalidStatus as error:
+            raise self._rejected(error) from None
+        except TimeoutError:
+            raise _EndedError(f"no answer within {timing.open_sec:g} s") from None
+        except OSError as error:
+            raise _EndedError(f"no connection: {error.strerror or type(error).__name__}") from None
+        except (WebSocketException, ValueError) as error:
+            # Its own text may quote the address.
+            raise _EndedError(f"no WebSocket connection: {type(error).__name__}") from None
+
+    def _rejected(self, error: InvalidStatus) -> _EndedError:
+        code = error.response.status_code
+        if code in (401, 403):
+            return self._key_refused(f"HTTP {code}")
+        if code == 429:
+            after = error.response.headers.get("Retry-After", "")
+            wait_sec = float(after) if after.isdecimal() else 0.0
+            return self._throttled(max(wait_sec, self._timing.throttled_sec))
+        return _EndedError(f"the vendor answered HTTP {code}")
+
+    def _key_refused(self, found: str) -> _EndedError:
+        return _EndedError(
+            f"the vendor refused the API key ({found}): check EODHD_API_KEY and what its plan"
+            " covers, or unset it to run the simulation",
+            refused=True,
+            wait_sec=self._timing.key_refused_sec,
+        )
+
+    def _throttled(self, wait_sec: float) -> _EndedError:
+        return _EndedError("too many connections for the vendor (429)", wait_sec=wait_sec)
+
+    async def _authorize(self, ws: ClientConnection) -> None:
+        """Wait for the vendor's word that the key is good: asking earlier drops the connection."""
+        try:
+            async with asyncio.timeout(self._timing.authorize_sec):
+                while True:
+                    message = eodhd.parse(await ws.recv(decode=False))
+                    if not isinstance(message, Notice):
+                        self._gate.refuse_shape()
+                    elif message.word is Word.AUTHORIZED:
+                        return
+                    else:
+                        self._raise_for(message)
+        except TimeoutError:
+            raise _EndedError(
+                f"no word within {self._timing.authorize_sec:g} s that the key is good"
+            ) from None
+
+    async def _converse(self, ws: ClientConnection) -> NoReturn:
+        self._subscribed_at = self._clock()
+        self._data_at = asyncio.get_running_loop().time()
+        self._set_state("open", "")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(ws))
+                tasks.create_task(self._subscribe(ws))
+                tasks.create_task(self._watch())
+        except* (_EndedError, ConnectionClosed) as group:
+            end = group.exceptions[0]
+        raise end  # outside, where it is not wrapped into another group
+
+    async def _read(self, ws: ClientConnection) -> NoReturn:
+        """The hot path: every frame to the gate, and what passes to the queue."""
+        receive, parse, admit, put = ws.recv, eodhd.parse, self._gate.admit, self._queue.put
+        clock, loop_time = self._clock, asyncio.get_running_loop().time
+        asset, heard = self.asset, self._heard
+        while True:
+            offer = parse(await receive(decode=False))
+            if type(offer) is not Offer:
+                self._hear(offer)
+                continue
+            self.frames += 1
+            self._data_at = loop_time()
+            now = clock()
+            verdict = admit(offer, now)
+            if verdict is Verdict.ENTERS:
+                put(Tick(offer.symbol, asset, offer.ts, offer.price))
+                heard.add(offer.symbol)
+                self._ticks += 1
+                self._ticked = True
+                self._last_tick_at = now
+            elif verdict is Verdict.LAST_ONLY:
+                self._queue.put_last(Tick(offer.symbol, asset, offer.ts, offer.price))
+                heard.add(offer.symbol)
+
+    def _hear(self, message: Notice | Offer | None) -> None:
+        if not isinstance(message, Notice):
+            self.frames += 1
+            self._gate.refuse_shape()
+        elif message.word in (Word.SYMBOL_LIMIT, Word.SYMBOLS_REFUSED):
+            if self._refusal.empty():
+                self._refusal.put_nowait(message)
+        elif message.word is not Word.AUTHORIZED:
+            self._raise_for(message)
+
+    def _raise_for(self, notice: Notice) -> NoReturn:
+        if notice.word is Word.KEY_REFUSED:
+            raise self._key_refused(f"status {notice.code}")
+        if notice.word is Word.THROTTLED:
+            raise self._throttled(self._timing.throttled_sec)
+        if notice.word is Word.BAD_REQUEST:
+            raise _EndedError(
+                f"the vendor did not accept the subscription (status {notice.code})",
+                refused=True,
+                wait_sec=self._timing.key_refused_sec,
+            )
+        raise _EndedError(f"the vendor reported an error (status {notice.code})")
+
+    async def _subscribe(self, ws: ClientConnection) -> None:
+        """Ask for all symbols at once; where the vendor refuses the whole message, one by one.
+
+        What stays refused is asked for again later: a limit may still count a connection that is
+        gone, and an account may change.
+        """
+        await ws.send(eodhd.subscribe(self._symbols))
+        await self._refusal.get()
+        pending, tries = list(self._symbols), 0
+        while pending:
+            pending, limited = await self._ask_singly(ws, pending)
+            tries += 1
+            soon = limited and tries <= self._timing.symbol_limit_tries
+            await asyncio.sleep(
+                self._timing.symbol_limit_sec if soon else self._timing.key_refused_sec
+            )
+
+    async def _ask_singly(
+        self, ws: ClientConnection, symbols: Sequence[str]
+    ) -> tuple[list[str], bool]:
+        """Ask for each symbol; returns those refused, and whether the account is at its limit."""
+        refused: dict[str, str] = {}
+        limited = False
+        for symbol in symbols:
+            if not limited:
+                refusal = await self._ask(ws, symbol)
+                limited = refusal is not None and refusal.word is Word.SYMBOL_LIMIT
+            if refusal is not None:
+                refused[symbol] = refusal.message
+            self._refused_symbols = dict(refused)
+        return list(refused), limited
+
+    async def _ask(self, ws: ClientConnection, symbol: str) -> Notice | None:
+        """Ask for one symbol; the vendor's refusal, or None where it stays quiet."""
+        while not self._refusal.empty():
+            self._refusal.get_nowait()
+        await ws.send(eodhd.subscribe([symbol]))
+        try:
+            async with asyncio.timeout(self._timing.single_sec):
+                return await self._refusal.get()
+        except TimeoutError:
+            return None
+
+    async def _watch(self) -> NoReturn:
+        """End a connection without data while its market streams: pings prove only the socket."""
+        loop = asyncio.get_running_loop()
+        limit = self._timing.silence_sec[self.asset]
+        while True:
+            silent = loop.time() - self._data_at
+            if silent < limit:
+                await asyncio.sleep(limit - silent)
+            elif self._is_open(self.asset, self._clock()) and not self._is_fully_refused():
+                raise _EndedError(f"silent for {limit:g} s")
+            else:
+                await asyncio.sleep(limit)
+
+    # State.
+
+    def _is_fully_refused(self) -> bool:
+        return len(self._refused_symbols) == len(self._symbols)
+
+    def _is_healthy(self) -> bool:
+        lived = asyncio.get_running_loop().time() - self._opened_at
+        return self._ticked and lived >= self._timing.healthy_sec
+
+    def _delay(self, ended: _EndedError) -> float:
+        """Full jitter over an exponential, with a floor; at least what the vendor asked for."""
+        timing = self._timing
+        cap = min(timing.backoff_cap_sec, 2.0 ** min(self._attempt, 30))
+        jitter = self._rng.uniform(timing.backoff_floor_sec, max(timing.backoff_floor_sec, cap))
+        return jitter if ended.wait_sec is None else ended.wait_sec + jitter
+
+    def _set_state(self, state: str, reason: str) -> None:
+        if (state, reason) != (self._state, self._reason):
+            _logger.info("%s feed: %s%s", self.asset, state, reason and f" ({reason})")
+        self._state, self._reason = state, reason
+
+    def _described(self, now: float) -> tuple[str, str]:
+        """State and reason in the words of the status."""
+        if self._state in ("reconnecting", "refused"):
+            wait = max(0.0, self._next_at - now)
+            when = f"next in {wait:.0f} s" if wait > 0 else "now"
+            return self._state, f"{self._reason}; try {self._attempt}, {when}"
+        if self._state != "open":
+            return self._state, self._reason
+        if self._is_fully_refused():
+            return "refused", self._refusals()
+        state, reason = self._open_state(now)
+        return state, "; ".join(filter(None, (reason, self._refusals(), self._over_limit())))
+
+    def _open_state(self, now: float) -> tuple[str, str]:
+        last = self._last_tick_at if self._ticked else None
+        quiet = now - (self._subscribed_at if last is None else last)
+        if quiet < self._timing.silence_sec[self.asset] / 2:
+            return ("connecting", "waiting for the first tick") if last is None else ("live", "")
+        if not self._is_open(self.asset, now):
+            return "closed market", ""
+        return "silent", f"no tick for {quiet:.0f} s"
+
+    def _refusals(self) -> str:
+        if not self._refused_symbols:
+            return ""
+        messages = sorted(set(self._refused_symbols.values()))
+        return f"the vendor refused {', '.join(self._refused_symbols)}: {', '.join(messages)}"
+
+    def _over_limit(self) -> str:
+        if not self._unasked:
+            return ""
+        return f"over the account's {eodhd.SYMBOL_LIMIT} symbols: {', '.join(self._unasked)}"
+
+    def _rate(self) -> float:
+        rates = list(self._rates)
+        if len(rates) < 2 or rates[-1][0] <= rates[0][0]:
+            return 0.0
+        (first, before), (last, after) = rates[0], rates[-1]
+        return (after - before) / (last - first)
+
+
+def allot(wanted: Mapping[Asset, Sequence[str]], limit: int) -> dict[Asset, list[str]]:
+    """The symbols that fit into an account-wide ``limit``, each class giving up its last ones.
+
+    The classes take turns, so that a long list of one leaves room for the others.
+    """
+    chosen: dict[Asset, list[str]] = {asset: [] for asset in wanted}
+    room = limit
+    longest = max(map(len, wanted.values()), default=0)
+    for place in range(longest):
+        for asset, symbols in wanted.items():
+            if place < len(symbols) and room > 0:
+                chosen[asset].append(symbols[place])
+                room -= 1
+    return chosen
+
+
+_logger = logging.getLogger(__name__)

@@ -1,0 +1,153 @@
+"""TickGate: which of a feed's offered prices may be believed.
+
+One gate per feed, called by it for every offer, with the worker's clock as an argument. A refused
+offer is counted by its reason and changes nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
+
+from ticks import Asset
+from vendors import Offer
+
+__all__ = ["FAR_OFF", "MAX_AGE_SEC", "MAX_LEAD_SEC", "TickGate", "Verdict"]
+
+MAX_LEAD_SEC: Final = 2.0
+"""A tick stamped further ahead of the clock than this is refused."""
+
+MAX_AGE_SEC: Final = 60.0
+"""An older tick is a snapshot: the last price where there is none, and in no window."""
+
+FAR_OFF: Final[Mapping[Asset, float]] = MappingProxyType(
+    {"stocks": 0.03, "forex": 0.005, "crypto": 0.03}
+)
+"""Distance from the recent median, as a fraction, that no price may have unconfirmed."""
+
+RECENT: Final = 25
+AGREEING: Final = 3
+# Deviations of the symbol's own tick-to-tick returns that are still no surprise.
+_DEVIATIONS = 10.0
+# The median moves little with one tick: it is taken anew for every eighth, and before any refusal.
+_REVIEW_EVERY = 8
+
+
+class Verdict(Enum):
+    """What to do with an offer."""
+
+    REFUSED = 0
+    ENTERS = 1
+    LAST_ONLY = 2
+
+
+@dataclass(slots=True)
+class _Level:
+    """Where one symbol has been trading."""
+
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    low: float = 0.0
+    high: float = 0.0
+    unreviewed: int = 0
+    suspects: list[tuple[float, float]] = field(default_factory=list)
+    """Time and price of the quarantined offers since the last accepted one."""
+
+
+class TickGate:
+    """Judges the offers of one asset class for the ``symbols`` subscribed to.
+
+    In this order: shape, finite and positive, time, crossed quote, trade condition, subscribed,
+    far off. A price far from the recent median is quarantined until three different ones agree, so
+    that a real jump passes with its third tick and a bad print never does.
+    """
+
+    def __init__(self, asset: Asset, symbols: Iterable[str]) -> None:
+        self._far_off = FAR_OFF[asset]
+        self._levels = {symbol: _Level() for symbol in symbols}
+        self.refused: Counter[str] = Counter()
+        """Number of refused offers by reason."""
+
+    def refuse_shape(self) -> None:
+        """Count a frame that was no offer at all."""
+        self.refused["shape"] += 1
+
+    def admit(self, offer: Offer, now: float) -> Verdict:
+        """Judge one offer at the instant ``now``."""
+        symbol, ts, price, flaw = offer
+        level = self._levels.get(symbol)
+        if (
+            level is not None
+            and level.low < price < level.high
+            and -MAX_LEAD_SEC <= now - ts <= MAX_AGE_SEC
+            and not flaw
+            and level.unreviewed < _REVIEW_EVERY
+            and not level.suspects
+        ):
+            level.recent.append(price)
+            level.unreviewed += 1
+            return Verdict.ENTERS
+        reason = self._objection(offer, level, now)
+        if reason:
+            self.refused[reason] += 1
+            return Verdict.LAST_ONLY if reason == "old" else Verdict.REFUSED
+        return Verdict.ENTERS
+
+    def _objection(self, offer: Offer, level: _Level | None, now: float) -> str:
+        """The first reason against ``offer``, or nothing."""
+        if not 0.0 < offer.price < math.inf:
+            return "price"
+        if not math.isfinite(offer.ts) or offer.ts > now + MAX_LEAD_SEC:
+            return "future"
+        if offer.flaw:
+            return offer.flaw
+        if level is None:
+            return "unsubscribed"
+        if now - offer.ts > MAX_AGE_SEC:
+            return "old"
+        return "" if self._is_credible(offer, level) else "far off"
+
+    def _is_credible(self, offer: Offer, level: _Level) -> bool:
+        self._review(level)
+        if level.recent and not self._is_near(offer.price, level):
+            if not self._is_confirmed(offer, level):
+                return False
+            level.recent.clear()  # the old level says nothing about the new one
+        level.suspects.clear()
+        level.recent.append(offer.price)
+        if len(level.recent) == 1:
+            self._review(level)
+        return True
+
+    def _is_near(self, price: float, level: _Level) -> bool:
+        if level.low < price < level.high:
+            return True
+        middle = math.sqrt(level.low * level.high)
+        return abs(math.log(price / middle)) < _DEVIATIONS * _tick_deviation(level.recent)
+
+    def _is_confirmed(self, offer: Offer, level: _Level) -> bool:
+        """Quarantine ``offer``; true when the last three in quarantine agree."""
+        if not level.suspects or level.suspects[-1][0] != offer.ts:  # a repeat confirms nothing
+            level.suspects.append((offer.ts, offer.price))
+        del level.suspects[:-AGREEING]
+        prices = [price for _, price in level.suspects]
+        return len(prices) == AGREEING and math.log(max(prices) / min(prices)) <= self._far_off / 4
+
+    def _review(self, level: _Level) -> None:
+        level.unreviewed = 0
+        if level.recent:
+            median = sorted(level.recent)[len(level.recent) // 2]
+            level.low = median * math.exp(-self._far_off)
+            level.high = median * math.exp(self._far_off)
+
+
+def _tick_deviation(prices: Iterable[float]) -> float:
+    """Standard deviation of the tick-to-tick log returns around 0."""
+    logs = [math.log(price) for price in prices]
+    squares = [(after - before) ** 2 for before, after in pairwise(logs)]
+    return math.sqrt(sum(squares) / len(squares)) if squares else 0.0

@@ -1,0 +1,324 @@
+"""Settings: the environment and a TOML file as one frozen, checked object.
+
+Read once by the page before it asks for the worker. The environment wins over the file; the API
+key may also stand in Streamlit's ``secrets.toml``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from ticks import ASSETS, WINDOW_SEC, Asset, EventKind, MarketPulseError
+
+__all__ = ["DEFAULT_WATCHLIST", "Settings", "SettingsError", "load"]
+
+DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
+    {
+        "stocks": ("AAPL", "TSLA", "NVDA", "AMZN", "MSFT", "META", "GOOGL"),
+        "forex": ("EURUSD", "USDINR", "USDJPY", "GBPUSD", "AUDUSD"),
+        "crypto": ("BTC-USD", "ETH-USD", "BTC-USDT", "ETH-USDT", "SOL-USDT"),
+    }
+)
+
+DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
+
+_HERE = Path(__file__).resolve().parent
+_CONFIG = _HERE / "market_pulse.toml"
+_SECRETS = (_HERE / ".streamlit" / "secrets.toml", Path.home() / ".streamlit" / "secrets.toml")
+
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
+_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
+
+_FILE_KEYS = ("source", "eodhd_url", "seed", "speed", "window_sec", "watchlist", "stress")
+_STRESS_KEYS = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
+
+Source = Literal["simulated", "eodhd", "replay"]
+
+
+class SettingsError(MarketPulseError):
+    """A setting is malformed: what was found, what was expected, what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the worker needs to know, checked."""
+
+    source: Source
+    replay_file: Path | None = None
+    """The tape, where ``source`` is ``replay``."""
+    api_key: str = field(default="", repr=False)
+    eodhd_url: str = DEFAULT_EODHD_URL
+    seed: int = 0
+    """Of the simulated market."""
+    speed: float = 1.0
+    """Of a replay, in tape seconds per second; infinite: as fast as possible."""
+    window_sec: int = WINDOW_SEC
+    """How much history is kept in memory."""
+    watchlist: Mapping[Asset, tuple[str, ...]] | None = None
+    """The symbols to watch per asset class; None: the source's own."""
+    thresholds: Mapping[Asset, Mapping[EventKind, float]] = field(default_factory=dict)
+    """Stress thresholds that differ from the detector's own, as fractions."""
+    min_surprise: float = 2.5
+    cooldown_sec: float = 30.0
+    max_events: int = 500
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: in one sentence that names the setting, never the key's value.
+    """
+    _reject_unknown_variables(environ)
+    file, name = _read_config(environ)
+    _reject_unknown(file, _FILE_KEYS, name)
+    key = environ.get("EODHD_API_KEY", "").strip() or _secret("EODHD_API_KEY")
+
+    def given(variable: str, entry: str) -> tuple[Any, str]:
+        """The value of a setting, and where it was found."""
+        value = environ.get(variable, "").strip()
+        return (value, variable) if value else (file.get(entry), f"{entry} in {name}")
+
+    source, replay_file = _source(*given("MARKET_PULSE_SOURCE", "source"), key)
+    seed = _seed(*given("MARKET_PULSE_SEED", "seed"))
+    speed = _speed(*given("MARKET_PULSE_SPEED", "speed"))
+    stress = _table(file.get("stress", {}), f"[stress] in {name}")
+    _reject_unknown(stress, _STRESS_KEYS, f"[stress] in {name}")
+    return Settings(
+        source=source,
+        replay_file=replay_file,
+        api_key=key,
+        eodhd_url=_url(*given("MARKET_PULSE_EODHD_URL", "eodhd_url")),
+        seed=seed,
+        speed=speed,
+        window_sec=_window(file.get("window_sec"), f"window_sec in {name}"),
+        watchlist=_watchlist(file.get("watchlist"), f"[watchlist] in {name}"),
+        thresholds=_thresholds(stress, name),
+        min_surprise=_at_least(stress, "min_surprise", 2.5, 0.0, name),
+        cooldown_sec=_at_least(stress, "cooldown_sec", 30.0, 0.0, name),
+        max_events=int(_at_least(stress, "max_events", 500.0, 1.0, name)),
+    )
+
+
+_VARIABLES = (
+    "MARKET_PULSE_SOURCE",
+    "MARKET_PULSE_EODHD_URL",
+    "MARKET_PULSE_SEED",
+    "MARKET_PULSE_SPEED",
+    "MARKET_PULSE_CONFIG",
+)
+# The tests' own, and one that is spoken for: neither is read here.
+_OTHER_VARIABLES = ("MARKET_PULSE_TAPE", "MARKET_PULSE_DATA")
+
+
+def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
+    for name in environ:
+        if name.startswith("MARKET_PULSE_") and name not in (*_VARIABLES, *_OTHER_VARIABLES):
+            raise SettingsError(
+                f"{name} is not a setting, expected one of {', '.join(_VARIABLES)}:"
+                f" {_advice(name, _VARIABLES)}"
+            )
+
+
+def _advice(found: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(found, known, n=1)
+    return f"did you mean {close[0]}?" if close else "remove it"
+
+
+def _reject_unknown(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise SettingsError(
+                f"{where} has {key!r}, expected only {', '.join(known)}: {_advice(key, known)}"
+            )
+
+
+def _read_config(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """The TOML file's content, empty where there is none, and its name."""
+    chosen = environ.get("MARKET_PULSE_CONFIG", "").strip()
+    path = Path(chosen).expanduser() if chosen else _CONFIG
+    if not chosen and not path.exists():
+        return {}, path.name
+    return _read_toml(path), path.name
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"the settings file {path} cannot be read ({error.strerror}):"
+            " expected a TOML file, check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(
+            f"the settings file {path} is not text, expected TOML in UTF-8: save it as such"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"the settings file {path} is not valid TOML ({error}): mend that place"
+        ) from None
+
+
+def _secret(name: str) -> str:
+    """A value of Streamlit's secrets, empty where there is none."""
+    for path in _SECRETS:
+        if path.exists():
+            try:
+                value = tomllib.loads(path.read_text("utf-8")).get(name, "")
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+                # Not its own words: they could quote the line with the key.
+                raise SettingsError(
+                    f'{path} is not readable TOML, expected lines like {name} = "...": mend it'
+                ) from None
+            if not isinstance(value, str):
+                raise SettingsError(f"{name} in {path} is not text: put it in quotes")
+            if value.strip():
+                return value.strip()
+    return ""
+
+
+def _source(value: Any, where: str, key: str) -> tuple[Source, Path | None]:
+    if value is None:
+        return ("eodhd" if key else "simulated"), None
+    if value == "simulated":
+        return "simulated", None
+    if value == "eodhd":
+        if not key:
+            raise SettingsError(
+                f"{where} is eodhd but EODHD_API_KEY is not set: set it (the public key is demo),"
+                " or choose simulated"
+            )
+        return "eodhd", None
+    if isinstance(value, str) and value.startswith("replay:") and value != "replay:":
+        path = Path(value.removeprefix("replay:")).expanduser()
+        if not path.is_file():
+            raise SettingsError(f"{where} names {path}, which is no file: check the path")
+        return "replay", path
+    raise SettingsError(f"{where} is {value!r}, expected simulated, eodhd or replay:FILE")
+
+
+def _seed(value: Any, where: str) -> int:
+    if value is None:
+        return random.SystemRandom().randrange(1_000_000)
+    try:
+        seed = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"{where} is {value!r}, expected a whole number from 0 to {2**32 - 1}")
+    return seed
+
+
+def _speed(value: Any, where: str) -> float:
+    if value is None:
+        return 1.0
+    try:
+        speed = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        speed = math.nan
+    if not speed > 0:
+        raise SettingsError(
+            f"{where} is {value!r}, expected a positive number such as 1 or 60,"
+            " or inf for as fast as possible"
+        )
+    return speed
+
+
+def _window(value: Any, where: str) -> int:
+    if value is None:
+        return WINDOW_SEC
+    if not isinstance(value, int) or value % 60 or not 1200 <= value <= 86400:
+        raise SettingsError(
+            f"{where} is {value!r}, expected a multiple of 60 seconds from 1200 to 86400"
+        )
+    return value
+
+
+def _url(value: Any, where: str) -> str:
+    if value is None:
+        return DEFAULT_EODHD_URL
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in ("ws", "wss") or not parts.netloc or parts.query:
+        # Not the value: a pasted address may hold the key.
+        raise SettingsError(
+            f"{where} is no WebSocket address, expected one like {DEFAULT_EODHD_URL}"
+            " without the key"
+        )
+    return str(value)
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} is {value!r}, expected a table")
+    return value
+
+
+def _watchlist(value: Any, where: str) -> Mapping[Asset, tuple[str, ...]] | None:
+    if value is None:
+        return None
+    table = _table(value, where)
+    _reject_unknown(table, ASSETS, where)
+    chosen = {asset: _symbols(table.get(asset, []), f"{asset} of {where}") for asset in ASSETS}
+    every = [symbol for symbols in chosen.values() for symbol in symbols]
+    if not every:
+        raise SettingsError(f"{where} has no symbol, expected at least one")
+    twice = sorted({symbol for symbol in every if every.count(symbol) > 1})
+    if twice:
+        raise SettingsError(f"{where} has {twice[0]} in two asset classes, expected it in one")
+    return MappingProxyType(chosen)
+
+
+def _symbols(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise SettingsError(f'{where} is {value!r}, expected a list such as ["AAPL", "MSFT"]')
+    symbols = []
+    for entry in value:
+        symbol = entry.strip().upper() if isinstance(entry, str) else ""
+        if not _SYMBOL.fullmatch(symbol):
+            raise SettingsError(
+                f"{where} has {entry!r}, expected a symbol such as AAPL, EURUSD or BTC-USD"
+            )
+        symbols.append(symbol)
+    return tuple(dict.fromkeys(symbols))
+
+
+def _thresholds(stress: Mapping[str, Any], name: str) -> Mapping[Asset, Mapping[EventKind, float]]:
+    chosen: dict[Asset, Mapping[EventKind, float]] = {}
+    for asset in ASSETS:
+        where = f"[stress.{asset}] in {name}"
+        table = _table(stress.get(asset, {}), where)
+        _reject_unknown(table, _KINDS, where)
+        for kind, value in table.items():
+            if not _is_number(value) or not 0 < value < 1:
+                raise SettingsError(
+                    f"{kind} of {where} is {value!r},"
+                    " expected a fraction between 0 and 1 (0.0025 is 0.25 %)"
+                )
+        if table:
+            chosen[asset] = MappingProxyType(cast("dict[EventKind, float]", table))
+    return MappingProxyType(chosen)
+
+
+def _at_least(table: Mapping[str, Any], key: str, default: float, least: float, name: str) -> float:
+    value = table.get(key, default)
+    if not _is_number(value) or not least <= value < math.inf:
+        raise SettingsError(
+            f"{key} of [stress] in {name} is {value!r}, expected a number of at least {least:g}"
+        )
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

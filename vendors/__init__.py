@@ -1,0 +1,46 @@
+"""What every wire format is translated into: offers of a price, and words from the vendor.
+
+One module per vendor beside this one; each is pure: addresses, messages to send, and a ``parse`` of
+one received frame.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+__all__ = ["Notice", "Offer", "Word"]
+
+Flaw = Literal["", "crossed", "condition"]
+
+
+class Offer(NamedTuple):
+    """A price as the vendor sent it, not yet trusted."""
+
+    symbol: str
+    ts: float
+    """Event time in seconds since the epoch."""
+    price: float
+    """A trade's price or a quote's mid; NaN where the vendor's number was none or not positive."""
+    flaw: Flaw
+    """What the vendor's own fields say against it."""
+
+
+class Word(StrEnum):
+    """What a vendor's control message means for the connection."""
+
+    AUTHORIZED = "authorized"
+    KEY_REFUSED = "key refused"
+    SYMBOL_LIMIT = "symbol limit"
+    SYMBOLS_REFUSED = "symbols refused"
+    BAD_REQUEST = "bad request"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server error"
+
+
+class Notice(NamedTuple):
+    """A control message."""
+
+    word: Word
+    code: int
+    message: str

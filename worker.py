@@ -1,0 +1,396 @@
+"""Worker: the daemon thread and its asyncio loop that wire the feeds to the store and the detector.
+
+One per process, whatever the number of tabs: ``shared`` hands it out. The thread writes the store
+and the events; any other thread reads them, and ``status``, ``pulse`` and ``correlation``. There is
+one clock, the worker's: the wall clock, or a replay's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import sys
+import threading
+import time
+import traceback
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import groupby
+from typing import Any, Final
+from urllib.parse import quote
+
+import pandas as pd
+
+from correlation import corr_card
+from events import THRESHOLDS, EventStore, StressDetector
+from feeds import Feed, TickQueue, Timing, allot
+from market import Market, Tape
+from pulse_store import PulseStore, to_snapshots
+from settings import DEFAULT_WATCHLIST, Settings
+from simulator import Exchange
+from ticks import ASSETS, Asset, Event, Tick
+from vendors import eodhd
+
+__all__ = ["Worker", "shared", "stop_shared"]
+
+# A second's frame is looked at when the second is over, at the last instant that belongs to it.
+_SECOND_END: Final = 0.999
+
+# The embedded exchange takes any key.
+_EMBEDDED_KEY: Final = "embedded"
+
+_CATCH_UP_SEC: Final = 5.0
+"""A replay waits this long for frames that a broken connection may have lost."""
+
+_RESTART_CAP_SEC: Final = 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Everything that runs behind the page, started and stopped as one.
+
+    ``timing`` are the feeds' waiting times; ``clock`` is the wall clock of a source that is not a
+    replay.
+
+    Raises:
+        TapeError: when the tape to replay cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._tape = Tape.load(settings.replay_file) if settings.replay_file else None
+        self._tape_now = self._tape.start if self._tape else 0.0
+        self._clock = clock if self._tape is None else lambda: self._tape_now
+        self._store = PulseStore(settings.window_sec)
+        self._events = EventStore(settings.max_events)
+        self._detector = StressDetector(
+            {
+                asset: {**THRESHOLDS[asset], **settings.thresholds.get(asset, {})}
+                for asset in ASSETS
+            },
+            min_surprise=settings.min_surprise,
+            cooldown_sec=settings.cooldown_sec,
+        )
+        self._queue = TickQueue()
+        wanted = self._watchlist()
+        asked = allot(wanted, eodhd.SYMBOL_LIMIT)
+        self._feeds: dict[Asset, Feed] = {
+            asset: Feed(
+                asset,
+                asked[asset],
+                self._queue,
+                self._clock,
+                timing=timing,
+                is_open=self._streams_at,
+                unasked=wanted[asset][len(asked[asset]) :],
+            )
+            for asset in ASSETS
+        }
+        self._lost = dict.fromkeys(ASSETS, 0)
+        self._started_at: float | None = None
+        self._pulse: tuple[float, pd.DataFrame] = (self._clock(), self._store.frame(0.0))
+        self._faults: dict[str, dict[str, Any]] = {}
+        # Guards the cards, which readers fill.
+        self._cards_lock = threading.Lock()
+        self._cards: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="market-pulse", daemon=True)
+        self.ready = threading.Event()
+        """Set when the first frame is there."""
+
+    # For the owner.
+
+    def start(self) -> None:
+        """Start the thread; returns at once."""
+        self._started_at = time.time()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the sockets and end the thread; may be called again, and from any thread."""
+        if self._loop is not None:
+            # The loop may have closed by itself in between.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10)
+
+    def alive(self) -> bool:
+        """Whether the thread is running."""
+        return self._thread.is_alive()
+
+    # For readers.
+
+    @property
+    def store(self) -> PulseStore:
+        """The rolling prices."""
+        return self._store
+
+    @property
+    def events(self) -> EventStore:
+        """The stress events."""
+        return self._events
+
+    def pulse(self) -> tuple[float, pd.DataFrame]:
+        """The newest complete second: its instant, and the frame computed once for all readers."""
+        return self._pulse
+
+    def correlation(self, base: str, bin_sec: int, assets: tuple[str, ...]) -> dict[str, Any]:
+        """The correlation card of ``base`` among the symbols of ``assets`` at the pulse's instant.
+
+        Computed once per second for all who ask alike.
+        """
+        now, frame = self._pulse
+        key = (now, base, bin_sec, assets)
+        with self._cards_lock:
+            card = self._cards.get(key)
+        if card is None:
+            symbols = [str(s) for s in frame.index[frame["asset"].isin(assets)]]
+            card = corr_card(self._store, symbols, base, bin_sec, now)
+            with self._cards_lock:
+                self._cards = {k: v for k, v in self._cards.items() if k[0] == now}
+                self._cards[key] = card
+        return card
+
+    def status(self) -> dict[str, Any]:
+        """What is true now: source, start, queue, and every feed."""
+        now = self._clock()
+        settings = self._settings
+        return {
+            "source": settings.source,
+            "seed": settings.seed if settings.source == "simulated" else None,
+            "file": settings.replay_file.name if settings.replay_file else None,
+            "speed": settings.speed if settings.replay_file else None,
+            "replay_ended": self._has_ended(),
+            "started_at": self._started_at,
+            "now": now,
+            "queued": len(self._queue),
+            "feeds": {asset: feed.status(now) for asset, feed in self._feeds.items()},
+            "faults": {name: dict(fault) for name, fault in list(self._faults.items())},
+        }
+
+    # The thread.
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        work = asyncio.ensure_future(self._supervised("worker", self._work))
+        await self._stopping.wait()
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+    async def _work(self) -> None:
+        """Everything, until cancelled: the source, its past hour, the feeds, the heartbeat."""
+        async with contextlib.AsyncExitStack() as stack:
+            base, key = self._settings.eodhd_url, self._settings.api_key
+            exchange = None
+            if self._settings.source != "eodhd":
+                market = self._tape or self._market()
+                exchange = await stack.enter_async_context(Exchange(market))
+                base, key = exchange.url, _EMBEDDED_KEY
+                if not self._store.symbols:
+                    await self._backfill(market.history())
+            async with asyncio.TaskGroup() as tasks:
+
+                def keep(name: str, run: Callable[[], Awaitable[None]]) -> None:
+                    tasks.create_task(self._supervised(name, run))
+
+                keep("store", self._take_ticks)
+                for asset, feed in self._feeds.items():
+                    url = eodhd.url(base, asset, key)
+                    keep(f"{asset} feed", lambda feed=feed, url=url: feed.run(url))  # type: ignore[misc]
+                if exchange is None:
+                    keep("heartbeat", self._beat)
+                elif self._tape is None:
+                    keep("heartbeat", self._beat)
+                    keep("exchange", lambda: exchange.run(self._clock))
+                else:
+                    tape = self._tape
+                    keep("replay", lambda: self._play(exchange, tape))
+
+    async def _supervised(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task; when it crashes log it, show it, and start it again after a while."""
+        loop = asyncio.get_running_loop()
+        crashes = 0
+        while True:
+            began = loop.time()
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                crashes = 1 if loop.time() - began > _RESTART_CAP_SEC else crashes + 1
+                wait_sec = min(_RESTART_CAP_SEC, 2.0**crashes / 2)
+                self._note_fault(name, error, wait_sec)
+            else:
+                return
+            await asyncio.sleep(wait_sec)
+
+    def _note_fault(self, name: str, error: Exception, wait_sec: float) -> None:
+        count = self._faults.get(name, {"count": 0})["count"] + 1
+        self._faults[name] = {"count": count, "last": type(error).__name__, "at": time.time()}
+        text = "".join(traceback.format_exception(error))
+        _logger.error("%s crashed, next try in %g s\n%s", name, wait_sec, self._without_key(text))
+
+    def _without_key(self, text: str) -> str:
+        key = self._settings.api_key
+        for secret in filter(None, (key, quote(key, safe=""))):
+            text = text.replace(secret, "***")
+        return text
+
+    # Ticks and seconds.
+
+    async def _take_ticks(self) -> None:
+        while True:
+            await self._queue.wait()
+            ticks, snapshots = self._queue.take()
+            self._store.update_many(ticks)
+            for tick in snapshots:
+                self._store.set_last(tick)
+
+    async def _beat(self) -> None:
+        """Look at every second when it is over; those slept through are not looked at."""
+        done = int(self._clock()) - 1
+        while True:
+            now = self._clock()
+            second = int(now) - 1
+            if second != done:
+                self._look(second)
+                done = second
+            await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
+
+    def _look(self, second: int) -> None:
+        """Close what ended with ``second``, compute its frame, and find its events."""
+        self._store.advance(second + 1)
+        now = second + _SECOND_END
+        frame = self._store.frame(now)
+        self._pulse = (now, frame)
+        self.ready.set()
+        for snapshot in to_snapshots(frame, now):
+            self._record(self._detector.check(snapshot))
+        measured_at = self._clock()
+        for feed in self._feeds.values():
+            feed.measure(measured_at)
+
+    async def _backfill(self, history: list[Tick]) -> None:
+        """Live through a past: what the detector finds in it is history."""
+        for second, ticks in groupby(history, key=lambda tick: int(tick.ts)):
+            self._store.update_many(ticks)
+            self._store.advance(second + 1)
+            for snapshot in self._store.snapshots(second + _SECOND_END):
+                self._record(self._detector.check(snapshot, history=True))
+            if second % 60 == 0:
+                await asyncio.sleep(0)  # so that a stop is heard
+
+    def _record(self, events: list[Event]) -> None:
+        for event in events:
+            self._events.add(event)
+
+    async def _play(self, exchange: Exchange, tape: Tape) -> None:
+        """Replay second by second: the clock goes on when everything sent has arrived.
+
+        So the frames and the events are the same at any speed.
+        """
+        async with asyncio.timeout(_CATCH_UP_SEC):
+            await exchange.subscribed(_EMBEDDED_KEY, tape.symbols)
+        loop = asyncio.get_running_loop()
+        first = int(self._tape_now)
+        origin = loop.time()
+        for second in range(first, int(tape.end) + 1):
+            due = origin + (second + 1 - first) / self._settings.speed
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            self._tape_now = second + 1.0
+            exchange.publish(second + 1.0)
+            await self._catch_up(exchange)
+            self._look(second)
+
+    async def _catch_up(self, exchange: Exchange) -> None:
+        """Wait until every frame sent has been read and is in the store."""
+        loop = asyncio.get_running_loop()
+        sent = exchange.sent(_EMBEDDED_KEY)
+        deadline = loop.time() + _CATCH_UP_SEC
+        while loop.time() < deadline:
+            missing = any(
+                sent[asset] - self._lost[asset] > feed.frames for asset, feed in self._feeds.items()
+            )
+            if not missing and not len(self._queue):
+                return
+            await asyncio.sleep(0)
+        self._lost = {asset: sent[asset] - feed.frames for asset, feed in self._feeds.items()}
+
+    # The source.
+
+    def _watchlist(self) -> Mapping[Asset, tuple[str, ...]]:
+        if self._tape is not None:
+            return {asset: self._tape.symbols.get(asset, ()) for asset in ASSETS}
+        if self._settings.watchlist is not None:
+            return self._settings.watchlist
+        is_demo = self._settings.api_key == eodhd.DEMO_KEY
+        return (
+            eodhd.DEMO_SYMBOLS
+            if is_demo and self._settings.source == "eodhd"
+            else DEFAULT_WATCHLIST
+        )
+
+    def _market(self) -> Market:
+        return Market(self._watchlist(), self._settings.seed, start=self._clock())
+
+    def _streams_at(self, asset: Asset, now: float) -> bool:
+        if self._settings.source == "eodhd":
+            return eodhd.streams_at(asset, now)
+        return not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        return self._tape is not None and self._tape_now > self._tape.end
+
+
+# One worker per process, in a module of its own without a file: Streamlit evicts the modules of an
+# edited script from sys.modules, anybody may clear its caches, and neither reaches this one.
+_REGISTRY: Final = "_market_pulse_registry"
+
+
+def shared(load: Callable[[], Settings]) -> Worker:
+    """The process's worker, started with ``load()`` where there is none running.
+
+    Raises:
+        MarketPulseError: what ``load`` or the start raises; the next call tries again.
+    """
+    registry = _registry()
+    with registry.lock:
+        worker: Worker | None = registry.worker
+        if worker is None or not worker.alive():
+            worker = Worker(load())
+            worker.start()
+            registry.worker = worker
+        return worker
+
+
+def stop_shared() -> None:
+    """Stop the process's worker, where there is one."""
+    registry = _registry()
+    with registry.lock:
+        worker, registry.worker = registry.worker, None
+    if worker is not None:
+        worker.stop()
+
+
+def _registry() -> Any:
+    found = sys.modules.get(_REGISTRY)
+    if found is None:
+        new: Any = types.ModuleType(_REGISTRY)
+        new.lock = threading.Lock()
+        new.worker = None
+        found = sys.modules.setdefault(_REGISTRY, new)
+        if found is new:
+            atexit.register(stop_shared)
+    return found
