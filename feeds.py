@@ -447,10 +447,10 @@ class Feed:
             return ""
         return f"over the account's {eodhd.SYMBOL_LIMIT} symbols: {', '.join(self._unasked)}"
 
-    def _rate(self) -> float:
+    def _rate(self) -> float | None:
         rates = list(self._rates)
         if len(rates) < 2 or rates[-1][0] <= rates[0][0]:
-            return 0.0
+            return None
         (first, before), (last, after) = rates[0], rates[-1]
         return (after - before) / (last - first)
 

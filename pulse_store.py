@@ -9,6 +9,7 @@ when read, so nothing drifts and reading changes nothing.
 from __future__ import annotations
 
 import math
+import mmap
 import threading
 from collections.abc import Iterable, MutableSequence, Sequence
 from typing import Any, Final, NamedTuple, cast
@@ -102,16 +103,25 @@ class _Rings(NamedTuple):
     @classmethod
     def zeros(cls, rows: int, bars: int) -> _Rings:
         return cls(
-            price=np.zeros((rows, bars, BAR_SEC)),
-            ms=np.zeros((rows, bars, BAR_SEC), np.int16),
-            bar_sum=np.zeros((rows, bars)),
-            bar_n=np.zeros((rows, bars), np.int32),
-            vol=np.zeros((rows, bars)),
-            vol_median=np.zeros((rows, bars), np.float32),
-            regime=np.zeros((rows, bars), np.int8),
-            last=np.zeros(rows),
-            last_ts=np.zeros(rows),
+            price=_pages((rows, bars, BAR_SEC), np.float64),
+            ms=_pages((rows, bars, BAR_SEC), np.int16),
+            bar_sum=_pages((rows, bars), np.float64),
+            bar_n=_pages((rows, bars), np.int32),
+            vol=_pages((rows, bars), np.float64),
+            vol_median=_pages((rows, bars), np.float32),
+            regime=_pages((rows, bars), np.int8),
+            last=_pages((rows,), np.float64),
+            last_ts=_pages((rows,), np.float64),
         )
+
+
+def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Zeros in pages of their own: resident where written, and the system's again when let go.
+
+    The allocator would keep what a smaller block leaves behind, a third of a large store.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, buffer=mmap.mmap(-1, max(1, size)))
 
 
 class _Cells(NamedTuple):
@@ -550,15 +560,17 @@ class _Steps(NamedTuple):
         gap = at - previous
         step = live & (previous >= 0) & (gap <= MAX_STEP_BARS)
         previous[~step] = -1
-        # Only where a step ends: sparse symbols have few, and an index of -1 must not be read.
-        row, end = np.nonzero(step)
-        begin = previous[row, end]
-        change = logs[row, end] - logs[row, begin]
+        # Only where a step ends, by flat index: the predecessor is as many places before as bars.
+        end = np.flatnonzero(step)
+        bars_apart = gap.ravel().take(end)
+        begin = end - bars_apart
+        change = logs.ravel().take(end) - logs.ravel().take(begin)
         change[np.abs(change) < _ROUNDING] = 0.0
-        inverse = 1.0 / bar_n[row, begin] + 1.0 / bar_n[row, end]
+        inverse = 1.0 / np.maximum(bar_n.ravel(), 1)
+        overlap = (inverse.take(begin) + inverse.take(end)) / 6.0
         squared, span_sec = np.zeros((2, count, bars))
-        squared[row, end] = change * change
-        span_sec[row, end] = BAR_SEC * ((end - begin) - 1.0 / 3.0 + inverse / 6.0)
+        squared.ravel()[end] = change * change
+        span_sec.ravel()[end] = BAR_SEC * (bars_apart - 1.0 / 3.0 + overlap)
         return cls(squared, span_sec, previous)
 
     def volatility(self, first: int, end: int) -> Floats:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from ticks import ASSETS, WINDOW_SEC, Asset, EventKind, MarketPulseError
 
-__all__ = ["DEFAULT_WATCHLIST", "Settings", "SettingsError", "load"]
+__all__ = ["DEFAULT_WATCHLIST", "MarketPulseError", "Settings", "SettingsError", "load"]
 
 DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     {

@@ -23,17 +23,17 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from correlation import corr_card
+from correlation import BIN_SECS, corr_card
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
-from market import Market, Tape
-from pulse_store import PulseStore, to_snapshots
+from market import EXCLUDED_CONDITIONS, Market, Tape
+from pulse_store import BAR_SEC, PulseStore, to_snapshots
 from settings import DEFAULT_WATCHLIST, Settings
 from simulator import Exchange
 from ticks import ASSETS, Asset, Event, Tick
 from vendors import eodhd
 
-__all__ = ["Worker", "shared", "stop_shared"]
+__all__ = ["BIN_SECS", "Worker", "shared", "stop_shared"]
 
 # A second's frame is looked at when the second is over, at the last instant that belongs to it.
 _SECOND_END: Final = 0.999
@@ -96,6 +96,8 @@ class Worker:
             for asset in ASSETS
         }
         self._lost = dict.fromkeys(ASSETS, 0)
+        self._past = range(0)
+        """Backfilled seconds whose events are still to be found."""
         self._started_at: float | None = None
         self._pulse: tuple[float, pd.DataFrame] = (self._clock(), self._store.frame(0.0))
         self._faults: dict[str, dict[str, Any]] = {}
@@ -172,6 +174,7 @@ class Worker:
             "speed": settings.speed if settings.replay_file else None,
             "replay_ended": self._has_ended(),
             "started_at": self._started_at,
+            "uptime": None if self._started_at is None else time.time() - self._started_at,
             "now": now,
             "queued": len(self._queue),
             "feeds": {asset: feed.status(now) for asset, feed in self._feeds.items()},
@@ -201,7 +204,7 @@ class Worker:
                 exchange = await stack.enter_async_context(Exchange(market))
                 base, key = exchange.url, _EMBEDDED_KEY
                 if not self._store.symbols:
-                    await self._backfill(market.history())
+                    self._backfill([*market.history(), *self._opening(market)])
             async with asyncio.TaskGroup() as tasks:
 
                 def keep(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -260,6 +263,7 @@ class Worker:
 
     async def _beat(self) -> None:
         """Look at every second when it is over; those slept through are not looked at."""
+        await self._look_back()
         done = int(self._clock()) - 1
         while True:
             now = self._clock()
@@ -269,28 +273,42 @@ class Worker:
                 done = second
             await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
 
+    async def _look_back(self) -> None:
+        """Find the events of the backfilled past, as they would have been found then."""
+        while self._past:
+            second = self._past[0]
+            for snapshot in self._store.snapshots(second + _SECOND_END):
+                self._record(self._detector.check(snapshot, history=True))
+            self._past = self._past[1:]
+            await asyncio.sleep(0)  # the feeds go on meanwhile
+
     def _look(self, second: int) -> None:
         """Close what ended with ``second``, compute its frame, and find its events."""
-        self._store.advance(second + 1)
-        now = second + _SECOND_END
-        frame = self._store.frame(now)
-        self._pulse = (now, frame)
-        self.ready.set()
+        now, frame = self._show(second)
         for snapshot in to_snapshots(frame, now):
             self._record(self._detector.check(snapshot))
         measured_at = self._clock()
         for feed in self._feeds.values():
             feed.measure(measured_at)
 
-    async def _backfill(self, history: list[Tick]) -> None:
-        """Live through a past: what the detector finds in it is history."""
-        for second, ticks in groupby(history, key=lambda tick: int(tick.ts)):
-            self._store.update_many(ticks)
-            self._store.advance(second + 1)
-            for snapshot in self._store.snapshots(second + _SECOND_END):
-                self._record(self._detector.check(snapshot, history=True))
-            if second % 60 == 0:
-                await asyncio.sleep(0)  # so that a stop is heard
+    def _show(self, second: int) -> tuple[float, pd.DataFrame]:
+        self._store.advance(second + 1)
+        now = second + _SECOND_END
+        self._pulse = (now, self._store.frame(now))
+        self.ready.set()
+        return self._pulse
+
+    def _backfill(self, history: list[Tick]) -> None:
+        """Take a past hour of ticks into the store and show its last second."""
+        if not history:
+            return
+        first, last = int(history[0].ts), int(history[-1].ts)
+        for _, ticks in groupby(history, key=lambda tick: int(tick.ts) // BAR_SEC):
+            taken = list(ticks)
+            self._store.update_many(taken)
+            self._store.advance(taken[-1].ts)
+        self._past = range(first, last + 1)
+        self._show(last)
 
     def _record(self, events: list[Event]) -> None:
         for event in events:
@@ -343,7 +361,18 @@ class Worker:
         )
 
     def _market(self) -> Market:
-        return Market(self._watchlist(), self._settings.seed, start=self._clock())
+        # From a whole minute on: bars fall alike in every run of a seed, and so do its events.
+        return Market(self._watchlist(), self._settings.seed, start=self._clock() // 60 * 60)
+
+    def _opening(self, market: Market | Tape) -> list[Tick]:
+        """What was quoted between the market's start and now, which no feed can have seen."""
+        if self._tape is not None:
+            return []
+        return [
+            Tick(q.symbol, q.asset, q.ts, q.price)
+            for q in market.until(self._clock())
+            if EXCLUDED_CONDITIONS.isdisjoint(q.conditions)
+        ]
 
     def _streams_at(self, asset: Asset, now: float) -> bool:
         if self._settings.source == "eodhd":

@@ -1,0 +1,298 @@
+"""The Streamlit page: reads the worker's shared state every two seconds and renders it.
+
+Streamlit runs this script once per tab and interaction, and the fragment below once per refresh.
+Nothing is computed, kept or waited for here; what is shown comes from one second's pulse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+import streamlit as st
+
+import worker
+from settings import MarketPulseError, load
+from ticks import ASSETS, Event, price_text
+
+REFRESH_SEC: Final = 2
+STALE_SEC: Final = 60
+"""A row whose newest tick is older sorts last and leads no movers."""
+
+EVENTS_SHOWN: Final = 50
+
+NOT_KNOWN: Final = "–"
+
+PULSE_COLUMNS: Final = {
+    "Symbol": st.column_config.TextColumn(pinned=True),
+    "Asset": st.column_config.TextColumn(),
+    "Last": st.column_config.TextColumn(alignment="right", help="Price of the newest tick"),
+    "1m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over one minute"),
+    "5m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over five minutes"),
+    "15m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over fifteen minutes"),
+    "Surprise": st.column_config.NumberColumn(
+        format="%+.1f σ",
+        help="The one-minute return in units of the symbol's own volatility a minute ago",
+    ),
+    "Vol 15m": st.column_config.NumberColumn(
+        format="%.3f %%", help="The typical move over fifteen minutes (realised volatility)"
+    ),
+    "Trend": st.column_config.NumberColumn(
+        format="%+.4f %%/min", help="Least-squares slope of the last fifteen minutes"
+    ),
+    "vs peers": st.column_config.NumberColumn(
+        format="%+.3f %%", help="The one-minute return minus the median of the asset class"
+    ),
+    "Regime": st.column_config.TextColumn(
+        help="high_vol: volatility in the top fifth of its hour and 1.2 × its median"
+    ),
+    "Age": st.column_config.TextColumn(alignment="right", help="Time since the newest tick"),
+}
+FEED_COLUMNS: Final = {
+    "Ticks/s": st.column_config.NumberColumn(format="%.1f"),
+}
+CORRELATION_COLUMNS: Final = {
+    "r": st.column_config.NumberColumn(format="%+.2f", help="Pearson correlation of returns"),
+    "n": st.column_config.NumberColumn(help="Returns both symbols have"),
+}
+
+
+def zone() -> tuple[ZoneInfo, str]:
+    """The viewer's time zone, and its name."""
+    name = st.context.timezone or "UTC"
+    try:
+        return ZoneInfo(name), name
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC"), "UTC"
+
+
+def clock_text(ts: float) -> str:
+    """A time of day in the viewer's zone."""
+    return datetime.fromtimestamp(ts, UTC).astimezone(zone()[0]).strftime("%H:%M:%S")
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None or math.isnan(seconds):
+        return NOT_KNOWN
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def source_text(status: Mapping[str, Any]) -> str:
+    """What the prices are, in one line."""
+    if status["source"] == "simulated":
+        return f"SIMULATED prices of the embedded exchange, seed {status['seed']}"
+    if status["source"] == "replay":
+        ended = ", at its end" if status["replay_ended"] else ""
+        return f"REPLAYED prices of {status['file']} at speed {status['speed']:g}{ended}"
+    return "Live prices from EODHD"
+
+
+def draw_source(status: Mapping[str, Any], now: float) -> None:
+    """Source, uptime and the instant everything below belongs to."""
+    uptime = duration_text(status["uptime"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if status["source"] == "eodhd":
+            st.badge("LIVE", color="green")
+        else:
+            st.badge(status["source"].upper(), color="orange")
+        st.text(f"{source_text(status)} · up {uptime} · pulse of {clock_text(now)} {zone()[1]}")
+
+
+def draw_feeds(feeds: Mapping[str, Mapping[str, Any]]) -> None:
+    """One row per feed: its state, in the worker's own words."""
+    rows = [
+        {
+            "Feed": asset,
+            "State": feed["state"],
+            "Ticks/s": feed["ticks_per_sec"],
+            "Last tick": duration_text(feed["last_tick_age"]),
+            "Symbols": f"{len(feed['heard'])} of {len(feed['asked'])}",
+            "Reconnects": feed["reconnects"],
+            "Dropped": feed["dropped"],
+            "Refused": counts_text(feed["refused"]),
+            "Reason": feed["reason"],
+        }
+        for asset, feed in feeds.items()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config=FEED_COLUMNS,
+        placeholder=NOT_KNOWN,
+        key="feeds",
+        alt="State of each feed",
+    )
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Counters in words, empty where there are none."""
+    return ", ".join(f"{count} {why}" for why, count in counts.items())
+
+
+def movers(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The rows that move most for their own volatility; stale and unknown ones last."""
+    rank = frame["surprise"].abs().where(frame["age"] <= STALE_SEC)
+    return frame.loc[rank.sort_values(ascending=False, kind="stable").index[:count]]
+
+
+def draw_pulse(frame: pd.DataFrame, count: int) -> None:
+    """The pulse table."""
+    st.subheader("Pulse")
+    if frame.empty:
+        st.text("No tick yet: the first prices appear as soon as a feed sends one.")
+        return
+    shown = movers(frame, count)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Symbol": shown.index,
+                "Asset": shown["asset"].to_numpy(),
+                "Last": [
+                    price_text(price, asset)
+                    for price, asset in zip(shown["last"], shown["asset"], strict=True)
+                ],
+                "1m": shown["ret_1m"].to_numpy() * 100,
+                "5m": shown["ret_5m"].to_numpy() * 100,
+                "15m": shown["ret_15m"].to_numpy() * 100,
+                "Surprise": shown["surprise"].to_numpy(),
+                "Vol 15m": shown["vol_15m"].to_numpy() * 100,
+                "Trend": shown["trend_15m"].to_numpy() * 100,
+                "vs peers": shown["vs_peers"].to_numpy() * 100,
+                "Regime": shown["regime"].to_numpy(),
+                "Age": [age_text(age) for age in shown["age"]],
+            }
+        ),
+        hide_index=True,
+        column_config=PULSE_COLUMNS,
+        placeholder=NOT_KNOWN,
+        key="pulse",
+        alt="Pulse table: the symbols that move most for their own volatility",
+    )
+
+
+def age_text(age: float) -> str:
+    """An age, called stale where it is."""
+    return f"stale {duration_text(age)}" if age > STALE_SEC else duration_text(age)
+
+
+def draw_events(events: list[Event]) -> None:
+    """The stress feed, newest first."""
+    st.subheader("Stress")
+    if not events:
+        st.text("Nothing unusual so far.")
+        return
+    rows = [
+        {
+            "Time": clock_text(event.ts),
+            "Severity": event.severity,
+            "What happened": event.text,
+            "Times": f"×{event.count}" if event.count > 1 else "",
+            "Found": "in history" if event.history else "live",
+        }
+        for event in events
+    ]
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key="stress", alt="Stress events, newest first"
+    )
+
+
+def draw_correlation(card: Mapping[str, Any]) -> None:
+    """The three names that move most like the base."""
+    st.subheader("Correlation")
+    st.text(
+        f"{card['base']} · regime {card['regime']} · last {card['window_sec'] // 60} min"
+        f" in bars of {card['bin_sec']} s"
+    )
+    if not card["top"]:
+        st.text("Not enough shared data yet: a pair needs 12 returns of the chosen bars.")
+        return
+    rows = [
+        {
+            "With": pair["symbol"],
+            "r": pair["corr"],
+            "95 % interval": f"{pair['low']:+.2f} to {pair['high']:+.2f}",
+            "n": pair["n"],
+        }
+        for pair in card["top"]
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config=CORRELATION_COLUMNS,
+        key="correlation",
+        alt="Strongest correlations of the base symbol",
+    )
+
+
+def draw_faults(faults: Mapping[str, Mapping[str, Any]]) -> None:
+    """Parts that crashed and were started again, where there are any."""
+    for name, fault in faults.items():
+        st.text(f"⚠ {name} crashed {fault['count']} times, last by {fault['last']}; restarted")
+
+
+def running() -> worker.Worker:
+    """The process's worker; where it cannot start, says why and ends the script."""
+    try:
+        return worker.shared(load)
+    except MarketPulseError as error:
+        st.error("Market Pulse cannot start.")
+        st.text(str(error))
+        st.stop()
+
+
+@st.fragment(run_every=REFRESH_SEC)
+def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> None:
+    """Everything that changes by itself."""
+    engine = running()
+    now, frame = engine.pulse()
+    status = engine.status()
+    draw_source(status, now)
+    draw_faults(status["faults"])
+    draw_feeds(status["feeds"])
+    left, right = st.columns([3, 2])
+    with left:
+        draw_pulse(frame, count)
+    with right:
+        draw_correlation(engine.correlation(base, bin_sec, assets))
+        draw_events(engine.events.latest(EVENTS_SHOWN))
+
+
+def symbols_asked(feeds: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every symbol the feeds ask for."""
+    return [symbol for feed in feeds for symbol in feed["asked"]]
+
+
+def page() -> None:
+    """Title and controls, outside what refreshes, then the refreshing part."""
+    st.title("Market Pulse")
+    symbols = symbols_asked(running().status()["feeds"].values())
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.slider("Top movers", 3, max(4, len(symbols)), min(12, len(symbols)), key="top")
+        base = st.selectbox("Correlation base", symbols, key="base")
+        bin_sec = st.segmented_control(
+            "Correlation bucket",
+            worker.BIN_SECS,
+            default=20,
+            format_func=lambda seconds: f"{seconds} s",
+            required=True,
+            key="bucket",
+        )
+        every = st.toggle("Correlate all assets", key="all_assets")
+    assets = ASSETS if every else ("stocks",)
+    refresh(count, base, bin_sec, assets)
+
+
+st.set_page_config(page_title="Market Pulse", page_icon="📈", layout="wide")
+page()

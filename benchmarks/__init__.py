@@ -1,0 +1,1 @@
+"""What Market Pulse costs, as ratios within one run: ``python -m benchmarks``."""

@@ -1,0 +1,106 @@
+"""It keeps up: the real Worker on a real socket, beside a bare receive loop on the same socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+
+from benchmarks.flood import SYMBOLS
+from benchmarks.report import Row
+from settings import Settings
+from worker import Worker
+
+FRAMES = 200_000
+ROUNDS = 5
+ROOT = Path(__file__).parent.parent
+
+
+def measure() -> list[Row]:
+    """Frames per second of either, in turns, on one core, with the sender on another."""
+    cores = sorted(os.sched_getaffinity(0))
+    sender = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.flood"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if sender.stdout is None:
+        raise RuntimeError("the sender has no output")
+    os.sched_setaffinity(sender.pid, {cores[-1]})
+    os.sched_setaffinity(0, {cores[0]})
+    try:
+        url = f"ws://127.0.0.1:{int(sender.stdout.readline())}/ws"
+        bare, ours = [], []
+        for _ in range(ROUNDS):
+            bare.append(asyncio.run(_bare(url, sender)))
+            ours.append(_through_worker(url, sender))
+    finally:
+        sender.kill()
+        os.sched_setaffinity(0, set(cores))
+    ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
+    return [
+        Row("receive loop with json.loads alone", f"{statistics.median(bare):,.0f} frames/s"),
+        Row(
+            "socket → decoded → gated → store → detector",
+            f"{statistics.median(ours):,.0f} frames/s",
+        ),
+        Row("ratio of the two", f"{ratio:.2f}", "≥ 0.70", ratio >= 0.70),
+    ]
+
+
+async def _bare(url: str, sender: subprocess.Popen[str]) -> float:
+    async with connect(f"{url}/us?api_token=x", compression=None) as ws:
+        await ws.recv()
+        await ws.send('{"action":"subscribe","symbols":"AAPL"}')
+        await asyncio.sleep(0.2)
+        began = _go(sender)
+        received = 0
+        async for frame in ws:
+            json.loads(frame)
+            received += 1
+            if received == FRAMES:
+                break
+        return FRAMES / (time.perf_counter() - began)
+
+
+def _through_worker(url: str, sender: subprocess.Popen[str]) -> float:
+    settings = Settings(
+        source="eodhd",
+        api_key="x",
+        eodhd_url=url,
+        watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
+    )
+    worker = Worker(settings)
+    worker.start()
+    try:
+        while worker.status()["feeds"]["stocks"]["reason"] != "waiting for the first tick":
+            time.sleep(0.01)
+        time.sleep(0.2)
+        began = _go(sender)
+        while (status := worker.status())["feeds"]["stocks"]["ticks"] < FRAMES or status["queued"]:
+            feed = status["feeds"]["stocks"]
+            if feed["dropped"] or feed["refused"]:
+                raise RuntimeError(f"ticks were lost: {feed}")
+            time.sleep(0.01)
+        return FRAMES / (time.perf_counter() - began)
+    finally:
+        worker.stop()
+
+
+def _go(sender: subprocess.Popen[str]) -> float:
+    """Start the flood; timed from its first byte, because building the frames takes a while."""
+    if sender.stdin is None or sender.stdout is None:
+        raise RuntimeError("the sender has no pipes")
+    sender.stdin.write(f"{FRAMES}\n")
+    sender.stdin.flush()
+    sender.stdout.readline()
+    return time.perf_counter()
