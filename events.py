@@ -33,6 +33,10 @@ VOL_SPIKE_RATIO: Final = 1.8
 REARM_RATIO: Final = 0.8
 """An event is over when its value has fallen below this share of the threshold."""
 
+WARM_UP_SEC: Final = 600.0
+"""A move of unknown surprise counts only where ticks reach this far back: a sparse symbol, not one
+that has just begun, or begun again after a gap."""
+
 ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
 
@@ -201,9 +205,9 @@ def _move(
     thresholds: Mapping[EventKind, float],
 ) -> _Reading | None:
     value = snapshot[f"ret_{horizon}"]
-    if value is None:
-        return None
     sigma = snapshot[f"sigma_{horizon}"]
+    if value is None or (sigma is None and (snapshot["watched_sec"] or 0.0) < WARM_UP_SEC):
+        return None
     return _Reading(
         kind,
         HORIZONS_SEC[horizon],

@@ -8,8 +8,12 @@ The API key is part of the address: nothing here logs, raises or reports an addr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import random
+import ssl
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,14 +29,22 @@ from vendors import Notice, Offer, Word, eodhd
 
 __all__ = ["Feed", "TickQueue", "Timing", "allot"]
 
-# At DEBUG the library prints the request line, key included.
-logging.getLogger("websockets").setLevel(logging.INFO)
+_logger = logging.getLogger(__name__)
 
 _RATE_SEC = 10
 """Ticks per second are counted over this many seconds."""
 
 _MAX_FRAME_BYTES: Final = 64 * 1024
 """The vendor's messages have some hundred bytes; a longer one ends the connection."""
+
+_LONGEST_WAIT_SEC: Final = 3600.0
+"""The longest a vendor may ask to be left alone: a slip must not turn a feed off for days."""
+
+_REFUSALS: Final[Mapping[Word, str]] = {
+    Word.SYMBOL_LIMIT: "the account's symbol limit is reached",
+    Word.SYMBOLS_REFUSED: "not covered by this key",
+}
+"""In our words: the vendor's own text is the other side's to write, and may quote the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Timing:
     symbol_limit_sec: float = 60.0
     """A dead connection's symbols stay counted for up to 105 s, so a limit is worth retrying."""
     symbol_limit_tries: int = 4
-    single_sec: float = 0.3
+    single_sec: float = 1.0
     """How long one symbol's refusal may take: refusals name no symbol, so they are asked singly."""
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: eodhd.SILENCE_SEC)
 
@@ -62,22 +74,18 @@ class TickQueue:
     def __init__(self, max_ticks: int = 50_000) -> None:
         self._max_ticks = max_ticks
         self._ticks: deque[Tick] = deque()
-        self._snapshots: deque[Tick] = deque(maxlen=1000)
+        self._snapshots: deque[Tick] = deque()
         self._filled = asyncio.Event()
         self.dropped: Counter[str] = Counter()
         """Number of ticks that made room for newer ones, by asset class."""
 
     def put(self, tick: Tick) -> None:
         """Add a tick; never waits."""
-        if len(self._ticks) >= self._max_ticks:
-            self.dropped[self._ticks.popleft().asset] += 1
-        self._ticks.append(tick)
-        self._filled.set()
+        self._append(self._ticks, tick)
 
     def put_last(self, tick: Tick) -> None:
         """Add a tick that may only set a missing last price."""
-        self._snapshots.append(tick)
-        self._filled.set()
+        self._append(self._snapshots, tick)
 
     async def wait(self) -> None:
         """Return when there is something to take."""
@@ -94,6 +102,26 @@ class TickQueue:
     def __len__(self) -> int:
         return len(self._ticks)
 
+    def _append(self, ticks: deque[Tick], tick: Tick) -> None:
+        if len(ticks) >= self._max_ticks:
+            self.dropped[ticks.popleft().asset] += 1
+        ticks.append(tick)
+        self._filled.set()
+
+
+class _WireLog(logging.LoggerAdapter[logging.Logger]):
+    """The library's log without DEBUG, at which it prints the request line, key included."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in logging
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+
+class _Connect(connect):
+    """The library's ``connect``, following no redirect: the key is for one host alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
 
 class _EndedError(Exception):
     """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone."""
@@ -108,9 +136,9 @@ class _EndedError(Exception):
 class Feed:
     """One asset class's connection to the vendor, for as long as ``run`` is running.
 
-    ``clock`` is the worker's, ``is_open`` says whether the market streams at
-    an instant: a closed market may be silent. ``unasked`` are the symbols that found no room in the
-    account's limit. ``rng`` draws the jitter of the backoff.
+    ``clock`` is the worker's, ``is_open`` says whether the market streams at an instant: a closed
+    market may be silent. ``unasked`` are the symbols that found no room in the account's limit.
+    ``rng`` draws the jitter of the backoff.
     """
 
     def __init__(
@@ -139,37 +167,42 @@ class Feed:
         self.frames = 0
         """Frames received that were no notice: what a replay waits for."""
         self._ticks = 0
-        self._heard: set[str] = set()
+        self._heard: set[str] = set()  # on earlier connections
         self._rates: deque[tuple[float, int]] = deque(maxlen=_RATE_SEC + 1)
         self._last_tick_at: float | None = None  # clock
+        self._last_tick_loop_at = 0.0  # loop time
         self._attempt = 0
         self._reconnects = 0
-        self._state = "off" if not symbols else "connecting"
-        self._reason = "no symbols" if not symbols else ""
-        self._next_at = 0.0  # clock
+        # One object, so that other threads never see a state with the reason of another.
+        self._state = ("connecting", "") if symbols else ("off", "no symbols")
+        self._next_at = 0.0  # loop time
 
         # Of the current connection.
         self._opened_at = 0.0  # loop time
         self._subscribed_at = 0.0  # clock
-        self._data_at = 0.0  # loop time of the last offer, or of the opening
+        self._subscribed_loop_at = 0.0  # loop time
+        self._data_at = 0.0  # loop time of the last offer, or of the subscription
         self._ticked = False
-        self._refused_symbols: dict[str, str] = {}
+        self._heard_here: set[str] = set()
+        self._refused_symbols: Mapping[str, Word] = {}
         self._refusal: asyncio.Queue[Notice] = asyncio.Queue(maxsize=1)
 
     async def run(self, url: str) -> None:
         """Connect to ``url``, which holds the key, read and reconnect, until cancelled."""
+        if not self._symbols:
+            return
         self._url = url
-        while self._symbols:
-            ended = await self._connection()
-            if self._is_healthy():
-                self._attempt = 0
-            self._attempt += 1
-            self._reconnects += 1
-            delay = self._delay(ended)
-            self._next_at = self._clock() + delay
-            self._set_state("refused" if ended.refused else "reconnecting", ended.why)
-            await asyncio.sleep(delay)
-            self._set_state("connecting" if ended.refused else "reconnecting", ended.why)
+        self._set_state("connecting", "")
+        try:
+            while True:
+                ended = await self._connection()
+                _raise_cancellation()
+                # What the closing took counts: the wait began with the end.
+                wait_sec = self._next_at - asyncio.get_running_loop().time()
+                await asyncio.sleep(max(0.0, wait_sec))
+                self._set_state("connecting" if ended.refused else "reconnecting", ended.why)
+        finally:
+            self._set_state("off", "stopped")
 
     def measure(self, now: float) -> None:
         """Note the tick count; the worker calls it once a second."""
@@ -178,49 +211,64 @@ class Feed:
     def status(self, now: float) -> dict[str, Any]:
         """What is true of this feed at ``now``; any thread may ask."""
         state, reason = self._described(now)
-        age = None if self._last_tick_at is None else max(0.0, now - self._last_tick_at)
         return {
             "state": state,
             "reason": reason,
             "ticks": self._ticks,
             "ticks_per_sec": self._rate(),
-            "last_tick_age": age,
+            "last_tick_age": self._tick_age(now),
             "reconnects": self._reconnects,
             "dropped": self._queue.dropped[self.asset],
             "refused": dict(self._gate.refused),
             "asked": list(self._symbols),
-            # One call of C each: whole even while the loop adds to it.
-            "heard": sorted(list(self._heard)),  # noqa: C414 - sorted() alone would iterate the set
+            # The union is one call of C: whole even while the loop adds to a set.
+            "heard": sorted(self._heard | self._heard_here),
         }
 
     # One connection.
 
     async def _connection(self) -> _EndedError:
         """Live one connection to its end, and say how it ended."""
-        self._opened_at = self._data_at = asyncio.get_running_loop().time()
         self._ticked = False
+        self._heard = self._heard | self._heard_here
+        self._heard_here = set()
         self._refused_symbols = {}
         self._refusal = asyncio.Queue(maxsize=1)
         try:
             ws = await self._open()
-            try:
-                await self._authorize(ws)
-                await self._converse(ws)
-            finally:
-                # Shielded: a cancelled close would end in 1011 instead of 1000.
-                await asyncio.shield(ws.close())
         except _EndedError as ended:
+            self._end(ended)
             return ended
-        except ConnectionClosed as error:
-            # By its code alone: the text is the other side's.
-            frame = error.rcvd or error.sent
-            return _EndedError(f"closed with code {frame.code if frame else 1006}")
+        self._opened_at = asyncio.get_running_loop().time()
+        try:
+            await self._authorize(ws)
+            # A task of its own: before Python 3.13 a failing task group swallows a cancellation
+            # from outside, or leaves one of its own behind; so this task's count stays true.
+            await asyncio.create_task(self._converse(ws))
+        except (_EndedError, ConnectionClosed) as error:
+            end = error if isinstance(error, _EndedError) else _closed(error)
+            # Before the closing, which may take a second: it is live no more.
+            self._end(end)
+            return end
+        finally:
+            # Shielded: a cancelled close would end in 1011 instead of 1000.
+            await asyncio.shield(ws.close())
+
+    def _end(self, ended: _EndedError) -> None:
+        """Show how the connection ended, and when the next one is due."""
+        now = asyncio.get_running_loop().time()
+        if self._ticked and now - self._opened_at >= self._timing.healthy_sec:
+            self._attempt = 0
+        self._attempt += 1
+        self._reconnects += 1
+        self._next_at = now + self._delay(ended)
+        self._set_state("refused" if ended.refused else "reconnecting", ended.why)
 
     async def _open(self) -> ClientConnection:
         timing = self._timing
         local = urlsplit(self._url).hostname in ("127.0.0.1", "localhost", "::1")
         try:
-            return await connect(
+            return await _Connect(
                 self._url,
                 open_timeout=timing.open_sec,
                 close_timeout=timing.close_sec,
@@ -228,15 +276,16 @@ class Feed:
                 compression=None,
                 # A proxy of the environment is for the world, not for this machine.
                 proxy=None if local else True,
+                logger=_WireLog(logging.getLogger("websockets.client")),
             )
         except InvalidStatus as error:
             raise self._rejected(error) from None
         except TimeoutError:
             raise _EndedError(f"no answer within {timing.open_sec:g} s") from None
         except OSError as error:
-            raise _EndedError(f"no connection: {error.strerror or type(error).__name__}") from None
-        except (WebSocketException, ValueError) as error:
-            # Its own text may quote the address.
+            raise _EndedError(f"no connection: {_cause(error)}") from None
+        except (WebSocketException, ValueError, ImportError) as error:
+            # Its own text may quote the address. ImportError: of a SOCKS proxy in the environment.
             raise _EndedError(f"no WebSocket connection: {type(error).__name__}") from None
 
     def _rejected(self, error: InvalidStatus) -> _EndedError:
@@ -244,9 +293,12 @@ class Feed:
         if code in (401, 403):
             return self._key_refused(f"HTTP {code}")
         if code == 429:
-            after = error.response.headers.get("Retry-After", "")
+            # Not get(), which raises where the header is repeated.
+            after = next(iter(error.response.headers.get_all("Retry-After")), "")
             wait_sec = float(after) if after.isdecimal() else 0.0
-            return self._throttled(max(wait_sec, self._timing.throttled_sec))
+            return self._throttled(
+                max(min(wait_sec, _LONGEST_WAIT_SEC), self._timing.throttled_sec)
+            )
         return _EndedError(f"the vendor answered HTTP {code}")
 
     def _key_refused(self, found: str) -> _EndedError:
@@ -278,8 +330,7 @@ class Feed:
             ) from None
 
     async def _converse(self, ws: ClientConnection) -> NoReturn:
-        self._subscribed_at = self._clock()
-        self._data_at = asyncio.get_running_loop().time()
+        self._expect_ticks()
         self._set_state("open", "")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -290,11 +341,16 @@ class Feed:
             end = group.exceptions[0]
         raise end  # outside, where it is not wrapped into another group
 
+    def _expect_ticks(self) -> None:
+        """Silence counts from here."""
+        self._subscribed_at = self._clock()
+        self._subscribed_loop_at = self._data_at = asyncio.get_running_loop().time()
+
     async def _read(self, ws: ClientConnection) -> NoReturn:
         """The hot path: every frame to the gate, and what passes to the queue."""
         receive, parse, admit, put = ws.recv, eodhd.parse, self._gate.admit, self._queue.put
         clock, loop_time = self._clock, asyncio.get_running_loop().time
-        asset, heard = self.asset, self._heard
+        asset, heard = self.asset, self._heard_here.add
         while True:
             offer = parse(await receive(decode=False))
             if type(offer) is not Offer:
@@ -306,13 +362,14 @@ class Feed:
             verdict = admit(offer, now)
             if verdict is Verdict.ENTERS:
                 put(Tick(offer.symbol, asset, offer.ts, offer.price))
-                heard.add(offer.symbol)
                 self._ticks += 1
                 self._ticked = True
-                self._last_tick_at = now
+                self._last_tick_at, self._last_tick_loop_at = now, self._data_at
             elif verdict is Verdict.LAST_ONLY:
                 self._queue.put_last(Tick(offer.symbol, asset, offer.ts, offer.price))
-                heard.add(offer.symbol)
+            else:
+                continue
+            heard(offer.symbol)
 
     def _hear(self, message: Notice | Offer | None) -> None:
         if not isinstance(message, Notice):
@@ -343,31 +400,34 @@ class Feed:
         What stays refused is asked for again later: a limit may still count a connection that is
         gone, and an account may change.
         """
-        await ws.send(eodhd.subscribe(self._symbols))
-        await self._refusal.get()
-        pending, tries = list(self._symbols), 0
-        while pending:
-            pending, limited = await self._ask_singly(ws, pending)
-            tries += 1
-            soon = limited and tries <= self._timing.symbol_limit_tries
-            await asyncio.sleep(
-                self._timing.symbol_limit_sec if soon else self._timing.key_refused_sec
-            )
+        # The reader tells how a connection ended: what came before the end is still to be read.
+        with contextlib.suppress(ConnectionClosed):
+            await ws.send(eodhd.subscribe(self._symbols))
+            await self._refusal.get()
+            pending, tries = self._symbols, 0
+            while pending:
+                limited = await self._ask_singly(ws, pending)
+                tries += 1
+                soon = limited and tries <= self._timing.symbol_limit_tries
+                await asyncio.sleep(
+                    self._timing.symbol_limit_sec if soon else self._timing.key_refused_sec
+                )
+                pending = tuple(self._refused())
 
-    async def _ask_singly(
-        self, ws: ClientConnection, symbols: Sequence[str]
-    ) -> tuple[list[str], bool]:
-        """Ask for each symbol; returns those refused, and whether the account is at its limit."""
-        refused: dict[str, str] = {}
-        limited = False
+    async def _ask_singly(self, ws: ClientConnection, symbols: Sequence[str]) -> bool:
+        """Ask for each symbol and note the refused ones; whether the account is at its limit."""
+        refusal: Notice | None = None
         for symbol in symbols:
-            if not limited:
+            if refusal is None or refusal.word is not Word.SYMBOL_LIMIT:
                 refusal = await self._ask(ws, symbol)
-                limited = refusal is not None and refusal.word is Word.SYMBOL_LIMIT
             if refusal is not None:
-                refused[symbol] = refusal.message
-            self._refused_symbols = dict(refused)
-        return list(refused), limited
+                self._refused_symbols = {**self._refused_symbols, symbol: refusal.word}
+            elif symbol in self._refused_symbols:
+                self._refused_symbols = {
+                    other: word for other, word in self._refused_symbols.items() if other != symbol
+                }
+                self._expect_ticks()
+        return refusal is not None and refusal.word is Word.SYMBOL_LIMIT
 
     async def _ask(self, ws: ClientConnection, symbol: str) -> Notice | None:
         """Ask for one symbol; the vendor's refusal, or None where it stays quiet."""
@@ -388,19 +448,23 @@ class Feed:
             silent = loop.time() - self._data_at
             if silent < limit:
                 await asyncio.sleep(limit - silent)
-            elif self._is_open(self.asset, self._clock()) and not self._is_fully_refused():
+            elif self._has_streamed(self._clock(), limit) and not self._is_fully_refused():
                 raise _EndedError(f"silent for {limit:g} s")
             else:
-                await asyncio.sleep(limit)
+                await asyncio.sleep(limit / 4)
 
     # State.
 
-    def _is_fully_refused(self) -> bool:
-        return len(self._refused_symbols) == len(self._symbols)
+    def _has_streamed(self, now: float, seconds: float) -> bool:
+        """Whether the market has been open so long that silence means something."""
+        return self._is_open(self.asset, now) and self._is_open(self.asset, now - seconds)
 
-    def _is_healthy(self) -> bool:
-        lived = asyncio.get_running_loop().time() - self._opened_at
-        return self._ticked and lived >= self._timing.healthy_sec
+    def _refused(self) -> dict[str, Word]:
+        """The symbols the vendor does not send: a refusal names none, but one that ticks is not."""
+        return {s: word for s, word in self._refused_symbols.items() if s not in self._heard_here}
+
+    def _is_fully_refused(self) -> bool:
+        return len(self._refused()) == len(self._symbols)
 
     def _delay(self, ended: _EndedError) -> float:
         """Full jitter over an exponential, with a floor; at least what the vendor asked for."""
@@ -410,37 +474,48 @@ class Feed:
         return jitter if ended.wait_sec is None else ended.wait_sec + jitter
 
     def _set_state(self, state: str, reason: str) -> None:
-        if (state, reason) != (self._state, self._reason):
+        if (state, reason) != self._state:
             _logger.info("%s feed: %s%s", self.asset, state, reason and f" ({reason})")
-        self._state, self._reason = state, reason
+        self._state = (state, reason)
 
     def _described(self, now: float) -> tuple[str, str]:
         """State and reason in the words of the status."""
-        if self._state in ("reconnecting", "refused"):
-            wait = max(0.0, self._next_at - now)
+        state, reason = self._state
+        if state in ("reconnecting", "refused"):
+            wait = max(0.0, self._next_at - time.monotonic())
             when = f"next in {wait:.0f} s" if wait > 0 else "now"
-            return self._state, f"{self._reason}; try {self._attempt}, {when}"
-        if self._state != "open":
-            return self._state, self._reason
+            return state, f"{reason}; try {self._attempt}, {when}"
+        if state != "open":
+            return state, reason
         if self._is_fully_refused():
             return "refused", self._refusals()
         state, reason = self._open_state(now)
         return state, "; ".join(filter(None, (reason, self._refusals(), self._over_limit())))
 
     def _open_state(self, now: float) -> tuple[str, str]:
-        last = self._last_tick_at if self._ticked else None
-        quiet = now - (self._subscribed_at if last is None else last)
-        if quiet < self._timing.silence_sec[self.asset] / 2:
-            return ("connecting", "waiting for the first tick") if last is None else ("live", "")
+        patience = self._timing.silence_sec[self.asset] / 2
+        age = self._tick_age(now) if self._ticked else None
+        quiet = _passed(self._subscribed_at, self._subscribed_loop_at, now) if age is None else age
+        if quiet < patience:
+            return ("connecting", "waiting for the first tick") if age is None else ("live", "")
         if not self._is_open(self.asset, now):
             return "closed market", ""
-        return "silent", f"no tick for {quiet:.0f} s"
+        if not self._has_streamed(now, patience):
+            return "connecting", "the market has just opened, waiting for the first tick"
+        is_fed = time.monotonic() - self._data_at < patience
+        return "silent", f"no tick for {quiet:.0f} s" + is_fed * ", all that came was refused"
+
+    def _tick_age(self, now: float) -> float | None:
+        if self._last_tick_at is None:
+            return None
+        return _passed(self._last_tick_at, self._last_tick_loop_at, now)
 
     def _refusals(self) -> str:
-        if not self._refused_symbols:
+        refused = self._refused()
+        if not refused:
             return ""
-        messages = sorted(set(self._refused_symbols.values()))
-        return f"the vendor refused {', '.join(self._refused_symbols)}: {', '.join(messages)}"
+        why = ", ".join(sorted({_REFUSALS[word] for word in refused.values()}))
+        return f"the vendor refused {', '.join(refused)}: {why}"
 
     def _over_limit(self) -> str:
         if not self._unasked:
@@ -453,6 +528,32 @@ class Feed:
             return None
         (first, before), (last, after) = rates[0], rates[-1]
         return (after - before) / (last - first)
+
+
+def _closed(error: ConnectionClosed) -> _EndedError:
+    """By its code alone: the text is the other side's."""
+    frame = error.rcvd or error.sent
+    return _EndedError(f"closed with code {frame.code if frame else 1006}")
+
+
+def _cause(error: OSError) -> str:
+    """What went wrong, without the address that asyncio puts into its own text."""
+    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return error.strerror or "no address answered"
+
+
+def _passed(clock_at: float, loop_at: float, now: float) -> float:
+    """Seconds since an instant: by the worker's clock, or the loop's where that was set back."""
+    passed = now - clock_at
+    return passed if passed >= 0 else time.monotonic() - loop_at
+
+
+def _raise_cancellation() -> None:
+    """Raise what a task group that was failing at that moment has swallowed."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def allot(wanted: Mapping[Asset, Sequence[str]], limit: int) -> dict[Asset, list[str]]:
@@ -469,6 +570,3 @@ def allot(wanted: Mapping[Asset, Sequence[str]], limit: int) -> dict[Asset, list
                 chosen[asset].append(symbols[place])
                 room -= 1
     return chosen
-
-
-_logger = logging.getLogger(__name__)

@@ -127,12 +127,13 @@ class TickGate:
     def _is_near(self, price: float, level: _Level) -> bool:
         if level.low < price < level.high:
             return True
-        middle = math.sqrt(level.low * level.high)
-        return abs(math.log(price / middle)) < _DEVIATIONS * _tick_deviation(level.recent)
+        # In logs, where neither product nor quotient of extreme prices leaves the floats.
+        middle = (math.log(level.low) + math.log(level.high)) / 2
+        return abs(math.log(price) - middle) < _DEVIATIONS * _tick_deviation(level.recent)
 
     def _is_confirmed(self, offer: Offer, level: _Level) -> bool:
         """Quarantine ``offer``; true when the last three in quarantine agree."""
-        if not level.suspects or level.suspects[-1][0] != offer.ts:  # a repeat confirms nothing
+        if all(ts != offer.ts for ts, _ in level.suspects):  # a repeat confirms nothing
             level.suspects.append((offer.ts, offer.price))
         del level.suspects[:-AGREEING]
         prices = [price for _, price in level.suspects]

@@ -71,6 +71,7 @@ COLUMNS: Final = (
     "ref_1m_ts",
     "ref_5m",
     "ref_5m_ts",
+    "watched_sec",
 )
 """The columns of a frame, always all of them, in this order; NaN where not known yet."""
 
@@ -261,7 +262,9 @@ class PulseStore:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
 
         Returns and volatilities are fractions; ``age`` is in seconds; ``trend_15m`` is a fraction
-        per minute; ``surprise`` is in standard deviations. ``now`` may be any second stored.
+        per minute; ``surprise`` is in standard deviations; ``sigma_*`` is the volatility over a
+        horizon as it stood when the horizon began; ``watched_sec`` is how far back the ticks of the
+        last fifteen minutes reach. ``now`` may be any second stored.
         """
         columns, index = self._columns(now)
         return pd.DataFrame(columns, index=index, copy=False)
@@ -522,6 +525,7 @@ def _metrics(cut: _Cut, asset: npt.NDArray[Any], now: float) -> dict[str, npt.ND
         "ref_1m_ts": np.where(known["1m"], cut.refs["1m"][1], np.nan),
         "ref_5m": np.where(known["5m"], cut.refs["5m"][0], np.nan),
         "ref_5m_ts": np.where(known["5m"], cut.refs["5m"][1], np.nan),
+        "watched_sec": _reach_sec(cut.bar_n[:, -VOL_BARS:] > 0, now),
     }
 
 
@@ -583,6 +587,12 @@ class _Steps(NamedTuple):
         np.divide(900.0 * squared, span_sec, out=vol, where=enough)
         root: Floats = np.sqrt(vol, out=vol)
         return root
+
+
+def _reach_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
+    """Time since the begin of each row's oldest live bar, of the bars closed at ``now``."""
+    bars = live.shape[1] - live.argmax(axis=1)
+    return np.where(live.any(axis=1), bars * BAR_SEC + now % BAR_SEC, np.nan)
 
 
 def slopes_per_min(logs: Floats) -> Floats:

@@ -11,6 +11,8 @@ import math
 import os
 import random
 import re
+import reprlib
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,8 +37,16 @@ DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
 _HERE = Path(__file__).resolve().parent
 _CONFIG = _HERE / "market_pulse.toml"
-_SECRETS = (_HERE / ".streamlit" / "secrets.toml", Path.home() / ".streamlit" / "secrets.toml")
+_SECRETS = (_HERE / ".streamlit" / "secrets.toml", Path("~/.streamlit/secrets.toml"))
 
+# What was found is quoted, but not at any length.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
+_quoted = _SHORT.repr
+
+_MOST_EVENTS: Final = 100_000
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
 _KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 
@@ -83,7 +93,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     _reject_unknown_variables(environ)
     file, name = _read_config(environ)
     _reject_unknown(file, _FILE_KEYS, name)
-    key = environ.get("EODHD_API_KEY", "").strip() or _secret("EODHD_API_KEY")
+    key = _key(environ)
 
     def given(variable: str, entry: str) -> tuple[Any, str]:
         """The value of a setting, and where it was found."""
@@ -107,7 +117,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         thresholds=_thresholds(stress, name),
         min_surprise=_at_least(stress, "min_surprise", 2.5, 0.0, name),
         cooldown_sec=_at_least(stress, "cooldown_sec", 30.0, 0.0, name),
-        max_events=int(_at_least(stress, "max_events", 500.0, 1.0, name)),
+        max_events=_max_events(stress.get("max_events"), f"max_events of [stress] in {name}"),
     )
 
 
@@ -140,14 +150,15 @@ def _reject_unknown(table: Mapping[str, Any], known: Sequence[str], where: str) 
     for key in table:
         if key not in known:
             raise SettingsError(
-                f"{where} has {key!r}, expected only {', '.join(known)}: {_advice(key, known)}"
+                f"{where} has {_quoted(key)}, expected only {', '.join(known)}:"
+                f" {_advice(key, known)}"
             )
 
 
 def _read_config(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """The TOML file's content, empty where there is none, and its name."""
     chosen = environ.get("MARKET_PULSE_CONFIG", "").strip()
-    path = Path(chosen).expanduser() if chosen else _CONFIG
+    path = _path(chosen) if chosen else _CONFIG
     if not chosen and not path.exists():
         return {}, path.name
     return _read_toml(path), path.name
@@ -165,19 +176,37 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"the settings file {path} is not text, expected TOML in UTF-8: save it as such"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is not all that it raises
         raise SettingsError(
             f"the settings file {path} is not valid TOML ({error}): mend that place"
         ) from None
 
 
+def _path(text: str) -> Path:
+    """A path with its ``~`` resolved where that names somebody's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    key = environ.get("EODHD_API_KEY", "").strip() or _secret("EODHD_API_KEY")
+    if not re.fullmatch(r"[!-~]*", key):
+        raise SettingsError(
+            "EODHD_API_KEY holds a blank or another character that no key has,"
+            " expected letters, digits and signs: copy it anew"
+        )
+    return key
+
+
 def _secret(name: str) -> str:
     """A value of Streamlit's secrets, empty where there is none."""
-    for path in _SECRETS:
-        if path.exists():
+    for path in map(_path, map(str, _SECRETS)):
+        if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False in a folder barred to us
             try:
                 value = tomllib.loads(path.read_text("utf-8")).get(name, "")
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            except (OSError, ValueError, RecursionError):
                 # Not its own words: they could quote the line with the key.
                 raise SettingsError(
                     f'{path} is not readable TOML, expected lines like {name} = "...": mend it'
@@ -202,11 +231,11 @@ def _source(value: Any, where: str, key: str) -> tuple[Source, Path | None]:
             )
         return "eodhd", None
     if isinstance(value, str) and value.startswith("replay:") and value != "replay:":
-        path = Path(value.removeprefix("replay:")).expanduser()
-        if not path.is_file():
+        path = _path(value.removeprefix("replay:"))
+        if not os.path.isfile(path):  # noqa: PTH113 - the same, where a folder is barred to us
             raise SettingsError(f"{where} names {path}, which is no file: check the path")
         return "replay", path
-    raise SettingsError(f"{where} is {value!r}, expected simulated, eodhd or replay:FILE")
+    raise SettingsError(f"{where} is {_quoted(value)}, expected simulated, eodhd or replay:FILE")
 
 
 def _seed(value: Any, where: str) -> int:
@@ -217,7 +246,9 @@ def _seed(value: Any, where: str) -> int:
     except ValueError:
         seed = -1
     if not 0 <= seed < 2**32:
-        raise SettingsError(f"{where} is {value!r}, expected a whole number from 0 to {2**32 - 1}")
+        raise SettingsError(
+            f"{where} is {_quoted(value)}, expected a whole number from 0 to {2**32 - 1}"
+        )
     return seed
 
 
@@ -226,11 +257,11 @@ def _speed(value: Any, where: str) -> float:
         return 1.0
     try:
         speed = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         speed = math.nan
     if not speed > 0:
         raise SettingsError(
-            f"{where} is {value!r}, expected a positive number such as 1 or 60,"
+            f"{where} is {_quoted(value)}, expected a positive number such as 1 or 60,"
             " or inf for as fast as possible"
         )
     return speed
@@ -241,7 +272,7 @@ def _window(value: Any, where: str) -> int:
         return WINDOW_SEC
     if not isinstance(value, int) or value % 60 or not 1200 <= value <= 86400:
         raise SettingsError(
-            f"{where} is {value!r}, expected a multiple of 60 seconds from 1200 to 86400"
+            f"{where} is {_quoted(value)}, expected a multiple of 60 seconds from 1200 to 86400"
         )
     return value
 
@@ -249,19 +280,35 @@ def _window(value: Any, where: str) -> int:
 def _url(value: Any, where: str) -> str:
     if value is None:
         return DEFAULT_EODHD_URL
-    parts = urlsplit(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme not in ("ws", "wss") or not parts.netloc or parts.query:
+    if not isinstance(value, str) or not _is_base_address(value):
         # Not the value: a pasted address may hold the key.
         raise SettingsError(
             f"{where} is no WebSocket address, expected one like {DEFAULT_EODHD_URL}"
             " without the key"
         )
-    return str(value)
+    return value
+
+
+def _is_base_address(text: str) -> bool:
+    """Whether a channel and a key can be appended to ``text``."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.netloc if port is None else parts.netloc.removesuffix(f":{port}")
+    return (
+        parts.scheme in ("ws", "wss")
+        and bool(_HOST.fullmatch(host))
+        and bool(re.fullmatch(r"[!-~]*", text))
+        and "?" not in text
+        and "#" not in text
+    )
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SettingsError(f"{where} is {value!r}, expected a table")
+        raise SettingsError(f"{where} is {_quoted(value)}, expected a table")
     return value
 
 
@@ -282,13 +329,15 @@ def _watchlist(value: Any, where: str) -> Mapping[Asset, tuple[str, ...]] | None
 
 def _symbols(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise SettingsError(f'{where} is {value!r}, expected a list such as ["AAPL", "MSFT"]')
+        raise SettingsError(
+            f'{where} is {_quoted(value)}, expected a list such as ["AAPL", "MSFT"]'
+        )
     symbols = []
     for entry in value:
         symbol = entry.strip().upper() if isinstance(entry, str) else ""
         if not _SYMBOL.fullmatch(symbol):
             raise SettingsError(
-                f"{where} has {entry!r}, expected a symbol such as AAPL, EURUSD or BTC-USD"
+                f"{where} has {_quoted(entry)}, expected a symbol such as AAPL, EURUSD or BTC-USD"
             )
         symbols.append(symbol)
     return tuple(dict.fromkeys(symbols))
@@ -303,7 +352,7 @@ def _thresholds(stress: Mapping[str, Any], name: str) -> Mapping[Asset, Mapping[
         for kind, value in table.items():
             if not _is_number(value) or not 0 < value < 1:
                 raise SettingsError(
-                    f"{kind} of {where} is {value!r},"
+                    f"{kind} of {where} is {_quoted(value)},"
                     " expected a fraction between 0 and 1 (0.0025 is 0.25 %)"
                 )
         if table:
@@ -311,11 +360,22 @@ def _thresholds(stress: Mapping[str, Any], name: str) -> Mapping[Asset, Mapping[
     return MappingProxyType(chosen)
 
 
+def _max_events(value: Any, where: str) -> int:
+    if value is None:
+        return 500
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_EVENTS:
+        raise SettingsError(
+            f"{where} is {_quoted(value)}, expected a whole number from 1 to {_MOST_EVENTS}"
+        )
+    return value
+
+
 def _at_least(table: Mapping[str, Any], key: str, default: float, least: float, name: str) -> float:
     value = table.get(key, default)
-    if not _is_number(value) or not least <= value < math.inf:
+    if not _is_number(value) or not least <= value <= sys.float_info.max:
         raise SettingsError(
-            f"{key} of [stress] in {name} is {value!r}, expected a number of at least {least:g}"
+            f"{key} of [stress] in {name} is {_quoted(value)},"
+            f" expected a number of at least {least:g}"
         )
     return float(value)
 

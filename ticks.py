@@ -94,11 +94,12 @@ class Event:
         """What happened, in one sentence made of this event's own numbers."""
         if self.kind == "vol_spike":
             return (
-                f"{self.symbol} typically moves {self.peak:.2%} in 15 min now, "
-                f"unusual for it from {self.threshold:.2%} on"
+                f"{self.symbol} typically moves {self.peak * 100:.2f} % in 15 min now, "
+                f"unusual for it from {self.threshold * 100:.2f} % on"
             )
+        minutes = self.horizon_sec // 60
         verb = "rose" if self.peak > 0 else "fell"
-        parts = [f"{self.symbol} {verb} {abs(self.peak):.2%} in {self.horizon_sec // 60} min"]
+        parts = [f"{self.symbol} {verb} {abs(self.peak) * 100:.2f} % in {minutes} min"]
         if self.surprise is not None:
             parts.append(f"{abs(self.surprise):.1f}σ")
         if self.from_price is not None:

@@ -52,8 +52,8 @@ _logger = logging.getLogger(__name__)
 class Worker:
     """Everything that runs behind the page, started and stopped as one.
 
-    ``timing`` are the feeds' waiting times; ``clock`` is the wall clock of a source that is not a
-    replay.
+    ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
+    does not use.
 
     Raises:
         TapeError: when the tape to replay cannot be read.
@@ -64,12 +64,13 @@ class Worker:
         settings: Settings,
         *,
         timing: Timing | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._settings = settings
         self._tape = Tape.load(settings.replay_file) if settings.replay_file else None
         self._tape_now = self._tape.start if self._tape else 0.0
-        self._clock = clock if self._tape is None else lambda: self._tape_now
+        self._has_ended = False
+        self._clock = clock or self._own_clock()
         self._store = PulseStore(settings.window_sec)
         self._events = EventStore(settings.max_events)
         self._detector = StressDetector(
@@ -106,6 +107,7 @@ class Worker:
         self._cards: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._stop_asked = False
         self._thread = threading.Thread(target=self._run, name="market-pulse", daemon=True)
         self.ready = threading.Event()
         """Set when the first frame is there."""
@@ -119,6 +121,8 @@ class Worker:
 
     def stop(self) -> None:
         """Close the sockets and end the thread; may be called again, and from any thread."""
+        # Either the loop is there to be told, or it will look at this when it begins.
+        self._stop_asked = True
         if self._loop is not None:
             # The loop may have closed by itself in between.
             with contextlib.suppress(RuntimeError):
@@ -172,7 +176,7 @@ class Worker:
             "seed": settings.seed if settings.source == "simulated" else None,
             "file": settings.replay_file.name if settings.replay_file else None,
             "speed": settings.speed if settings.replay_file else None,
-            "replay_ended": self._has_ended(),
+            "replay_ended": self._has_ended,
             "started_at": self._started_at,
             "uptime": None if self._started_at is None else time.time() - self._started_at,
             "now": now,
@@ -188,6 +192,8 @@ class Worker:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._stop_asked:
+            return
         work = asyncio.ensure_future(self._supervised("worker", self._work))
         await self._stopping.wait()
         work.cancel()
@@ -331,6 +337,7 @@ class Worker:
             exchange.publish(second + 1.0)
             await self._catch_up(exchange)
             self._look(second)
+        self._has_ended = True
 
     async def _catch_up(self, exchange: Exchange) -> None:
         """Wait until every frame sent has been read and is in the store."""
@@ -377,10 +384,33 @@ class Worker:
     def _streams_at(self, asset: Asset, now: float) -> bool:
         if self._settings.source == "eodhd":
             return eodhd.streams_at(asset, now)
-        return not self._has_ended()
+        return not self._has_ended
 
-    def _has_ended(self) -> bool:
-        return self._tape is not None and self._tape_now > self._tape.end
+    def _own_clock(self) -> Callable[[], float]:
+        if self._tape is not None:
+            return lambda: self._tape_now
+        # A vendor stamps with the true time; the simulated market may not run backwards.
+        return time.time if self._settings.source == "eodhd" else _Forward(time.time)
+
+
+class _Forward:
+    """A clock that stands in for another and, where that steps back, goes on from where it was."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        # Guards the two below: the loop and the pages ask for the time.
+        self._lock = threading.Lock()
+        self._ahead = 0.0
+        self._newest = clock()
+
+    def __call__(self) -> float:
+        with self._lock:
+            now = self._clock() + self._ahead
+            if now < self._newest:
+                self._ahead += self._newest - now
+                now = self._newest
+            self._newest = now
+            return now
 
 
 # One worker per process, in a module of its own without a file: Streamlit evicts the modules of an

@@ -172,10 +172,11 @@ def _notice(message: _Message) -> Notice | None:
     if code is None:
         return None
     text = message.message if isinstance(message.message, str) else ""
-    return Notice(_word(code, text.lower()), code, text)
+    word = _word(code, text.lower())
+    return None if word is None else Notice(word, code, text)
 
 
-def _word(code: int, text: str) -> Word:
+def _word(code: int, text: str) -> Word | None:
     if code == 200:
         return Word.AUTHORIZED
     if code in (401, 403):
@@ -184,6 +185,8 @@ def _word(code: int, text: str) -> Word:
         return Word.THROTTLED
     if code == 422 and "limit reached" in text:
         return Word.SYMBOL_LIMIT
-    if code == 422 and "limited symbols" in text:
+    if code == 422 and "should be string" not in text:  # "Only limited symbols allowed for demo"
         return Word.SYMBOLS_REFUSED
-    return Word.BAD_REQUEST if 400 <= code < 500 else Word.SERVER_ERROR
+    if code < 400:  # no error, and nothing to do about
+        return None
+    return Word.BAD_REQUEST if code < 500 else Word.SERVER_ERROR

@@ -1,0 +1,583 @@
+"""Where the embedded exchange's quotes come from: a seeded market or a recorded tape.
+
+The exchange takes quotes from here on its event loop; nothing here reads a clock, opens a socket
+or shares state between threads: time is always an argument. The same seed is the same market,
+quote for quote, whenever it starts and whoever else is on the watchlist, because every factor,
+underlying and symbol draws from a random generator of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ticks import ASSETS, WINDOW_SEC, Asset, MarketPulseError, Tick
+
+__all__ = ["EXCLUDED_CONDITIONS", "TAPE_EPOCH", "Market", "Quote", "Tape", "TapeError"]
+
+Floats = npt.NDArray[np.float64]
+
+MINUTE_SEC: Final = 60
+"""Random numbers are drawn for a minute at a time."""
+
+HISTORY_MINUTES: Final = WINDOW_SEC // MINUTE_SEC
+
+LATEST_SEC: Final = 60.0
+"""A caller who comes later than this gets the last minute only: a laptop that slept for a night
+must not be flooded with the night."""
+
+OPENING_SEC: Final = 600.0
+"""How far back the opening looks: the rarest symbol quotes about every ten seconds."""
+
+YEAR_SEC: Final[dict[Asset, float]] = {
+    "stocks": 252 * 6.5 * 3600,
+    "forex": 252 * 24 * 3600,
+    "crypto": 365 * 24 * 3600,
+}
+"""Trading seconds per year, which annual volatilities are spread over."""
+
+FACTORS: Final[dict[str, Asset]] = {
+    "market": "stocks",
+    "tech": "stocks",
+    "finance": "stocks",
+    "energy": "stocks",
+    "health": "stocks",
+    "usd": "forex",
+    "coins": "crypto",
+}
+"""What moves many symbols at once, and whose weather it shares. ``usd`` up is a dearer dollar."""
+
+SECTORS: Final = ("tech", "finance", "energy", "health")
+
+CALM_MINUTES: Final = 150.0
+STORM_MINUTES: Final = 3.5
+"""Mean stay in either weather; each group (stocks, forex, crypto) has its own. A storm makes
+eight or ten symbols move unusually at once: more than one or two an hour would be noise."""
+
+CALM_VOL: Final = 0.55
+STORM_VOL: Final = 1.65
+"""Shocks as a multiple of the annual figure. With the reversion below, ten-second returns come
+out at 1.2 times the annual figure in calm, one-minute returns at 0.8 times."""
+
+STORM_PACE: Final = 2.5
+"""Ticks per second in a storm, as a multiple of calm's."""
+
+REVERTING: Final = 0.6
+REVERTING_SEC: Final = 12.0
+"""The share of every shock that is the order book giving way and is taken back, and how fast. It
+makes an ordinary minute quieter than its own tens of seconds suggest, as in real books, so that
+what stands out is news and storms and not the random walk itself."""
+
+JUMP_MINUTES: Final = 110.0
+BURST_MINUTES: Final = 480.0
+"""Mean wait of one underlying for a jump and for a burst of one-sided trading: with fifteen of
+them, one jump every seven minutes and one burst every half hour."""
+
+BURST_PACE: Final = 6.0
+"""Ticks per second in a burst, as a multiple of what they were."""
+
+ODD_LOT_SHARE: Final = 0.01
+EXCLUDED_SHARE: Final = 0.003
+"""Shares of stock prints that are odd lots, and that are away from the market."""
+
+ODD_LOT: Final = 37
+EXCLUDED_CONDITIONS: Final = frozenset({2, 7, 13, 20})
+"""Trade conditions of the prints away from the market: they must not set the last price."""
+
+TAPE_EPOCH: Final = 946_684_800.0
+"""2000-01-01 00:00:00 UTC, where a tape that counts from its own start is laid: elapsed time then
+reads as time of day."""
+
+EPOCH_MS: Final = 1e11
+"""Milliseconds above this are a date (1973 or later), below it a time since the tape's start."""
+
+TAPE_FEEDS: Final[dict[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
+TAPE_COLUMNS: Final = ("ms", "feed", "symbol", "price", "bid", "ask", "size")
+
+
+class TapeError(MarketPulseError):
+    """A tape that cannot be read or does not hold what a tape must hold."""
+
+
+class Quote(NamedTuple):
+    """One message to be, in no vendor's words: a trade or a quote of one symbol.
+
+    ``ts`` is event time in seconds since the epoch, to the millisecond; ``price`` is a trade's
+    price, or the mid in forex; ``bid`` and ``ask`` are always filled.
+    """
+
+    asset: Asset
+    symbol: str
+    ts: float
+    price: float
+    bid: float
+    ask: float
+    size: float
+    conditions: tuple[int, ...]
+
+
+class _Traits(NamedTuple):
+    """What an underlying (a share, a currency pair, a coin) is like."""
+
+    price: float
+    """When the history begins, in its quote currency."""
+    vol_pa: float
+    """Annual volatility over calm and storm together, as a fraction."""
+    rate: float
+    """Ticks per second of its busiest symbol while calm."""
+    spread_bp: float
+    """Ask minus bid, in 1/10000 of the price."""
+    loads: Mapping[str, float]
+    """Correlation with each factor; what is left of 1 (in squares) is its own."""
+
+
+class _Minute(NamedTuple):
+    """What one underlying does in one minute."""
+
+    levels: Floats
+    """Natural logarithm of the mid at the 61 second marks."""
+    pace: Floats
+    """Ticks in each of the 60 seconds, as a multiple of calm's."""
+
+
+_BIG_TECH: Final = {"market": 0.6, "tech": 0.5}
+_MAVERICK_TECH: Final = {"market": 0.5, "tech": 0.4}
+_BIG_COIN: Final = {"coins": 0.85, "market": 0.2}
+
+KNOWN: Final[dict[tuple[Asset, str], _Traits]] = {
+    ("stocks", "AAPL"): _Traits(331.0, 0.27, 2.0, 0.9, _BIG_TECH),
+    ("stocks", "TSLA"): _Traits(405.0, 0.55, 2.5, 1.5, _MAVERICK_TECH),
+    ("stocks", "NVDA"): _Traits(190.0, 0.45, 3.0, 1.0, _BIG_TECH),
+    ("stocks", "AMZN"): _Traits(232.0, 0.32, 1.0, 1.0, _BIG_TECH),
+    ("stocks", "MSFT"): _Traits(512.0, 0.25, 0.8, 0.9, _BIG_TECH),
+    ("stocks", "META"): _Traits(705.0, 0.36, 0.3, 1.5, _BIG_TECH),
+    ("stocks", "GOOGL"): _Traits(287.0, 0.30, 0.4, 1.2, _BIG_TECH),
+    ("forex", "EURUSD"): _Traits(1.139, 0.075, 2.0, 0.5, {"usd": -0.8}),
+    ("forex", "GBPUSD"): _Traits(1.342, 0.080, 1.0, 0.8, {"usd": -0.75}),
+    ("forex", "AUDUSD"): _Traits(0.7075, 0.100, 0.6, 1.0, {"usd": -0.65}),
+    ("forex", "USDJPY"): _Traits(152.4, 0.095, 1.2, 0.8, {"usd": 0.55}),
+    ("forex", "USDINR"): _Traits(88.6, 0.070, 0.1, 3.0, {"usd": 0.4}),
+    ("crypto", "BTC"): _Traits(84_588.0, 0.50, 4.0, 0.5, _BIG_COIN),
+    ("crypto", "ETH"): _Traits(2_810.0, 0.62, 3.0, 0.8, _BIG_COIN),
+    ("crypto", "SOL"): _Traits(138.0, 0.70, 1.5, 1.5, {"coins": 0.75, "market": 0.2}),
+}
+"""The default watchlist: prices of autumn 2026, volatilities and spreads of ordinary weeks."""
+
+
+def traits(asset: Asset, underlying: str) -> _Traits:
+    """What an underlying is like: known, or made up from its name, always the same way."""
+    known = KNOWN.get((asset, underlying))
+    if known is not None:
+        return known
+    a, b, c, d = np.random.default_rng(_crc(underlying)).random(4)
+    if asset == "stocks":
+        loads = {"market": 0.55, SECTORS[int(d * len(SECTORS))]: 0.4}
+        return _Traits(10.0 * 50.0**a, 0.25 + 0.35 * b, 0.2 + 0.8 * c, 1.0 + 2.0 * d, loads)
+    if asset == "forex":
+        price = {"JPY": 150.0, "INR": 90.0}.get(underlying[3:], 1.0) * (0.7 + 0.6 * a)
+        return _Traits(price, 0.07 + 0.03 * b, 0.1 + 0.9 * c, 1.0 + d, _dollar_load(underlying))
+    loads = {"coins": 0.7, "market": 0.15}
+    return _Traits(1e-4 * 1e5**a, 0.5 + 0.2 * b, 0.2 + 0.8 * c, 1.5 + 1.5 * d, loads)
+
+
+def _dollar_load(pair: str) -> dict[str, float]:
+    if pair.endswith("USD"):
+        return {"usd": -0.65}
+    return {"usd": 0.55} if pair.startswith("USD") else {}
+
+
+def underlying_of(asset: Asset, symbol: str) -> str:
+    """What a symbol is a price of: BTC-USD and BTC-USDT are both the coin BTC."""
+    coin, _, currency = symbol.partition("-")
+    return coin if asset == "crypto" and currency.startswith("USD") else symbol
+
+
+def decimals_of(asset: Asset, symbol: str, price: float) -> int:
+    """How many decimals a symbol's price is quoted with."""
+    if asset == "stocks":
+        return 2
+    if asset == "forex":
+        return {"JPY": 3, "INR": 4}.get(symbol[3:], 5)
+    return 2 + max(0, math.ceil(2 - math.log10(price)))
+
+
+def _crc(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
+def _generator(seed: int, name: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng([seed, _crc(name), *more])
+
+
+def _reversion() -> tuple[Floats, Floats]:
+    """How a minute's shocks and the pending reversion of earlier ones become moves.
+
+    Each second a share of the shock joins what is pending, and a fraction of what is pending is
+    taken back. Moves are the first 60 rows, what is pending after the minute is the last; scaled
+    so that the annual volatility is that of the shocks.
+    """
+    keep = math.exp(-1 / REVERTING_SEC)
+    second, shock = np.indices((MINUTE_SEC + 1, MINUTE_SEC))
+    age = np.maximum(second - shock - 1.0, 0.0)
+    pending = np.where(shock < second, REVERTING * keep**age, 0.0) / (1 - REVERTING)
+    moves = np.eye(MINUTE_SEC) / (1 - REVERTING) - (1 - keep) * pending[:-1]
+    decay = keep ** np.arange(MINUTE_SEC + 1.0)
+    return np.vstack([moves, pending[-1:]]), np.append((keep - 1) * decay[:-1], decay[-1])
+
+
+_OF_SHOCKS, _OF_PENDING = _reversion()
+_MARKS: Final = np.arange(MINUTE_SEC + 1.0)
+
+
+class _Weather:
+    """Calm or storm over one group, a minute at a time."""
+
+    def __init__(self, seed: int, asset: Asset) -> None:
+        self._random = _generator(seed, f"weather {asset}")
+        self._stormy = False
+
+    def next_minute(self) -> bool:
+        """Whether the next minute is stormy."""
+        mean_stay = STORM_MINUTES if self._stormy else CALM_MINUTES
+        if self._random.random() < 1 / mean_stay:
+            self._stormy = not self._stormy
+        return self._stormy
+
+
+class _Path:
+    """The mid of one underlying, a minute at a time."""
+
+    def __init__(self, seed: int, asset: Asset, underlying: str) -> None:
+        self._traits = traits(asset, underlying)
+        self._sigma = self._traits.vol_pa / math.sqrt(YEAR_SEC[asset])
+        self._own = math.sqrt(1 - sum(load**2 for load in self._traits.loads.values()))
+        self._shocks = _generator(seed, f"{asset} {underlying} shocks")
+        self._news = _generator(seed, f"{asset} {underlying} news")
+        self._level = math.log(self._traits.price)
+        self._pending = 0.0
+
+    def next_minute(self, factors: Mapping[str, Floats], *, stormy: bool) -> _Minute:
+        """The next minute under the factors' moves and the weather of its own group."""
+        shocks = self._own * _gust(stormy=stormy) * self._shocks.standard_normal(MINUTE_SEC)
+        for factor, load in self._traits.loads.items():
+            shocks += load * factors[factor]
+        moves = self._with_reversion(self._sigma * shocks)
+        pace = np.full(MINUTE_SEC, STORM_PACE if stormy else 1.0)
+        self._add_news(moves, pace)
+        levels = self._level + np.concatenate(([0.0], np.cumsum(moves)))
+        self._level = float(levels[-1])
+        return _Minute(levels, pace)
+
+    def _with_reversion(self, shocks: Floats) -> Floats:
+        moves = _OF_SHOCKS @ shocks + _OF_PENDING * self._pending
+        self._pending = float(moves[-1])
+        return moves[:-1]
+
+    def _add_news(self, moves: Floats, pace: Floats) -> None:
+        """Perhaps a jump of 4 to 10, perhaps a burst worth 3 to 6 of its one-minute moves."""
+        jump, at, size, burst, begin, length, drift = self._news.random(7)
+        minute_sigma = self._sigma * math.sqrt(MINUTE_SEC)
+        if jump < 1 / JUMP_MINUTES:
+            moves[int(at * MINUTE_SEC)] += minute_sigma * _either_way(size, 4, 10)
+        if burst < 1 / BURST_MINUTES:
+            seconds = 20 + int(21 * length)
+            first = int(begin * (MINUTE_SEC - seconds + 1))
+            moves[first : first + seconds] += minute_sigma * _either_way(drift, 3, 6) / seconds
+            pace[first : first + seconds] *= BURST_PACE
+
+
+def _gust(*, stormy: bool) -> float:
+    return STORM_VOL if stormy else CALM_VOL
+
+
+def _either_way(uniform: float, least: float, most: float) -> float:
+    """A size between least and most, up or down, out of one number in [0, 1)."""
+    signed = 2 * uniform - 1
+    return math.copysign(least + (most - least) * abs(signed), signed)
+
+
+class _Paths:
+    """All underlyings of a watchlist, the factors behind them and the weather, minute by minute."""
+
+    def __init__(self, seed: int, symbols: Mapping[Asset, Sequence[str]]) -> None:
+        self._weather = {asset: _Weather(seed, asset) for asset in ASSETS}
+        self._factors = {factor: _generator(seed, f"factor {factor}") for factor in FACTORS}
+        names = {(a, underlying_of(a, symbol)) for a in ASSETS for symbol in symbols[a]}
+        self._paths = {(a, name): _Path(seed, a, name) for a, name in names}
+
+    def next_minute(self) -> dict[tuple[Asset, str], _Minute]:
+        stormy = {asset: weather.next_minute() for asset, weather in self._weather.items()}
+        factors = {
+            factor: _gust(stormy=stormy[FACTORS[factor]]) * random.standard_normal(MINUTE_SEC)
+            for factor, random in self._factors.items()
+        }
+        return {
+            (asset, name): path.next_minute(factors, stormy=stormy[asset])
+            for (asset, name), path in self._paths.items()
+        }
+
+
+class _Printer:
+    """Turns the minutes of an underlying into the quotes of one of its symbols."""
+
+    def __init__(self, seed: int, asset: Asset, symbol: str) -> None:
+        self.underlying = (asset, underlying_of(asset, symbol))
+        like = traits(*self.underlying)
+        self._seed, self._asset, self._symbol = seed, asset, symbol
+        self._decimals = decimals_of(asset, symbol, like.price)
+        self._half_spread = like.spread_bp * 0.5e-4
+        self._rate = like.rate
+        self._basis = 0.0
+        self._typical_size = 400.0 / like.price
+        if asset == "crypto" and not symbol.endswith("-USD"):
+            # The same coin in other dollars: quieter, and a few basis points away.
+            self._rate *= 0.6
+            self._basis = (_crc(symbol) % 81 - 40) * 1e-5
+
+    def quotes(self, minute: _Minute, number: int, begin_ms: int) -> Iterator[Quote]:
+        """The quotes of a minute that begins at ``begin_ms`` since the epoch.
+
+        The number of the minute seeds what is drawn here, so that minutes can be left out.
+        """
+        random = _generator(self._seed, f"{self._asset} {self._symbol} quotes", number)
+        seconds = self._times(minute.pace, random)
+        count = len(seconds)
+        mid = np.exp(np.interp(seconds, _MARKS, minute.levels) + self._basis)
+        bid, ask = self._around(mid)
+        price = np.where(random.random(count) < 0.5, bid, ask)
+        size = random.lognormal(math.log(self._typical_size), 1.0, count).round(6)
+        conditions: list[tuple[int, ...]] = [()] * count
+        if self._asset == "forex":
+            price, size = ((bid + ask) / 2).round(self._decimals + 1), np.zeros(count)
+        elif self._asset == "stocks":
+            size = 100.0 * np.ceil(random.exponential(2.0, count))
+            _mark_odd_prints(price, size, conditions, random)
+        ts = (begin_ms + np.floor(seconds * 1000).astype(np.int64)) / 1000
+        columns = (column.tolist() for column in (ts, price, bid, ask, size))
+        return map(Quote, repeat(self._asset), repeat(self._symbol), *columns, conditions)
+
+    def _times(self, pace: Floats, random: np.random.Generator) -> Floats:
+        """Random arrivals at the minute's pace, in seconds since its begin, in order."""
+        expected = np.concatenate(([0.0], np.cumsum(self._rate * pace)))
+        arrivals = np.sort(random.random(random.poisson(expected[-1]))) * expected[-1]
+        seconds: Floats = np.interp(arrivals, expected, _MARKS)
+        return seconds.clip(max=MINUTE_SEC - 0.001)
+
+    def _around(self, mid: Floats) -> tuple[Floats, Floats]:
+        """Bid and ask around a mid, on the price grid and at least one step of it apart."""
+        bid: Floats = (mid * (1 - self._half_spread)).round(self._decimals)
+        ask: Floats = np.maximum(mid * (1 + self._half_spread), bid + 10.0**-self._decimals)
+        return bid, ask.round(self._decimals)
+
+
+def _mark_odd_prints(
+    price: Floats, size: Floats, conditions: list[tuple[int, ...]], random: np.random.Generator
+) -> None:
+    """Make a few stock prints odd lots, and fewer ones excluded prints away from the market."""
+    chance = random.random(len(price))
+    for i in np.flatnonzero(chance < ODD_LOT_SHARE):
+        size[i] = random.integers(1, 100)
+        conditions[i] = (ODD_LOT,)
+    for i in np.flatnonzero(chance >= 1 - EXCLUDED_SHARE):
+        price[i] = round(price[i] * (1 + _either_way(random.random(), 0.003, 0.008)), 2)
+        conditions[i] = (14, int(random.choice(sorted(EXCLUDED_CONDITIONS))))
+
+
+_event_time = attrgetter("ts")
+
+
+class Market:
+    """A market that looks like a real one and is decided by its seed.
+
+    Stocks follow the market and their sector, currency pairs the dollar, coins one another and a
+    little the stock market; each group has calm and stormy spells, each underlying now and then
+    a jump or a burst of one-sided trading.
+    """
+
+    def __init__(self, symbols: Mapping[Asset, Sequence[str]], seed: int, start: float) -> None:
+        self.symbols: dict[Asset, tuple[str, ...]] = {
+            asset: tuple(dict.fromkeys(symbols.get(asset, ()))) for asset in ASSETS
+        }
+        self.start = float(math.floor(start))
+        self.end = math.inf
+        self._seed = seed % 2**64
+        self._printers = [_Printer(self._seed, a, s) for a in ASSETS for s in self.symbols[a]]
+        self._paths = _Paths(self._seed, self.symbols)
+        for _ in range(HISTORY_MINUTES):
+            self._paths.next_minute()
+        self._minute = HISTORY_MINUTES
+        self._ready: list[Quote] = []
+
+    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
+        """The last seconds before the start, an hour at most, in time order."""
+        return [
+            Tick(quote.symbol, quote.asset, quote.ts, quote.price)
+            for quote in self._past(min(seconds, WINDOW_SEC))
+            if not quote.conditions or EXCLUDED_CONDITIONS.isdisjoint(quote.conditions)
+        ]
+
+    def opening(self) -> list[Quote]:
+        """The last quote of every symbol before the start, in time order."""
+        latest = {(quote.asset, quote.symbol): quote for quote in self._past(OPENING_SEC)}
+        return sorted(latest.values(), key=_event_time)
+
+    def until(self, ts: float) -> list[Quote]:
+        """All quotes not yet taken with an event time before ``ts``, in time order.
+
+        A caller who is more than a minute late gets the last minute.
+        """
+        self._skip_to(ts - LATEST_SEC)
+        while self._minute_start(self._minute) < ts:
+            self._ready += self._quotes(self._paths.next_minute(), self._minute)
+            self._minute += 1
+        upto = bisect_left(self._ready, ts, key=_event_time)
+        oldest = bisect_left(self._ready, ts - LATEST_SEC, hi=upto, key=_event_time)
+        taken, self._ready = self._ready[oldest:upto], self._ready[upto:]
+        return taken
+
+    def _past(self, seconds: float) -> Iterator[Quote]:
+        paths = _Paths(self._seed, self.symbols)
+        since = self.start - seconds
+        for number in range(HISTORY_MINUTES):
+            minutes = paths.next_minute()
+            if self._minute_start(number + 1) > since:
+                quotes = self._quotes(minutes, number)
+                yield from quotes[bisect_left(quotes, since, key=_event_time) :]
+
+    def _skip_to(self, ts: float) -> None:
+        while self._minute_start(self._minute + 1) <= ts:
+            self._paths.next_minute()
+            self._minute += 1
+
+    def _minute_start(self, number: int) -> float:
+        return self.start + MINUTE_SEC * (number - HISTORY_MINUTES)
+
+    def _quotes(self, minutes: Mapping[tuple[Asset, str], _Minute], number: int) -> list[Quote]:
+        begin_ms = round(self._minute_start(number) * 1000)
+        quotes: list[Quote] = []
+        for printer in self._printers:
+            quotes += printer.quotes(minutes[printer.underlying], number, begin_ms)
+        quotes.sort(key=_event_time)
+        return quotes
+
+
+class Tape:
+    """A recorded tape: rows are taken in file order as time passes them, and none is skipped."""
+
+    def __init__(self, rows: pd.DataFrame, start: float) -> None:
+        self.symbols: dict[Asset, tuple[str, ...]] = {
+            asset: tuple(rows.loc[rows["asset"] == asset, "symbol"].unique()) for asset in ASSETS
+        }
+        self.start = start
+        self.end = round(float(rows["ts"].iloc[-1]) + 0.001, 3)
+        """The instant that every row is before."""
+        self._ts = rows["ts"].to_numpy(dtype=np.float64)
+        self._columns = [rows[name].to_numpy() for name in Quote._fields[:-1]]
+        self._taken = 0
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a CSV file, gzipped where its name ends in .gz, with the columns of TAPE_COLUMNS."""
+        rows = _read(path)
+        _check_columns(rows)
+        ms = _times_of(rows)
+        dated = ms[0] > EPOCH_MS
+        ts = ms / 1000 if dated else (TAPE_EPOCH * 1000 + ms) / 1000
+        return cls(_quotes_of(rows).assign(ts=ts), float(ts[0]) if dated else TAPE_EPOCH)
+
+    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
+        """Nothing: a tape has no earlier hour."""
+        return []
+
+    def opening(self) -> list[Quote]:
+        """Nothing: nothing is known before the first row."""
+        return []
+
+    def until(self, ts: float) -> list[Quote]:
+        """All rows not yet taken with an event time before ``ts``, in file order."""
+        begin = self._taken
+        self._taken = max(begin, int(self._ts.searchsorted(ts)))
+        columns = (column[begin : self._taken].tolist() for column in self._columns)
+        return list(map(Quote, *columns, repeat(())))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        # "NA" is a symbol, not a blank; whole columns at once, so that types do not mix.
+        return pd.read_csv(
+            path,
+            dtype={"feed": "category", "symbol": "category"},
+            keep_default_na=False,
+            na_values=[""],
+            low_memory=False,
+        )
+    except FileNotFoundError:
+        raise TapeError(f"no tape at {path}; give the path of a .csv or .csv.gz file") from None
+    except pd.errors.EmptyDataError:
+        raise TapeError(f"{path} is empty, expected {','.join(TAPE_COLUMNS)} and rows") from None
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        expected = "a whole gzip file" if path.suffix == ".gz" else "plain CSV text"
+        raise TapeError(f"{path} cannot be read as {expected} ({error}); get it again") from error
+
+
+def _check_columns(rows: pd.DataFrame) -> None:
+    if not set(TAPE_COLUMNS) <= set(rows.columns):
+        found, expected = ",".join(map(str, rows.columns)), ",".join(TAPE_COLUMNS)
+        raise TapeError(f"the tape has the columns {found}, expected {expected}; add the missing")
+    if rows.empty:
+        raise TapeError("the tape has no rows, expected at least one; record it again")
+
+
+def _times_of(rows: pd.DataFrame) -> Floats:
+    ms = _numbers(rows, "ms")
+    _refuse(~np.isfinite(ms), "ms is blank or endless, expected milliseconds")
+    _refuse(np.diff(ms, prepend=ms[0]) < 0, "ms goes backwards, expected rows in time order")
+    return ms.round()
+
+
+def _quotes_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The fields of quotes, all but ``ts``, with what a trade or a quote leaves blank filled in."""
+    feed = rows["feed"].astype(object)
+    _refuse(
+        ~feed.isin(list(TAPE_FEEDS)).to_numpy(), f"unknown feed, expected {', '.join(TAPE_FEEDS)}"
+    )
+    _refuse(rows["symbol"].isna().to_numpy(), "symbol is blank, expected a name")
+    price, bid, ask, size = (_numbers(rows, name) for name in TAPE_COLUMNS[3:])
+    quoted = (feed == "forex").to_numpy()
+    price = np.where(quoted, ((bid + ask) / 2).round(10), price)
+    _refuse(
+        ~(np.isfinite(price) & (price > 0)),
+        "no price, expected a price above zero, or bid and ask in forex",
+    )
+    return pd.DataFrame(
+        {
+            "asset": feed.map(TAPE_FEEDS),
+            "symbol": rows["symbol"].astype(object),
+            "price": price,
+            "bid": np.where(np.isnan(bid), price, bid),
+            "ask": np.where(np.isnan(ask), price, ask),
+            "size": np.nan_to_num(size),
+        }
+    )
+
+
+def _numbers(rows: pd.DataFrame, name: str) -> Floats:
+    numbers = pd.to_numeric(rows[name], errors="coerce")
+    _refuse((numbers.isna() & rows[name].notna()).to_numpy(), f"{name} is not a number")
+    return numbers.to_numpy(dtype=np.float64)
+
+
+def _refuse(bad: npt.NDArray[np.bool_], found: str) -> None:
+    """Raise for the first bad row, numbered as in the file, where the header is row 1."""
+    if bad.any():
+        raise TapeError(f"row {int(bad.argmax()) + 2} of the tape: {found}; correct or remove it")

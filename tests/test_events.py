@@ -1,0 +1,522 @@
+"""StressDetector rule by rule on built snapshots, end to end through the store, and EventStore."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from events import THRESHOLDS, EventStore, StressDetector
+from pulse_store import PulseStore
+from ticks import Event, EventKind, Tick
+
+START: Final = 1_760_000_400
+
+ROWS: Final = [
+    ("stocks", "move_1m", 0.0012),
+    ("forex", "move_1m", 0.0006),
+    ("crypto", "move_1m", 0.0025),
+    ("stocks", "move_5m", 0.0040),
+    ("forex", "move_5m", 0.0018),
+    ("crypto", "move_5m", 0.0080),
+    ("stocks", "vol_spike", 0.0030),
+    ("forex", "vol_spike", 0.0008),
+    ("crypto", "vol_spike", 0.0060),
+]
+
+COLUMN: Final = {"move_1m": "ret_1m", "move_5m": "ret_5m", "vol_spike": "vol_15m"}
+
+
+def shot(second: float, asset: str = "stocks", **known: Any) -> dict[str, Any]:
+    """A snapshot ``second`` seconds after the start in which nothing happens but ``known``."""
+    now = START + second
+    row: dict[str, Any] = {
+        "symbol": "AAPL",
+        "now": now,
+        "asset": asset,
+        "last": 101.0,
+        "last_ts": now,
+        "age": 0.0,
+        "ret_1m": None,
+        "ret_5m": None,
+        "ret_15m": None,
+        "vol_15m": None,
+        "vol_median": None,
+        "trend_15m": None,
+        "surprise": None,
+        "vs_peers": None,
+        "regime": "normal",
+        "sigma_1m": None,
+        "sigma_5m": None,
+        "ref_1m": 100.0,
+        "ref_1m_ts": now - 60,
+        "ref_5m": 99.0,
+        "ref_5m_ts": now - 300,
+    }
+    assert known.keys() <= row.keys()
+    return row | known
+
+
+def moves(
+    values: Sequence[float | None], every_sec: float = 1.0, **known: Any
+) -> list[tuple[float, Event]]:
+    """What a fresh detector says, and when, to a series of one-minute moves in thresholds."""
+    detector = StressDetector()
+    found = []
+    for i, value in enumerate(values):
+        move = None if value is None else value * 0.0012
+        found += [
+            (i * every_sec, event)
+            for event in detector.check(shot(i * every_sec, ret_1m=move, **known))
+        ]
+    return found
+
+
+def begun(found: Sequence[tuple[float, Event]]) -> list[float]:
+    """The times at which something began, by the ids first seen."""
+    first: dict[str, float] = {}
+    for second, event in found:
+        first.setdefault(event.id, second)
+    return list(first.values())
+
+
+# Thresholds.
+
+
+@pytest.mark.parametrize(("asset", "kind", "threshold"), ROWS)
+def test_each_class_has_its_thresholds(asset: str, kind: EventKind, threshold: float) -> None:
+    """At the threshold there is an event, just below it there is none, in either direction."""
+    assert THRESHOLDS[asset][kind] == threshold
+    column = COLUMN[kind]
+    for sign in (1,) if kind == "vol_spike" else (1, -1):
+        known = {"vol_median": 1e-9} | {column: sign * threshold * 0.999}
+        assert StressDetector().check(shot(0, asset, **known)) == []
+        known[column] = sign * threshold
+        (event,) = StressDetector().check(shot(0, asset, **known))
+        assert (event.kind, event.asset, event.symbol) == (kind, asset, "AAPL")
+        assert (event.peak, event.threshold) == (sign * threshold, threshold)
+        assert event.horizon_sec == {"move_1m": 60, "move_5m": 300, "vol_spike": 900}[kind]
+
+
+def test_an_event_holds_the_numbers_compared() -> None:
+    """From, to, their times, surprise, peers and regime are those of the snapshot."""
+    known: dict[str, Any] = {
+        "ret_5m": -0.02,
+        "sigma_5m": 0.004,
+        "vs_peers": -0.01,
+        "regime": "high_vol",
+    }
+    (event,) = StressDetector().check(shot(0, last_ts=START - 3.0, age=3.0, **known))
+    assert (event.from_price, event.from_ts) == (99.0, START - 300)
+    assert (event.to_price, event.to_ts) == (101.0, START - 3.0)
+    assert event.surprise == pytest.approx(-5.0)
+    assert (event.vs_peers, event.regime) == (-0.01, "high_vol")
+    assert (event.ts, event.updated_ts, event.count) == (START, START, 1)
+    assert not event.history
+
+
+def test_thresholds_can_be_given() -> None:
+    """Other thresholds than the usual, per class and kind."""
+    thresholds: dict[str, dict[EventKind, float]] = {
+        "stocks": {"move_1m": 0.05, "move_5m": 0.001, "vol_spike": 1.0}
+    }
+    (event,) = StressDetector(thresholds).check(shot(0, ret_1m=0.04, ret_5m=0.002))
+    assert event.kind == "move_5m"
+
+
+# Unusual for the symbol.
+
+
+@pytest.mark.parametrize("horizon", ["1m", "5m"])
+@pytest.mark.parametrize(
+    ("sigmas", "min_surprise", "events"),
+    [(2.49, 2.5, 0), (2.51, 2.5, 1), (-2.49, 2.5, 0), (-2.51, 2.5, 1), (0.3, 0.0, 1), (4, 5, 0)],
+)
+def test_a_move_must_be_unusual(
+    horizon: str, sigmas: float, min_surprise: float, events: int
+) -> None:
+    """A move below min_surprise of its own σ over that horizon is none; 0 turns that off."""
+    known: dict[str, Any] = {f"ret_{horizon}": 0.02 * sigmas, f"sigma_{horizon}": 0.02}
+    detector = StressDetector(min_surprise=min_surprise)
+    assert len(detector.check(shot(0, **known))) == events
+
+
+def test_a_move_of_unknown_surprise_counts() -> None:
+    """Where σ is not known, or nothing moved before, the threshold alone decides."""
+    for sigma in (None, 0.0):
+        (event,) = StressDetector().check(shot(0, ret_1m=0.0012, sigma_1m=sigma))
+        assert event.surprise is None
+
+
+def test_the_other_horizon_does_not_excuse() -> None:
+    """Each move is held against the σ of its own horizon."""
+    known: dict[str, Any] = {"ret_1m": 0.01, "sigma_1m": 0.001, "ret_5m": 0.01, "sigma_5m": 0.01}
+    (event,) = StressDetector().check(shot(0, **known))
+    assert event.kind == "move_1m"
+
+
+# Volatility spikes.
+
+
+@pytest.mark.parametrize(
+    ("vol", "median", "threshold"),
+    [
+        (0.0031, 0.001, 0.003),
+        (0.0029, 0.001, None),
+        (0.00721, 0.004, 0.0072),
+        (0.00719, 0.004, None),
+    ],
+)
+def test_a_spike_is_high_for_its_class_and_for_itself(
+    vol: float, median: float, threshold: float | None
+) -> None:
+    """The class threshold and 1.8 hourly medians must both be reached."""
+    found = StressDetector().check(shot(0, vol_15m=vol, vol_median=median))
+    wanted = [] if threshold is None else [threshold]
+    assert [event.threshold for event in found] == pytest.approx(wanted)
+
+
+def test_a_spike_waits_for_the_warm_up() -> None:
+    """Without a median of its own there is nothing to be unusual against."""
+    assert StressDetector().check(shot(0, vol_15m=0.5, vol_median=None)) == []
+
+
+# One event, updated.
+
+
+def test_oscillating_around_the_threshold_is_one_event() -> None:
+    """Ten minutes a hair above and below the threshold are one event, counted."""
+    found = moves([1.0 + 0.001 * (-1) ** i for i in range(600)])
+    assert begun(found) == [0.0]
+    assert found[-1][1].count == 20
+
+
+@pytest.mark.parametrize("half_period", [20, 61, 90, 150])
+def test_slow_oscillation_above_the_rearm_level_is_one_event(half_period: int) -> None:
+    """However long it stays between 0.8 and 1 thresholds, it has not re-armed."""
+    series = [1.05 if (i // half_period) % 2 == 0 else 0.9 for i in range(600)]
+    assert begun(moves(series)) == [0.0]
+
+
+def test_it_rearms_below_the_rearm_level() -> None:
+    """Fallen below 0.8 thresholds and the cooldown over, the next crossing is a new event."""
+    assert begun(moves([1.2, *[0.79] * 40, 1.2])) == [0.0, 41.0]
+    assert begun(moves([1.2, *[0.81] * 40, 1.2])) == [0.0]
+
+
+def test_a_crossing_within_the_cooldown_is_the_same_event() -> None:
+    """Fallen below and back within 30 s is the same event, counted again."""
+    found = moves([1.2, *[0.5] * 28, 1.1])
+    assert begun(found) == [0.0]
+    assert [event.count for _, event in found] == [1, 2]
+    assert begun(moves([1.2, *[0.5] * 29, 1.1])) == [0.0, 30.0]
+
+
+def test_an_event_that_lasts_is_updated_not_repeated() -> None:
+    """Two minutes above the threshold: one id, a count per cooldown, the first time kept."""
+    found = moves([1.5] * 121)
+    assert [second for second, _ in found] == [0.0, 30.0, 60.0, 90.0, 120.0]
+    assert [event.count for _, event in found] == [1, 2, 3, 4, 5]
+    assert {event.id for _, event in found} == {found[0][1].id}
+    assert {event.ts for _, event in found} == {START}
+    assert [event.updated_ts - START for _, event in found] == [0, 30, 60, 90, 120]
+
+
+def test_the_cooldown_can_be_given() -> None:
+    """Another cooldown than 30 s counts at its own pace."""
+    detector = StressDetector(cooldown_sec=10)
+    found = [event for i in range(31) for event in detector.check(shot(i, ret_1m=0.002))]
+    assert [event.count for event in found] == [1, 2, 3, 4]
+
+
+def test_severity_escalates_with_the_peak_and_stays() -> None:
+    """Watch from 1, alert from 2, extreme from 4 thresholds; it does not fall with the value."""
+    found = moves([1.0, 1.99, 2.0, 3.99, 4.0, 1.5, 1.5])
+    assert [event.severity for _, event in found] == ["watch", "watch", "alert", "alert", "extreme"]
+    later = moves([1.0, 4.0, *[1.1] * 40])
+    assert later[-1][1].severity == "extreme"
+    assert later[-1][1].peak == pytest.approx(0.0048)
+
+
+def test_the_other_fields_belong_to_the_peak() -> None:
+    """Prices, their times and the regime are those of the furthest move, not of the latest."""
+    detector = StressDetector()
+    detector.check(shot(0, ret_1m=0.002))
+    (peak,) = detector.check(shot(5, ret_1m=-0.0 + 0.004, last=105.0, regime="high_vol"))
+    assert (peak.to_price, peak.to_ts, peak.regime) == (105.0, START + 5, "high_vol")
+    (later,) = detector.check(shot(35, ret_1m=0.003, last=90.0))
+    assert later == replace(peak, count=2, updated_ts=START + 35)
+
+
+def test_a_flip_ends_the_event() -> None:
+    """Down is another event than up, once the cooldown is over."""
+    found = moves([*[2.0] * 5, *[-2.0] * 40])
+    assert begun(found) == [0.0, 30.0]
+    assert [event.peak > 0 for _, event in found] == [True, False]
+
+
+def test_a_flip_after_the_cooldown_is_an_event_at_once() -> None:
+    """The cooldown runs from the last count, here 30 s after the first."""
+    found = moves([*[2.0] * 70, *[-2.0] * 40])
+    assert begun(found) == [0.0, 90.0]
+
+
+def test_kinds_do_not_mask_one_another() -> None:
+    """Three kinds at once are three events, and one more joins while another lasts."""
+    every: dict[str, Any] = {"ret_1m": 0.01, "ret_5m": -0.01, "vol_15m": 0.01, "vol_median": 0.001}
+    found = StressDetector().check(shot(0, **every))
+    assert [event.kind for event in found] == ["move_1m", "move_5m", "vol_spike"]
+    detector = StressDetector()
+    detector.check(shot(0, ret_1m=0.01))
+    (event,) = detector.check(shot(1, ret_1m=0.01, ret_5m=0.01))
+    assert event.kind == "move_5m"
+
+
+def test_symbols_do_not_mask_one_another() -> None:
+    """Each symbol has its own cooldown."""
+    detector = StressDetector()
+    found = [detector.check(shot(0, ret_1m=0.01) | {"symbol": name}) for name in "AB"]
+    assert [event.symbol for events in found for event in events] == ["A", "B"]
+    assert found[0][0].id != found[1][0].id
+
+
+# Staleness, gaps, clocks, history.
+
+
+@pytest.mark.parametrize(("age", "events"), [(60.0, 1), (60.1, 0), (None, 0), (7200.0, 0)])
+def test_a_stale_symbol_raises_nothing(age: float | None, events: int) -> None:
+    """A price more than a minute old makes no event."""
+    assert len(StressDetector().check(shot(0, ret_1m=0.01, age=age))) == events
+
+
+def test_unknown_metrics_raise_nothing() -> None:
+    """In the warm-up everything is blank, and blank is no event."""
+    assert StressDetector().check(shot(0)) == []
+
+
+def test_an_event_does_not_last_across_a_gap() -> None:
+    """Ten minutes of blanks later, a move is another event."""
+    assert begun(moves([2.0, *[None] * 600, 2.0])) == [0.0, 601.0]
+
+
+def test_a_clock_that_steps_back_holds_nothing() -> None:
+    """An hour back, the next crossing is an event, and one that lasts does not raise."""
+    detector = StressDetector()
+    assert len(detector.check(shot(3600, ret_1m=0.002))) == 1
+    assert detector.check(shot(3601, ret_1m=0.0)) == []
+    (event,) = detector.check(shot(1, ret_1m=0.002))
+    assert (event.ts, event.count) == (START + 1, 1)
+    lasting = StressDetector()
+    lasting.check(shot(3600, ret_1m=0.002))
+    for second in range(200):
+        for event in lasting.check(shot(second, ret_1m=0.002)):
+            assert event.ts <= event.updated_ts
+    lasting.check(shot(200, ret_1m=0.0))
+    (event,) = lasting.check(shot(240, ret_1m=0.002))
+    assert event.ts == START + 240
+
+
+def test_history_is_marked() -> None:
+    """What begins in backfilled ticks is history, and stays it as it goes on."""
+    detector = StressDetector()
+    (old,) = detector.check(shot(0, ret_1m=0.002), history=True)
+    (same,) = detector.check(shot(1, ret_1m=0.003))
+    assert (old.history, same.history, same.id) == (True, True, old.id)
+    (new,) = StressDetector().check(shot(0, ret_1m=0.002), history=False)
+    assert not new.history
+
+
+# Text.
+
+
+@pytest.mark.parametrize(
+    ("asset", "known", "text"),
+    [
+        (
+            "stocks",
+            {"ret_1m": -0.0134, "sigma_1m": 0.004, "ref_1m": 1153.2, "last": 1137.74},
+            "AAPL fell 1.34% in 1 min, 3.4σ, 1,153.20 → 1,137.74",
+        ),
+        (
+            "forex",
+            {"ret_5m": 0.0021, "ref_5m": 1.0812, "last": 1.08347},
+            "AAPL rose 0.21% in 5 min, 1.08120 → 1.08347",
+        ),
+        (
+            "crypto",
+            {"vol_15m": 0.0123, "vol_median": 0.005},
+            "AAPL typically moves 1.23% in 15 min now, unusual for it from 0.90% on",
+        ),
+    ],
+)
+def test_the_text_is_made_of_the_numbers(asset: str, known: dict[str, Any], text: str) -> None:
+    """One sentence: what, how far, over how long, how unusual, from which price to which."""
+    (event,) = StressDetector().check(shot(0, asset, **known))
+    assert event.text == text
+
+
+# Through the store.
+
+
+def run(ticks: Sequence[Tick], seconds: int) -> list[Event]:
+    """Every event, in its latest state, that a second-by-second worker finds in ``ticks``."""
+    store, detector, events = PulseStore(), StressDetector(), EventStore(500)
+    waiting = sorted(ticks, key=lambda tick: tick.ts, reverse=True)
+    for now in range(START, START + seconds):
+        batch = []
+        while waiting and waiting[-1].ts < now + 1:
+            batch.append(waiting.pop())
+        store.update_many(batch)
+        store.advance(now)
+        for row in store.snapshots(now):
+            for event in detector.check(row):
+                events.add(event)
+    return events.latest(500)[::-1]
+
+
+def quiet(symbol: str, asset: str, seconds: range, price: float, seed: int = 1) -> list[Tick]:
+    """A tick every two seconds around one price, 0.01 % to either side."""
+    rng = random.Random(seed)
+    return [
+        Tick(symbol, asset, START + second + 0.25, price * (1 + rng.uniform(-1, 1) * 1e-4))
+        for second in seconds[::2]
+    ]
+
+
+def test_one_jump_makes_exactly_the_events_expected() -> None:
+    """One per cent up in a quiet stock: a move of either horizon and a spike, each once."""
+    ticks = [
+        *quiet("AAPL", "stocks", range(1500), 100.0),
+        *quiet("AAPL", "stocks", range(1500, 2400), 101.0),
+        *quiet("MSFT", "stocks", range(2400), 400.0, 2),
+        *quiet("EURUSD", "forex", range(2400), 1.08, 3),
+    ]
+    found = run(ticks, 2400)
+    assert [(e.symbol, e.kind, e.ts - START) for e in found] == [
+        ("AAPL", "move_1m", 1500),
+        ("AAPL", "move_5m", 1500),
+        ("AAPL", "vol_spike", 1510),
+    ]
+    minute, five, spike = found
+    assert minute.peak == pytest.approx(0.01, abs=4e-4)
+    assert (minute.severity, five.severity) == ("extreme", "alert")
+    assert minute.from_price == pytest.approx(100.0, rel=2e-4)
+    assert minute.to_price == pytest.approx(101.0, rel=2e-4)
+    assert minute.updated_ts - minute.ts <= 62
+    assert five.updated_ts - five.ts <= 302
+    assert minute.count == 2
+    assert spike.peak >= spike.threshold >= 0.003
+
+
+def test_a_quiet_market_makes_no_event() -> None:
+    """Half an hour in which nothing happens, warm-up included."""
+    ticks = [
+        *quiet("AAPL", "stocks", range(1800), 100.0),
+        *quiet("EURUSD", "forex", range(1800), 1.08, 5),
+        *quiet("BTC-USD", "crypto", range(1800), 92_000.0, 7),
+    ]
+    assert run(ticks, 1800) == []
+
+
+def test_a_gap_makes_no_move() -> None:
+    """Three per cent lower after ten minutes of silence is not a move of one minute or five."""
+    ticks = [
+        *quiet("AAPL", "stocks", range(1200), 100.0),
+        *quiet("AAPL", "stocks", range(1800, 2600), 97.0, 2),
+    ]
+    assert run(ticks, 2600) == []
+
+
+def test_a_replay_finds_the_same_events() -> None:
+    """The same ticks give the same events, ids and all."""
+    ticks = [
+        *quiet("AAPL", "stocks", range(700), 100.0),
+        *quiet("AAPL", "stocks", range(700, 900), 102.0, 2),
+    ]
+    assert run(ticks, 900) == run(ticks, 900) != []
+
+
+# EventStore.
+
+
+def event_of(number: int) -> Event:
+    """An event that began ``number`` seconds after the start."""
+    (event,) = StressDetector().check(shot(number, ret_1m=0.002))
+    return event
+
+
+def test_the_newest_event_is_first() -> None:
+    """latest(n) is the n that began last, newest first."""
+    events = EventStore(10)
+    for number in range(4):
+        events.add(event_of(number))
+    assert [event.ts - START for event in events.latest(3)] == [3, 2, 1]
+    assert len(events.latest(100)) == len(events) == 4
+    assert events.latest(0) == []
+
+
+def test_a_newer_state_replaces_in_place() -> None:
+    """An update neither doubles an event nor moves it."""
+    events = EventStore(10)
+    first = event_of(0)
+    events.add(first)
+    events.add(event_of(5))
+    events.add(replace(first, count=7))
+    assert [(event.ts - START, event.count) for event in events.latest(5)] == [(5, 1), (0, 7)]
+
+
+def test_the_oldest_event_makes_room() -> None:
+    """No more than max_events are held."""
+    events = EventStore(3)
+    for number in range(10):
+        events.add(event_of(number))
+    assert [event.ts - START for event in events.latest(10)] == [9, 8, 7]
+    with pytest.raises(ValueError, match="max_events"):
+        EventStore(0)
+
+
+def test_an_update_of_a_forgotten_event_pushes_no_newer_one_out() -> None:
+    """The newest that began stay, also when an older one still changes."""
+    events = EventStore(2)
+    first = event_of(0)
+    for event in (first, event_of(1), event_of(2), replace(first, count=2)):
+        events.add(event)
+    assert [event.ts - START for event in events.latest(2)] == [2, 1]
+
+
+def test_events_are_read_while_they_are_written() -> None:
+    """Readers in other threads see bounded, ordered lists throughout."""
+    events, written = EventStore(50), threading.Event()
+    template = event_of(0)
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            while True:
+                final = written.is_set()
+                times = [event.ts for event in events.latest(60)]
+                assert len(times) <= 50
+                assert times == sorted(times, reverse=True)
+                assert len(events) <= 50
+                if final:
+                    return
+        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for i in range(3000):
+            events.add(replace(template, id=str(i), ts=START + i))
+            events.add(replace(template, id=str(i), ts=START + i, count=2))
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join(30)
+    assert not any(reader.is_alive() for reader in readers)
+    assert failures == []

@@ -1,0 +1,432 @@
+"""The seeded market: what its seed decides, and whether it looks like a market. The tape's rows."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market import EXCLUDED_CONDITIONS, KNOWN, TAPE_EPOCH, YEAR_SEC, Market, Quote, Tape, TapeError
+from ticks import Asset, Tick
+
+START = 1_800_000_000.0
+WATCHLIST: dict[Asset, list[str]] = {
+    "stocks": ["AAPL", "TSLA", "NVDA", "AMZN", "MSFT", "META", "GOOGL"],
+    "forex": ["EURUSD", "USDINR", "USDJPY", "GBPUSD", "AUDUSD"],
+    "crypto": ["BTC-USD", "ETH-USD", "BTC-USDT", "ETH-USDT", "SOL-USDT"],
+}
+
+
+def by_the_minute(market: Market, seconds: int) -> list[Quote]:
+    """What a punctual caller takes in the first seconds."""
+    ends = [*range(60, seconds, 60), seconds]
+    return [quote for end in ends for quote in market.until(market.start + end)]
+
+
+def relative(quotes: Iterable[Quote], start: float) -> list[tuple[object, ...]]:
+    """Quotes with their time as milliseconds since the start."""
+    return [(q.symbol, round((q.ts - start) * 1000), *q[3:]) for q in quotes]
+
+
+def bars(hour: pd.DataFrame, seconds: int) -> pd.DataFrame:
+    """Log of the mean price per bar, one column per symbol; NaN where nothing ticked."""
+    means = hour.groupby([hour["ts"] // seconds, "symbol"])["price"].mean().unstack()
+    return means.map(math.log, na_action="ignore")
+
+
+@pytest.fixture(scope="module")
+def hours() -> list[pd.DataFrame]:
+    """An hour each of eight seeds, a row per tick."""
+    return [pd.DataFrame(Market(WATCHLIST, seed, START).history()) for seed in range(8)]
+
+
+@pytest.fixture(scope="module")
+def live() -> list[Quote]:
+    """The first half hour of seed 1."""
+    return by_the_minute(Market(WATCHLIST, 1, START), 1800)
+
+
+# What the seed decides
+
+
+def test_the_same_seed_is_the_same_market() -> None:
+    """Two markets of one seed agree quote for quote, two seeds do not."""
+    one, same, other = (by_the_minute(Market(WATCHLIST, s, START), 120) for s in (5, 5, 6))
+    assert one == same
+    assert one != other
+
+
+def test_the_market_is_the_same_whenever_it_starts() -> None:
+    """Prices, sizes and times since the start do not depend on the start, fractions dropped."""
+    early, late = Market(WATCHLIST, 5, 1_000_000_000.75), Market(WATCHLIST, 5, START)
+    assert early.start == 1_000_000_000.0
+    assert relative(by_the_minute(early, 120), early.start) == relative(
+        by_the_minute(late, 120), late.start
+    )
+    assert [t.price for t in early.history(60)] == [t.price for t in late.history(60)]
+
+
+def test_a_symbol_does_not_notice_who_else_is_watched() -> None:
+    """Alone or among seventeen, a symbol has the same quotes."""
+    among = by_the_minute(Market(WATCHLIST, 5, START), 120)
+    for asset, symbol in (("stocks", "AAPL"), ("forex", "USDJPY"), ("crypto", "BTC-USDT")):
+        alone = by_the_minute(Market({asset: [symbol]}, 5, START), 120)  # type: ignore[dict-item]  # a literal str
+        assert alone == [quote for quote in among if quote.symbol == symbol]
+
+
+def test_a_symbol_named_twice_is_one_symbol() -> None:
+    """A watchlist is a set in order; absent classes are empty."""
+    market = Market({"stocks": ["MSFT", "AAPL", "MSFT"]}, 1, START)
+    assert market.symbols == {"stocks": ("MSFT", "AAPL"), "forex": (), "crypto": ()}
+    assert market.end == math.inf
+
+
+@pytest.mark.parametrize("seed", [-1, 0, 2**80])
+def test_any_whole_number_is_a_seed(seed: int) -> None:
+    """Negative and huge seeds make markets too."""
+    assert by_the_minute(Market(WATCHLIST, seed, START), 60)
+
+
+# What is taken, and when
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(0.001, 59), min_size=1, max_size=12))
+def test_how_often_it_is_asked_changes_nothing(waits: list[float]) -> None:
+    """Taken in pieces of any size up to a minute, the quotes are the same."""
+    market, whole = Market(WATCHLIST, 2, START), Market(WATCHLIST, 2, START)
+    ends = [START + end for end in itertools.accumulate(waits)]
+    pieces = [market.until(end) for end in ends]
+    assert all(quote.ts < end for piece, end in zip(pieces, ends, strict=True) for quote in piece)
+    expected = by_the_minute(whole, 720)
+    taken = list(itertools.chain(*pieces))
+    assert taken == expected[: len(taken)]
+    assert expected[len(taken)].ts >= ends[-1]
+
+
+def test_a_caller_who_slept_gets_the_last_minute_only() -> None:
+    """After two hours of sleep come the very quotes of the last minute, then all goes on."""
+    slept, awake = Market(WATCHLIST, 2, START), Market(WATCHLIST, 2, START)
+    slept.until(START + 10.5)
+    wake = START + 7210.5
+    expected = [q for q in by_the_minute(awake, 7260) if q.ts >= wake - 60]
+    assert slept.until(wake) + slept.until(START + 7260) == expected
+
+
+def test_time_that_stands_still_or_goes_back_brings_nothing() -> None:
+    """Asking again for what was taken is not an error."""
+    market = Market(WATCHLIST, 2, START)
+    assert market.until(START + 5)
+    assert market.until(START + 5) == []
+    assert market.until(START - 50) == []
+
+
+def test_the_history_is_the_hour_before_the_start() -> None:
+    """In time order, within its hour, and shorter ones are its tail."""
+    market = Market(WATCHLIST, 3, START)
+    hour, tail = market.history(), market.history(90)
+    times = [tick.ts for tick in hour]
+    assert times == sorted(times)
+    assert START - 3600 <= times[0] < START - 3595
+    assert START - 5 < times[-1] < START
+    assert tail == [tick for tick in hour if tick.ts >= START - 90]
+    assert market.history(7200) == hour
+    assert {tick.symbol for tick in hour} == set(itertools.chain(*WATCHLIST.values()))
+
+
+def test_looking_at_the_history_changes_nothing() -> None:
+    """A market whose past was read goes on as one whose was not."""
+    read, unread = Market(WATCHLIST, 3, START), Market(WATCHLIST, 3, START)
+    first = read.until(START + 30)
+    history = read.history()
+    read.opening()
+    assert history == unread.history()
+    assert first + read.until(START + 60) == unread.until(START + 60)
+
+
+def test_prices_go_on_where_the_history_ended() -> None:
+    """No symbol jumps at the start, and the opening is the history's last word."""
+    market = Market(WATCHLIST, 3, START)
+    before = {tick.symbol: tick.price for tick in market.history()}
+    opening = market.opening()
+    assert {q.symbol: q.price for q in opening if not q.conditions}.items() <= before.items()
+    assert [q.ts for q in opening] == sorted(q.ts for q in opening)
+    after = {q.symbol: q.price for q in reversed(market.until(START + 30))}
+    assert len(after) > 12
+    for symbol, price in after.items():
+        assert price == pytest.approx(before[symbol], rel=0.002)
+
+
+# What a quote looks like
+
+
+def test_times_are_whole_milliseconds(live: list[Quote]) -> None:
+    """Event times are what a vendor's integer milliseconds become, in order."""
+    assert all(quote.ts == round(quote.ts * 1000) / 1000 for quote in live)
+    assert [quote.ts for quote in live] == sorted(quote.ts for quote in live)
+
+
+def test_prices_lie_on_the_grid_between_bid_and_ask(live: list[Quote]) -> None:
+    """Stocks have cents, yen pairs three decimals, rupee pairs four, the others five; coins two."""
+    decimals = {"stocks": 2, "forex": 5, "crypto": 2} | {"USDJPY": 3, "USDINR": 4}
+    for quote in live:
+        places = decimals.get(quote.symbol, decimals[quote.asset])
+        assert quote.bid == round(quote.bid, places)
+        assert quote.ask == round(quote.ask, places)
+        assert 0 < quote.bid < quote.ask < quote.bid * 1.001
+        if quote.asset == "forex":
+            assert quote.price == pytest.approx((quote.bid + quote.ask) / 2, abs=1e-9)
+        elif EXCLUDED_CONDITIONS.isdisjoint(quote.conditions):
+            assert quote.price in (quote.bid, quote.ask)
+
+
+def test_a_few_stock_prints_carry_conditions(live: list[Quote]) -> None:
+    """One in a hundred is an odd lot at the market, three in a thousand are away from it."""
+    prints = [quote for quote in live if quote.asset == "stocks"]
+    odd = [q for q in prints if q.conditions == (37,)]
+    away = [q for q in prints if not EXCLUDED_CONDITIONS.isdisjoint(q.conditions)]
+    assert 0.005 < len(odd) / len(prints) < 0.015
+    assert all(q.size < 100 and q.bid <= q.price <= q.ask for q in odd)
+    assert 0.001 < len(away) / len(prints) < 0.006
+    assert all(0.0025 < abs(q.price / q.bid - 1) < 0.0085 for q in away)
+    assert all(q.size % 100 == 0 for q in prints if q.conditions != (37,))
+    assert not any(q.conditions for q in live if q.asset != "stocks")
+
+
+def test_prints_away_from_the_market_are_not_in_the_history(hours: list[pd.DataFrame]) -> None:
+    """A tick has no conditions, so the history holds only what may set the last price."""
+    aapl = hours[0].loc[hours[0]["symbol"] == "AAPL", "price"]
+    assert (aapl / aapl.rolling(5, center=True).median() - 1).abs().max() < 0.0025
+
+
+def test_symbols_nobody_described_are_plausible() -> None:
+    """Any watchlist gets prices: positive, finite, fine enough to move, the same every time."""
+    strange: dict[Asset, list[str]] = {
+        "stocks": ["VOD", "ZZZZ", "brk.b"],
+        "forex": ["EURGBP", "USDCHF", "EURJPY", "GBPINR", "XAU"],
+        "crypto": ["SHIB-USD", "ETH-BTC", "WIF-USDC", "BTC-EUR", "Ω"],
+    }
+    quotes = by_the_minute(Market(strange, 1, START), 300)
+    assert quotes == by_the_minute(Market(strange, 1, START), 300)
+    assert {q.symbol for q in quotes} == set(itertools.chain(*strange.values()))
+    assert all(0 < q.bid < q.ask and math.isfinite(q.ask) for q in quotes)
+    assert all(q.ask / q.bid - 1 < 0.005 for q in quotes)
+    assert all(len({q.price for q in quotes if q.symbol == s}) > 2 for s in {"SHIB-USD", "VOD"})
+
+
+# Whether it looks like a market
+
+
+def mean_correlation(hours: list[pd.DataFrame], seconds: int, one: str, other: str) -> float:
+    """The correlation of returns over bars of some seconds, averaged over hours."""
+    pairs = (bars(hour, seconds).diff()[[one, other]].corr().iloc[0, 1] for hour in hours)
+    return float(np.mean(list(pairs)))
+
+
+def test_stocks_move_together(hours: list[pd.DataFrame]) -> None:
+    """Every pair of the default stocks correlates over ten seconds."""
+    returns = [bars(hour, 10).diff()[WATCHLIST["stocks"]].corr() for hour in hours]
+    assert np.mean(returns, axis=0).min() > 0.3
+
+
+def test_one_coin_has_one_price_in_all_dollars(hours: list[pd.DataFrame]) -> None:
+    """BTC-USD and BTC-USDT are the same coin, a few basis points apart."""
+    assert mean_correlation(hours, 60, "BTC-USD", "BTC-USDT") > 0.9
+    assert mean_correlation(hours, 60, "ETH-USD", "ETH-USDT") > 0.9
+    last = hours[0].groupby("symbol")["price"].last()
+    assert last["BTC-USDT"] == pytest.approx(last["BTC-USD"], rel=0.001)
+
+
+def test_currencies_share_the_dollar_and_coins_each_other(hours: list[pd.DataFrame]) -> None:
+    """Pairs against the dollar rise together, pairs of the dollar fall then; coins follow coins."""
+    assert mean_correlation(hours, 30, "EURUSD", "GBPUSD") > 0.4
+    assert mean_correlation(hours, 30, "EURUSD", "AUDUSD") > 0.3
+    assert mean_correlation(hours, 30, "EURUSD", "USDJPY") < -0.25
+    assert mean_correlation(hours, 60, "EURUSD", "USDINR") < -0.1
+    assert mean_correlation(hours, 30, "BTC-USD", "ETH-USD") > 0.5
+    assert 0 < mean_correlation(hours, 30, "BTC-USD", "AAPL") < 0.3
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "TSLA", "EURUSD", "USDJPY", "BTC-USD", "ETH-USD"])
+def test_volatility_is_what_the_parameter_says(hours: list[pd.DataFrame], symbol: str) -> None:
+    """Ten-second and one-minute returns over eight hours come within a factor of two."""
+    asset = next(asset for asset, symbols in WATCHLIST.items() if symbol in symbols)
+    expected = KNOWN[asset, symbol.split("-")[0]].vol_pa
+    for seconds in (10, 60):
+        squares = np.concatenate([(bars(h, seconds)[symbol].diff() ** 2).dropna() for h in hours])
+        # Differences of bar means hold two thirds of the variance of the bar.
+        measured = math.sqrt(squares.mean() * 1.5 / seconds * YEAR_SEC[asset])
+        assert expected / 2 < measured < expected * 2
+
+
+def test_symbols_tick_at_rates_of_their_own(live: list[Quote]) -> None:
+    """The busiest ticks several times a second, the rarest every ten seconds."""
+    counts = pd.Series([quote.symbol for quote in live]).value_counts() / 1800
+    assert 3 < counts["BTC-USD"] < 12
+    assert 1.5 < counts["AAPL"] < 6
+    assert 0.05 < counts["USDINR"] < 0.3
+
+
+def test_an_hour_holds_a_handful_of_unusual_moves(hours: list[pd.DataFrame]) -> None:
+    """One-minute moves beyond the thresholds and 2.5 of the symbol's own sigma: some, not many."""
+    counts = [unusual_moves(hour) for hour in hours]
+    assert 5 <= np.median(counts) <= 25
+    assert min(counts) >= 1
+
+
+def unusual_moves(hour: pd.DataFrame) -> int:
+    """How often a symbol's one-minute move became unusual, at most once in 30 s."""
+    thresholds = {"stocks": 0.0012, "forex": 0.0006, "crypto": 0.0025}
+    floor = hour.groupby("symbol")["asset"].first().map(thresholds)
+    last = hour.groupby([hour["ts"] // 1, "symbol"])["price"].last().unstack().ffill()
+    moves = (last / last.shift(60) - 1).abs()
+    squares = bars(hour, 10).diff() ** 2
+    # A minute's sigma from a quarter of an hour of ten-second bars, as it stood a minute ago.
+    sigma = ((squares * 1.5 * 6).rolling(90, min_periods=12).mean() ** 0.5).shift(7)
+    sigma.index = sigma.index * 10
+    limits = (2.5 * sigma.reindex(moves.index, method="ffill")).clip(lower=floor, axis=1)
+    beyond = (moves >= limits).rolling(30, min_periods=1).max().astype(bool)
+    return int((beyond & ~beyond.shift(fill_value=False)).to_numpy().sum())
+
+
+def test_storms_are_busier_and_wilder_than_calm() -> None:
+    """Minutes with far more ticks than usual, several in a row, move far more than the others."""
+    minutes = [
+        (len(prices), abs(math.log(prices[-1] / prices[0])))
+        for seed in range(12)
+        for prices in minutes_of(Market({"crypto": ["BTC-USD"]}, seed, START).history())
+    ]
+    counts, moves = map(np.array, zip(*minutes, strict=True))
+    busy = counts > 1.8 * np.median(counts)
+    assert 0.005 < busy.mean() < 0.2
+    assert moves[busy].mean() > 1.8 * moves[~busy].mean()
+
+
+def minutes_of(ticks: Sequence[Tick]) -> list[list[float]]:
+    """The prices of each minute."""
+    grouped = itertools.groupby(ticks, key=lambda tick: tick.ts // 60)
+    return [[tick.price for tick in minute] for _, minute in grouped]
+
+
+# The tape
+
+HEADER = "ms,feed,symbol,price,bid,ask,size"
+ROWS = (
+    "12,forex,EURUSD,,1.39490,1.39493,",
+    "14,us,SPY,167.29,,,600",
+    "14,us,NA,7.5,7.4,7.6,0.5",
+    "1015,crypto,BTC-USD,613.5,,,0.25",
+)
+
+
+def tape_file(folder: Path, *lines: str, name: str = "tape.csv") -> Path:
+    """A file with these lines."""
+    path = folder / name
+    text = "\n".join(lines) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["tape.csv", "tape.csv.gz"])
+def test_a_tape_gives_its_rows_in_order(tmp_path: Path, name: str) -> None:
+    """Plain or gzipped; blanks are filled around the price, and a time is not taken twice."""
+    tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS, name=name))
+    assert tape.symbols == {"stocks": ("SPY", "NA"), "forex": ("EURUSD",), "crypto": ("BTC-USD",)}
+    assert tape.until(TAPE_EPOCH + 0.014) == [
+        ("forex", "EURUSD", TAPE_EPOCH + 0.012, 1.394915, 1.3949, 1.39493, 0.0, ())
+    ]
+    assert tape.until(TAPE_EPOCH + 1) == [
+        ("stocks", "SPY", TAPE_EPOCH + 0.014, 167.29, 167.29, 167.29, 600.0, ()),
+        ("stocks", "NA", TAPE_EPOCH + 0.014, 7.5, 7.4, 7.6, 0.5, ()),
+    ]
+    assert tape.until(TAPE_EPOCH + 0.5) == []
+    assert [quote.symbol for quote in tape.until(tape.end)] == ["BTC-USD"]
+    assert tape.until(math.inf) == []
+
+
+def test_a_tape_that_counts_from_its_own_start_begins_the_year_2000(tmp_path: Path) -> None:
+    """It has no past, and ends just after its last row."""
+    tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS))
+    assert (tape.start, tape.end) == (TAPE_EPOCH, TAPE_EPOCH + 1.016)
+    assert tape.history() == []
+    assert tape.opening() == []
+
+
+def test_a_tape_with_dates_keeps_them(tmp_path: Path) -> None:
+    """Milliseconds since the epoch are taken as they are."""
+    tape = Tape.load(tape_file(tmp_path, HEADER, "1790329995797,us,SPY,167.29,,,600"))
+    assert tape.start == 1790329995.797
+    assert [quote.ts for quote in tape.until(tape.end)] == [1790329995.797]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ((), "row"),
+        ((HEADER,), "no rows, expected at least one"),
+        (("ms,feed,symbol,price", "1,us,SPY,2"), "columns ms,feed,symbol,price, expected ms,feed"),
+        ((HEADER, *ROWS, "x,us,SPY,1,,,1"), "row 6 of the tape: ms is not a number"),
+        ((HEADER, *ROWS, ",us,SPY,1,,,1"), "row 6 of the tape: ms is blank"),
+        ((HEADER, *ROWS, "2000,us,SPY,abc,,,1"), "row 6 of the tape: price is not a number"),
+        ((HEADER, *ROWS, "2000,us,SPY,,,,1"), "row 6 of the tape: no price"),
+        ((HEADER, *ROWS, "2000,us,SPY,0,,,1"), "row 6 of the tape: no price"),
+        ((HEADER, *ROWS, "2000,us,SPY,inf,,,1"), "row 6 of the tape: no price"),
+        ((HEADER, *ROWS, "2000,forex,EURUSD,1.1,,,1"), "row 6 of the tape: no price"),
+        ((HEADER, *ROWS, "2000,moon,SPY,1,,,1"), "row 6 of the tape: unknown feed"),
+        ((HEADER, *ROWS, "2000,us,,1,,,1"), "row 6 of the tape: symbol is blank"),
+        ((HEADER, *ROWS, "1014,us,SPY,1,,,1"), "row 6 of the tape: ms goes backwards"),
+        ((HEADER, "1,us,SPY,1,,,1", "1,us,SPY,1,,,1,9,9"), "cannot be read as plain CSV text"),
+    ],
+)
+def test_a_bad_tape_is_refused(tmp_path: Path, lines: tuple[str, ...], complaint: str) -> None:
+    """The error says what was found, and in which row."""
+    with pytest.raises(TapeError, match=complaint):
+        Tape.load(tape_file(tmp_path, *lines))
+
+
+def test_a_missing_tape_is_refused(tmp_path: Path) -> None:
+    """The error names the path."""
+    with pytest.raises(TapeError, match=r"no tape at .*gone\.csv"):
+        Tape.load(tmp_path / "gone.csv")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    """Not even a header."""
+    (tmp_path / "tape.csv").touch()
+    with pytest.raises(TapeError, match="is empty"):
+        Tape.load(tmp_path / "tape.csv")
+
+
+def test_a_tape_that_is_no_gzip_file_is_refused(tmp_path: Path) -> None:
+    """Named .gz but plain, cut short, or damaged inside."""
+    path = tmp_path / "tape.csv.gz"
+    whole = gzip.compress("\n".join([HEADER, *ROWS]).encode())
+    for content in (HEADER.encode(), whole[:-20], whole[:20] + b"\xff" * 30 + whole[50:]):
+        path.write_bytes(content)
+        with pytest.raises(TapeError, match="cannot be read as a whole gzip file"):
+            Tape.load(path)
+
+
+def test_the_recorded_hour_is_read_whole(tape_path: Path) -> None:
+    """Every row of the real tape comes out, taken second by second."""
+    tape = Tape.load(tape_path)
+    quotes = [q for second in range(1, 3601) for q in tape.until(tape.start + second)]
+    assert len(quotes) == 216_694
+    assert tape.until(math.inf) == []
+    assert tape.symbols == {
+        "stocks": ("SPY", "AIG", "BAC", "IBM"),
+        "forex": ("EURUSD", "NZDUSD"),
+        "crypto": ("BTC-USD",),
+    }
+    assert quotes[0] == Quote(
+        "forex", "EURUSD", TAPE_EPOCH + 0.012, 1.394915, 1.3949, 1.39493, 0, ()
+    )
+    assert tape.end == TAPE_EPOCH + 3599.893

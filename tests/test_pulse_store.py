@@ -1,0 +1,810 @@
+"""PulseStore against the brute-force oracle, its invariances, its regimes and its threads."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import Oracle, judge
+
+from pulse_store import COLUMNS, PulseStore, judge_regimes, to_snapshots
+from ticks import Tick
+
+START: Final = 1_760_000_400
+"""A whole hour, in seconds since the epoch."""
+
+REGIMES: Final = ("unknown", "normal", "high_vol")
+
+SYMBOLS: Final = {
+    "AAPL": ("stocks", 150.0),
+    "TSLA": ("stocks", 1e7),
+    "NVDA": ("stocks", 0.37),
+    "MSFT": ("stocks", 410.0),
+    "META": ("stocks", 600.0),
+    "EURUSD": ("forex", 1.08),
+    "SHIB": ("crypto", 1e-8),
+    "BTC-USD": ("crypto", 92_000.0),
+}
+
+deterministic = settings(derandomize=True, deadline=None, max_examples=15)
+
+
+class Segment(NamedTuple):
+    """A stretch of a random stream: a gap, then ticks of some symbols at some rate."""
+
+    gap_sec: int
+    ticks: int
+    mean_wait_sec: float
+    symbols: int
+    step: float
+    seed: int
+
+
+segments = st.lists(
+    st.builds(
+        Segment,
+        gap_sec=st.sampled_from([0, 1, 9, 29, 31, 59, 61, 95, 151, 400, 700, 1300]),
+        ticks=st.integers(1, 60),
+        mean_wait_sec=st.sampled_from([0.02, 0.5, 4.0, 9.0, 25.0]),
+        symbols=st.sampled_from([1, 3, 8]),
+        step=st.sampled_from([0.0, 1e-5, 1e-3, 0.05]),
+        seed=st.integers(0, 2**16),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+def stream(parts: Sequence[Segment]) -> list[Tick]:
+    """Ticks in order of arrival, stamped to the millisecond: bursts, gaps, ties, late ones."""
+    prices = {name: price for name, (_, price) in SYMBOLS.items()}
+    now_ms = START * 1000
+    ticks = []
+    for part in parts:
+        rng = random.Random(part.seed)
+        now_ms += part.gap_sec * 1000
+        names = rng.sample(list(SYMBOLS), part.symbols)
+        for _ in range(part.ticks):
+            name = rng.choice(names)
+            kind = rng.random()
+            if kind > 0.2:  # below: a tie with the newest
+                now_ms += int(rng.expovariate(1.0 / part.mean_wait_sec) * 1000)
+            stamp = now_ms
+            if kind < 0.1:
+                stamp -= rng.choice([1, 400, 3000, 45_000, 600_000, 5_000_000])
+            prices[name] *= 1.0 + rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0]) * part.step
+            ticks.append(Tick(name, SYMBOLS[name][0], stamp / 1000.0, prices[name]))
+    return ticks
+
+
+def fill(ticks: Iterable[Tick], every_sec: int = 10, store: PulseStore | None = None) -> PulseStore:
+    """A store fed tick by tick, its bars closed as event time passes."""
+    store = store or PulseStore()
+    clock = -1
+    for tick in ticks:
+        now = int(tick.ts) // every_sec * every_sec
+        if clock < now:
+            clock = now
+            store.advance(clock)
+        store.update(tick)
+    store.advance(int(clock))
+    return store
+
+
+def fill_both(ticks: Iterable[Tick], every_sec: int = 10) -> tuple[PulseStore, Oracle]:
+    """A store and an oracle fed the same ticks, advanced at the same instants."""
+    store, oracle = PulseStore(), Oracle()
+    clock = -1
+    for tick in ticks:
+        now = int(tick.ts) // every_sec * every_sec
+        if clock < now:
+            clock = now
+            store.advance(clock)
+            oracle.advance(clock)
+        store.update(tick)
+        oracle.update(tick)
+    return store, oracle
+
+
+NEAR: Final = {
+    "vol_15m": 1e-11,
+    "vol_median": 1e-11,
+    "trend_15m": 1e-11,
+    "sigma_1m": 1e-11,
+    "sigma_5m": 1e-11,
+    "surprise": 1e-5,
+}
+
+
+def assert_same_value(name: str, actual: Any, expected: Any, where: str) -> None:
+    """One cell of a frame is what the oracle says, blank where it is blank."""
+    if expected is None or isinstance(expected, str):
+        assert actual == expected, where
+    elif name == "age" or name.endswith("_ts"):
+        assert actual == pytest.approx(expected, rel=0, abs=2e-6), where
+    else:
+        assert actual is not None, where
+        slack = NEAR.get(name, 1e-12)
+        assert actual == pytest.approx(expected, rel=1e-6, abs=slack), where
+
+
+def assert_like_oracle(store: PulseStore, oracle: Oracle, now: float) -> None:
+    """Every column of every symbol agrees at ``now``."""
+    actual, expected = store.snapshots(now), oracle.snapshots(now)
+    assert [row["symbol"] for row in actual] == [row["symbol"] for row in expected]
+    for row, wanted in zip(actual, expected, strict=True):
+        assert row.keys() == wanted.keys() == {"symbol", "now", *COLUMNS}
+        for name, value in wanted.items():
+            # Where rounding decides a regime, either answer is right, and so is what follows.
+            if name == "regime" and row["symbol"] in oracle.doubtful:
+                continue
+            where = f"{name} of {row['symbol']} at {now - START}"
+            assert_same_value(name, row[name], value, where)
+
+
+def bounce(step: Callable[[int], float], bars: int, price: float = 100.0) -> list[Tick]:
+    """One tick in the middle of each bar, its price up and down by ``step(bar)`` in turn."""
+    return [
+        Tick("AAPL", "stocks", START + 10 * i + 5, price * (1.0 + (i % 2) * step(i)))
+        for i in range(bars)
+    ]
+
+
+# The store against the oracle.
+
+
+@given(segments, st.sampled_from([1, 10, 60]), st.lists(st.floats(0, 1), min_size=3, max_size=3))
+@deterministic
+def test_every_column_agrees_with_brute_force(
+    parts: list[Segment], every_sec: int, places: list[float]
+) -> None:
+    """At the end, between and rewound, every column is what all ticks together say."""
+    ticks = stream(parts)
+    store, oracle = fill_both(ticks, every_sec)
+    end = max(tick.ts for tick in ticks)
+    begin = max(START - 100, end - 3600)
+    instants = [end, end + 0.5, end + 31, math.floor(end) + 0.999, end + 3000]
+    instants += [begin + (end - begin) * place for place in places]
+    for now in instants:
+        assert_like_oracle(store, oracle, now)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_hours_of_ticks_agree_with_brute_force_all_along(seed: int) -> None:
+    """While the ring wraps again and again, nothing of an earlier hour shows through."""
+    rng = random.Random(seed)
+    parts = [
+        Segment(rng.choice([0, 5, 40, 200]), 40, rng.choice([0.5, 3.0, 20.0]), 8, 1e-3, seed * i)
+        for i in range(40)
+    ]
+    ticks = stream(parts)
+    assert ticks[-1].ts - ticks[0].ts > 2 * 3600
+    store, oracle = PulseStore(), Oracle()
+    for i in range(0, len(ticks), 80):
+        batch = ticks[i : i + 80]
+        store.update_many(batch)
+        oracle.update_many(batch)
+        now = max(tick.ts for tick in batch)
+        store.advance(now)
+        oracle.advance(now)
+        for back in (0.0, 700.0, 2500.0, 3590.0):
+            assert_like_oracle(store, oracle, now - back)
+
+
+@given(segments, st.integers(-1200, 60), st.sampled_from([1, 60, 900, 4500]))
+@deterministic
+def test_history_agrees_with_brute_force(parts: list[Segment], shift: int, seconds: int) -> None:
+    """The chart's prices are the newest of each second, and holes where there is none."""
+    ticks = stream(parts)
+    store, oracle = PulseStore(), Oracle()
+    store.update_many(ticks)
+    oracle.update_many(ticks)
+    now = max(tick.ts for tick in ticks) + shift
+    for symbol in oracle.assets:
+        frame = store.history(symbol, now, seconds)
+        expected = oracle.history(symbol, now, seconds)
+        assert frame.index.tolist() == [second for second, _ in expected]
+        prices = [None if math.isnan(price) else price for price in frame["price"]]
+        assert prices == [price for _, price in expected]
+
+
+@given(segments, st.sampled_from([10, 20, 30, 60]), st.integers(0, 59), st.booleans())
+@deterministic
+def test_correlation_bars_agree_with_brute_force(
+    parts: list[Segment], bin_sec: int, shift: int, hour: bool
+) -> None:
+    """Whole bins that ended by now, at any second, with their mean prices and counts."""
+    ticks = stream(parts)
+    store, oracle = PulseStore(), Oracle()
+    store.update_many(ticks)
+    oracle.update_many(ticks)
+    now = max(tick.ts for tick in ticks) + shift
+    assert_bars_like_oracle(store, oracle, bin_sec, 3600 if hour else 900, now)
+
+
+def assert_bars_like_oracle(
+    store: PulseStore, oracle: Oracle, bin_sec: int, window_sec: int, now: float
+) -> None:
+    """Every bin of every symbol agrees, and an unknown symbol has none."""
+    names = [*oracle.assets, "NONE"]
+    logs, counts = store.bars(names, bin_sec, window_sec, now)
+    bins = window_sec // bin_sec
+    assert logs.shape == counts.shape == (len(names), bins)
+    first = math.floor(now) // bin_sec - bins
+    for row, name in enumerate(names):
+        expected = oracle.bins(name, bin_sec, window_sec, now)
+        live = [first + i for i in range(bins) if counts[row, i] > 0]
+        assert live == list(expected)
+        assert np.isnan(logs[row]).sum() == bins - len(live)
+        for number, bar in expected.items():
+            assert counts[row, number - first] == bar.n
+            assert logs[row, number - first] == pytest.approx(bar.log, rel=0, abs=1e-12)
+
+
+def test_correlation_bars_rewound_hold_only_their_own_ticks() -> None:
+    """A bin half older than what is stored is not mixed with the newer bars in its place."""
+    store, oracle = fill_both(Tick("A", "stocks", START + i, 100.0) for i in range(0, 5400, 5))
+    assert_bars_like_oracle(store, oracle, 60, 3600, START + 3000.0)
+
+
+def test_correlation_bars_ahead_of_the_last_tick_hold_only_their_own_ticks() -> None:
+    """A bin whose last bars nothing has reached yet holds nothing of an hour ago."""
+    store, oracle = PulseStore(), Oracle()
+    ticks = [Tick("A", "stocks", START + i, 100.0) for i in range(0, 3700, 5)]
+    store.update_many(ticks)
+    oracle.update_many(ticks)
+    assert_bars_like_oracle(store, oracle, 60, 3600, START + 3780.0)
+
+
+# Invariances.
+
+
+@given(segments, st.sampled_from([1e-6, 0.3, 8.0, 1e4]))
+@deterministic
+def test_scaling_every_price_changes_no_ratio(parts: list[Segment], factor: float) -> None:
+    """Returns, volatilities, trends and surprises do not know the unit of a price."""
+    ticks = stream(parts)
+    now = max(tick.ts for tick in ticks)
+    one = fill(ticks).snapshots(now)
+    other = fill(tick._replace(price=tick.price * factor) for tick in ticks).snapshots(now)
+    ratios = [
+        name for name in COLUMNS if name.startswith(("ret", "vol", "trend", "sigma", "surp", "vs"))
+    ]
+    for row, scaled in zip(one, other, strict=True):
+        for name in ratios:
+            assert_same_value(name, scaled[name], row[name], name)
+
+
+@given(segments)
+@deterministic
+def test_splitting_each_tick_changes_only_the_spans(parts: list[Segment]) -> None:
+    """Bar means stay, so returns, trend and vol² · Στ stay: only the counts in τ doubled."""
+    ticks = stream(parts)
+    twice = [tick for tick in ticks for _ in range(2)]
+    one, two, oracle, doubled = PulseStore(), PulseStore(), Oracle(), Oracle()
+    for each, fed in ((one, ticks), (oracle, ticks), (two, twice), (doubled, twice)):
+        each.update_many(fed)
+    now = max(tick.ts for tick in ticks)
+    for row, split in zip(one.snapshots(now), two.snapshots(now), strict=True):
+        for name in ("last", "age", "ret_1m", "ret_5m", "ret_15m", "trend_15m", "vs_peers"):
+            assert_same_value(name, split[name], row[name], name)
+        if row["vol_15m"] is None:
+            assert split["vol_15m"] is None
+            continue
+        symbol, end = row["symbol"], math.floor(now) // 10
+        squared = row["vol_15m"] ** 2 * oracle.vol_sums(symbol, end)[1]
+        squared_split = split["vol_15m"] ** 2 * doubled.vol_sums(symbol, end)[1]
+        assert squared_split == pytest.approx(squared, rel=1e-6, abs=1e-20)
+
+
+@given(segments, st.integers(1, 200))
+@deterministic
+def test_batches_are_as_good_as_single_ticks(parts: list[Segment], size: int) -> None:
+    """update_many of any cut of the stream leaves what one update per tick leaves."""
+    ticks = stream(parts)
+    now = max(tick.ts for tick in ticks)
+    single, batched = PulseStore(), PulseStore()
+    for tick in ticks:
+        single.update(tick)
+    for i in range(0, len(ticks), size):
+        batched.update_many(iter(ticks[i : i + size]))
+    single.advance(now)
+    batched.advance(now)
+    assert batched.snapshots(now) == single.snapshots(now)
+
+
+@given(segments)
+@deterministic
+def test_advancing_each_second_or_each_bar_is_the_same(parts: list[Segment]) -> None:
+    """Bars close once, whoever counts the seconds: ticks in order leave one state."""
+    ticks = sorted(stream(parts), key=lambda tick: tick.ts)
+    now = ticks[-1].ts
+    stores = [fill(ticks, 1), fill(ticks, 10)]
+    for store in stores:
+        store.advance(now)
+    assert stores[0].snapshots(now) == stores[1].snapshots(now)
+
+
+def test_reading_changes_nothing() -> None:
+    """However often and wherever one tab reads, another sees the same."""
+    ticks = stream([Segment(0, 400, 3.0, 8, 1e-3, 7)])
+    read, unread = PulseStore(), PulseStore()
+    for i, tick in enumerate(ticks):
+        for store in (read, unread):
+            store.update(tick)
+            store.advance(tick.ts)
+        for now in (tick.ts, tick.ts - 500, tick.ts + 5000) if i % 10 == 0 else ():
+            read.frame(now)
+            read.snapshots(now)
+            read.snapshot("AAPL", now)
+            read.history("AAPL", now, 5000)
+            read.regime("AAPL")
+            read.regime("AAPL", now)
+            read.bars(["AAPL", "NONE"], 60, 3600, now)
+    now = ticks[-1].ts
+    assert read.symbols == unread.symbols
+    for back in (0, 100, 1000):
+        assert read.snapshots(now - back) == unread.snapshots(now - back)
+
+
+def test_writing_into_a_frame_changes_no_other() -> None:
+    """A frame belongs to its reader: nothing put into it reaches the store."""
+    ticks = stream([Segment(0, 200, 3.0, 8, 1e-3, 7)])
+    store, now = fill(ticks), ticks[-1].ts
+    before = store.snapshots(now)
+    frame = store.frame(now)
+    for name in COLUMNS:
+        frame[name] = frame[name].astype(object)
+        frame.loc[frame.index[0], name] = None
+    frame = store.frame(now)
+    frame.loc[frame.index[0], "last"] = -1.0
+    frame.loc[frame.index[0], "asset"] = "rubbish"
+    frame.loc[frame.index[0], "regime"] = "rubbish"
+    assert store.snapshots(now) == before
+
+
+def test_frame_and_snapshots_say_the_same() -> None:
+    """Three ways to read one instant: frame, snapshots and snapshot."""
+    ticks = stream([Segment(0, 300, 4.0, 8, 1e-3, 3)])
+    store, now = fill(ticks), ticks[-1].ts
+    frame = store.frame(now)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame.index.tolist() == store.symbols
+    assert to_snapshots(frame, now) == store.snapshots(now)
+    assert [store.snapshot(symbol, now) for symbol in store.symbols] == store.snapshots(now)
+
+
+def test_an_empty_store_answers() -> None:
+    """Before the first tick there are columns and no rows."""
+    store = PulseStore()
+    store.advance(START)
+    frame = store.frame(START)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame.index.name == "symbol"
+    assert len(frame) == 0
+    assert store.snapshots(START) == []
+    assert store.snapshot("AAPL", START) is None
+    assert store.regime("AAPL") == "unknown"
+    assert store.history("AAPL", START, 60).empty
+
+
+# Ticks: order, ties, lateness, errors.
+
+
+def test_of_two_in_one_millisecond_the_later_arrival_wins() -> None:
+    """Ties go by arrival, in the last price and in its second."""
+    store = PulseStore()
+    store.update_many(
+        [Tick("A", "stocks", START + 0.5, 1.0), Tick("A", "stocks", START + 0.5, 2.0)]
+    )
+    row = store.snapshot("A", START + 1)
+    assert row is not None
+    assert row["last"] == 2.0
+    assert store.history("A", START, 1)["price"].tolist() == [2.0]
+
+
+def test_a_late_tick_goes_to_its_own_second() -> None:
+    """It appears in the chart, counts in its bar, and is not the last price."""
+    store = PulseStore()
+    for ts, price in ((START + 20.0, 3.0), (START + 5.2, 1.0), (START + 5.1, 2.0)):
+        store.update(Tick("A", "stocks", ts, price))
+    row = store.snapshot("A", START + 20)
+    assert row is not None
+    assert (row["last"], row["last_ts"]) == (3.0, START + 20.0)
+    assert store.history("A", START + 5, 1)["price"].tolist() == [1.0]
+    _, counts = store.bars(["A"], 10, 30, START + 30)
+    assert counts.tolist() == [[2, 0, 1]]
+
+
+def test_a_tick_of_an_earlier_second_is_not_the_last_price() -> None:
+    """P(T) is the newest second's, even where two stamps round to one millisecond."""
+    store = PulseStore()
+    store.update(Tick("A", "stocks", START + 10.0003, 2.0))
+    store.update(Tick("A", "stocks", START + 9.9996, 1.0))
+    row = store.snapshot("A", START + 10)
+    assert row is not None
+    assert row["last"] == 2.0
+
+
+def test_a_stamp_just_before_the_next_second_is_of_its_own_second() -> None:
+    """A reference 31 s from the far end of a minute is too old, at whatever microsecond."""
+    store = PulseStore()
+    store.update(Tick("A", "stocks", START + 0.9997, 2.0))
+    store.update(Tick("A", "stocks", START + 80.0, 1.0))
+    moves = [store.snapshots(START + second)[0]["ret_1m"] for second in (90, 91)]
+    assert moves == [-0.5, None]
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_a_price_that_is_none_is_refused(price: float) -> None:
+    """What is no price raises and leaves no symbol; the ticks before it are taken."""
+    store = PulseStore()
+    good = Tick("B", "stocks", START, 1.0)
+    with pytest.raises(ValueError, match="price of A"):
+        store.update_many([good, Tick("A", "stocks", START, price), good])
+    with pytest.raises(ValueError, match="price of A"):
+        store.set_last(Tick("A", "stocks", START, price))
+    assert store.symbols == ["B"]
+
+
+def test_an_unknown_asset_class_is_refused() -> None:
+    """A class that has no thresholds and no peers raises, and leaves no symbol."""
+    store = PulseStore()
+    with pytest.raises(ValueError, match="asset of A"):
+        store.update(Tick("A", "bonds", START, 1.0))
+    with pytest.raises(ValueError, match="asset of A"):
+        store.set_last(Tick("A", "bonds", START, 1.0))
+    assert store.symbols == []
+
+
+@pytest.mark.parametrize("ts", [math.nan, math.inf])
+def test_a_time_that_is_none_leaves_no_zero_price(ts: float) -> None:
+    """A refused tick must not leave a symbol at price 0 behind."""
+    store = PulseStore()
+    with pytest.raises((ValueError, OverflowError)):
+        store.update(Tick("A", "stocks", ts, 1.0))
+    assert all(row["last"] != 0 for row in store.snapshots(START))
+
+
+@pytest.mark.parametrize("window_sec", [0, 59, 90, -60])
+def test_a_window_of_no_whole_minutes_is_refused(window_sec: int) -> None:
+    """The window is a multiple of 60 seconds."""
+    with pytest.raises(ValueError, match="window_sec"):
+        PulseStore(window_sec)
+
+
+def test_a_short_window_agrees_with_brute_force() -> None:
+    """A store of ten minutes keeps ten minutes, and answers blanks for what needs more."""
+    ticks = stream([Segment(0, 60, 9.0, 3, 1e-3, seed) for seed in range(4)])
+    store, oracle = PulseStore(600), Oracle(600)
+    for tick in ticks:
+        for each in (store, oracle):
+            each.advance(tick.ts)
+            each.update(tick)
+    assert_like_oracle(store, oracle, ticks[-1].ts)
+    assert_like_oracle(store, oracle, ticks[-1].ts - 300)
+
+
+# The last price of a symbol that has none.
+
+
+def test_set_last_gives_a_price_and_no_metrics() -> None:
+    """A snapshot older than a minute shows a price and its age; it enters no window."""
+    store = PulseStore()
+    store.set_last(Tick("A", "stocks", START - 7200.0, 5.0))
+    store.advance(START)
+    row = store.snapshot("A", START)
+    assert row is not None
+    assert (row["last"], row["age"]) == (5.0, 7200.0)
+    unknown = set(COLUMNS) - {"asset", "last", "last_ts", "age", "regime"}
+    assert all(row[name] is None for name in unknown)
+    assert row["regime"] == "unknown"
+    assert store.history("A", START - 7200, 60)["price"].isna().all()
+
+
+def test_set_last_replaces_nothing_and_is_replaced() -> None:
+    """It is taken only where there is no price; a newer tick is the last price then."""
+    store = PulseStore()
+    store.update(Tick("A", "stocks", START, 1.0))
+    store.set_last(Tick("A", "stocks", START + 5.0, 9.0))
+    store.set_last(Tick("B", "stocks", START - 100.0, 2.0))
+    store.set_last(Tick("B", "stocks", START - 90.0, 3.0))
+    assert [row["last"] for row in store.snapshots(START + 6)] == [1.0, 2.0]
+    store.update(Tick("B", "stocks", START, 4.0))
+    assert [row["last"] for row in store.snapshots(START + 6)] == [1.0, 4.0]
+
+
+def test_set_last_makes_no_return() -> None:
+    """A price that enters no window is never one end of a move."""
+    store = PulseStore()
+    store.set_last(Tick("A", "stocks", START + 240.0, 100.0))
+    store.update(Tick("A", "stocks", START, 50.0))
+    row = store.snapshot("A", START + 301)
+    assert row is not None
+    assert row["ret_5m"] is None
+
+
+# Blanks.
+
+
+def test_a_closed_market_shows_blanks() -> None:
+    """No tick inside the horizon is no move, not one of 0.00 %."""
+    ticks = [Tick("A", "stocks", START + i, 100.0 + i % 3) for i in range(1800)]
+    store = fill(ticks)
+    end = START + 1799
+    row: dict[str, Any] | None = None
+    for after, blank in ((61, ["ret_1m"]), (301, ["ret_5m"]), (1000, ["ret_15m", "vol_15m"])):
+        store.advance(end + after)
+        row = store.snapshot("A", end + after)
+        assert row is not None
+        assert [row[name] for name in blank] == [None] * len(blank)
+    assert row is not None
+    assert row["trend_15m"] is None
+    assert row["surprise"] is None
+    assert row["regime"] == "unknown"
+    assert row["last"] == ticks[-1].price
+
+
+@pytest.mark.parametrize(("gap_sec", "known"), [(59, True), (90, True), (91, False), (600, False)])
+def test_a_move_across_an_outage_is_not_a_one_minute_move(gap_sec: int, known: bool) -> None:
+    """The reference may be half a horizon older than the horizon, no more."""
+    store = PulseStore()
+    store.update_many(
+        [Tick("A", "stocks", START, 100.0), Tick("A", "stocks", START + gap_sec, 103)]
+    )
+    row = store.snapshot("A", START + gap_sec)
+    assert row is not None
+    assert (row["ret_1m"] is not None) == (known and gap_sec >= 60)
+
+
+def test_peers_need_three_others() -> None:
+    """With three symbols of a class there is no comparison, with four there is."""
+    store = PulseStore()
+    names = ["A", "B", "C", "D"]
+    for i, name in enumerate(names):
+        store.update(Tick(name, "stocks", START, 100.0))
+        store.update(Tick("X", "crypto", START, 100.0))
+        store.update(Tick(name, "stocks", START + 60, 100.0 + i))
+        rows = store.snapshots(START + 60)
+        alone = [row["vs_peers"] for row in rows if row["vs_peers"] is not None]
+        if i < 3:
+            assert alone == []
+    assert alone == pytest.approx([-0.015, -0.005, 0.005, 0.015])
+
+
+# Regimes.
+
+
+def regime_after(samples: Sequence[float], before: str = "normal") -> str:
+    """The regime that judge_regimes makes of one symbol's samples."""
+    codes, _ = judge_regimes(np.array([samples]), np.array([REGIMES.index(before)], np.int8))
+    return REGIMES[int(codes[0])]
+
+
+@pytest.mark.parametrize(
+    ("newest", "before", "after"),
+    [
+        (81, "normal", "high_vol"),  # at the 80th percentile of 1..101
+        (80, "normal", "normal"),
+        (80, "high_vol", "high_vol"),
+        (71, "high_vol", "high_vol"),  # at the 70th
+        (70, "high_vol", "normal"),
+        (71, "normal", "normal"),
+        (81, "unknown", "high_vol"),
+    ],
+)
+def test_the_percentiles_have_hysteresis(newest: int, before: str, after: str) -> None:
+    """High from the 80th percentile on, normal again below the 70th."""
+    samples = [float(i) for i in range(1, 102) if i != newest]
+    assert regime_after([*samples, float(newest)], before) == after
+
+
+@pytest.mark.parametrize(
+    ("newest", "before", "after"),
+    [
+        (1.19, "normal", "normal"),
+        (1.2, "normal", "high_vol"),
+        (1.1, "high_vol", "high_vol"),
+        (1.09, "high_vol", "normal"),
+        (1.0, "high_vol", "normal"),
+    ],
+)
+def test_the_median_has_hysteresis(newest: float, before: str, after: str) -> None:
+    """High from 1.2 medians on, normal again below 1.1, whatever the percentiles say."""
+    assert regime_after([*[1.0] * 100, newest], before) == after
+
+
+def test_too_few_samples_are_unknown() -> None:
+    """29 samples tell nothing, 30 do, and blanks are not samples."""
+    blank = math.nan
+    assert regime_after([blank] * 300 + [1.0] * 28 + [9.0]) == "unknown"
+    assert regime_after([blank] * 300 + [1.0] * 29 + [9.0]) == "high_vol"
+    assert regime_after([1.0] * 300 + [blank]) == "unknown"
+    _, median = judge_regimes(np.array([[blank] * 5 + [1.0] * 29]), np.zeros(1, np.int8))
+    assert np.isnan(median).all()
+
+
+def test_a_sample_of_zero_is_never_high() -> None:
+    """Nothing moves: zero is at every percentile of zeros, and not high."""
+    assert regime_after([0.0] * 100) == "normal"
+    assert regime_after([0.0] * 100, "high_vol") == "normal"
+
+
+@given(
+    st.lists(st.one_of(st.just(None), st.integers(0, 40)), min_size=1, max_size=360),
+    st.sampled_from(REGIMES),
+)
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_any_samples_are_judged_as_by_brute_force(samples: list[int | None], before: str) -> None:
+    """Percentiles, hysteresis and blanks on random samples."""
+    values = [None if sample is None else sample * 1e-4 for sample in samples]
+    expected = judge(values, before)
+    rows = np.array([[math.nan if value is None else value for value in values]])
+    codes, median = judge_regimes(rows, np.array([REGIMES.index(before)], np.int8))
+    wanted = math.nan if expected.median is None else expected.median
+    assert median[0] == pytest.approx(wanted, nan_ok=True)
+    if not expected.close_call:
+        assert REGIMES[int(codes[0])] == expected.regime
+
+
+def test_the_regime_rises_and_falls_with_the_volatility() -> None:
+    """Unknown, normal, high while it is loud, normal again: no flicker between."""
+    loud = range(240, 300)
+    store = PulseStore()
+    seen: list[str] = []
+    for tick in bounce(lambda bar: 0.004 if bar in loud else 0.001, 480):
+        store.advance(tick.ts)
+        store.update(tick)
+        seen.append(store.regime("AAPL"))
+        row = store.snapshot("AAPL", tick.ts)
+        assert row is not None
+        assert row["regime"] == seen[-1] == store.regime("AAPL", tick.ts)
+    changes = [after for before, after in pairwise(["", *seen]) if before != after]
+    assert changes == ["unknown", "normal", "high_vol", "normal"]
+    assert seen.index("normal") == 12 + 30  # the 30th sample has been taken
+    assert 240 < seen.index("high_vol") < 250
+    assert store.regime("AAPL", START + 10 * 270) == "high_vol"
+    assert store.regime("AAPL", START + 10 * 230) == "normal"
+
+
+@pytest.mark.parametrize("price", [0.1, 1e-8, 92_010.37, 1e7])
+def test_a_flat_market_is_never_high(price: float) -> None:
+    """One price at changing tick rates: volatility is 0, whatever the sums round to."""
+    rng = random.Random(1)
+    store = PulseStore()
+    for bar in range(120):
+        n = rng.randrange(1, 60)
+        store.update_many(
+            Tick("A", "crypto", START + bar * 10 + 9.9 * i / n, price) for i in range(n)
+        )
+        store.advance(START + bar * 10 + 10)
+        assert store.regime("A") != "high_vol"
+    row = store.snapshot("A", START + 1200)
+    assert row is not None
+    assert row["vol_15m"] == 0.0
+    assert row["regime"] == "normal"
+    assert row["surprise"] is None
+
+
+def test_a_flat_market_is_flat_at_any_tick_rate() -> None:
+    """Thousands of equal prices a second do not add up to a volatility."""
+    rng = random.Random(3)
+    store = PulseStore()
+    for bar in range(16):
+        n = rng.randrange(1, 60_000)
+        store.update_many(Tick("A", "crypto", START + bar * 10 + 9 * i / n, 0.1) for i in range(n))
+    row = store.snapshot("A", START + 160)
+    assert row is not None
+    assert row["vol_15m"] == 0.0
+
+
+# The estimator.
+
+
+@pytest.mark.parametrize(
+    ("per_sec", "runs"), [(0.03, 500), (0.3, 200), (3.0, 60), (50.0, 16)], ids=str
+)
+def test_volatility_does_not_depend_on_the_tick_rate(per_sec: float, runs: int) -> None:
+    """On Brownian motion with random arrivals it is the truth, within a few per cent."""
+    true = 0.004
+    rng = np.random.default_rng(5)
+    store = PulseStore()
+    for run in range(runs):
+        count = int(rng.poisson(per_sec * 900))
+        times = np.sort(rng.uniform(0, 900, count))
+        steps = rng.normal(size=count) * np.sqrt(np.diff(times, prepend=0.0) / 900) * true
+        prices = 100.0 * np.exp(np.cumsum(steps))
+        name = f"S{run}"
+        store.update_many(
+            Tick(name, "stocks", START + t, p)
+            for t, p in zip(times.tolist(), prices.tolist(), strict=True)
+        )
+    vol = store.frame(START + 900)["vol_15m"].dropna().to_numpy()
+    assert len(vol) > 0.8 * runs
+    assert np.sqrt(np.mean(vol**2)) == pytest.approx(true, rel=0.05)
+
+
+# Memory and threads.
+
+
+def ring_bytes(store: PulseStore) -> int:
+    """Bytes of the arrays a store holds."""
+    return sum(ring.nbytes for ring in store._rings)
+
+
+def test_memory_does_not_depend_on_the_tick_rate() -> None:
+    """A busy hour takes what a quiet one takes, and 50 symbols less than 10 MB."""
+    names = [f"S{i}" for i in range(50)]
+    sizes = []
+    for per_bar in (1, 12):
+        tracemalloc.start()
+        store = PulseStore()
+        for bar in range(0, 400, 4):
+            store.update_many(
+                Tick(name, "stocks", START + bar * 10 + i * 10 / per_bar, 100.0)
+                for name in names
+                for i in range(per_bar)
+            )
+        store.advance(START + 4000)
+        sizes.append((ring_bytes(store), tracemalloc.get_traced_memory()[0]))
+        tracemalloc.stop()
+    (quiet, quiet_traced), (busy, busy_traced) = sizes
+    assert busy == quiet <= 10e6
+    assert busy_traced == pytest.approx(quiet_traced, rel=0.05)
+
+
+def test_readers_in_threads_see_consistent_frames() -> None:
+    """While one thread writes, every frame others read is of one instant of the writing."""
+    store = PulseStore()
+    written = threading.Event()
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            while True:
+                final = written.is_set()
+                frame = store.frame(START + 8000)
+                assert tuple(frame.columns) == COLUMNS
+                assert len(frame) % 2 == 0
+                assert frame["last"].notna().all()
+                # Pairs are written together, at one price.
+                last = frame["last"].to_numpy()
+                assert (last[::2] == last[1::2]).all()
+                rows = store.snapshots(START + 400)
+                assert all(row["regime"] in REGIMES for row in rows)
+                for symbol in store.symbols[:2]:
+                    store.history(symbol, START + 400, 100)
+                    assert store.regime(symbol) in REGIMES
+                    store.bars([symbol, "NONE"], 60, 3600, START + 400)
+                if final:
+                    return
+        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for bar in range(500):
+            pairs = 1 + bar // 5  # new symbols all along, so that the rings grow as well
+            store.update_many(
+                Tick(f"S{pair}{side}", "stocks", START + bar * 10 + 5.0, 100.0 + bar)
+                for pair in range(pairs)
+                for side in "ab"
+            )
+            store.advance(START + bar * 10 + 10)
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join(30)
+    assert not any(reader.is_alive() for reader in readers)
+    assert failures == []

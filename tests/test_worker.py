@@ -1,0 +1,262 @@
+"""The worker: one thread that wires everything, survives crashes, and is one per process."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import worker
+from market import TapeError
+from settings import Settings, SettingsError
+from tests.waiting import until
+from ticks import ASSETS, Event
+from worker import Worker
+
+SIMULATED = Settings(source="simulated", seed=7)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Worker]]:
+    """Starts workers that are stopped after the test."""
+    started: list[Worker] = []
+
+    def start(settings: Settings = SIMULATED, **options: Any) -> Worker:
+        engine = Worker(settings, **options)
+        started.append(engine)
+        engine.start()
+        return engine
+
+    yield start
+    for engine in started:
+        engine.stop()
+
+
+@pytest.fixture
+def registry() -> Iterator[None]:
+    """The process-wide worker, empty before and after."""
+    worker.stop_shared()
+    yield
+    worker.stop_shared()
+
+
+def states(engine: Worker) -> list[str]:
+    """The state of each feed."""
+    return [feed["state"] for feed in engine.status()["feeds"].values()]
+
+
+def test_the_simulated_market_is_alive_within_five_seconds(start: Callable[..., Worker]) -> None:
+    """Every symbol has a price and an hour behind it, and every feed goes live."""
+    engine = start()
+    assert engine.ready.wait(5)
+    _, frame = engine.pulse()
+    assert len(frame) == 17
+    assert frame["last"].notna().all()
+    assert frame["vol_15m"].notna().all()
+    assert (frame["regime"] != "unknown").all()
+    until(lambda: states(engine) == ["live"] * 3, 5)
+
+
+def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
+    """A new frame a second, each a second after the one before, and prices change."""
+    engine = start()
+    assert engine.ready.wait(5)
+    seen: dict[float, pd.DataFrame] = {}
+
+    def three_seconds() -> bool:
+        now, frame = engine.pulse()
+        seen[now] = frame
+        return len(seen) >= 4
+
+    until(three_seconds)
+    instants = sorted(seen)
+    assert instants[3] - instants[2] == pytest.approx(1.0)
+    assert (seen[instants[3]]["last"] != seen[instants[0]]["last"]).any()
+
+
+def test_the_past_hour_has_events_that_are_history(start: Callable[..., Worker]) -> None:
+    """What the detector finds in the backfilled hour has its own time and is marked."""
+    engine = start()
+    assert engine.ready.wait(5)
+    until(lambda: len(engine.events) > 3)
+    past = [event for event in engine.events.latest(500) if event.history]
+    assert past
+    assert all(event.ts < engine.pulse()[0] for event in past)
+
+
+def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
+    """Two workers of one seed and one clock find the same events in their past."""
+    fixed = 1_795_000_000.25
+
+    def past() -> list[Event]:
+        engine = start(clock=lambda: fixed)
+        until(lambda: engine._past == range(0) and engine.ready.is_set())
+        found = engine.events.latest(500)
+        engine.stop()
+        return found
+
+    until_then = past()
+    assert until_then
+    assert until_then == past()
+
+
+def test_status_has_every_promised_key(start: Callable[..., Worker]) -> None:
+    """The names that others build on, from the first moment on."""
+    engine = start()
+    status = engine.status()
+    assert {"source", "started_at", "queued", "feeds"} <= set(status)
+    assert tuple(status["feeds"]) == ASSETS
+    promised = {
+        "state",
+        "reason",
+        "ticks",
+        "ticks_per_sec",
+        "last_tick_age",
+        "reconnects",
+        "dropped",
+        "refused",
+        "asked",
+        "heard",
+    }
+    assert all(set(feed) == promised for feed in status["feeds"].values())
+
+
+def test_a_frame_is_computed_once_a_second_for_all_readers(
+    start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand glances cost no frame more than none."""
+    engine = start()
+    assert engine.ready.wait(5)
+    until(lambda: engine._past == range(0))
+    computed: list[float] = []
+    frame = engine.store.frame
+
+    def counted(now: float) -> pd.DataFrame:
+        computed.append(now)
+        return frame(now)
+
+    monkeypatch.setattr(engine.store, "frame", counted)
+    cards = []
+    for _ in range(500):
+        engine.pulse()
+        cards.append(engine.correlation("AAPL", 20, ASSETS))
+    assert len(computed) <= 2
+    assert len({id(card) for card in cards}) <= 2
+
+
+def test_a_crash_is_shown_and_the_task_restarted(
+    start: Callable[..., Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A task that raises is logged without the key, named in the status, and goes on."""
+    secret = "SECRETKEY0123456789"  # noqa: S105 - looked for, not used
+    failures = iter([True])
+    look = Worker._look
+
+    def fails_once(self: Worker, second: int) -> None:
+        if next(failures, False):
+            raise RuntimeError(f"no luck with {secret}")
+        look(self, second)
+
+    monkeypatch.setattr(Worker, "_look", fails_once)
+    with caplog.at_level(logging.ERROR):
+        engine = start(Settings(source="simulated", seed=7, api_key=secret))
+        until(lambda: engine.status()["faults"])
+    assert engine.status()["faults"]["heartbeat"]["count"] == 1
+    assert engine.status()["faults"]["heartbeat"]["last"] == "RuntimeError"
+    assert "heartbeat crashed" in caplog.text
+    assert secret not in caplog.text
+    before = engine.pulse()[0]
+    until(lambda: engine.pulse()[0] > before + 1)
+    assert engine.alive()
+
+
+def test_the_clock_stepping_back_fires_nothing_and_freezes_nothing(
+    start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour back on the system's clock: the pulse goes on, and no event comes of it."""
+    stepped = threading.Event()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 3600 * stepped.is_set())
+    engine = start()
+    assert engine.ready.wait(5)
+    until(lambda: engine._past == range(0) and states(engine) == ["live"] * 3)
+    before, events = engine.pulse()[0], len(engine.events)
+    stepped.set()
+    until(lambda: engine.pulse()[0] > before + 2)
+    assert states(engine) == ["live"] * 3
+    assert len(engine.events) <= events + 1  # the market itself may do something meanwhile
+
+
+def test_stopping_ends_the_thread_and_may_be_repeated(start: Callable[..., Worker]) -> None:
+    """After stop no thread is left, from any state."""
+    engine = start()
+    engine.stop()
+    engine.stop()
+    assert not engine.alive()
+    assert not [thread for thread in threading.enumerate() if thread.name == "market-pulse"]
+
+
+def test_a_tape_that_cannot_be_read_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """The error comes to whoever makes the worker, not to its thread."""
+    tape = tmp_path / "tape.csv"
+    tape.write_text("time,price\n1,2\n")
+    with pytest.raises(TapeError, match="columns"):
+        Worker(Settings(source="replay", replay_file=tape))
+
+
+@pytest.mark.usefixtures("registry")
+def test_racing_tabs_share_one_worker() -> None:
+    """Twenty tabs opening at once get the same worker."""
+    found: list[Worker] = []
+    gate = threading.Barrier(20)
+
+    def open_tab() -> None:
+        gate.wait()
+        found.append(worker.shared(lambda: SIMULATED))
+
+    tabs = [threading.Thread(target=open_tab) for _ in range(20)]
+    for tab in tabs:
+        tab.start()
+    for tab in tabs:
+        tab.join()
+    assert len(found) == 20
+    assert len({id(engine) for engine in found}) == 1
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_shared_worker_outlives_its_module() -> None:
+    """A module evicted and imported again, as Streamlit does, finds the worker running."""
+    engine = worker.shared(lambda: SIMULATED)
+    assert importlib.reload(worker).shared(lambda: SIMULATED) is engine
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_dead_worker_is_replaced() -> None:
+    """Whoever asks next gets one that runs."""
+    engine = worker.shared(lambda: SIMULATED)
+    engine.stop()
+    successor = worker.shared(lambda: SIMULATED)
+    assert successor is not engine
+    assert successor.alive()
+
+
+@pytest.mark.usefixtures("registry")
+def test_bad_settings_are_told_to_everyone_who_asks() -> None:
+    """A failed start leaves nothing behind: the next one tries again."""
+
+    def load() -> Settings:
+        raise SettingsError("MARKET_PULSE_SEED is 'x', expected a whole number")
+
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="MARKET_PULSE_SEED"):
+            worker.shared(load)
+    assert worker.shared(lambda: SIMULATED).alive()
