@@ -150,7 +150,7 @@ def movers(frame: pd.DataFrame, count: int) -> pd.DataFrame:
 def draw_pulse(frame: pd.DataFrame, count: int) -> None:
     """The pulse table."""
     st.subheader("Pulse")
-    if frame.empty:
+    if frame["last"].isna().all():
         st.text("No tick yet: the first prices appear as soon as a feed sends one.")
         return
     shown = movers(frame, count)
@@ -160,7 +160,7 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
                 "Symbol": shown.index,
                 "Asset": shown["asset"].to_numpy(),
                 "Last": [
-                    price_text(price, asset)
+                    price_text(price, asset) or NOT_KNOWN
                     for price, asset in zip(shown["last"], shown["asset"], strict=True)
                 ],
                 "1m": shown["ret_1m"].to_numpy() * 100,
@@ -183,7 +183,9 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
 
 
 def age_text(age: float) -> str:
-    """An age, called stale where it is."""
+    """An age, called stale where it is, or that there is no price at all."""
+    if math.isnan(age):
+        return "no data"
     return f"stale {duration_text(age)}" if age > STALE_SEC else duration_text(age)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import random
 import ssl
@@ -483,7 +484,7 @@ class Feed:
         state, reason = self._state
         if state in ("reconnecting", "refused"):
             wait = max(0.0, self._next_at - time.monotonic())
-            when = f"next in {wait:.0f} s" if wait > 0 else "now"
+            when = f"next in {math.ceil(wait)} s" if wait > 0 else "now"
             return state, f"{reason}; try {self._attempt}, {when}"
         if state != "open":
             return state, reason

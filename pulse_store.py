@@ -178,6 +178,17 @@ class PulseStore:
 
     # Writing: the worker.
 
+    def watch(self, asset: str, symbols: Iterable[str]) -> None:
+        """Give ``symbols`` a row each, in this order, before they have a price.
+
+        Raises:
+            ValueError: for an unknown asset class.
+        """
+        with self._lock:
+            for symbol in symbols:
+                if symbol not in self._rows:
+                    self._register(symbol, asset)
+
     def update(self, tick: Tick) -> None:
         """Take one tick; see ``update_many``."""
         self.update_many((tick,))
@@ -254,7 +265,7 @@ class PulseStore:
 
     @property
     def symbols(self) -> list[str]:
-        """Every symbol that ever had a price, in order of appearance."""
+        """Every symbol that is watched or had a price, in order of appearance."""
         with self._lock:
             return list(self._rows)
 
@@ -276,7 +287,7 @@ class PulseStore:
         return _records(index.tolist(), list(columns), lists, now)
 
     def snapshot(self, symbol: str, now: float) -> dict[str, Any] | None:
-        """One row of ``snapshots(now)``, or None for a symbol that never had a price."""
+        """One row of ``snapshots(now)``, or None for a symbol that has no row."""
         return next((row for row in self.snapshots(now) if row["symbol"] == symbol), None)
 
     def history(self, symbol: str, now: float, seconds: int = 900) -> pd.DataFrame:
@@ -416,6 +427,8 @@ class PulseStore:
         second = int(now)
         count = len(self._rows)
         last, last_ts = self._rings.last[:count].copy(), self._rings.last_ts[:count].copy()
+        never = last_ts == 0.0
+        last[never] = last_ts[never] = np.nan
         newer = np.floor(last_ts) > second
         if newer.any():
             price, ts = self._newest_at(second, self._bars - 1)

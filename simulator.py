@@ -24,7 +24,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from market import Market, Quote, Tape
+from market import Market, Quote
+from tape import Tape
 from ticks import ASSETS, Asset
 
 __all__ = ["Exchange"]

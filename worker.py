@@ -26,10 +26,11 @@ import pandas as pd
 from correlation import BIN_SECS, corr_card
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
-from market import EXCLUDED_CONDITIONS, Market, Tape
+from market import EXCLUDED_CONDITIONS, Market
 from pulse_store import BAR_SEC, PulseStore, to_snapshots
 from settings import DEFAULT_WATCHLIST, Settings
 from simulator import Exchange
+from tape import Tape
 from ticks import ASSETS, Asset, Event, Tick
 from vendors import eodhd
 
@@ -84,6 +85,8 @@ class Worker:
         self._queue = TickQueue()
         wanted = self._watchlist()
         asked = allot(wanted, eodhd.SYMBOL_LIMIT)
+        for asset, symbols in asked.items():
+            self._store.watch(asset, symbols)
         self._feeds: dict[Asset, Feed] = {
             asset: Feed(
                 asset,
@@ -97,6 +100,7 @@ class Worker:
             for asset in ASSETS
         }
         self._lost = dict.fromkeys(ASSETS, 0)
+        self._backfilled = False
         self._past = range(0)
         """Backfilled seconds whose events are still to be found."""
         self._started_at: float | None = None
@@ -209,7 +213,8 @@ class Worker:
                 market = self._tape or self._market()
                 exchange = await stack.enter_async_context(Exchange(market))
                 base, key = exchange.url, _EMBEDDED_KEY
-                if not self._store.symbols:
+                if not self._backfilled:
+                    self._backfilled = True
                     self._backfill([*market.history(), *self._opening(market)])
             async with asyncio.TaskGroup() as tasks:
 

@@ -221,7 +221,9 @@ class FaultyVendor:
         behaviour = self._behaviour(asset, ws.number)  # type: ignore[attr-defined]
         ws.behaviour = behaviour  # type: ignore[attr-defined]
         if isinstance(behaviour, Rejection):
-            headers = Headers([*behaviour.headers, ("Content-Length", "0"), ("Connection", "close")])
+            headers = Headers(
+                [*behaviour.headers, ("Content-Length", "0"), ("Connection", "close")]
+            )
             return Response(behaviour.status, HTTPStatus(behaviour.status).phrase, headers, b"")
         if isinstance(behaviour, Raw):
             ws.transport.write(behaviour.answer)

@@ -199,6 +199,12 @@ class Oracle:
         )
         return above / math.fsum((minute - mean_minute) ** 2 for minute in minutes)
 
+    def watched_sec(self, symbol: str, now: float) -> float | None:
+        """How far back the live ones of the 90 bars that ended by ``now`` reach."""
+        end = math.floor(now) // BAR_SEC
+        bars = self.live_bars(symbol, end - VOL_BARS, end)
+        return now - bars[0].number * BAR_SEC if bars else None
+
     def move(self, symbol: str, second: int, horizon: int) -> tuple[float, Arrival] | None:
         """The return over ``horizon`` and the tick it is measured from."""
         newest = self.newest_at(symbol, second)
@@ -254,6 +260,7 @@ class Oracle:
             "trend_15m": self.trend(symbol, end),
             "vs_peers": self.vs_peers(symbol, moves),
             "regime": judgement.regime,
+            "watched_sec": self.watched_sec(symbol, now),
         }
         for name, horizon in HORIZONS.items():
             move = self.move(symbol, second, horizon)

@@ -56,6 +56,7 @@ def shot(second: float, asset: str = "stocks", **known: Any) -> dict[str, Any]:
         "ref_1m_ts": now - 60,
         "ref_5m": 99.0,
         "ref_5m_ts": now - 300,
+        "watched_sec": 900.0,
     }
     assert known.keys() <= row.keys()
     return row | known
@@ -150,6 +151,17 @@ def test_a_move_of_unknown_surprise_counts() -> None:
     for sigma in (None, 0.0):
         (event,) = StressDetector().check(shot(0, ret_1m=0.0012, sigma_1m=sigma))
         assert event.surprise is None
+
+
+@pytest.mark.parametrize(("watched", "events"), [(None, 0), (599.0, 0), (600.0, 1)])
+def test_a_move_of_unknown_surprise_waits_for_the_warm_up(
+    watched: float | None, events: int
+) -> None:
+    """A symbol that has just begun is not known well enough; a sparse one is, after a while."""
+    found = StressDetector().check(shot(0, ret_1m=0.01, watched_sec=watched))
+    assert len(found) == events
+    known = StressDetector().check(shot(0, ret_1m=0.01, sigma_1m=0.001, watched_sec=watched))
+    assert len(known) == 1
 
 
 def test_the_other_horizon_does_not_excuse() -> None:
@@ -339,17 +351,17 @@ def test_history_is_marked() -> None:
         (
             "stocks",
             {"ret_1m": -0.0134, "sigma_1m": 0.004, "ref_1m": 1153.2, "last": 1137.74},
-            "AAPL fell 1.34% in 1 min, 3.4σ, 1,153.20 → 1,137.74",
+            "AAPL fell 1.34 % in 1 min, 3.4σ, 1,153.20 → 1,137.74",
         ),
         (
             "forex",
             {"ret_5m": 0.0021, "ref_5m": 1.0812, "last": 1.08347},
-            "AAPL rose 0.21% in 5 min, 1.08120 → 1.08347",
+            "AAPL rose 0.21 % in 5 min, 1.08120 → 1.08347",
         ),
         (
             "crypto",
             {"vol_15m": 0.0123, "vol_median": 0.005},
-            "AAPL typically moves 1.23% in 15 min now, unusual for it from 0.90% on",
+            "AAPL typically moves 1.23 % in 15 min now, unusual for it from 0.90 % on",
         ),
     ],
 )

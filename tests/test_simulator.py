@@ -19,8 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import simulator
-from market import TAPE_EPOCH, Market, Tape
+from market import Market
 from simulator import Exchange
+from tape import TAPE_EPOCH, Tape
 from ticks import Asset
 
 AUTHORIZED = '{"status_code":200,"message":"Authorized"}'

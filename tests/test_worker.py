@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 import worker
-from market import TapeError
 from settings import Settings, SettingsError
+from tape import TapeError
 from tests.waiting import until
 from ticks import ASSETS, Event
 from worker import Worker

@@ -1,0 +1,780 @@
+"""Every known fault of a vendor, through the real worker, against a real server that has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from feeds import Timing
+from settings import Settings
+from tests.faulty_vendor import (
+    AUTHORIZED,
+    BAD_REQUEST,
+    DEMO_ONLY,
+    FORBIDDEN,
+    OVER_LIMIT,
+    TOO_EARLY,
+    Behaviour,
+    FaultyVendor,
+    Raw,
+    Rejection,
+    Session,
+    good,
+    tick,
+)
+from ticks import Asset
+from worker import Worker
+
+KEY = "SECRETKEY0123456789"
+
+WATCHLIST: Mapping[Asset, tuple[str, ...]] = {
+    "stocks": ("AAPL", "MSFT"),
+    "forex": ("EURUSD",),
+    "crypto": ("BTC-USD", "ETH-USD"),
+}
+
+# Everything as by default, some hundred times faster.
+TIMING = Timing(
+    open_sec=0.5,
+    authorize_sec=0.4,
+    close_sec=0.2,
+    backoff_floor_sec=0.05,
+    backoff_cap_sec=0.2,
+    healthy_sec=0.5,
+    key_refused_sec=0.25,
+    throttled_sec=0.25,
+    symbol_limit_sec=0.15,
+    single_sec=0.1,
+    silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 0.5},
+)
+
+
+def eventually(condition: Callable[[], bool], what: str, within_sec: float = 10.0) -> None:
+    """Return once ``condition`` holds."""
+    deadline = time.monotonic() + within_sec
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_sec:g} s: {what}"
+        time.sleep(0.005)
+
+
+@contextmanager
+def running(
+    url: str,
+    *,
+    timing: Timing = TIMING,
+    watchlist: Mapping[Asset, tuple[str, ...]] = WATCHLIST,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Worker]:
+    """A started worker on a vendor's address, stopped in the end."""
+    settings = Settings(source="eodhd", api_key=KEY, eodhd_url=url, watchlist=watchlist)
+    worker = Worker(settings, timing=timing, clock=clock)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        assert not worker.alive()
+
+
+def crypto(worker: Worker) -> dict[str, Any]:
+    status: dict[str, Any] = worker.status()["feeds"]["crypto"]
+    return status
+
+
+def state_of(worker: Worker, asset: str = "crypto") -> str:
+    return str(worker.status()["feeds"][asset]["state"])
+
+
+@pytest.fixture(autouse=True)
+def _key_is_nowhere(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever happens, no log holds the key, whichever levels are chosen."""
+    with caplog.at_level(logging.DEBUG):
+        names = ("websockets", "websockets.client", "asyncio", "feeds", "worker")
+        before = {name: logging.getLogger(name).level for name in names}
+        for name in names:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+        yield
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+    logged = caplog.text + "".join(repr(record.__dict__) for record in caplog.records)
+    assert KEY not in logged
+
+
+def assert_keyless(worker: Worker) -> None:
+    shown = f"{worker!r}{worker.status()!r}{vars(worker)!r}"
+    shown += "".join(repr(feed) for feed in vars(worker)["_feeds"].values())
+    assert KEY not in shown
+
+
+# The matrix: what the crypto channel does, and what its status must say about it.
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A behaviour of the crypto channel and the status it must lead to."""
+
+    name: str
+    behaviour: Behaviour | Rejection | Raw
+    state: str
+    reason: str
+    """A regular expression."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Ticks that the gate must have refused, at least so many."""
+
+
+async def open_forever(session: Session) -> None:
+    await session.ws.wait_closed()
+
+
+def says(*frames: str | bytes) -> Behaviour:
+    """Say this instead of ``Authorized`` and close."""
+
+    async def behave(session: Session) -> None:
+        await session.send(*frames)
+
+    return behave
+
+
+def says_after_subscribing(*frames: str | bytes, then: Behaviour = good) -> Behaviour:
+    """Say this after a healthy start, and close."""
+
+    async def behave(session: Session) -> None:
+        await session.subscribed()
+        await session.ticks(2)
+        await session.send(*frames)
+
+    return behave
+
+
+def closes(code: int, *, early: bool) -> Behaviour:
+    async def behave(session: Session) -> None:
+        if not early:
+            await session.subscribed()
+            await session.ticks(2)
+        if code == 1006:
+            session.cut()
+        else:
+            await session.ws.close(code, f"about {KEY}")
+
+    return behave
+
+
+def answers(refusal: str, only: str = "") -> Behaviour:
+    """Refuse every subscription, or those with ``only`` in them, until mended."""
+
+    async def behave(session: Session) -> None:
+        await session.send(AUTHORIZED)
+        ticking = asyncio.create_task(session.ticks())
+        try:
+            while True:
+                symbols = await session.asked()
+                if not session.vendor.is_mended and (not only or only in symbols):
+                    await session.send(refusal)
+                else:
+                    session.symbols += symbols
+        finally:
+            ticking.cancel()
+
+    return behave
+
+
+async def silent_from_the_start(session: Session) -> None:
+    await session.subscribed()
+    await open_forever(session)
+
+
+async def silent_later(session: Session) -> None:
+    await session.subscribed()
+    await session.ticks(3)
+    await open_forever(session)
+
+
+async def never_authorized(session: Session) -> None:
+    await open_forever(session)
+
+
+async def speaks_of_all_but_prices(session: Session) -> None:
+    """Data that is none keeps no connection alive."""
+    await session.subscribed()
+    while True:
+        await session.send('{"s":"BTC-USD","h":"S","r":"0","t":1}')
+        await asyncio.sleep(0.02)
+
+
+async def sends_unusable_prices(session: Session) -> None:
+    await session.subscribed()
+    while not session.vendor.is_mended:
+        await session.send(tick("crypto", "BTC-USD", ts=time.time() + 3600))
+        await asyncio.sleep(0.02)
+
+
+async def sends_half_a_message(session: Session) -> None:
+    await session.subscribed()
+    await session.ticks(2)
+    # A first fragment of fifty bytes of which ten follow, and then nothing ever.
+    session.write(b"\x01\x32" + b'{"s":"BTC-')
+    await asyncio.sleep(0.05)
+    session.cut()
+
+
+async def breaks_the_protocol(session: Session) -> None:
+    await session.subscribed()
+    session.write(b"\xff" * 64)
+    await session.ws.wait_closed()
+
+
+async def sends_a_huge_frame(session: Session) -> None:
+    await session.subscribed()
+    await session.ticks(2)
+    await session.send('{"s":"BTC-USD","p":"' + "9" * 100_000 + '","t":1}')
+    await session.ws.wait_closed()
+
+
+async def never_answers_the_close(session: Session) -> None:
+    await session.subscribed()
+    await session.ticks(2)
+    await session.send(FORBIDDEN)
+    session.ws.transport.pause_reading()
+    await asyncio.sleep(1)
+
+
+KEY_REFUSED = r"the vendor refused the API key \({}\): check EODHD_API_KEY.*; try \d+, (next|now)"
+CLOSED = r"^closed with code {}; try \d+, (next in \d+ s|now)$"
+DEMO = r"the vendor refused BTC-USD, ETH-USD: not covered by this key"
+LIMIT = r"the vendor refused BTC-USD, ETH-USD: the account's symbol limit is reached"
+THROTTLED = r"^too many connections for the vendor \(429\); try \d+, next in"
+
+ENDING = [
+    Fault("key refused", says(FORBIDDEN), "refused", KEY_REFUSED.format("status 403")),
+    Fault(
+        "key refused late",
+        says_after_subscribing(FORBIDDEN),
+        "refused",
+        KEY_REFUSED.format("status 403"),
+    ),
+    Fault("HTTP 401", Rejection(401), "refused", KEY_REFUSED.format("HTTP 401")),
+    Fault("HTTP 403", Rejection(403), "refused", KEY_REFUSED.format("HTTP 403")),
+    Fault("HTTP 429", Rejection(429), "reconnecting", THROTTLED),
+    Fault("HTTP 404", Rejection(404), "reconnecting", "^the vendor answered HTTP 404; try"),
+    Fault("HTTP 500", Rejection(500), "reconnecting", "^the vendor answered HTTP 500; try"),
+    Fault("HTTP 200", Rejection(200), "reconnecting", "^the vendor answered HTTP 200; try"),
+    Fault(
+        "redirect",
+        Rejection(302, [("Location", "ws://127.0.0.1:9/ws")]),
+        "reconnecting",
+        "^the vendor answered HTTP 302; try",
+    ),
+    Fault(
+        "two redirects in one",
+        Rejection(302, [("Location", "ws://127.0.0.1:9/"), ("Location", "ws://127.0.0.1:8/")]),
+        "reconnecting",
+        "^the vendor answered HTTP 302; try",
+    ),
+    Fault("429 as a frame", says('{"status":429,"message":"x"}'), "reconnecting", THROTTLED),
+    Fault(
+        "bad request",
+        answers(BAD_REQUEST),
+        "refused",
+        r"^the vendor did not accept the subscription \(status 422\); try \d+",
+    ),
+    Fault(
+        "status 500, as for speaking early",
+        says(TOO_EARLY),
+        "reconnecting",
+        r"^the vendor reported an error \(status 500\); try \d+",
+    ),
+    Fault(
+        "unknown status code",
+        says_after_subscribing('{"status":599,"message":"?"}'),
+        "reconnecting",
+        r"^the vendor reported an error \(status 599\); try \d+",
+    ),
+    Fault(
+        "Authorized never",
+        never_authorized,
+        "reconnecting",
+        "^no word within 0.4 s that the key is good; try",
+    ),
+    Fault(
+        "silent from the start",
+        silent_from_the_start,
+        "reconnecting",
+        r"^silent for 0.5 s; try",
+    ),
+    Fault("silent later", silent_later, "reconnecting", "^silent for 0.5 s; try"),
+    Fault(
+        "speaks of all but prices",
+        speaks_of_all_but_prices,
+        "reconnecting",
+        "^silent for 0.5 s; try",
+        {"shape": 5},
+    ),
+    *(
+        Fault(f"{code} {when}", closes(code, early=early), "reconnecting", CLOSED.format(code))
+        for code in (1000, 1001, 1006, 1008, 1011, 1012, 1013)
+        for early, when in ((True, "at once"), (False, "after ticks"))
+    ),
+    Fault("half a message", sends_half_a_message, "reconnecting", CLOSED.format(1006)),
+    Fault("broken protocol", breaks_the_protocol, "reconnecting", CLOSED.format(1002)),
+    Fault("huge frame", sends_a_huge_frame, "reconnecting", CLOSED.format(1009)),
+    Fault(
+        "a close without an answer",
+        never_answers_the_close,
+        "refused",
+        KEY_REFUSED.format("status 403"),
+    ),
+    Fault(
+        "rubbish instead of a handshake",
+        Raw(b"\x00\xff not HTTP at all\r\n\r\n", ends=True),
+        "reconnecting",
+        "^no WebSocket connection: InvalidMessage; try",
+    ),
+    Fault(
+        "end instead of a handshake",
+        Raw(b"", ends=True),
+        "reconnecting",
+        "^no WebSocket connection: InvalidMessage; try",
+    ),
+    Fault(
+        "silence instead of a handshake",
+        Raw(b"", ends=False),
+        "reconnecting",
+        "^no answer within 0.5 s; try",
+    ),
+    Fault(
+        "half a handshake",
+        Raw(b"HTTP/1.1 101 Switching", ends=False),
+        "reconnecting",
+        "^no answer within 0.5 s; try",
+    ),
+]
+
+LASTING = [
+    Fault("demo key only", answers(DEMO_ONLY), "refused", DEMO),
+    Fault("symbol limit", answers(OVER_LIMIT), "refused", LIMIT),
+    Fault(
+        "an unknown 422",
+        answers('{"status_code":422,"message":"' + KEY + '"}'),
+        "refused",
+        DEMO,
+    ),
+    Fault(
+        "one symbol refused",
+        answers(DEMO_ONLY, only="ETH-USD"),
+        "live",
+        "^the vendor refused ETH-USD: not covered by this key$",
+    ),
+    Fault(
+        "unusable prices",
+        sends_unusable_prices,
+        "silent",
+        r"^no tick for \d+ s, all that came was refused$",
+        {"future": 5},
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", [*ENDING, *LASTING], ids=lambda fault: fault.name)
+def test_fault_is_shown_and_survived(fault: Fault) -> None:
+    """Shown with its reason, bounded in its attempts, without the others, and over when it ends."""
+    with FaultyVendor(crypto=fault.behaviour) as vendor, running(vendor.url) as worker:
+        seen: set[tuple[str, str]] = set()
+
+        def is_shown() -> bool:
+            status = crypto(worker)
+            seen.add((status["state"], status["reason"]))
+            return (
+                status["state"] == fault.state
+                and re.search(fault.reason, status["reason"]) is not None
+                and all(status["refused"].get(why, 0) >= n for why, n in fault.refused.items())
+            )
+
+        try:
+            eventually(is_shown, fault.name)
+        except AssertionError as error:
+            raise AssertionError(f"{fault.name}: only saw {seen}") from error
+        eventually(lambda: state_of(worker, "stocks") == "live", "stocks live")
+        eventually(lambda: state_of(worker, "forex") == "live", "forex live")
+        assert_keyless(worker)
+        if fault in LASTING:
+            assert len(vendor.attempts("crypto")) == 1
+
+        vendor.mend()
+        before = crypto(worker)["ticks"]
+        eventually(
+            lambda: (
+                state_of(worker) == "live"
+                and crypto(worker)["ticks"] >= before + 4
+                and crypto(worker)["heard"] == ["BTC-USD", "ETH-USD"]
+                and crypto(worker)["reason"] == ""
+            ),
+            "recovered",
+        )
+        attempts = vendor.attempts("crypto")
+        gaps = [after - at for at, after in pairwise(attempts)]
+        assert all(gap >= TIMING.backoff_floor_sec for gap in gaps)
+
+        vendor.paused = True
+        for asset in ("stocks", "forex"):
+            feed = worker.status()["feeds"][asset]
+            eventually(
+                lambda asset=asset: (  # type: ignore[misc]
+                    worker.status()["feeds"][asset]["ticks"] == vendor.sent[asset]
+                ),
+                f"every tick of {asset}",
+            )
+            assert feed["reconnects"] == feed["dropped"] == 0
+            assert feed["refused"] == {}
+            assert len(vendor.attempts(asset)) == 1
+        assert worker.status()["faults"] == {}
+        assert_keyless(worker)
+    assert all(KEY in path for path in vendor.paths), "the key was really in use"
+
+
+# What arrives on a healthy connection and must not enter.
+
+
+def one(**fields: Any) -> str:
+    """A good message of the crypto channel, but for these fields; ... leaves a field out."""
+    message = json.loads(tick("crypto", "BTC-USD")) | fields
+    return json.dumps({key: value for key, value in message.items() if value is not ...})
+
+
+def quotes(bid: Any, ask: Any) -> Callable[[], str]:
+    return lambda: one(p=..., b=bid, a=ask)
+
+
+NOISE: dict[str, tuple[str, Callable[[], str | bytes]]] = {
+    "rubbish": ("shape", lambda: "}{ what is this"),
+    "empty": ("shape", lambda: ""),
+    "binary": ("shape", lambda: bytes(range(256))),
+    "invalid UTF-8": ("shape", lambda: b'{"s":"\xff\xfe","p":1,"t":1}'),
+    "half a JSON": ("shape", lambda: one()[:30]),
+    "an array": ("shape", lambda: f"[{one()}]"),
+    "a number": ("shape", lambda: "42"),
+    "deep nesting": ("shape", lambda: '{"c":' + "[" * 20_000 + "]" * 20_000 + "}"),
+    "price is a list": ("shape", lambda: one(p=[1])),
+    "price is true": ("shape", lambda: one(p=True)),
+    "no price": ("shape", lambda: one(p=...)),
+    "symbol is a number": ("shape", lambda: one(s=7)),
+    "no symbol": ("shape", lambda: one(s=...)),
+    "time is text": ("shape", lambda: one(t="now")),
+    "no time": ("shape", lambda: one(t=...)),
+    "price is text": ("price", lambda: one(p="abc")),
+    "price is NaN": ("price", lambda: one(p="NaN")),
+    "a bare NaN": ("shape", lambda: one(p=float("nan"))),
+    "price is infinite": ("price", lambda: one(p="Infinity")),
+    "a bare Infinity": ("shape", lambda: one(p=float("-inf"))),
+    "price is 1e999": ("price", lambda: one(p="1e999")),
+    "price is zero": ("price", lambda: one(p="0")),
+    "price is negative": ("price", lambda: one(p=-84588)),
+    "bid is zero": ("price", quotes(0, 84588.0)),
+    "future": ("future", lambda: one(t=round((time.time() + 10) * 1000))),
+    "far future": ("future", lambda: one(t=1e300)),
+    "seconds, but future": ("future", lambda: one(t=9e10)),
+    "old": ("old", lambda: one(t=round((time.time() - 90) * 1000))),
+    "from 1970": ("old", lambda: one(t=-5)),
+    "crossed": ("crossed", quotes(84600.0, 84500.0)),
+    "barred condition": ("condition", lambda: one(c=[14, 52])),
+    "barred condition as a number": ("condition", lambda: one(c=22)),
+    "printed in a dark pool": ("condition", lambda: one(dp=True)),
+    "unsubscribed": ("unsubscribed", lambda: one(s="DOGE-USD")),
+    "markup": ("unsubscribed", lambda: one(s="<img src=x onerror=alert(1)>")),
+    "markup in a known name": ("unsubscribed", lambda: one(s="BTC-USD<b>")),
+    "far off": ("far off", lambda: one(p="8458.8", t=1_000 + round(time.time()) * 1000)),
+}
+
+
+def test_noise_is_refused_by_reason_and_changes_nothing() -> None:
+    """Between good ticks: each kind counted, the connection kept, no price of theirs anywhere."""
+
+    async def noisy(session: Session) -> None:
+        await session.subscribed()
+        await session.ticks(3)
+        for _, message in NOISE.values():
+            await session.send(message())
+            await session.ticks(1)
+        await session.ticks()
+
+    with FaultyVendor(crypto=noisy) as vendor, running(vendor.url) as worker:
+        expected = {
+            reason: sum(why == reason for why, _ in NOISE.values()) for reason, _ in NOISE.values()
+        }
+        eventually(lambda: crypto(worker)["refused"] == expected, f"refused {expected}")
+        eventually(lambda: crypto(worker)["ticks"] > 2 * len(NOISE), "ticks between the noise")
+        vendor.paused = True
+        eventually(lambda: crypto(worker)["ticks"] == vendor.sent["crypto"], "every good tick")
+        status = crypto(worker)
+        assert status["reconnects"] == 0
+        assert status["heard"] == ["BTC-USD", "ETH-USD"]
+        assert len(vendor.attempts("crypto")) == 1
+        assert set(worker.store.symbols) <= {s for symbols in WATCHLIST.values() for s in symbols}
+        history = worker.store.history("BTC-USD", time.time())["price"].dropna()
+        assert history.between(84_500, 84_700).all()
+        assert worker.status()["faults"] == {}
+
+
+def test_real_jump_passes_with_its_third_tick() -> None:
+    """A crash of a tenth is believed once three different ticks agree, and shown as the price."""
+
+    async def crashes(session: Session) -> None:
+        await session.subscribed()
+        await session.ticks(30)
+        now = time.time()
+        for turn in range(40):
+            await session.send(tick("crypto", "BTC-USD", price=76_000 + turn, ts=now + turn / 1e3))
+        await open_forever(session)
+
+    patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
+    with FaultyVendor(crypto=crashes) as vendor, running(vendor.url, timing=patient) as worker:
+        eventually(lambda: crypto(worker)["ticks"] == 60 + 38, "all but the first two")
+        assert crypto(worker)["refused"] == {"far off": 2}
+        eventually(
+            lambda: (worker.store.snapshot("BTC-USD", time.time()) or {}).get("last") == 76_039,
+            "the new price",
+        )
+
+
+def test_ticks_out_of_order_never_set_the_last_price() -> None:
+    """A trade that lands eight seconds late is taken, and is not the last price."""
+
+    async def unordered(session: Session) -> None:
+        await session.subscribed()
+        now = time.time()
+        for late, price in ((0, 84_588.0), (8, 84_600.0), (3, 84_601.0), (59, 84_602.0)):
+            await session.send(tick("crypto", "BTC-USD", price=price, ts=now - late))
+        await open_forever(session)
+
+    patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
+    with FaultyVendor(crypto=unordered) as vendor, running(vendor.url, timing=patient) as worker:
+        eventually(lambda: crypto(worker)["ticks"] == 4, "all ticks")
+        eventually(lambda: worker.status()["queued"] == 0, "all taken")
+        snapshot = worker.store.snapshot("BTC-USD", time.time())
+        assert snapshot is not None
+        assert snapshot["last"] == 84_588.0
+
+
+def test_flood_is_taken_without_loss_or_harm() -> None:
+    """Thirty thousand ticks at once: all taken, and the other feeds undisturbed."""
+    flood = 30_000
+
+    async def floods(session: Session) -> None:
+        await session.subscribed()
+        for number in range(flood // 500):
+            now = time.time()
+            frames = [
+                tick("crypto", "BTC-USD", wiggle=number + turn, ts=now) for turn in range(500)
+            ]
+            await session.send(*frames)
+        await open_forever(session)
+
+    patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
+    with FaultyVendor(crypto=floods) as vendor, running(vendor.url, timing=patient) as worker:
+        eventually(lambda: crypto(worker)["ticks"] == flood, "all ticks", within_sec=30)
+        eventually(lambda: worker.status()["queued"] == 0, "an empty queue")
+        assert crypto(worker)["state"] == "live"
+        assert crypto(worker)["reconnects"] == 0
+        vendor.paused = True
+        for asset in ("stocks", "forex"):
+            eventually(
+                lambda asset=asset: (  # type: ignore[misc]
+                    worker.status()["feeds"][asset]["ticks"] == vendor.sent[asset]
+                ),
+                f"every tick of {asset}",
+            )
+        assert worker.status()["faults"] == {}
+
+
+# Subscribing.
+
+
+def test_nothing_is_asked_before_the_word_that_the_key_is_good() -> None:
+    """``Authorized`` may be late; a client that speaks earlier would be dropped."""
+
+    async def greets_late(session: Session) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.25):
+                await session.ws.recv()
+        await good(session)
+
+    with FaultyVendor(crypto=greets_late) as vendor, running(vendor.url) as worker:
+        eventually(lambda: state_of(worker) == "live", "live")
+        assert len(vendor.attempts("crypto")) == 1
+
+
+def test_ghost_slots_are_waited_out_on_one_connection() -> None:
+    """A dead connection's symbols fill the account: asked again later, one by one, until free."""
+    free_at = time.monotonic() + 1.0
+
+    async def haunted(session: Session) -> None:
+        await session.send(AUTHORIZED)
+        ticking = asyncio.create_task(session.ticks())
+        try:
+            while True:
+                symbols = await session.asked()
+                if time.monotonic() < free_at:
+                    await session.send(OVER_LIMIT)
+                else:
+                    session.symbols += symbols
+        finally:
+            ticking.cancel()
+
+    # The silence limit passes many times over: a refused symbol is no silent one.
+    with FaultyVendor(crypto=haunted) as vendor, running(vendor.url) as worker:
+        eventually(lambda: re.search(LIMIT, crypto(worker)["reason"]) is not None, "limit shown")
+        assert state_of(worker) == "refused"
+        eventually(lambda: crypto(worker)["heard"] == ["BTC-USD", "ETH-USD"], "free slots")
+        eventually(lambda: crypto(worker)["reason"] == "", "nothing refused")
+        assert state_of(worker) == "live"
+        assert len(vendor.attempts("crypto")) == 1
+        asked = [symbols for asset, _, symbols in vendor.subscriptions if asset == "crypto"]
+        assert asked[0] == ["BTC-USD", "ETH-USD"]
+        assert all(len(symbols) == 1 for symbols in asked[1:])
+        assert len(asked) <= 12, "one question per wait while the account is full"
+
+
+def test_late_refusal_blames_no_symbol_that_ticks() -> None:
+    """A refusal names no symbol; where it comes late, what ticks is not called refused."""
+
+    async def refuses_late(session: Session) -> None:
+        await session.subscribed()
+        ticking = asyncio.create_task(session.ticks())
+        try:
+            await session.send(DEMO_ONLY)
+            while True:
+                await session.asked()
+                await asyncio.sleep(1.5 * TIMING.single_sec)
+                await session.send(DEMO_ONLY)
+        finally:
+            ticking.cancel()
+
+    with FaultyVendor(crypto=refuses_late) as vendor, running(vendor.url) as worker:
+        eventually(lambda: len(vendor.subscriptions) >= 6, "asked one by one")
+        states = set()
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            states.add((state_of(worker), crypto(worker)["reason"]))
+            time.sleep(0.02)
+        assert states == {("live", "")}
+        assert worker.status()["faults"] == {}
+
+
+def test_symbols_are_asked_again_after_every_reconnection() -> None:
+    """Subscriptions do not outlive a connection."""
+    with FaultyVendor(crypto=closes(1012, early=False)) as vendor, running(vendor.url) as worker:
+        eventually(lambda: len(vendor.attempts("crypto")) >= 4, "reconnections")
+        vendor.mend()
+        eventually(lambda: state_of(worker) == "live", "live")
+        asked = [symbols for asset, _, symbols in vendor.subscriptions if asset == "crypto"]
+        assert len(asked) >= 4
+        assert all(symbols == ["BTC-USD", "ETH-USD"] for symbols in asked)
+
+
+def test_account_wide_limit_is_shared_and_named() -> None:
+    """Fifty symbols over all connections together; who found no room is said."""
+    many: Mapping[Asset, tuple[str, ...]] = {
+        "stocks": tuple(f"S{number}" for number in range(60)),
+        "forex": ("EURUSD", "GBPUSD"),
+        "crypto": ("BTC-USD",),
+    }
+    with FaultyVendor() as vendor, running(vendor.url, watchlist=many) as worker:
+        eventually(lambda: len(vendor.subscriptions) == 3, "all asked")
+        asked = {asset: symbols for asset, _, symbols in vendor.subscriptions}
+        assert sum(map(len, asked.values())) == 50
+        assert asked["forex"] == ["EURUSD", "GBPUSD"]
+        assert asked["crypto"] == ["BTC-USD"]
+        eventually(lambda: state_of(worker, "stocks") == "live", "live")
+        reason = worker.status()["feeds"]["stocks"]["reason"]
+        assert reason.startswith("over the account's 50 symbols: S47, S48")
+
+
+# The worker itself.
+
+
+def test_worker_survives_the_clock_set_back_by_an_hour() -> None:
+    """Every tick is from the future then: refused, and said to be silent instead of live."""
+    offset = 0.0
+
+    def clock() -> float:
+        return time.time() + offset
+
+    with FaultyVendor() as vendor, running(vendor.url, clock=clock) as worker:
+        eventually(lambda: state_of(worker) == "live", "live")
+        offset = -3600.0
+        eventually(lambda: state_of(worker) == "silent", "silent")
+        status = crypto(worker)
+        assert "all that came was refused" in status["reason"]
+        assert 0 < status["last_tick_age"] < 5
+        assert status["refused"]["future"] > 0
+        offset = 0.0
+        eventually(lambda: state_of(worker) == "live", "live again")
+        assert worker.status()["faults"] == {}
+        assert len(vendor.attempts("crypto")) == 1
+
+
+def test_vendor_that_is_not_there_is_waited_for() -> None:
+    """A refused TCP connection is named in words, without the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with running(f"ws://127.0.0.1:{port}/ws") as worker:
+        eventually(lambda: state_of(worker) == "reconnecting", "reconnecting")
+        assert crypto(worker)["reason"].startswith("no connection: Connection refused; try ")
+        assert_keyless(worker)
+        assert worker.status()["faults"] == {}
+
+
+def test_vendor_that_goes_and_comes_back_is_found_again() -> None:
+    """The whole server vanishes in mid-stream."""
+    with FaultyVendor() as vendor, running(vendor.url) as worker:
+        eventually(lambda: state_of(worker) == "live", "live")
+        vendor.__exit__(None, None, None)
+        eventually(
+            lambda: "Connection refused" in crypto(worker)["reason"],
+            "gone",
+        )
+        assert state_of(worker, "stocks") == state_of(worker, "forex") == "reconnecting"
+        assert worker.status()["faults"] == {}
+
+
+STATES: dict[str, tuple[Behaviour | Rejection | Raw, str]] = {
+    "connecting": (Raw(b"", ends=False), "connecting"),
+    "waiting for the word": (never_authorized, "connecting"),
+    "backing off": (Rejection(500), "reconnecting"),
+    "refused": (says(FORBIDDEN), "refused"),
+    "waiting for a tick": (silent_from_the_start, "connecting"),
+    "live": (good, "live"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_stop_closes_at_once_and_as_the_protocol_wants(state: str) -> None:
+    """From any state: within two seconds, with code 1000, and as often as it is called."""
+    behaviour, shown = STATES[state]
+    with FaultyVendor(crypto=behaviour) as vendor, running(vendor.url, timing=Timing()) as worker:
+        eventually(lambda: len(vendor.attempts("crypto")) > 0, "connected")
+        eventually(lambda: state_of(worker) == shown, shown)
+        eventually(lambda: state_of(worker, "stocks") == "live", "stocks live")
+        if state in ("live", "waiting for a tick"):
+            eventually(lambda: len(vendor.subscriptions) == 3, "subscribed")
+        began = time.monotonic()
+        worker.stop()
+        assert time.monotonic() - began < 2
+        assert not worker.alive()
+        worker.stop()
+        eventually(lambda: ("stocks", 1000) in vendor.closed, "stocks closed properly")
+        if state in ("live", "waiting for the word", "waiting for a tick"):
+            eventually(lambda: ("crypto", 1000) in vendor.closed, "crypto closed properly")
+        assert {feed["state"] for feed in worker.status()["feeds"].values()} == {"off"}
+        assert worker.status()["faults"] == {}

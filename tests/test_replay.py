@@ -1,0 +1,112 @@
+"""A replay: the same frames and the same events at any speed, and the events of a known day."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import worker
+from events import StressDetector
+from settings import Settings
+from tests.waiting import until
+from ticks import Event
+from worker import Worker
+
+GOLDEN = Path(__file__).parent / "golden" / "tape_events.txt"
+
+Seen = list[Mapping[str, Any]]
+
+
+def replay(
+    tape: Path, speed: float, monkeypatch: pytest.MonkeyPatch, timeout_sec: float = 120.0
+) -> tuple[Seen, list[Event]]:
+    """Every snapshot the detector was shown, and every event in its last state."""
+    seen: Seen = []
+
+    class Recorder(StressDetector):
+        def check(self, snapshot: Mapping[str, Any], *, history: bool = False) -> list[Event]:
+            seen.append(snapshot)
+            return super().check(snapshot, history=history)
+
+    monkeypatch.setattr(worker, "StressDetector", Recorder)
+    engine = Worker(Settings(source="replay", replay_file=tape, speed=speed))
+    engine.start()
+    try:
+        until(lambda: engine.status()["replay_ended"], timeout_sec)
+        status = engine.status()
+        assert status["faults"] == {}
+        assert all(feed["dropped"] == 0 for feed in status["feeds"].values())
+        return seen, engine.events.latest(1000)[::-1]
+    finally:
+        engine.stop()
+
+
+def excerpt(tape: Path, begin_sec: int, end_sec: int, target: Path) -> Path:
+    """The tape's rows of some seconds, on a clock of their own."""
+    with gzip.open(tape, "rt", encoding="utf-8") as rows:
+        lines = [next(rows)]
+        for row in rows:
+            ms, rest = row.split(",", 1)
+            if begin_sec * 1000 <= int(ms) < end_sec * 1000:
+                lines.append(f"{int(ms) - begin_sec * 1000},{rest}")
+    target.write_text("".join(lines), "utf-8")
+    return target
+
+
+def line(event: Event) -> str:
+    """One event as a line of the golden file: when on the tape's clock, what, how often."""
+    second = int(event.ts) % 86400
+    at = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+    return f"{at} {event.kind} {event.severity} ×{event.count} {event.regime} | {event.text}"
+
+
+def test_speed_changes_neither_frames_nor_events(
+    tape_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four and a half minutes around a jump, at speed 60 and as fast as possible."""
+    short = excerpt(tape_path, 9 * 60, 13 * 60 + 30, tmp_path / "short.csv")
+    at_60 = replay(short, 60.0, monkeypatch)
+    unpaced = replay(short, math.inf, monkeypatch)
+    assert len(at_60[0]) > 1000
+    assert at_60[1]
+    assert at_60 == unpaced
+
+
+def test_real_speed_gives_the_same_frames(
+    tape_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four seconds as they were recorded take four seconds and show what a fast replay shows."""
+    short = excerpt(tape_path, 600, 604, tmp_path / "short.csv")
+    assert replay(short, 1.0, monkeypatch) == replay(short, math.inf, monkeypatch)
+
+
+def test_the_events_of_the_recorded_hour(tape_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A press conference of a central bank and a rising stock market, told in some lines."""
+    seen, events = replay(tape_path, math.inf, monkeypatch)
+    assert len(seen) > 3600 * 6
+    assert [line(event) for event in events] == GOLDEN.read_text("utf-8").splitlines()
+
+
+def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
+    """The status names the file and the end; the ended tape is a closed market, not a silence."""
+    tape = tmp_path / "two.csv"
+    tape.write_text("ms,feed,symbol,price,bid,ask,size\n0,us,SPY,100,,,1\n900,us,SPY,101,,,1\n")
+    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine.start()
+    try:
+        until(lambda: engine.status()["replay_ended"])
+        status = engine.status()
+        assert (status["source"], status["file"]) == ("replay", "two.csv")
+        assert status["feeds"]["stocks"]["heard"] == ["SPY"]
+        assert status["feeds"]["forex"]["state"] == "off"
+        snapshot = engine.store.snapshot("SPY", engine.pulse()[0])
+        assert snapshot is not None
+        assert snapshot["last"] == 101.0
+        assert snapshot["ret_1m"] is None
+    finally:
+        engine.stop()
