@@ -35,7 +35,7 @@ REARM_RATIO: Final = 0.8
 
 WARM_UP_SEC: Final = 600.0
 """A move of unknown surprise counts only where ticks reach this far back: a sparse symbol, not one
-that has just begun, or begun again after a gap."""
+that has just begun, or begun again after a long gap."""
 
 ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
@@ -47,8 +47,10 @@ class _Track:
 
     event: Event
     active: bool
+    seen_ts: float
+    """When its value was last known."""
     counted_ts: float
-    """When the event was issued or its count last rose: the cooldown runs from here."""
+    """When the event began or had lasted another cooldown: the next one counts from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class StressDetector:
         key = (snapshot["symbol"], reading.kind)
         track = self._tracks.get(key)
         if track is not None and track.active:
-            track.active = self._lasts(track.event, reading, now)
+            track.active = self._lasts(track, reading, now)
+            track.seen_ts = now
             if track.active:
                 return self._continued(track, snapshot, reading) if reading.ratio >= 1 else None
         if reading.ratio < 1 or self._is_usual(reading):
@@ -126,21 +129,21 @@ class StressDetector:
         if track is not None and abs(now - track.counted_ts) < self._cooldown_sec:
             if reading.value * track.event.peak < 0:
                 return None  # the other direction waits for the cooldown, then is its own event
-            track.active = True
+            track.active, track.seen_ts = True, now
             return self._continued(track, snapshot, reading, again=True)
         event = _begun(snapshot, reading, history)
-        self._tracks[key] = _Track(event, active=True, counted_ts=now)
+        self._tracks[key] = _Track(event, active=True, seen_ts=now, counted_ts=now)
         return event
 
     def _is_usual(self, reading: _Reading) -> bool:
         return reading.surprise is not None and abs(reading.surprise) < self._min_surprise
 
-    def _lasts(self, event: Event, reading: _Reading, now: float) -> bool:
-        """Whether ``event`` still goes on: same direction, above the re-arm level, no gap."""
+    def _lasts(self, track: _Track, reading: _Reading, now: float) -> bool:
+        """Whether the track's event goes on: same direction, above the re-arm level, no gap."""
         return (
             reading.ratio >= REARM_RATIO
-            and reading.value * event.peak > 0
-            and now - event.updated_ts <= reading.horizon_sec
+            and reading.value * track.event.peak > 0
+            and now - track.seen_ts <= reading.horizon_sec
         )
 
     def _continued(
@@ -149,9 +152,11 @@ class StressDetector:
         """The track's event brought up to now; None where there is nothing new to tell."""
         now = snapshot["now"]
         before = track.event
-        event = replace(before, updated_ts=now)
-        if again or now - track.counted_ts >= self._cooldown_sec:
+        event = replace(before, updated_ts=max(now, before.updated_ts))
+        if now - track.counted_ts >= self._cooldown_sec:
             track.counted_ts = now
+            again = True
+        if again:
             event = replace(event, count=event.count + 1)
         if abs(reading.value) > abs(event.peak):
             peak = _begun(snapshot, reading, event.history)
@@ -159,6 +164,7 @@ class StressDetector:
                 peak,
                 id=event.id,
                 ts=event.ts,
+                updated_ts=event.updated_ts,
                 count=event.count,
                 severity=max(peak.severity, event.severity, key=_SEVERITIES.index),
             )
@@ -178,11 +184,17 @@ class EventStore:
         self._events: OrderedDict[str, Event] = OrderedDict()
 
     def add(self, event: Event) -> None:
-        """Take a new event, or the newer state of one already held, which keeps its place."""
+        """Take a new event, or the newer state of one already held, which keeps its place.
+
+        The newer state of one that had to go is let go too.
+        """
         with self._lock:
-            self._events[event.id] = event
-            if len(self._events) > self._max_events:
+            if event.id not in self._events and len(self._events) == self._max_events:
+                oldest = next(iter(self._events.values()))
+                if event.ts < oldest.ts:
+                    return
                 self._events.popitem(last=False)
+            self._events[event.id] = event
 
     def latest(self, n: int) -> list[Event]:
         """The ``n`` events that began last, newest first."""

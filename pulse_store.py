@@ -1,4 +1,4 @@
-"""PulseStore: locked rolling state per symbol and the metrics computed from it.
+"""PulseStore: locked rolling state per symbol, and the frames computed from it.
 
 The worker's thread writes (``update_many``, ``set_last``, ``advance``); any thread reads. Time is
 always an argument: the store has no clock. A tick lives in the second of its own timestamp and in
@@ -18,38 +18,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from metrics import (
+    BAR_SEC,
+    REGIMES,
+    SAMPLE_BARS,
+    VOL_BARS,
+    Floats,
+    Ints,
+    Steps,
+    against_peers,
+    judge_regimes,
+    mean_logs,
+    ratio,
+    reach_sec,
+    slopes_per_min,
+)
 from ticks import ASSETS, HORIZONS_SEC, WINDOW_SEC, Regime, Tick
 
-__all__ = ["BAR_SEC", "COLUMNS", "PulseStore", "to_snapshots"]
-
-BAR_SEC: Final = 10
-"""Length of a stored bar in seconds; bars are half-open and aligned to the epoch."""
-
-VOL_BARS: Final = 90
-"""Bars that volatility and trend look at: fifteen minutes."""
-
-MAX_STEP_BARS: Final = 6
-"""Live bars further apart than a minute are not neighbours: no return spans more."""
-
-MIN_RETURNS: Final = 12
-"""Fewer returns, or live bars, than this make no volatility and no trend."""
-
-SAMPLE_BARS: Final = 360
-"""Volatility samples a regime is judged by: an hour of bar closes."""
-
-MIN_SAMPLES: Final = 30
-MIN_PEERS: Final = 3
+__all__ = ["COLUMNS", "PulseStore", "to_snapshots"]
 
 # The widest look-back: the volatility as it stood five minutes ago needs 30 + 90 bars.
 _CUT_BARS = VOL_BARS + 30
 # An hour of 60 s correlation bars reaches up to a bar and an open bar behind the hour itself.
 _SPARE_BARS = 7
-# Below this a return is the rounding of a sum of prices, not a move: a flat market stays flat.
-_ROUNDING = 1e-12
-
-_REGIMES: Final[tuple[Regime, ...]] = ("unknown", "normal", "high_vol")
-_UNKNOWN, _NORMAL, _HIGH = range(3)
-_REGIME_NAMES = np.array(_REGIMES, dtype=object)
+_REGIME_NAMES = np.array(REGIMES, dtype=object)
 
 COLUMNS: Final = (
     "asset",
@@ -74,9 +66,6 @@ COLUMNS: Final = (
     "watched_sec",
 )
 """The columns of a frame, always all of them, in this order; NaN where not known yet."""
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 class _Rings(NamedTuple):
@@ -171,7 +160,9 @@ class PulseStore:
         self._lock = threading.Lock()
         self._rows: dict[str, int] = {}
         self._assets: list[str] = []
-        self._index: pd.Index[Any] = pd.Index([], dtype=object)
+        self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
+        self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
+        self._given: set[int] = set()  # rows whose last price is in no window: any tick replaces it
         self._head = -1  # newest bar any tick or close has reached
         self._closed = -1  # newest bar whose volatility was sampled
         self._allocate(_Rings.zeros(0, self._bars))
@@ -207,8 +198,7 @@ class PulseStore:
         with self._lock:
             price_at, ms_at, sum_at, n_at = self._cells
             last_at, last_ts_at = self._newest
-            row_of = self._rows.get
-            head = self._head
+            row_of, given, head = self._rows.get, self._given, self._head
             for symbol, asset, ts, price in ticks:
                 if not 0.0 < price < math.inf:
                     raise ValueError(f"price of {symbol} is {price}, expected a positive number")
@@ -219,15 +209,17 @@ class PulseStore:
                     last_at, last_ts_at = self._newest
                 second = int(ts)
                 # To the millisecond, as vendors stamp; a float's noise must not break ties.
-                ms = int((ts - second) * 1000.0 + 0.5)
+                ms = min(999, int((ts - second) * 1000.0 + 0.5))
                 bar = second // BAR_SEC
                 if bar > head:
                     self._roll(bar)
                     head = bar
                 newest = last_ts_at[row]
-                if ts >= newest or int(newest * 1000.0 + 0.5) <= second * 1000 + ms:
+                if ts >= newest or _same_ms(ts, newest) or row in given:
                     last_at[row] = price
                     last_ts_at[row] = ts
+                    if given:
+                        given.discard(row)
                 if bar <= head - bars:
                     continue
                 cell = row * bars + bar % bars
@@ -253,6 +245,7 @@ class PulseStore:
             if self._rings.last_ts[row] == 0.0:
                 self._rings.last[row] = tick.price
                 self._rings.last_ts[row] = tick.ts
+                self._given.add(row)
 
     def advance(self, now: float) -> None:
         """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
@@ -317,7 +310,7 @@ class PulseStore:
             bar = self._closed if now is None else min(self._closed, int(now) // BAR_SEC - 1)
             if not self._stored(np.array([bar]))[0]:
                 return "unknown"
-            return _REGIMES[int(self._rings.regime[row, bar % self._bars])]
+            return REGIMES[int(self._rings.regime[row, bar % self._bars])]
 
     def bars(
         self, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
@@ -360,7 +353,6 @@ class PulseStore:
         self._rings.vol_median[row] = np.nan
         self._rows[symbol] = row
         self._assets.append(asset)
-        self._index = pd.Index([], dtype=object)  # made anew by the next reader
         return row
 
     def _roll(self, bar: int) -> None:
@@ -396,6 +388,7 @@ class PulseStore:
             bar_sum[known] = self._rings.bar_sum[np.ix_(picked[known], places)]
             bar_n[known] = self._rings.bar_n[np.ix_(picked[known], places)]
         if missing.any():
+            bar_sum[:, missing] = 0.0  # another hour's bars lie in their places
             bar_n[:, missing] = 0
         return bar_sum, bar_n
 
@@ -453,8 +446,6 @@ class PulseStore:
                 names = np.array(list(self._rows), dtype=object)
                 self._index = pd.Index(names, dtype=object, name="symbol")
                 self._asset = np.array(self._assets, dtype=object)
-            if not self._rows:
-                return {name: np.empty(0) for name in COLUMNS}, self._index
             index, asset = self._index, self._asset
             cut = self._cut(now)
         return _metrics(cut, asset, now), index
@@ -469,7 +460,7 @@ class PulseStore:
             samples = self._rings.vol[: len(bar_n)].take(ids % self._bars, axis=1)
             samples[:, ~self._stored(ids)] = np.nan
             before = self._rings.regime[: len(bar_n), (bar - 1) % self._bars].copy()
-        steps = _Steps.between(mean_logs(bar_sum, bar_n), bar_n)
+        steps = Steps.between(mean_logs(bar_sum, bar_n), bar_n)
         samples[:, -1] = steps.volatility(0, VOL_BARS)
         regime, median = judge_regimes(samples, before)
         with self._lock:
@@ -478,6 +469,11 @@ class PulseStore:
             self._rings.vol_median[: len(regime), place] = median
             self._rings.regime[: len(regime), place] = regime
             self._closed = bar
+
+
+def _same_ms(ts: float, newest: float) -> bool:
+    """Whether two times are one stamp of a vendor who counts milliseconds."""
+    return int(ts) == int(newest) and int(ts * 1000.0 + 0.5) == int(newest * 1000.0 + 0.5)
 
 
 def _flat(ring: Any) -> Any:
@@ -513,7 +509,7 @@ def _metrics(cut: _Cut, asset: npt.NDArray[Any], now: float) -> dict[str, npt.ND
         )
         returns[name] = np.where(fresh, cut.last / ref - 1.0, np.nan)
     logs = mean_logs(cut.bar_sum, cut.bar_n)
-    steps = _Steps.between(logs, cut.bar_n)
+    steps = Steps.between(logs, cut.bar_n)
     # The volatility as it stood when the horizon began, so that a move does not excuse itself.
     sigma_1m = steps.volatility(_CUT_BARS - VOL_BARS - 6, _CUT_BARS - 6) * math.sqrt(60 / 900)
     sigma_5m = steps.volatility(0, VOL_BARS) * math.sqrt(300 / 900)
@@ -529,7 +525,7 @@ def _metrics(cut: _Cut, asset: npt.NDArray[Any], now: float) -> dict[str, npt.ND
         "vol_15m": steps.volatility(_CUT_BARS - VOL_BARS, _CUT_BARS),
         "vol_median": cut.vol_median,
         "trend_15m": slopes_per_min(logs[:, -VOL_BARS:]),
-        "surprise": _ratio(returns["1m"], sigma_1m),
+        "surprise": ratio(returns["1m"], sigma_1m),
         "vs_peers": against_peers(returns["1m"], asset),
         "regime": _REGIME_NAMES[cut.regime],
         "sigma_1m": sigma_1m,
@@ -538,144 +534,5 @@ def _metrics(cut: _Cut, asset: npt.NDArray[Any], now: float) -> dict[str, npt.ND
         "ref_1m_ts": np.where(known["1m"], cut.refs["1m"][1], np.nan),
         "ref_5m": np.where(known["5m"], cut.refs["5m"][0], np.nan),
         "ref_5m_ts": np.where(known["5m"], cut.refs["5m"][1], np.nan),
-        "watched_sec": _reach_sec(cut.bar_n[:, -VOL_BARS:] > 0, now),
+        "watched_sec": reach_sec(cut.bar_n[:, -VOL_BARS:] > 0, now),
     }
-
-
-def mean_logs(bar_sum: Floats, bar_n: Ints) -> Floats:
-    """m_i: the log of each bar's mean price, NaN where the bar has no tick."""
-    mean = np.full(bar_sum.shape, np.nan)
-    np.divide(bar_sum, bar_n, out=mean, where=bar_n > 0)
-    logs: Floats = np.log(mean, out=mean)
-    return logs
-
-
-class _Steps(NamedTuple):
-    """The step from each live bar's live predecessor to it, [symbol, bar]."""
-
-    squared: Floats
-    """r² of the step that ends at the bar, 0 where none does."""
-    span_sec: Floats
-    """τ, the time that step really spans, 0 where none does."""
-    previous: Ints
-    """Index of the bar the step began at, -1 where no step ends."""
-
-    @classmethod
-    def between(cls, logs: Floats, bar_n: Ints) -> _Steps:
-        """Returns between neighbouring live bars at most a minute apart.
-
-        Averaging inside a bar takes the bid-ask bounce out; with random arrivals the difference of
-        two bar means g bars apart has the variance of τ = 10·(g - 1/3 + (1/n_i + 1/n_j)/6) seconds.
-        """
-        count, bars = logs.shape
-        live = bar_n > 0
-        at = np.arange(bars, dtype=np.int32)
-        newest = np.where(live, at, np.int32(-1))
-        np.maximum.accumulate(newest, axis=1, out=newest)
-        previous = np.full((count, bars), -1, np.int32)
-        previous[:, 1:] = newest[:, :-1]
-        gap = at - previous
-        step = live & (previous >= 0) & (gap <= MAX_STEP_BARS)
-        previous[~step] = -1
-        # Only where a step ends, by flat index: the predecessor is as many places before as bars.
-        end = np.flatnonzero(step)
-        bars_apart = gap.ravel().take(end)
-        begin = end - bars_apart
-        change = logs.ravel().take(end) - logs.ravel().take(begin)
-        change[np.abs(change) < _ROUNDING] = 0.0
-        inverse = 1.0 / np.maximum(bar_n.ravel(), 1)
-        overlap = (inverse.take(begin) + inverse.take(end)) / 6.0
-        squared, span_sec = np.zeros((2, count, bars))
-        squared.ravel()[end] = change * change
-        span_sec.ravel()[end] = BAR_SEC * (bars_apart - 1.0 / 3.0 + overlap)
-        return cls(squared, span_sec, previous)
-
-    def volatility(self, first: int, end: int) -> Floats:
-        """vol_15m = sqrt(900 · Σr² / Στ) over the bars ``first`` to ``end`` (excluded)."""
-        inside = self.previous[:, first:end] >= first
-        squared = np.einsum("ij,ij->i", self.squared[:, first:end], inside)
-        span_sec = np.einsum("ij,ij->i", self.span_sec[:, first:end], inside)
-        enough = np.count_nonzero(inside, axis=1) >= MIN_RETURNS
-        vol = np.full(len(squared), np.nan)
-        np.divide(900.0 * squared, span_sec, out=vol, where=enough)
-        root: Floats = np.sqrt(vol, out=vol)
-        return root
-
-
-def _reach_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
-    """Time since the begin of each row's oldest live bar, of the bars closed at ``now``."""
-    bars = live.shape[1] - live.argmax(axis=1)
-    return np.where(live.any(axis=1), bars * BAR_SEC + now % BAR_SEC, np.nan)
-
-
-def slopes_per_min(logs: Floats) -> Floats:
-    """Least-squares slope of each row of log prices on time, per minute; NaN: too few live bars."""
-    live = ~np.isnan(logs)
-    count = np.count_nonzero(live, axis=1)
-    enough = count >= MIN_RETURNS
-    at_min = np.arange(logs.shape[1]) * (BAR_SEC / 60.0)
-    mean_at = live @ at_min / np.maximum(count, 1)
-    offset = np.where(live, at_min - mean_at[:, None], 0.0)
-    # Anchored at the row's own price: the slope of a level far from zero would lose its digits.
-    level = np.where(live, logs, 0.0)
-    anchor = level.sum(axis=1) / np.maximum(count, 1)
-    change = np.where(live, logs - anchor[:, None], 0.0)
-    change[np.abs(change) < _ROUNDING] = 0.0
-    slope = np.full(len(logs), np.nan)
-    spread = np.einsum("ij,ij->i", offset, offset)
-    np.divide(np.einsum("ij,ij->i", offset, change), spread, out=slope, where=enough)
-    return slope
-
-
-def against_peers(ret_1m: Floats, asset: npt.NDArray[Any]) -> Floats:
-    """Each return minus the median return of its asset class; NaN with fewer than 3 peers."""
-    difference = np.full(len(ret_1m), np.nan)
-    known = ~np.isnan(ret_1m)
-    for name in ASSETS:
-        members = np.flatnonzero((asset == name) & known)
-        if len(members) > MIN_PEERS:
-            values = ret_1m[members]
-            difference[members] = values - np.median(values)
-    return difference
-
-
-def judge_regimes(
-    samples: Floats, before: npt.NDArray[np.int8]
-) -> tuple[npt.NDArray[np.int8], Floats]:
-    """The regime of each symbol, and the median of its samples.
-
-    ``samples`` is [symbol, bar] with the newest last and NaN where unknown; ``before`` is the
-    regime at the bar before. High from the 80th percentile and 1.2 medians on, back to normal
-    below the 70th or below 1.1 medians; unknown below 30 samples. A flat market is never high.
-    """
-    newest = samples[:, -1]
-    ranked = np.sort(samples, axis=1)  # NaN sorts last
-    count = np.count_nonzero(~np.isnan(samples), axis=1)
-    median, p70, p80 = (_quantile(ranked, count, q) for q in (0.5, 0.7, 0.8))
-    rises = (newest > 0) & (newest >= p80) & (newest >= 1.2 * median)
-    falls = (newest < p70) | (newest < 1.1 * median) | (newest == 0)
-    high = np.where(before == _HIGH, ~falls, rises)
-    regime = np.where(high, _HIGH, _NORMAL).astype(np.int8)
-    unknown = (count < MIN_SAMPLES) | np.isnan(newest)
-    regime[unknown] = _UNKNOWN
-    median[count < MIN_SAMPLES] = np.nan
-    return regime, median
-
-
-def _quantile(ranked: Floats, count: npt.NDArray[np.int64], q: float) -> Floats:
-    """Linear-interpolated quantile of the first ``count`` values of each sorted row."""
-    if not len(ranked):
-        return np.empty(0)
-    place = q * np.maximum(count - 1, 0)
-    low = np.floor(place).astype(np.intp)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    rows = np.arange(len(ranked))
-    below, above = ranked[rows, low], ranked[rows, high]
-    result: Floats = below + (above - below) * (place - low)
-    return result
-
-
-def _ratio(value: Floats, unit: Floats) -> Floats:
-    result = np.full(len(value), np.nan)
-    np.divide(value, unit, out=result, where=unit > 0)
-    return result

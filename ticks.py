@@ -59,9 +59,9 @@ class Event:
     """Something unusual that one symbol did, in the numbers the detector compared.
 
     While it lasts the same event (same ``id``) is issued again with a higher ``count``, ``peak`` or
-    ``severity``. ``ts`` stays the instant it was first seen and ``updated_ts`` is the latest one;
-    everything else belongs to the instant of the peak. Returns and volatilities are fractions
-    (0.01 is 1 %), times are seconds since the epoch.
+    ``severity``. ``ts`` stays the instant it was first seen, ``updated_ts`` is the latest one and
+    ``severity`` the highest; everything else belongs to the instant of the peak. Returns and
+    volatilities are fractions (0.01 is 1 %), times are seconds since the epoch.
     """
 
     id: str

@@ -27,7 +27,8 @@ from correlation import BIN_SECS, corr_card
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
 from market import EXCLUDED_CONDITIONS, Market
-from pulse_store import BAR_SEC, PulseStore, to_snapshots
+from metrics import BAR_SEC
+from pulse_store import PulseStore, to_snapshots
 from settings import DEFAULT_WATCHLIST, Settings
 from simulator import Exchange
 from tape import Tape

@@ -153,6 +153,7 @@ class FaultyVendor:
         self.closed: list[tuple[str, int | None]] = []
         """Asset class and the close code received, of every connection that ended."""
         self._numbers: Counter[str] = Counter()
+        self._sockets: list[ServerConnection] = []
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._ready = threading.Event()
@@ -169,8 +170,14 @@ class FaultyVendor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(5)
+        self.stop()
+
+    def stop(self) -> None:
+        """End every connection without a word, and the server; may be called again."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(5)
+        assert not self._thread.is_alive()
 
     def mend(self) -> None:
         """Be healthy from the next connection on; a behaviour may look at ``is_mended``."""
@@ -185,7 +192,7 @@ class FaultyVendor:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        async with serve(
+        server = await serve(
             self._attend,
             "127.0.0.1",
             0,
@@ -194,17 +201,19 @@ class FaultyVendor:
             close_timeout=0.2,
             compression=None,
             logger=_SILENT,
-        ) as server:
-            port = server.sockets[0].getsockname()[1]
-            self.url = f"ws://127.0.0.1:{port}/ws"
-            self._ready.set()
-            await self._stopping.wait()
-            for ws in list(server.connections):
-                ws.transport.abort()
-            server.close(close_connections=True)
-            await server.wait_closed()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        )
+        port = server.sockets[0].getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}/ws"
+        self._ready.set()
+        await self._stopping.wait()
+        for ws in self._sockets:
+            ws.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        server.close()
+        await server.wait_closed()
 
     def _behaviour(self, asset: str, number: int) -> Behaviour | Rejection | Raw:
         script = self._scripts.get(asset)
@@ -216,6 +225,7 @@ class FaultyVendor:
         asset = CHANNELS[urlsplit(request.path).path.rpartition("/")[2]]
         self.connected.append((asset, time.monotonic()))
         self.paths.append(request.path)
+        self._sockets.append(ws)
         ws.asset, ws.number = asset, self._numbers[asset]  # type: ignore[attr-defined]
         self._numbers[asset] += 1
         behaviour = self._behaviour(asset, ws.number)  # type: ignore[attr-defined]

@@ -17,7 +17,8 @@ ALLOWED: dict[str, set[str]] = {
     "vendors": set(),
     "vendors.eodhd": {"msgspec", "ticks", "vendors"},
     "gate": {"ticks", "vendors"},
-    "pulse_store": {"numpy", "pandas", "ticks"},
+    "metrics": {"numpy", "ticks"},
+    "pulse_store": {"numpy", "pandas", "metrics", "ticks"},
     "events": {"ticks"},
     "correlation": {"numpy", "pandas"},
     "settings": {"ticks"},
@@ -31,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
         "events",
         "feeds",
         "market",
+        "metrics",
         "pulse_store",
         "settings",
         "simulator",
@@ -42,7 +44,16 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # These know no clock, no socket and no configuration: time is an argument.
-PURE = ("ticks", "vendors.eodhd", "gate", "pulse_store", "events", "correlation", "market")
+PURE = (
+    "ticks",
+    "vendors.eodhd",
+    "gate",
+    "metrics",
+    "pulse_store",
+    "events",
+    "correlation",
+    "market",
+)
 IMPURE_MODULES = {"time", "socket", "asyncio", "os", "logging"}
 
 

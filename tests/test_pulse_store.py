@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulse_store import COLUMNS, PulseStore, judge_regimes, to_snapshots
+from metrics import judge_regimes
+from pulse_store import COLUMNS, PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from ticks import Tick
 

@@ -1,0 +1,205 @@
+"""The pulse metrics as functions of arrays: volatility, trend, surprise, peers and regimes.
+
+Called by the store with copies of its rings, one row per symbol; pure: no state, no lock, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ticks import ASSETS, Regime
+
+__all__ = [
+    "BAR_SEC",
+    "MAX_STEP_BARS",
+    "MIN_PEERS",
+    "MIN_RETURNS",
+    "MIN_SAMPLES",
+    "REGIMES",
+    "SAMPLE_BARS",
+    "VOL_BARS",
+    "Floats",
+    "Ints",
+    "Steps",
+    "against_peers",
+    "judge_regimes",
+    "mean_logs",
+    "ratio",
+    "reach_sec",
+    "slopes_per_min",
+]
+
+BAR_SEC: Final = 10
+"""Length of a stored bar in seconds; bars are half-open and aligned to the epoch."""
+
+VOL_BARS: Final = 90
+"""Bars that volatility and trend look at: fifteen minutes."""
+
+MAX_STEP_BARS: Final = 6
+"""Live bars further apart than a minute are not neighbours: no return spans more."""
+
+MIN_RETURNS: Final = 12
+"""Fewer returns, or live bars, than this make no volatility and no trend."""
+
+SAMPLE_BARS: Final = 360
+"""Volatility samples a regime is judged by: an hour of bar closes."""
+
+MIN_SAMPLES: Final = 30
+"""Fewer samples than this judge no regime."""
+
+MIN_PEERS: Final = 3
+"""Fewer others of an asset class than this are no crowd to move against."""
+
+REGIMES: Final[tuple[Regime, ...]] = ("unknown", "normal", "high_vol")
+"""What the indices mean that ``judge_regimes`` works with."""
+
+_UNKNOWN, _NORMAL, _HIGH = range(3)
+
+# Below this a return is the rounding of a sum of prices, not a move: a flat market stays flat.
+_ROUNDING = 1e-12
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+def mean_logs(bar_sum: Floats, bar_n: Ints) -> Floats:
+    """m_i: the log of each bar's mean price, NaN where the bar has no tick."""
+    mean = np.full(bar_sum.shape, np.nan)
+    np.divide(bar_sum, bar_n, out=mean, where=bar_n > 0)
+    logs: Floats = np.log(mean, out=mean)
+    return logs
+
+
+class Steps(NamedTuple):
+    """The step from each live bar's live predecessor to it, [symbol, bar]."""
+
+    squared: Floats
+    """r² of the step that ends at the bar, 0 where none does."""
+    span_sec: Floats
+    """τ, the time that step really spans, 0 where none does."""
+    previous: Ints
+    """Index of the bar the step began at, -1 where no step ends."""
+
+    @classmethod
+    def between(cls, logs: Floats, bar_n: Ints) -> Steps:
+        """Returns between neighbouring live bars at most a minute apart.
+
+        Averaging inside a bar takes the bid-ask bounce out; with random arrivals the difference of
+        two bar means g bars apart has the variance of τ = 10·(g - 1/3 + (1/n_i + 1/n_j)/6) seconds.
+        """
+        count, bars = logs.shape
+        live = bar_n > 0
+        at = np.arange(bars, dtype=np.int32)
+        newest = np.where(live, at, np.int32(-1))
+        np.maximum.accumulate(newest, axis=1, out=newest)
+        previous = np.full((count, bars), -1, np.int32)
+        previous[:, 1:] = newest[:, :-1]
+        gap = at - previous
+        step = live & (previous >= 0) & (gap <= MAX_STEP_BARS)
+        previous[~step] = -1
+        # Only where a step ends, by flat index: the predecessor is as many places before as bars.
+        end = np.flatnonzero(step)
+        bars_apart = gap.ravel().take(end)
+        begin = end - bars_apart
+        change = logs.ravel().take(end) - logs.ravel().take(begin)
+        change[np.abs(change) < _ROUNDING] = 0.0
+        inverse = 1.0 / np.maximum(bar_n.ravel(), 1)
+        overlap = (inverse.take(begin) + inverse.take(end)) / 6.0
+        squared, span_sec = np.zeros((2, count, bars))
+        squared.ravel()[end] = change * change
+        span_sec.ravel()[end] = BAR_SEC * (bars_apart - 1.0 / 3.0 + overlap)
+        return cls(squared, span_sec, previous)
+
+    def volatility(self, first: int, end: int) -> Floats:
+        """vol_15m = sqrt(900 · Σr² / Στ) over the bars ``first`` to ``end`` (excluded)."""
+        inside = self.previous[:, first:end] >= first
+        squared = np.einsum("ij,ij->i", self.squared[:, first:end], inside)
+        span_sec = np.einsum("ij,ij->i", self.span_sec[:, first:end], inside)
+        enough = np.count_nonzero(inside, axis=1) >= MIN_RETURNS
+        vol = np.full(len(squared), np.nan)
+        np.divide(900.0 * squared, span_sec, out=vol, where=enough)
+        root: Floats = np.sqrt(vol, out=vol)
+        return root
+
+
+def reach_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
+    """Time since the begin of each row's oldest live bar, of the bars closed at ``now``."""
+    bars = live.shape[1] - live.argmax(axis=1)
+    return np.where(live.any(axis=1), bars * BAR_SEC + now % BAR_SEC, np.nan)
+
+
+def slopes_per_min(logs: Floats) -> Floats:
+    """Least-squares slope of each row of log prices on time, per minute; NaN: too few live bars."""
+    live = ~np.isnan(logs)
+    count = np.count_nonzero(live, axis=1)
+    enough = count >= MIN_RETURNS
+    at_min = np.arange(logs.shape[1]) * (BAR_SEC / 60.0)
+    mean_at = live @ at_min / np.maximum(count, 1)
+    offset = np.where(live, at_min - mean_at[:, None], 0.0)
+    # Anchored at the row's own price: the slope of a level far from zero would lose its digits.
+    level = np.where(live, logs, 0.0)
+    anchor = level.sum(axis=1) / np.maximum(count, 1)
+    change = np.where(live, logs - anchor[:, None], 0.0)
+    change[np.abs(change) < _ROUNDING] = 0.0
+    slope = np.full(len(logs), np.nan)
+    spread = np.einsum("ij,ij->i", offset, offset)
+    np.divide(np.einsum("ij,ij->i", offset, change), spread, out=slope, where=enough)
+    return slope
+
+
+def against_peers(ret_1m: Floats, asset: npt.NDArray[Any]) -> Floats:
+    """Each return minus the median return of its asset class; NaN with fewer than 3 peers."""
+    difference = np.full(len(ret_1m), np.nan)
+    known = ~np.isnan(ret_1m)
+    for name in ASSETS:
+        members = np.flatnonzero((asset == name) & known)
+        if len(members) > MIN_PEERS:
+            values = ret_1m[members]
+            difference[members] = values - np.median(values)
+    return difference
+
+
+def judge_regimes(
+    samples: Floats, before: npt.NDArray[np.int8]
+) -> tuple[npt.NDArray[np.int8], Floats]:
+    """The regime of each symbol, and the median of its samples.
+
+    ``samples`` is [symbol, bar] with the newest last and NaN where unknown; ``before`` is the
+    regime at the bar before. High from the 80th percentile and 1.2 medians on, back to normal
+    below the 70th or below 1.1 medians; unknown below 30 samples. A flat market is never high.
+    """
+    newest = samples[:, -1]
+    ranked = np.sort(samples, axis=1)  # NaN sorts last
+    count = np.count_nonzero(~np.isnan(samples), axis=1)
+    median, p70, p80 = (_quantile(ranked, count, q) for q in (0.5, 0.7, 0.8))
+    rises = (newest > 0) & (newest >= p80) & (newest >= 1.2 * median)
+    falls = (newest < p70) | (newest < 1.1 * median) | (newest == 0)
+    high = np.where(before == _HIGH, ~falls, rises)
+    regime = np.where(high, _HIGH, _NORMAL).astype(np.int8)
+    unknown = (count < MIN_SAMPLES) | np.isnan(newest)
+    regime[unknown] = _UNKNOWN
+    median[count < MIN_SAMPLES] = np.nan
+    return regime, median
+
+
+def _quantile(ranked: Floats, count: npt.NDArray[np.int64], q: float) -> Floats:
+    """Linear-interpolated quantile of the first ``count`` values of each sorted row."""
+    if not len(ranked):
+        return np.empty(0)
+    place = q * np.maximum(count - 1, 0)
+    low = np.floor(place).astype(np.intp)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    rows = np.arange(len(ranked))
+    below, above = ranked[rows, low], ranked[rows, high]
+    result: Floats = below + (above - below) * (place - low)
+    return result
+
+
+def ratio(value: Floats, unit: Floats) -> Floats:
+    """``value`` in units of ``unit``, NaN where that is 0 or unknown."""
+    result = np.full(len(value), np.nan)
+    np.divide(value, unit, out=result, where=unit > 0)
+    return result
