@@ -50,7 +50,7 @@ class _Track:
     seen_ts: float
     """When its value was last known."""
     counted_ts: float
-    """When the event began or had lasted another cooldown: the next one counts from here."""
+    """When the event's count last rose: it rises once per cooldown, and when the value is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class _Reading:
 class StressDetector:
     """Decides what is stress: fixed thresholds, unusual for the symbol, once per cooldown.
 
+    A value that comes back over its threshold within the cooldown of its last sighting is the same
+    event again; one that comes in the other direction waits until the last count is a cooldown ago.
     ``thresholds`` are per asset class and kind; ``min_surprise`` is the least size of a move in
     the symbol's own standard deviations over the same horizon, where they are known (0 turns the
     rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Kinds do
@@ -125,12 +127,15 @@ class StressDetector:
                 return self._continued(track, snapshot, reading) if reading.ratio >= 1 else None
         if reading.ratio < 1 or self._is_usual(reading):
             return None
-        # By its distance, not its sign: a clock that stepped back must not hold events for ever.
-        if track is not None and abs(now - track.counted_ts) < self._cooldown_sec:
-            if reading.value * track.event.peak < 0:
-                return None  # the other direction waits for the cooldown, then is its own event
-            track.active, track.seen_ts = True, now
-            return self._continued(track, snapshot, reading, again=True)
+        if track is not None:
+            is_back = reading.value * track.event.peak > 0
+            since = track.event.updated_ts if is_back else track.counted_ts
+            # By its distance, not its sign: a clock that stepped back must not hold events for ever.
+            if abs(now - since) < self._cooldown_sec:
+                if not is_back:
+                    return None
+                track.active, track.seen_ts = True, now
+                return self._continued(track, snapshot, reading, again=True)
         event = _begun(snapshot, reading, history)
         self._tracks[key] = _Track(event, active=True, seen_ts=now, counted_ts=now)
         return event
@@ -153,10 +158,8 @@ class StressDetector:
         now = snapshot["now"]
         before = track.event
         event = replace(before, updated_ts=max(now, before.updated_ts))
-        if now - track.counted_ts >= self._cooldown_sec:
+        if again or now - track.counted_ts >= self._cooldown_sec:
             track.counted_ts = now
-            again = True
-        if again:
             event = replace(event, count=event.count + 1)
         if abs(reading.value) > abs(event.peak):
             peak = _begun(snapshot, reading, event.history)
