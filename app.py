@@ -189,11 +189,14 @@ def age_text(age: float) -> str:
     return f"stale {duration_text(age)}" if age > STALE_SEC else duration_text(age)
 
 
-def draw_events(events: list[Event]) -> None:
+def draw_events(events: list[Event], searching_past: bool) -> None:
     """The stress feed, newest first."""
     st.subheader("Stress")
-    if not events:
+    if searching_past:
+        st.text("Still looking through the past hour.")
+    elif not events:
         st.text("Nothing unusual so far.")
+    if not events:
         return
     rows = [
         {
@@ -268,7 +271,7 @@ def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> Non
         draw_pulse(frame, count)
     with right:
         draw_correlation(engine.correlation(base, bin_sec, assets))
-        draw_events(engine.events.latest(EVENTS_SHOWN))
+        draw_events(engine.events.latest(EVENTS_SHOWN), status["searching_past"])
 
 
 def symbols_asked(feeds: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -130,7 +130,7 @@ class StressDetector:
         if track is not None:
             is_back = reading.value * track.event.peak > 0
             since = track.event.updated_ts if is_back else track.counted_ts
-            # By its distance, not its sign: a clock that stepped back must not hold events for ever.
+            # By its distance, not its sign: a clock that stepped back must not hold events back.
             if abs(now - since) < self._cooldown_sec:
                 if not is_back:
                     return None

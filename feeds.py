@@ -267,8 +267,8 @@ class Feed:
 
     async def _open(self) -> ClientConnection:
         timing = self._timing
-        local = urlsplit(self._url).hostname in ("127.0.0.1", "localhost", "::1")
         try:
+            local = urlsplit(self._url).hostname in ("127.0.0.1", "localhost", "::1")
             return await _Connect(
                 self._url,
                 open_timeout=timing.open_sec,

@@ -33,6 +33,9 @@ DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+# The vendor's own, for everybody.
+_PUBLIC_KEY: Final = "demo"
+
 DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
 _HERE = Path(__file__).resolve().parent
@@ -90,10 +93,20 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         SettingsError: in one sentence that names the setting, never the key's value.
     """
+    key = _key(environ)
+    try:
+        return _load(environ, key)
+    except SettingsError as error:
+        if key in ("", _PUBLIC_KEY):
+            raise
+        # It may have been put in the place of another setting, which is quoted.
+        raise SettingsError(str(error).replace(key, "the key")) from None
+
+
+def _load(environ: Mapping[str, str], key: str) -> Settings:
     _reject_unknown_variables(environ)
     file, name = _read_config(environ)
     _reject_unknown(file, _FILE_KEYS, name)
-    key = _key(environ)
 
     def given(variable: str, entry: str) -> tuple[Any, str]:
         """The value of a setting, and where it was found."""
@@ -226,8 +239,8 @@ def _source(value: Any, where: str, key: str) -> tuple[Source, Path | None]:
     if value == "eodhd":
         if not key:
             raise SettingsError(
-                f"{where} is eodhd but EODHD_API_KEY is not set: set it (the public key is demo),"
-                " or choose simulated"
+                f"{where} is eodhd but EODHD_API_KEY is not set:"
+                f" set it (the public key is {_PUBLIC_KEY}), or choose simulated"
             )
         return "eodhd", None
     if isinstance(value, str) and value.startswith("replay:") and value != "replay:":

@@ -173,7 +173,7 @@ class Worker:
         return card
 
     def status(self) -> dict[str, Any]:
-        """What is true now: source, start, queue, and every feed."""
+        """What is true now: source, start, queue, every feed, and what crashed."""
         now = self._clock()
         settings = self._settings
         return {
@@ -182,6 +182,7 @@ class Worker:
             "file": settings.replay_file.name if settings.replay_file else None,
             "speed": settings.speed if settings.replay_file else None,
             "replay_ended": self._has_ended,
+            "searching_past": bool(self._past),
             "started_at": self._started_at,
             "uptime": None if self._started_at is None else time.time() - self._started_at,
             "now": now,

@@ -1,0 +1,330 @@
+"""EODHD's format: messages seen on the wire, what is sent, streaming hours, and any rubbish."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticks import ASSETS, Asset
+from vendors import Notice, Offer, Word, eodhd
+
+# As received between 2021 and 2026, or documented.
+OFFERS: dict[str, Offer] = {
+    '{"s":"AAPL","p":330.78,"c":[],"v":5,"dp":false,"ms":"extended-hours","t":1790899194028}': Offer(  # noqa: E501
+        "AAPL", 1790899194.028, 330.78, ""
+    ),
+    '{"s":"AAPL","p":335.95,"c":[],"v":1,"dp":false,"ms":"extended-hours","t":1790329995797}': Offer(  # noqa: E501
+        "AAPL", 1790329995.797, 335.95, ""
+    ),
+    '{"s":"TSLA","p":405.3462,"c":[14,37,41],"v":7,"dp":false,"ms":"extended-hours","t":1781596800421}': Offer(  # noqa: E501
+        "TSLA", 1781596800.421, 405.3462, ""
+    ),
+    '{"s":"AAPL","p":161.14,"c":[12,37],"v":1,"dp":false,"t":1637573639704}': Offer(
+        "AAPL", 1637573639.704, 161.14, "condition"
+    ),
+    '{"s":"AAPL","p":227.31,"v":100,"c":12,"dp":false,"ms":"open","t":1725198451165}': Offer(
+        "AAPL", 1725198451.165, 227.31, "condition"
+    ),
+    '{"s":"AAPL","ap":330.8,"as":15,"bp":330,"bs":67,"t":1790899198000}': Offer(
+        "AAPL", 1790899198.0, 330.4, ""
+    ),
+    '{"s":"EURUSD","a":1.13896,"b":1.13895,"dc":"0.0619","dd":"0.0007","ppms":true,"t":1790330110001}': Offer(  # noqa: E501
+        "EURUSD", 1790330110.001, 1.138955, ""
+    ),
+    '{"s":"AUDUSD","a":0.70743161,"b":0.70722341,"dc":"0.552","dd":"0.0039","ppms":false,"t":1770759992063}': Offer(  # noqa: E501
+        "AUDUSD", 1770759992.063, 0.70732751, ""
+    ),
+    '{"s":"BTC-USD","p":"84588","q":"0.002","dc":"0.2196","dd":"185.7","t":1790330111002}': Offer(
+        "BTC-USD", 1790330111.002, 84588.0, ""
+    ),
+    '{"s":"BTC-USD","p":"23738.66000000","q":"0.00211000","dc":"0.4008","dd":"95.1500","t":1659275138111}': Offer(  # noqa: E501
+        "BTC-USD", 1659275138.111, 23738.66, ""
+    ),
+    '{"s":"IXIC","p":14106.083,"dc":"1.8972","dd":"267.6230","ppms":true,"t":1647973245}': Offer(
+        "IXIC", 1647973245.0, 14106.083, ""
+    ),
+}
+
+NOTICES: dict[str, tuple[Word, int]] = {
+    '{"status_code":200,"message":"Authorized"}': (Word.AUTHORIZED, 200),
+    '{"status":403,"message":"Server error"}': (Word.KEY_REFUSED, 403),
+    '{"status":401,"message":"Unauthorized"}': (Word.KEY_REFUSED, 401),
+    '{"status":500,"message":"Server error"}': (Word.SERVER_ERROR, 500),
+    '{"status_code":422,"message":"Only limited symbols allowed for demo"}': (
+        Word.SYMBOLS_REFUSED,
+        422,
+    ),
+    '{"status_code":422,"message":"Symbols limit reached"}': (Word.SYMBOL_LIMIT, 422),
+    '{"status_code":422,"message":"Action and symbols should be string"}': (Word.BAD_REQUEST, 422),
+    '{"status_code":422,"message":"something new"}': (Word.SYMBOLS_REFUSED, 422),
+    '{"status_code":422}': (Word.SYMBOLS_REFUSED, 422),
+    '{"status_code":422,"message":{"not":"text"}}': (Word.SYMBOLS_REFUSED, 422),
+    '{"status":429,"message":"Too many requests"}': (Word.THROTTLED, 429),
+    '{"status":400}': (Word.BAD_REQUEST, 400),
+    '{"status":503}': (Word.SERVER_ERROR, 503),
+    '{"status":1000}': (Word.SERVER_ERROR, 1000),
+}
+
+NEITHER = [
+    '{"s":"AAPL","h":"S","r":"0","t":1}',
+    '{"status_code":100}',
+    '{"status_code":-1}',
+    '{"status_code":201,"message":"Subscribed"}',
+    '{"status_code":"200"}',
+    '{"status":null,"status_code":null}',
+    '{"message":"Authorized"}',
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "12",
+    '"text"',
+    "",
+    " ",
+    "\x00",
+    "{",
+    '{"s":"AAPL","p":1}',
+    '{"s":"","p":1,"t":1}',
+    '{"s":null,"p":1,"t":1}',
+    '{"s":["AAPL"],"p":1,"t":1}',
+    '{"s":"AAPL","p":null,"t":1}',
+    '{"s":"AAPL","p":true,"t":1}',
+    '{"s":"AAPL","p":{},"t":1}',
+    '{"s":"AAPL","p":NaN,"t":1}',
+    '{"s":"AAPL","p":Infinity,"t":1}',
+    '{"s":"AAPL","p":1e999,"t":1}',
+    '{"s":"AAPL","p":1,"t":"1790899194028"}',
+    '{"s":"AAPL","p":1,"t":true}',
+    '{"s":"AAPL","p":1,"t":1e999}',
+    '{"s":"AAPL","p":1,"t":1}{"s":"AAPL","p":1,"t":1}',
+    '{"s":"EURUSD","a":1.1,"t":1}',
+    '{"s":"EURUSD","b":1.1,"t":1}',
+    '{"c":' + "[" * 50_000,
+]
+
+
+@pytest.mark.parametrize("text", OFFERS)
+def test_message_seen_on_the_wire_is_an_offer(text: str) -> None:
+    """As text or as bytes."""
+    expected = OFFERS[text]
+    for frame in (text, text.encode()):
+        found = eodhd.parse(frame)
+        assert isinstance(found, Offer)
+        assert (found.symbol, found.ts, found.flaw) == (expected.symbol, expected.ts, expected.flaw)
+        assert found.price == pytest.approx(expected.price, rel=1e-12)
+        assert type(found.price) is type(found.ts) is float
+
+
+@pytest.mark.parametrize("text", NOTICES)
+def test_control_message_is_a_notice(text: str) -> None:
+    """Under either name of its code; what an unknown one means follows from the code."""
+    notice = eodhd.parse(text)
+    assert isinstance(notice, Notice)
+    assert (notice.word, notice.code) == NOTICES[text]
+    assert isinstance(notice.message, str)
+
+
+@pytest.mark.parametrize("text", NEITHER)
+def test_anything_else_is_neither(text: str) -> None:
+    """Not even an exception."""
+    assert eodhd.parse(text) is None
+    assert eodhd.parse(text.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "price",
+    ['"abc"', '""', '"1_000"', '"nan"', '"inf"', '"1e999"', '"-1"', '"0"', "0", "-5", "0.0"],
+)
+def test_number_that_is_no_price_makes_an_unusable_offer(price: str) -> None:
+    """The gate counts it as a price, not as a broken message."""
+    found = eodhd.parse(f'{{"s":"BTC-USD","p":{price},"t":1790330111002}}')
+    assert isinstance(found, Offer)
+    assert not 0 < found.price < math.inf
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "flaw"),
+    [(1.1, 1.2, ""), (1.1, 1.1, ""), (1.2, 1.1, "crossed"), ('"1.1"', '"1.2"', "")],
+)
+@pytest.mark.parametrize("names", [("b", "a"), ("bp", "ap")])
+def test_quote_is_its_mid_unless_crossed(
+    bid: object, ask: object, flaw: str, names: tuple[str, str]
+) -> None:
+    """On the forex and the us-quote channel alike."""
+    found = eodhd.parse(f'{{"s":"X","{names[0]}":{bid},"{names[1]}":{ask},"t":1790330111002}}')
+    assert isinstance(found, Offer)
+    assert found.flaw == flaw
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(0, 1.1), (1.1, 0), (-1, 1), ('"x"', 1), ('"nan"', 1)])
+def test_quote_with_an_empty_side_has_no_price(bid: object, ask: object) -> None:
+    """Half of a bid and nothing is not a mid."""
+    found = eodhd.parse(f'{{"s":"X","b":{bid},"a":{ask},"t":1790330111002}}')
+    assert isinstance(found, Offer)
+    assert math.isnan(found.price)
+
+
+@pytest.mark.parametrize("hours", ["open", "extended-hours", "extended hours", None])
+@pytest.mark.parametrize("code", range(60))
+def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) -> None:
+    """The vendor's list without odd lots (37); 12 and 13 bar only in regular hours."""
+    barred = {2, 5, 7, 10, 12, 13, 15, 16, 20, 21, 22, 29, 33, 52, 53}
+    if hours is not None and hours.startswith("extended"):
+        barred -= {12, 13}
+    for codes in (code, [code], [0, code, 41], [str(code), None, code]):
+        message = {"s": "AAPL", "p": 1.0, "c": codes, "dp": False, "ms": hours, "t": 1790899194028}
+        found = eodhd.parse(json.dumps(message))
+        assert isinstance(found, Offer)
+        assert found.flaw == ("condition" if code in barred else "")
+
+
+@pytest.mark.parametrize(
+    "codes", ["null", "[]", '"12"', "{}", "[[12]]", "[true]", "0", "1e3", "99"]
+)
+def test_condition_of_another_type_is_neutral(codes: str) -> None:
+    """Unknown codes bar nothing."""
+    found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"c":{codes},"t":1790899194028}}')
+    assert found == Offer("AAPL", 1790899194.028, 1.5, "")
+
+
+def test_dark_pool_print_is_barred() -> None:
+    """Only where the vendor says so in earnest."""
+    for said, flaw in (("true", "condition"), ("false", ""), ('"no"', ""), ("null", "")):
+        found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"dp":{said},"t":1790899194028}}')
+        assert isinstance(found, Offer)
+        assert found.flaw == flaw
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
+def test_no_frame_raises(frame: bytes | str) -> None:
+    """Neither text nor bytes, UTF-8 or not."""
+    assert isinstance(eodhd.parse(frame), Offer | Notice | None)
+
+
+KEYS = ["s", "p", "a", "b", "ap", "bp", "t", "c", "ms", "dp", "status_code", "status", "message"]
+values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(10**300, 10**310),
+        st.floats(),
+        st.text(max_size=8),
+        st.sampled_from(["AAPL", "1.5", "nan", "1e400", "٣", "Symbols limit reached"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.one_of(values, st.dictionaries(st.sampled_from(KEYS), values)))
+def test_no_json_raises(value: object) -> None:
+    """Every type in every field, with NaN and Infinity as Python's own writer spells them."""
+    text = json.dumps(value)
+    found = eodhd.parse(text)
+    if isinstance(found, Offer):
+        assert type(found.symbol) is str
+        assert type(found.ts) is float
+        assert type(found.price) is float
+    assert repr(eodhd.parse(text.encode())) == repr(found)
+
+
+# What is sent.
+
+
+def test_subscription_names_its_symbols_in_one_string() -> None:
+    """A JSON array is answered with 422."""
+    assert json.loads(eodhd.subscribe(["AAPL", "MSFT"])) == {
+        "action": "subscribe",
+        "symbols": "AAPL,MSFT",
+    }
+    assert json.loads(eodhd.unsubscribe(("BTC-USD",))) == {
+        "action": "unsubscribe",
+        "symbols": "BTC-USD",
+    }
+
+
+@pytest.mark.parametrize(
+    ("base", "asset", "key", "expected"),
+    [
+        ("wss://h/ws", "stocks", "demo", "wss://h/ws/us?api_token=demo"),
+        ("wss://h/ws/", "forex", "demo", "wss://h/ws/forex?api_token=demo"),
+        ("ws://h:1/ws", "crypto", "a.b_c-d~", "ws://h:1/ws/crypto?api_token=a.b_c-d~"),
+        ("wss://h/ws", "crypto", "a/b?c&d=#é+%", None),
+    ],
+)
+def test_url_quotes_the_key(base: str, asset: Asset, key: str, expected: str | None) -> None:
+    """Whatever it is made of, it stays one parameter."""
+    found = eodhd.url(base, asset, key)
+    quoted = "wss://h/ws/crypto?api_token=a%2Fb%3Fc%26d%3D%23%C3%A9%2B%25"
+    assert found == (expected or quoted)
+
+
+# Streaming hours.
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def at(text: str) -> float:
+    """An instant by the clocks of New York."""
+    return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()
+
+
+HOURS: list[tuple[str, bool, bool]] = [  # instant, stocks, forex
+    ("2026-11-18T03:59:59", False, True),  # a Wednesday
+    ("2026-11-18T04:00:00", True, True),
+    ("2026-11-18T19:59:59", True, True),
+    ("2026-11-18T20:00:00", False, True),
+    ("2026-11-20T16:59:59", True, True),  # Friday
+    ("2026-11-20T17:00:00", True, False),
+    ("2026-11-20T23:59:59", False, False),
+    ("2026-11-21T12:00:00", False, False),  # Saturday
+    ("2026-11-22T16:59:59", False, False),  # Sunday
+    ("2026-11-22T17:00:00", False, True),
+    ("2026-11-23T00:00:00", False, True),  # Monday
+    ("2026-11-23T04:00:00", True, True),
+    # The Sundays on which the clocks change, and the Mondays after.
+    ("2026-03-08T16:59:59", False, False),
+    ("2026-03-08T17:00:00", False, True),
+    ("2026-03-09T03:59:59", False, True),
+    ("2026-03-09T04:00:00", True, True),
+    ("2026-11-01T16:59:59", False, False),
+    ("2026-11-01T17:00:00", False, True),
+    ("2026-11-02T03:59:59", False, True),
+    ("2026-11-02T04:00:00", True, True),
+]
+
+
+@pytest.mark.parametrize(("instant", "stocks", "forex"), HOURS)
+def test_markets_stream_by_the_clocks_of_new_york(instant: str, stocks: bool, forex: bool) -> None:
+    """In summer and in winter; crypto always."""
+    now = at(instant)
+    assert eodhd.streams_at("stocks", now) is stocks
+    assert eodhd.streams_at("forex", now) is forex
+    assert eodhd.streams_at("crypto", now)
+
+
+def test_week_has_its_hours_whatever_the_season() -> None:
+    """80 hours of stocks and 120 of forex, in a week with a change of clocks one more or less."""
+    for monday in ("2026-01-12", "2026-07-13"):
+        start = at(f"{monday}T00:00:00")
+        open_hours = {
+            asset: sum(eodhd.streams_at(asset, start + 3600 * hour) for hour in range(168))
+            for asset in ASSETS
+        }
+        assert open_hours == {"stocks": 80, "forex": 120, "crypto": 168}
+
+
+def test_every_class_has_a_channel_and_a_patience() -> None:
+    """And the public key's symbols are the vendor's own."""
+    assert set(eodhd.CHANNELS) == set(eodhd.SILENCE_SEC) == set(ASSETS)
+    assert eodhd.SYMBOL_LIMIT == 50
+    assert eodhd.DEMO_SYMBOLS["crypto"] == ("BTC-USD", "ETH-USD")

@@ -1,0 +1,279 @@
+"""TickGate: which offers enter, which only set a last price, and why the others are refused."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gate import FAR_OFF, MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
+from ticks import ASSETS, Asset
+from vendors import Flaw, Offer
+
+NOW = 1_790_330_110.0
+BTC = "BTC-USD"
+
+
+def offer(price: float = 100.0, ts: float = NOW, *, symbol: str = BTC, flaw: Flaw = "") -> Offer:
+    return Offer(symbol, ts, price, flaw)
+
+
+def gate(asset: Asset = "crypto") -> TickGate:
+    return TickGate(asset, [BTC, "ETH-USD"])
+
+
+def settled(level: float = 100.0, asset: Asset = "crypto") -> TickGate:
+    """A gate that has seen a calm market at ``level``."""
+    subject = gate(asset)
+    for number in range(30):
+        calm = offer(level * (1 + 1e-5 * (number % 3)), NOW - 30 + number)
+        assert subject.admit(calm, NOW) is Verdict.ENTERS
+    return subject
+
+
+# Reasons.
+
+REASONS: dict[str, tuple[Offer, str]] = {
+    "NaN": (offer(math.nan), "price"),
+    "infinity": (offer(math.inf), "price"),
+    "minus infinity": (offer(-math.inf), "price"),
+    "zero": (offer(0.0), "price"),
+    "minus zero": (offer(-0.0), "price"),
+    "negative": (offer(-100.0), "price"),
+    "just too early": (offer(ts=NOW + MAX_LEAD_SEC + 0.001), "future"),
+    "no time": (offer(ts=math.nan), "future"),
+    "infinitely late": (offer(ts=math.inf), "future"),
+    "infinitely old": (offer(ts=-math.inf), "future"),
+    "crossed": (offer(flaw="crossed"), "crossed"),
+    "condition": (offer(flaw="condition"), "condition"),
+    "unsubscribed": (offer(symbol="DOGE-USD"), "unsubscribed"),
+    "just too old": (offer(ts=NOW - MAX_AGE_SEC - 0.001), "old"),
+    "far off": (offer(110.0), "far off"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_refusal_is_counted_by_its_reason(name: str) -> None:
+    """Once, and under no other name; an old one may still be a last price."""
+    refused, reason = REASONS[name]
+    subject = settled()
+    verdict = subject.admit(refused, NOW)
+    assert verdict is (Verdict.LAST_ONLY if reason == "old" else Verdict.REFUSED)
+    assert subject.refused == {reason: 1}
+    assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_first_offer_is_judged_like_any_other(name: str) -> None:
+    """Only the distance from the level is unknown then."""
+    refused, reason = REASONS[name]
+    subject = gate()
+    verdict = subject.admit(refused, NOW)
+    if reason == "far off":
+        assert verdict is Verdict.ENTERS
+    else:
+        assert verdict is not Verdict.ENTERS
+        assert subject.refused == {reason: 1}
+
+
+def test_shape_is_counted_by_the_reader() -> None:
+    """A frame that is no offer never reaches ``admit``."""
+    subject = gate()
+    subject.refuse_shape()
+    subject.refuse_shape()
+    assert subject.refused == {"shape": 2}
+
+
+@pytest.mark.parametrize(
+    ("flawed", "reason"),
+    [
+        (offer(math.nan, NOW + 9, symbol="X", flaw="crossed"), "price"),
+        (offer(999.0, NOW + 9, symbol="X", flaw="crossed"), "future"),
+        (offer(999.0, NOW - 99, symbol="X", flaw="crossed"), "crossed"),
+        (offer(999.0, NOW - 99, symbol="X", flaw="condition"), "condition"),
+        (offer(999.0, NOW - 99, symbol="X"), "unsubscribed"),
+        (offer(999.0, NOW - 99), "old"),
+        (offer(999.0), "far off"),
+    ],
+)
+def test_first_reason_of_many_is_the_one_counted(flawed: Offer, reason: str) -> None:
+    """Price, time, the vendor's own words, subscription, age, distance: in this order."""
+    subject = settled()
+    subject.admit(flawed, NOW)
+    assert subject.refused == {reason: 1}
+
+
+@pytest.mark.parametrize("ts", [NOW + MAX_LEAD_SEC, NOW, NOW - 8, NOW - MAX_AGE_SEC])
+def test_time_within_the_bounds_enters(ts: float) -> None:
+    """Trades come out of order by seconds; clocks differ a little."""
+    assert settled().admit(offer(ts=ts), NOW) is Verdict.ENTERS
+    assert gate().admit(offer(ts=ts), NOW) is Verdict.ENTERS
+
+
+def test_snapshot_never_moves_the_level() -> None:
+    """Saturday's price of a pair says nothing about what is credible on Monday."""
+    subject = settled()
+    for number in range(10):
+        old = offer(150.0 + number, NOW - 86_400 + number)
+        assert subject.admit(old, NOW) is Verdict.LAST_ONLY
+    assert subject.refused == {"old": 10}
+    assert subject.admit(offer(100.0), NOW) is Verdict.ENTERS
+    assert subject.admit(offer(150.0), NOW) is Verdict.REFUSED
+
+
+def test_symbols_have_levels_of_their_own() -> None:
+    """One symbol's price is never held against another's."""
+    subject = settled()
+    assert subject.admit(offer(2.5, symbol="ETH-USD"), NOW) is Verdict.ENTERS
+    assert subject.admit(offer(2.5), NOW) is Verdict.REFUSED
+
+
+# Far off.
+
+
+def verdicts(subject: TickGate, *offers: tuple[float, float]) -> str:
+    """E for every offer (seconds from now, price) that enters, . for the others."""
+    return "".join(
+        "E" if subject.admit(offer(price, NOW + sec), NOW) is Verdict.ENTERS else "."
+        for sec, price in offers
+    )
+
+
+def test_real_jump_passes_with_its_third_tick() -> None:
+    """And from then on the new level is the level."""
+    subject = settled()
+    jump = [(-1.0, 90.0), (-0.9, 90.1), (-0.8, 89.9), (-0.7, 90.0), (-0.6, 90.2)]
+    assert verdicts(subject, *jump) == "..EEE"
+    assert subject.refused == {"far off": 2}
+    assert verdicts(subject, (-0.5, 100.0)) == "."
+
+
+def test_single_bad_print_never_enters() -> None:
+    """However often one comes, as long as good ones come between."""
+    subject = settled()
+    pattern = [(-1.0, 1000.0), (-0.9, 100.0)] * 20
+    assert verdicts(subject, *pattern) == ".E" * 20
+
+
+def test_repeats_of_one_bad_print_confirm_nothing() -> None:
+    """Sent ten times it is still one print; so are two in turn."""
+    assert verdicts(settled(), *[(-1.0, 90.0)] * 10) == "." * 10
+    assert verdicts(settled(), *[(-1.0, 90.0), (-0.9, 90.1)] * 10) == "." * 20
+
+
+def test_bad_prints_that_disagree_confirm_nothing() -> None:
+    """Three far-off prices at three levels are three bad prints."""
+    wild = [(-1.0, 90.0), (-0.9, 120.0), (-0.8, 70.0), (-0.7, 111.0), (-0.6, 93.0)]
+    assert verdicts(settled(), *wild) == "....."
+
+
+def test_jump_among_bad_prints_passes_when_its_own_three_agree() -> None:
+    """The last three in quarantine count."""
+    mixed = [(-1.0, 500.0), (-0.9, 90.0), (-0.8, 90.1), (-0.7, 90.0)]
+    assert verdicts(settled(), *mixed) == "...E"
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_distance_is_the_asset_class_s_own(asset: Asset) -> None:
+    """Half a percent is far for a currency and near for a coin."""
+    far = FAR_OFF[asset]
+    assert settled(asset=asset).admit(offer(100 * (1 + 0.8 * far)), NOW) is Verdict.ENTERS
+    assert settled(asset=asset).admit(offer(100 * (1 - 0.8 * far)), NOW) is Verdict.ENTERS
+    assert settled(asset=asset).admit(offer(100 * (1 + 1.2 * far)), NOW) is Verdict.REFUSED
+    assert settled(asset=asset).admit(offer(100 * (1 - 1.2 * far)), NOW) is Verdict.REFUSED
+
+
+@pytest.mark.parametrize("step", [0.002, -0.002])
+def test_price_that_walks_far_away_is_followed(step: float) -> None:
+    """The level goes along, whatever the distance in the end."""
+    subject = settled()
+    price = 100.0
+    for number in range(500):
+        price *= 1 + step
+        assert subject.admit(offer(price, NOW - 1 + number / 1000), NOW) is Verdict.ENTERS
+    assert subject.refused == {}
+
+
+@pytest.mark.parametrize("step", [0.01, -0.01])
+def test_price_that_runs_away_is_found_where_it_halts(step: float) -> None:
+    """Faster than three ticks can agree: quarantined on its way, believed when it stands."""
+    subject = settled()
+    for number in range(50):
+        subject.admit(offer(100 * (1 + step) ** number, NOW - 1 + number / 1000), NOW)
+    assert subject.refused["far off"] > 0
+    end = 100 * (1 + step) ** 50
+    assert verdicts(subject, (-0.9, end), (-0.8, end), (-0.7, end), (-0.6, end)).endswith("EE")
+
+
+def test_wild_symbol_is_measured_by_its_own_ticks() -> None:
+    """Where ticks jump by a percent, four are no surprise; where they do not, they are."""
+    rng = random.Random(1)
+    wild = gate()
+    for _ in range(100):
+        wild.admit(offer(100 * math.exp(rng.gauss(0, 0.006))), NOW)
+    assert wild.refused == {}
+    assert wild.admit(offer(104.5), NOW) is Verdict.ENTERS
+    assert settled().admit(offer(104.5), NOW) is Verdict.REFUSED
+
+
+def test_wrong_first_price_is_left_behind() -> None:
+    """Nothing to compare the first one with; three that agree overrule it."""
+    assert verdicts(gate(), (-1.0, 5.0), (-0.9, 100.0), (-0.8, 100.1), (-0.7, 100.0)) == "E..E"
+
+
+# Anything.
+
+EXTREMES = [5e-324, 1e-308, 1e-160, 1.0, 1e160, 1.7976931348623157e308, 0.0, -1.0]
+
+anything = st.builds(
+    Offer,
+    symbol=st.sampled_from([BTC, "ETH-USD", "X", ""]),
+    ts=st.one_of(st.floats(NOW - 70, NOW + 5), st.floats()),
+    price=st.one_of(st.floats(90, 110), st.sampled_from(EXTREMES), st.floats()),
+    flaw=st.sampled_from(["", "", "", "crossed", "condition"]),
+)
+
+
+@given(st.lists(anything, max_size=80), st.sampled_from(ASSETS))
+def test_no_sequence_of_offers_breaks_the_gate(offers: list[Offer], asset: Asset) -> None:
+    """Nothing raises; what enters is positive, finite, in time and subscribed; all is counted."""
+    subject = gate(asset)
+    entered = 0
+    for one in offers:
+        verdict = subject.admit(one, NOW)
+        if verdict is not Verdict.REFUSED:
+            assert 0 < one.price < math.inf
+            assert one.ts <= NOW + MAX_LEAD_SEC
+            assert not one.flaw
+            assert one.symbol in (BTC, "ETH-USD")
+        if verdict is Verdict.ENTERS:
+            entered += 1
+            assert one.ts >= NOW - MAX_AGE_SEC
+    assert entered + sum(subject.refused.values()) == len(offers)
+
+
+@given(st.lists(st.sampled_from(EXTREMES), min_size=30, max_size=120))
+def test_prices_at_the_ends_of_the_floats_do_not_break_the_gate(prices: list[float]) -> None:
+    """No product or quotient of two of them is taken."""
+    subject = gate()
+    for number, price in enumerate(prices):
+        subject.admit(offer(price, NOW - 10 + number / 100), NOW)
+
+
+@given(
+    st.lists(st.floats(50, 200), min_size=3, max_size=30),
+    st.floats(0.001, 1000),
+)
+def test_scale_changes_nothing(prices: list[float], scale: float) -> None:
+    """Only relative distances count, whatever a symbol costs."""
+    one, other = gate(), gate()
+    for number, price in enumerate(prices):
+        ts = NOW - 10 + number / 100
+        # A distance of exactly the limit could fall on either side.
+        near = min(abs(abs(math.log(price / p)) - FAR_OFF["crypto"]) for p in [*prices, 1e9])
+        if near < 1e-9:
+            return
+        assert one.admit(offer(price, ts), NOW) is other.admit(offer(price * scale, ts), NOW)

@@ -1,0 +1,429 @@
+"""Settings: where each may stand, which one wins, and one clear sentence for what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from settings import DEFAULT_WATCHLIST, Settings, SettingsError, load
+
+KEY = "SECRETKEY0123456789"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No file of this computer has a say: the usual places are in an empty folder."""
+    monkeypatch.setattr(settings, "_CONFIG", tmp_path / "market_pulse.toml")
+    monkeypatch.setattr(
+        settings,
+        "_SECRETS",
+        (tmp_path / "app" / "secrets.toml", tmp_path / "home" / "secrets.toml"),
+    )
+    return tmp_path
+
+
+def load_with(tmp_path: Path, toml: str = "", **environ: str) -> Settings:
+    """The settings of a file with this content and an environment."""
+    path = tmp_path / "given.toml"
+    path.write_text(toml, "utf-8")
+    return load({"MARKET_PULSE_CONFIG": str(path), **environ})
+
+
+def complaint(tmp_path: Path, toml: str = "", **environ: str) -> str:
+    """What ``load`` says against a setting, with a key that must not be in it."""
+    with pytest.raises(SettingsError) as caught:
+        load_with(tmp_path, toml, **{"EODHD_API_KEY": KEY, **environ})
+    text = str(caught.value)
+    assert KEY not in text
+    assert "\n" not in text
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return text
+
+
+def secrets(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+# Defaults and places.
+
+
+def test_nothing_set_is_the_simulation() -> None:
+    """Everything has a default, and the seed is drawn."""
+    found = load({})
+    assert dataclasses.replace(found, seed=0) == Settings(source="simulated", thresholds={})
+    assert found.watchlist is None
+    assert found.eodhd_url == "wss://ws.eodhistoricaldata.com/ws"
+    assert found.window_sec == 3600
+    assert 0 <= found.seed < 1_000_000
+    assert len({load({}).seed for _ in range(5)}) > 1
+
+
+def test_empty_variables_are_unset() -> None:
+    """As a shell or a container leaves them."""
+    names = ("EODHD_API_KEY", *settings._VARIABLES)
+    assert load(dict.fromkeys(names, " ")).source == "simulated"
+
+
+def test_default_watchlist_is_the_promised_one() -> None:
+    """Seventeen symbols of three classes."""
+    assert {asset: len(symbols) for asset, symbols in DEFAULT_WATCHLIST.items()} == {
+        "stocks": 7,
+        "forex": 5,
+        "crypto": 5,
+    }
+
+
+def test_environment_sets_everything_it_may(nowhere: Path) -> None:
+    """Blanks around a value do not count."""
+    tape = nowhere / "tape.csv.gz"
+    tape.touch()
+    found = load(
+        {
+            "EODHD_API_KEY": f" {KEY}\n",
+            "MARKET_PULSE_SOURCE": f"replay:{tape}",
+            "MARKET_PULSE_EODHD_URL": " ws://127.0.0.1:8765/ws ",
+            "MARKET_PULSE_SEED": "7",
+            "MARKET_PULSE_SPEED": "60",
+        }
+    )
+    assert found.source == "replay"
+    assert found.replay_file == tape
+    assert found.api_key == KEY
+    assert found.eodhd_url == "ws://127.0.0.1:8765/ws"
+    assert (found.seed, found.speed) == (7, 60.0)
+
+
+FILE = """
+source = "simulated"
+eodhd_url = "wss://example.org:443/ws"
+seed = 3
+speed = inf
+window_sec = 7200
+
+[watchlist]
+stocks = ["aapl", " BRK.B ", "AAPL"]
+crypto = ["BTC-USD"]
+
+[stress]
+min_surprise = 0
+cooldown_sec = 12.5
+max_events = 50
+
+[stress.crypto]
+move_1m = 0.01
+"""
+
+
+def test_file_sets_everything_it_may(nowhere: Path) -> None:
+    """Symbols in capitals and once; classes left out are not watched."""
+    found = load_with(nowhere, FILE)
+    assert found.source == "simulated"
+    assert found.eodhd_url == "wss://example.org:443/ws"
+    assert (found.seed, found.speed, found.window_sec) == (3, math.inf, 7200)
+    assert found.watchlist == {"stocks": ("AAPL", "BRK.B"), "forex": (), "crypto": ("BTC-USD",)}
+    assert (found.min_surprise, found.cooldown_sec, found.max_events) == (0.0, 12.5, 50)
+    assert found.thresholds == {"crypto": {"move_1m": 0.01}}
+
+
+def test_environment_wins_over_the_file(nowhere: Path) -> None:
+    """Value by value."""
+    found = load_with(
+        nowhere,
+        FILE,
+        EODHD_API_KEY=KEY,
+        MARKET_PULSE_SOURCE="eodhd",
+        MARKET_PULSE_SEED="9",
+        MARKET_PULSE_SPEED="2",
+        MARKET_PULSE_EODHD_URL="wss://elsewhere/ws",
+    )
+    assert found.source == "eodhd"
+    assert (found.seed, found.speed) == (9, 2.0)
+    assert found.eodhd_url == "wss://elsewhere/ws"
+    assert found.window_sec == 7200
+
+
+def test_file_in_its_usual_place_is_found(nowhere: Path) -> None:
+    """Without a word in the environment."""
+    (nowhere / "market_pulse.toml").write_text("seed = 11")
+    assert load({}).seed == 11
+
+
+# The key.
+
+
+def test_key_switches_to_the_vendor() -> None:
+    """Unless a source is chosen."""
+    assert load({"EODHD_API_KEY": KEY}).source == "eodhd"
+    chosen = load({"EODHD_API_KEY": KEY, "MARKET_PULSE_SOURCE": "simulated"})
+    assert chosen.source == "simulated"
+
+
+def test_public_demo_key_is_a_key() -> None:
+    """It opens the vendor's feeds like any other."""
+    found = load({"EODHD_API_KEY": "demo"})
+    assert (found.source, found.api_key) == ("eodhd", "demo")
+
+
+def test_key_may_stand_in_the_secrets(nowhere: Path) -> None:
+    """The application's own before the user's; the environment before both; empty is none."""
+    app, home = settings._SECRETS
+    secrets(home, 'EODHD_API_KEY = "of-the-user"')
+    assert load({}).api_key == "of-the-user"
+    secrets(app, 'EODHD_API_KEY = " "\nother = 1')
+    assert load({}).api_key == "of-the-user"
+    secrets(app, 'EODHD_API_KEY = "of-the-app"')
+    assert load({}).api_key == "of-the-app"
+    assert load({"EODHD_API_KEY": KEY}).api_key == KEY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"EODHD_API_KEY = {KEY}",
+        f"EODHD_API_KEY: {KEY}",
+        f'EODHD_API_KEY = "{KEY}',
+        f'EODHD_API_KEY = ["{KEY}"]',
+        "EODHD_API_KEY = 12",
+        "EODHD_API_KEY = " + "[" * 5000,
+        "EODHD_API_KEY = " + "1" * 5000,
+    ],
+)
+def test_malformed_secrets_are_named_but_not_quoted(nowhere: Path, text: str) -> None:
+    """Which file, what was expected, and never what stands in it."""
+    secrets(settings._SECRETS[0], text)
+    with pytest.raises(SettingsError) as caught:
+        load({})
+    said = str(caught.value)
+    assert KEY not in said
+    assert "secrets.toml" in said
+    assert "EODHD_API_KEY" in said
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_secrets_that_are_not_text_are_named(nowhere: Path) -> None:
+    """Bytes that are no UTF-8."""
+    secrets(settings._SECRETS[0], "")
+    settings._SECRETS[0].write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="is not readable TOML, expected lines like"):
+        load({})
+
+
+def test_user_without_a_home_has_no_secrets_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run under a number that belongs to nobody."""
+    monkeypatch.setattr(settings, "_SECRETS", (Path("~nobody-by-that-name/secrets.toml"),))
+    assert load({}).api_key == ""
+
+
+@pytest.mark.parametrize("key", ["two words", "with\ttab", "ключ", "\udcff", "a\x00b", "a\nb"])
+def test_key_that_cannot_be_one_is_refused(key: str) -> None:
+    """A copy with blanks or look-alikes is said, not sent."""
+    with pytest.raises(SettingsError, match="EODHD_API_KEY holds a blank or another") as caught:
+        load({"EODHD_API_KEY": key})
+    assert key not in str(caught.value)
+
+
+def test_settings_never_show_the_key() -> None:
+    """Not in what they print of themselves."""
+    found = load({"EODHD_API_KEY": KEY})
+    assert KEY not in f"{found!r}{found}"
+
+
+# What is wrong.
+
+WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
+    (
+        {"MARKET_PULSE_SOURCE": "live"},
+        "MARKET_PULSE_SOURCE is 'live', expected simulated, eodhd or replay:FILE",
+    ),
+    ({"MARKET_PULSE_SOURCE": KEY}, "MARKET_PULSE_SOURCE is 'the key', expected simulated"),
+    ({"MARKET_PULSE_SOURCE": "replay:"}, "expected simulated, eodhd or replay:FILE"),
+    (
+        {"MARKET_PULSE_SOURCE": "replay:/no/such/file"},
+        "MARKET_PULSE_SOURCE names /no/such/file, which is no file: check the path",
+    ),
+    ({"MARKET_PULSE_SOURCE": "replay:~nobody-by-that-name/x"}, "which is no file"),
+    ({"MARKET_PULSE_SOURCE": "replay:/"}, "which is no file"),
+    (
+        {"MARKET_PULSE_SEED": "x"},
+        "MARKET_PULSE_SEED is 'x', expected a whole number from 0 to 4294967295",
+    ),
+    ({"MARKET_PULSE_SEED": "-1"}, "expected a whole number"),
+    ({"MARKET_PULSE_SEED": "1.5"}, "expected a whole number"),
+    ({"MARKET_PULSE_SEED": "4294967296"}, "expected a whole number"),
+    ({"MARKET_PULSE_SEED": "9" * 5000}, "expected a whole number"),
+    (
+        {"MARKET_PULSE_SPEED": "fast"},
+        "MARKET_PULSE_SPEED is 'fast', expected a positive number such as 1 or 60",
+    ),
+    ({"MARKET_PULSE_SPEED": "0"}, "expected a positive number"),
+    ({"MARKET_PULSE_SPEED": "-1"}, "expected a positive number"),
+    ({"MARKET_PULSE_SPEED": "nan"}, "expected a positive number"),
+    (
+        {"MARKET_PULSE_CONFIG": "/no/such.toml"},
+        "the settings file /no/such.toml cannot be read (No such file or directory):"
+        " expected a TOML file, check the path",
+    ),
+    ({"MARKET_PULSE_CONFIG": "/"}, "the settings file / cannot be read (Is a directory)"),
+    ({"MARKET_PULSE_CONFIG": "~nobody-by-that-name/x"}, "cannot be read (No such file"),
+    (
+        {"MARKET_PULSE_SED": "1"},
+        "MARKET_PULSE_SED is not a setting, expected one of MARKET_PULSE_SOURCE,",
+    ),
+    ({"MARKET_PULSE_SED": "1"}, ": did you mean MARKET_PULSE_SEED?"),
+    ({"MARKET_PULSE_ZZZZZZZZZZZZZZZZZZZZZZZZ": "1"}, ": remove it"),
+]
+
+
+@pytest.mark.parametrize(("environ", "expected"), WRONG_VARIABLES)
+def test_wrong_variable_is_one_sentence(
+    nowhere: Path, environ: Mapping[str, str], expected: str
+) -> None:
+    """What was found, what was expected, what to do; and no longer than one reads."""
+    text = complaint(nowhere, **environ)
+    assert expected in text
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://h/ws",
+        "h/ws",
+        "wss://",
+        "wss:///ws",
+        "wss://:80/ws",
+        "wss://[::1",
+        "wss://h:port/ws",
+        "wss://h:99999/ws",
+        "wss://user:password@h/ws",
+        "wss://ho st/ws",
+        "wss://h\x00/ws",
+        "wss://h/w\ns",
+        "wss://℀/ws",
+        f"wss://h/ws?api_token={KEY}",
+        "wss://h/ws?",
+        f"wss://h/ws#{KEY}",
+        f"{KEY}",
+    ],
+)
+def test_address_that_cannot_be_extended_is_not_quoted(nowhere: Path, address: str) -> None:
+    """A pasted one may hold the key, so it is not repeated."""
+    text = complaint(nowhere, MARKET_PULSE_EODHD_URL=address)
+    assert text == (
+        "MARKET_PULSE_EODHD_URL is no WebSocket address,"
+        " expected one like wss://ws.eodhistoricaldata.com/ws without the key"
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["ws://127.0.0.1:8765/ws", "wss://[::1]:443/ws", "WSS://H.example/ws/", "ws://host"]
+)
+def test_address_may_be_any_websocket_server(address: str) -> None:
+    """Such as one's own."""
+    assert load({"MARKET_PULSE_EODHD_URL": address}).eodhd_url == address
+
+
+WRONG_FILES: list[tuple[str, str]] = [
+    ("seed", "is not valid TOML"),
+    ("seed = 1\nseed = 2", "is not valid TOML"),
+    ("a = " + "[" * 5000, "is not valid TOML"),
+    ("seed = " + "1" * 5000, "is not valid TOML"),
+    ("sed = 1", "given.toml has 'sed', expected only source,"),
+    ("sed = 1", ": did you mean seed?"),
+    (f"EODHD_API_KEY = {KEY}", "is not valid TOML"),
+    (f'source = "{KEY}"', "source in given.toml is 'the key', expected simulated, eodhd or"),
+    (f'api_key = "{KEY}"', "given.toml has 'api_key', expected only"),
+    (f'EODHD_API_KEY = "{KEY}"', "given.toml has 'EODHD_API_KEY', expected only"),
+    ("source = 5", "source in given.toml is 5, expected simulated, eodhd or replay:FILE"),
+    ("eodhd_url = 5", "eodhd_url in given.toml is no WebSocket address"),
+    ("seed = true", "seed in given.toml is True, expected a whole number"),
+    ("seed = 1.5", "seed in given.toml is 1.5, expected a whole number"),
+    ("seed = []", "expected a whole number"),
+    ("speed = true", "speed in given.toml is True, expected a positive number"),
+    ("speed = []", "expected a positive number"),
+    ("speed = nan", "expected a positive number"),
+    ("speed = 1" + "0" * 400, "expected a positive number"),
+    ("window_sec = 3601", "window_sec in given.toml is 3601, expected a multiple of 60 seconds"),
+    ("window_sec = 60", "from 1200 to 86400"),
+    ("window_sec = 86460", "from 1200 to 86400"),
+    ("window_sec = true", "from 1200 to 86400"),
+    ("window_sec = 3600.0", "from 1200 to 86400"),
+    ("watchlist = 5", "[watchlist] in given.toml is 5, expected a table"),
+    ("[watchlist]", "[watchlist] in given.toml has no symbol, expected at least one"),
+    ("[watchlist]\nstocks = []", "has no symbol"),
+    ("[watchlist]\nstock = []", "has 'stock', expected only stocks, forex, crypto: did you mean"),
+    ('[watchlist]\nstocks = "AAPL"', "expected a list such as"),
+    ("[watchlist]\nstocks = [5]", "stocks of [watchlist] in given.toml has 5, expected a symbol"),
+    ('[watchlist]\nstocks = ["A B"]', "has 'A B', expected a symbol such as AAPL"),
+    ('[watchlist]\nstocks = ["A,B"]', "expected a symbol"),
+    ('[watchlist]\nstocks = ["<b>"]', "expected a symbol"),
+    ('[watchlist]\nstocks = [""]', "expected a symbol"),
+    (f'[watchlist]\nstocks = ["{"A" * 500}"]', "expected a symbol"),
+    ('[watchlist]\nstocks = ["A"]\ncrypto = ["A"]', "has A in two asset classes, expected it in"),
+    ("stress = 3", "[stress] in given.toml is 3, expected a table"),
+    ("[stress]\nmin_suprise = 1", "did you mean min_surprise?"),
+    ("[stress]\nmin_surprise = -1", "min_surprise of [stress] in given.toml is -1, expected a"),
+    ("[stress]\nmin_surprise = nan", "expected a number of at least 0"),
+    ("[stress]\nmin_surprise = inf", "expected a number of at least 0"),
+    ("[stress]\nmin_surprise = true", "expected a number of at least 0"),
+    ('[stress]\ncooldown_sec = "1"', "expected a number of at least 0"),
+    ("[stress]\ncooldown_sec = 1" + "0" * 400, "expected a number of at least 0"),
+    ("[stress]\nmax_events = 0", "max_events of [stress] in given.toml is 0, expected a whole"),
+    ("[stress]\nmax_events = 1.5", "expected a whole number from 1 to 100000"),
+    ("[stress]\nmax_events = 1e300", "expected a whole number from 1 to 100000"),
+    ("[stress]\nmax_events = true", "expected a whole number from 1 to 100000"),
+    ("[stress]\nstocks = 3", "[stress.stocks] in given.toml is 3, expected a table"),
+    ("[stress.stocks]\nmove_2m = 0.1", "has 'move_2m', expected only move_1m, move_5m, vol_spike"),
+    ("[stress.stocks]\nmove_1m = 0", "expected a fraction between 0 and 1 (0.0025 is 0.25 %)"),
+    ("[stress.stocks]\nmove_1m = 1", "expected a fraction"),
+    ("[stress.stocks]\nmove_1m = nan", "expected a fraction"),
+    ("[stress.stocks]\nmove_1m = true", "expected a fraction"),
+    ('[stress.stocks]\nmove_1m = "1 %"', "expected a fraction"),
+]
+
+
+@pytest.mark.parametrize(("toml", "expected"), WRONG_FILES)
+def test_wrong_file_is_one_sentence(nowhere: Path, toml: str, expected: str) -> None:
+    """Which entry of which file, what was expected, and what to do."""
+    text = complaint(nowhere, toml)
+    assert expected in text.replace(str(nowhere), "")
+    assert len(text.replace(str(nowhere), "")) < 300
+
+
+def test_file_that_is_not_text_is_one_sentence(nowhere: Path) -> None:
+    """Saved in another encoding."""
+    path = nowhere / "given.toml"
+    path.write_bytes("# Währung".encode("latin-1"))
+    with pytest.raises(SettingsError, match="is not text, expected TOML in UTF-8: save it as such"):
+        load({"MARKET_PULSE_CONFIG": str(path)})
+
+
+def test_vendor_without_a_key_says_what_to_do() -> None:
+    """Both ways out."""
+    with pytest.raises(SettingsError) as caught:
+        load({"MARKET_PULSE_SOURCE": "eodhd"})
+    assert str(caught.value) == (
+        "MARKET_PULSE_SOURCE is eodhd but EODHD_API_KEY is not set:"
+        " set it (the public key is demo), or choose simulated"
+    )
+
+
+@pytest.mark.parametrize("name", ["MARKET_PULSE_TAPE", "MARKET_PULSE_DATA"])
+def test_variables_spoken_for_are_let_be(name: str) -> None:
+    """They are somebody else's."""
+    assert load({name: "x"}).source == "simulated"
+
+
+def test_settings_are_frozen() -> None:
+    """Checked once, and the same ever after."""
+    found: Any = load({})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.seed = 1
