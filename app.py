@@ -29,8 +29,8 @@ NOT_KNOWN: Final = "–"
 
 PULSE_COLUMNS: Final = {
     "Symbol": st.column_config.TextColumn(pinned=True),
-    "Asset": st.column_config.TextColumn(),
     "Last": st.column_config.TextColumn(alignment="right", help="Price of the newest tick"),
+    "Age": st.column_config.TextColumn(alignment="right", help="Time since the newest tick"),
     "1m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over one minute"),
     "5m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over five minutes"),
     "15m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over fifteen minutes"),
@@ -41,8 +41,8 @@ PULSE_COLUMNS: Final = {
     "Vol 15m": st.column_config.NumberColumn(
         format="%.3f %%", help="The typical move over fifteen minutes (realised volatility)"
     ),
-    "Trend": st.column_config.NumberColumn(
-        format="%+.4f %%/min", help="Least-squares slope of the last fifteen minutes"
+    "Trend/min": st.column_config.NumberColumn(
+        format="%+.4f %%", help="Least-squares slope of the last fifteen minutes, per minute"
     ),
     "vs peers": st.column_config.NumberColumn(
         format="%+.3f %%", help="The one-minute return minus the median of the asset class"
@@ -50,7 +50,7 @@ PULSE_COLUMNS: Final = {
     "Regime": st.column_config.TextColumn(
         help="high_vol: volatility in the top fifth of its hour and 1.2 × its median"
     ),
-    "Age": st.column_config.TextColumn(alignment="right", help="Time since the newest tick"),
+    "Asset": st.column_config.TextColumn(),
 }
 FEED_COLUMNS: Final = {
     "Ticks/s": st.column_config.NumberColumn(format="%.1f"),
@@ -158,20 +158,20 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
         pd.DataFrame(
             {
                 "Symbol": shown.index,
-                "Asset": shown["asset"].to_numpy(),
                 "Last": [
                     price_text(price, asset) or NOT_KNOWN
                     for price, asset in zip(shown["last"], shown["asset"], strict=True)
                 ],
+                "Age": [age_text(age) for age in shown["age"]],
                 "1m": shown["ret_1m"].to_numpy() * 100,
                 "5m": shown["ret_5m"].to_numpy() * 100,
                 "15m": shown["ret_15m"].to_numpy() * 100,
                 "Surprise": shown["surprise"].to_numpy(),
                 "Vol 15m": shown["vol_15m"].to_numpy() * 100,
-                "Trend": shown["trend_15m"].to_numpy() * 100,
+                "Trend/min": shown["trend_15m"].to_numpy() * 100,
                 "vs peers": shown["vs_peers"].to_numpy() * 100,
                 "Regime": shown["regime"].to_numpy(),
-                "Age": [age_text(age) for age in shown["age"]],
+                "Asset": shown["asset"].to_numpy(),
             }
         ),
         hide_index=True,
@@ -266,7 +266,7 @@ def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> Non
     draw_source(status, now)
     draw_faults(status["faults"])
     draw_feeds(status["feeds"])
-    left, right = st.columns([3, 2])
+    left, right = st.columns([2, 1])
     with left:
         draw_pulse(frame, count)
     with right:

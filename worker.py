@@ -17,6 +17,7 @@ import time
 import traceback
 import types
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote
@@ -225,16 +226,13 @@ class Worker:
 
                 keep("store", self._take_ticks)
                 for asset, feed in self._feeds.items():
-                    url = eodhd.url(base, asset, key)
-                    keep(f"{asset} feed", lambda feed=feed, url=url: feed.run(url))  # type: ignore[misc]
-                if exchange is None:
-                    keep("heartbeat", self._beat)
-                elif self._tape is None:
-                    keep("heartbeat", self._beat)
-                    keep("exchange", lambda: exchange.run(self._clock))
-                else:
-                    tape = self._tape
-                    keep("replay", lambda: self._play(exchange, tape))
+                    keep(f"{asset} feed", partial(feed.run, eodhd.url(base, asset, key)))
+                if exchange is not None and self._tape is not None:
+                    keep("replay", partial(self._play, exchange, self._tape))
+                    return
+                keep("heartbeat", self._beat)
+                if exchange is not None:
+                    keep("exchange", partial(exchange.run, self._clock))
 
     async def _supervised(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a task; when it crashes log it, show it, and start it again after a while."""

@@ -105,7 +105,7 @@ def test_a_symbol_without_a_price_has_no_numbers(
     silent = rows.loc["BTC-USD"]
     assert silent["Last"] == "–"
     assert silent["Age"] == "no data"
-    assert silent[["1m", "5m", "15m", "Surprise", "Vol 15m", "Trend"]].isna().all()
+    assert silent[["1m", "5m", "15m", "Surprise", "Vol 15m", "Trend/min"]].isna().all()
 
 
 def test_stale_rows_say_so_and_sort_last(page: Callable[[], AppTest], engine: Worker) -> None:
