@@ -86,7 +86,7 @@ class Worker:
         )
         self._queue = TickQueue()
         wanted = self._watchlist()
-        asked = allot(wanted, eodhd.SYMBOL_LIMIT)
+        asked = allot(wanted, self._symbol_limit())
         for asset, symbols in asked.items():
             self._store.watch(asset, symbols)
         self._feeds: dict[Asset, Feed] = {
@@ -214,7 +214,9 @@ class Worker:
             exchange = None
             if self._settings.source != "eodhd":
                 market = self._tape or self._market()
-                exchange = await stack.enter_async_context(Exchange(market))
+                exchange = await stack.enter_async_context(
+                    Exchange(market, symbol_limit=self._symbol_limit())
+                )
                 base, key = exchange.url, _EMBEDDED_KEY
                 if not self._backfilled:
                     self._backfilled = True
@@ -371,6 +373,11 @@ class Worker:
             if is_demo and self._settings.source == "eodhd"
             else DEFAULT_WATCHLIST
         )
+
+    def _symbol_limit(self) -> int:
+        """The vendor's, except that a tape is replayed whole."""
+        on_tape = sum(map(len, self._tape.symbols.values())) if self._tape else 0
+        return max(eodhd.SYMBOL_LIMIT, on_tape)
 
     def _market(self) -> Market:
         # From a whole minute on: bars fall alike in every run of a seed, and so do its events.

@@ -110,3 +110,17 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
         assert snapshot["ret_1m"] is None
     finally:
         engine.stop()
+
+
+def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
+    """The vendor's limit of an account is no limit of a file."""
+    tape = tmp_path / "many.csv"
+    rows = [f"{i},us,S{i},100,,,1" for i in range(80)]
+    tape.write_text("\n".join(["ms,feed,symbol,price,bid,ask,size", *rows]) + "\n")
+    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine.start()
+    try:
+        until(lambda: engine.status()["replay_ended"])
+        assert engine.pulse()[1]["last"].notna().sum() == 80
+    finally:
+        engine.stop()
