@@ -22,6 +22,7 @@ from tests.faulty_vendor import (
     AUTHORIZED,
     BAD_REQUEST,
     FORBIDDEN,
+    OVER_LIMIT,
     TOO_EARLY,
     Behaviour,
     FaultyVendor,
@@ -473,6 +474,51 @@ def test_silence_counts_only_while_the_market_streams(monkeypatch: pytest.Monkey
     in_virtual_time(run())
 
 
+def test_silence_counts_from_the_end_of_a_symbol_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes of refusal are no silence, and a symbol accepted at last gets its minute."""
+
+    class Full(ScriptedSocket):
+        """Refuses every subscription for 150 s, and accepts from then on."""
+
+        async def send(self, message: str) -> None:
+            if asyncio.get_running_loop().time() < 150:
+                self._frames.insert(0, (0.1, OVER_LIMIT))
+                self.spoke.set()
+
+        async def recv(self, *, decode: bool) -> bytes:
+            while not self._frames:
+                self.spoke.clear()
+                await self.spoke.wait()
+            return await super().recv(decode=decode)
+
+        spoke = asyncio.Event()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        opened: list[float] = []
+
+        async def connect(url: str, **options: Any) -> ScriptedSocket:
+            opened.append(loop.time())
+            return Full((0.0, AUTHORIZED))
+
+        monkeypatch.setattr(feeds, "_Connect", connect)
+        monkeypatch.setattr(feeds, "time", SimpleNamespace(monotonic=loop.time))
+        subject = feed(clock=lambda: NOON + loop.time())
+        running = asyncio.create_task(subject.run("ws://localhost/ws"))
+        for until, states, connections in (
+            (140, {"refused"}, 1),
+            (230, {"connecting", "silent"}, 1),
+            (270, {"connecting", "reconnecting"}, 2),
+        ):
+            await asyncio.sleep(until - loop.time())
+            assert subject.status(NOON + loop.time())["state"] in states
+            assert len(opened) == connections
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    in_virtual_time(run())
+
+
 # Cancellation.
 
 
@@ -489,6 +535,8 @@ def test_cancellation_is_not_lost_in_a_failing_connection(monkeypatch: pytest.Mo
 
     async def run() -> None:
         async def connect(url: str, **options: Any) -> ScriptedSocket:
+            if failing.is_set():
+                return ScriptedSocket((1e9, ""))
             return ScriptedSocket((0.0, AUTHORIZED), (0.0, '{"status":599}'))
 
         monkeypatch.setattr(feeds, "_Connect", connect)
