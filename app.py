@@ -177,6 +177,7 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
         hide_index=True,
         column_config=PULSE_COLUMNS,
         placeholder=NOT_KNOWN,
+        height="content",
         key="pulse",
         alt="Pulse table: the symbols that move most for their own volatility",
     )

@@ -95,7 +95,7 @@ class Worker:
                 asked[asset],
                 self._queue,
                 self._clock,
-                timing=timing,
+                timing=timing or self._own_timing(),
                 is_open=self._streams_at,
                 unasked=wanted[asset][len(asked[asset]) :],
             )
@@ -397,6 +397,11 @@ class Worker:
         if self._settings.source == "eodhd":
             return eodhd.streams_at(asset, now)
         return not self._has_ended
+
+    def _own_timing(self) -> Timing:
+        # A slow replay stretches the tape's own silences.
+        stretch = 1.0 / min(1.0, self._settings.speed) if self._tape is not None else 1.0
+        return Timing(silence_sec={a: eodhd.SILENCE_SEC[a] * stretch for a in ASSETS})
 
     def _own_clock(self) -> Callable[[], float]:
         if self._tape is not None:
