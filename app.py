@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -20,6 +20,9 @@ from settings import MarketPulseError, load
 from ticks import ASSETS, Event, price_text
 
 REFRESH_SEC: Final = 2
+STANDSTILL_SEC: Final = 5
+"""A pulse further behind the worker's clock than this is said to stand still."""
+
 STALE_SEC: Final = 60
 """A row whose newest tick is older sorts last and leads no movers."""
 
@@ -27,30 +30,46 @@ EVENTS_SHOWN: Final = 50
 
 NOT_KNOWN: Final = "–"
 
+# Of fixed width: a column sized by its first values, which may be blank, would cut later ones.
 PULSE_COLUMNS: Final = {
-    "Symbol": st.column_config.TextColumn(pinned=True),
-    "Last": st.column_config.TextColumn(alignment="right", help="Price of the newest tick"),
-    "Age": st.column_config.TextColumn(alignment="right", help="Time since the newest tick"),
-    "1m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over one minute"),
-    "5m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over five minutes"),
-    "15m": st.column_config.NumberColumn(format="%+.3f %%", help="Return over fifteen minutes"),
+    "Symbol": st.column_config.TextColumn(pinned=True, width=84),
+    "Last": st.column_config.TextColumn(
+        alignment="right", width=84, help="Price of the newest tick"
+    ),
+    "Age": st.column_config.TextColumn(
+        alignment="right", width=84, help="Time since the newest tick"
+    ),
+    "1m": st.column_config.NumberColumn(format="%+.3f %%", width=82, help="Return over one minute"),
+    "5m": st.column_config.NumberColumn(
+        format="%+.3f %%", width=82, help="Return over five minutes"
+    ),
+    "15m": st.column_config.NumberColumn(
+        format="%+.3f %%", width=82, help="Return over fifteen minutes"
+    ),
     "Surprise": st.column_config.NumberColumn(
         format="%+.1f σ",
+        width=74,
         help="The one-minute return in units of the symbol's own volatility a minute ago",
     ),
     "Vol 15m": st.column_config.NumberColumn(
-        format="%.3f %%", help="The typical move over fifteen minutes (realised volatility)"
+        format="%.3f %%",
+        width=74,
+        help="The typical move over fifteen minutes (realised volatility)",
     ),
     "Trend/min": st.column_config.NumberColumn(
-        format="%+.4f %%", help="Least-squares slope of the last fifteen minutes, per minute"
+        format="%+.4f %%",
+        width=84,
+        help="Least-squares slope of the last fifteen minutes, per minute",
     ),
     "vs peers": st.column_config.NumberColumn(
-        format="%+.3f %%", help="The one-minute return minus the median of the asset class"
+        format="%+.3f %%",
+        width=82,
+        help="The one-minute return minus the median of the asset class",
     ),
     "Regime": st.column_config.TextColumn(
-        help="high_vol: volatility in the top fifth of its hour and 1.2 × its median"
+        width=78, help="high_vol: volatility in the top fifth of its hour and 1.2 × its median"
     ),
-    "Asset": st.column_config.TextColumn(),
+    "Asset": st.column_config.TextColumn(width=64),
 }
 FEED_COLUMNS: Final = {
     "Ticks/s": st.column_config.NumberColumn(format="%.1f"),
@@ -61,18 +80,26 @@ CORRELATION_COLUMNS: Final = {
 }
 
 
-def zone() -> tuple[ZoneInfo, str]:
-    """The viewer's time zone, and its name."""
-    name = st.context.timezone or "UTC"
-    try:
-        return ZoneInfo(name), name
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC"), "UTC"
+class Clock(NamedTuple):
+    """How times are shown: in which zone, and what that is called."""
 
+    zone: ZoneInfo
+    name: str
 
-def clock_text(ts: float) -> str:
-    """A time of day in the viewer's zone."""
-    return datetime.fromtimestamp(ts, UTC).astimezone(zone()[0]).strftime("%H:%M:%S")
+    @classmethod
+    def of(cls, status: Mapping[str, Any]) -> Clock:
+        """The viewer's own, but for a tape whose times are not those of any day."""
+        if not status["dated"]:
+            return cls(ZoneInfo("UTC"), "tape time")
+        name = st.context.timezone or "UTC"
+        try:
+            return cls(ZoneInfo(name), name)
+        except (ZoneInfoNotFoundError, ValueError):
+            return cls(ZoneInfo("UTC"), "UTC")
+
+    def text(self, ts: float) -> str:
+        """A time of day."""
+        return datetime.fromtimestamp(ts, UTC).astimezone(self.zone).strftime("%H:%M:%S")
 
 
 def duration_text(seconds: float | None) -> str:
@@ -99,7 +126,7 @@ def source_text(status: Mapping[str, Any]) -> str:
     return "Live prices from EODHD"
 
 
-def draw_source(status: Mapping[str, Any], now: float) -> None:
+def draw_source(status: Mapping[str, Any], now: float, clock: Clock) -> None:
     """Source, uptime and the instant everything below belongs to."""
     uptime = duration_text(status["uptime"])
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -107,11 +134,14 @@ def draw_source(status: Mapping[str, Any], now: float) -> None:
             st.badge("LIVE", color="green")
         else:
             st.badge(status["source"].upper(), color="orange")
-        st.text(f"{source_text(status)} · up {uptime} · pulse of {clock_text(now)} {zone()[1]}")
+        st.text(f"{source_text(status)} · up {uptime} · pulse of {clock.text(now)} {clock.name}")
+    behind = status["now"] - now
+    if behind > STANDSTILL_SEC:
+        st.text(f"⚠ The pulse stands still: what is shown is {duration_text(behind)} old.")
 
 
 def draw_feeds(feeds: Mapping[str, Mapping[str, Any]]) -> None:
-    """One row per feed: its state, in the worker's own words."""
+    """One row per feed, and beneath what there is to say of it in the worker's own words."""
     rows = [
         {
             "Feed": asset,
@@ -122,7 +152,6 @@ def draw_feeds(feeds: Mapping[str, Mapping[str, Any]]) -> None:
             "Reconnects": feed["reconnects"],
             "Dropped": feed["dropped"],
             "Refused": counts_text(feed["refused"]),
-            "Reason": feed["reason"],
         }
         for asset, feed in feeds.items()
     ]
@@ -134,6 +163,9 @@ def draw_feeds(feeds: Mapping[str, Mapping[str, Any]]) -> None:
         key="feeds",
         alt="State of each feed",
     )
+    for asset, feed in feeds.items():
+        if feed["reason"]:
+            st.text(f"{asset}: {feed['reason']}")
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -163,13 +195,13 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
                     for price, asset in zip(shown["last"], shown["asset"], strict=True)
                 ],
                 "Age": [age_text(age) for age in shown["age"]],
-                "1m": shown["ret_1m"].to_numpy() * 100,
-                "5m": shown["ret_5m"].to_numpy() * 100,
-                "15m": shown["ret_15m"].to_numpy() * 100,
+                "1m": percents(shown["ret_1m"]),
+                "5m": percents(shown["ret_5m"]),
+                "15m": percents(shown["ret_15m"]),
                 "Surprise": shown["surprise"].to_numpy(),
-                "Vol 15m": shown["vol_15m"].to_numpy() * 100,
-                "Trend/min": shown["trend_15m"].to_numpy() * 100,
-                "vs peers": shown["vs_peers"].to_numpy() * 100,
+                "Vol 15m": percents(shown["vol_15m"]),
+                "Trend/min": percents(shown["trend_15m"]),
+                "vs peers": percents(shown["vs_peers"]),
                 "Regime": shown["regime"].to_numpy(),
                 "Asset": shown["asset"].to_numpy(),
             }
@@ -183,6 +215,11 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
     )
 
 
+def percents(fractions: pd.Series[float]) -> pd.Series[float]:
+    """Fractions in percent, to the last digit shown: what rounds to zero has no sign."""
+    return (fractions * 100).round(4) + 0.0
+
+
 def age_text(age: float) -> str:
     """An age, called stale where it is, or that there is no price at all."""
     if math.isnan(age):
@@ -190,7 +227,7 @@ def age_text(age: float) -> str:
     return f"stale {duration_text(age)}" if age > STALE_SEC else duration_text(age)
 
 
-def draw_events(events: list[Event], searching_past: bool) -> None:
+def draw_events(events: list[Event], clock: Clock, searching_past: bool) -> None:
     """The stress feed, newest first."""
     st.subheader("Stress")
     if searching_past:
@@ -201,7 +238,7 @@ def draw_events(events: list[Event], searching_past: bool) -> None:
         return
     rows = [
         {
-            "Time": clock_text(event.ts),
+            "Time": clock.text(event.ts),
             "Severity": event.severity,
             "What happened": event.text,
             "Times": f"×{event.count}" if event.count > 1 else "",
@@ -242,9 +279,11 @@ def draw_correlation(card: Mapping[str, Any]) -> None:
     )
 
 
-def draw_faults(faults: Mapping[str, Mapping[str, Any]]) -> None:
-    """Parts that crashed and were started again, where there are any."""
-    for name, fault in faults.items():
+def draw_faults(status: Mapping[str, Any]) -> None:
+    """Parts that crashed and were started again, and ticks that were lost, where there are any."""
+    if status["lost"]:
+        st.text(f"⚠ {status['lost']} ticks of the tape were lost with a broken connection")
+    for name, fault in status["faults"].items():
         st.text(f"⚠ {name} crashed {fault['count']} times, last by {fault['last']}; restarted")
 
 
@@ -264,15 +303,16 @@ def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> Non
     engine = running()
     now, frame = engine.pulse()
     status = engine.status()
-    draw_source(status, now)
-    draw_faults(status["faults"])
+    clock = Clock.of(status)
+    draw_source(status, now, clock)
+    draw_faults(status)
     draw_feeds(status["feeds"])
-    left, right = st.columns([2, 1])
+    left, right = st.columns([5, 2])
     with left:
         draw_pulse(frame, count)
     with right:
         draw_correlation(engine.correlation(base, bin_sec, assets))
-        draw_events(engine.events.latest(EVENTS_SHOWN), status["searching_past"])
+    draw_events(engine.events.latest(EVENTS_SHOWN), clock, status["searching_past"])
 
 
 def symbols_asked(feeds: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -285,7 +325,8 @@ def page() -> None:
     st.title("Market Pulse")
     symbols = symbols_asked(running().status()["feeds"].values())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.slider("Top movers", 3, max(4, len(symbols)), min(12, len(symbols)), key="top")
+        most = max(2, len(symbols))
+        count = st.slider("Top movers", 1, most, min(12, most), key="top")
         base = st.selectbox("Correlation base", symbols, key="base")
         bin_sec = st.segmented_control(
             "Correlation bucket",

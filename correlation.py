@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from metrics import ROUNDING, Floats, Ints
+from ticks import WINDOW_SEC
 
 __all__ = ["BIN_SECS", "MIN_PAIRS", "corr_card", "corr_matrix", "interval", "moving_together"]
 
 BIN_SECS: Final = (10, 20, 30, 60)
 """The lengths of correlation bars, in seconds."""
 
-WINDOW_SEC: Final = 3600
 HIGH_VOL_WINDOW_SEC: Final = 900
 
 MIN_PAIRS: Final = 12
@@ -33,12 +34,6 @@ _OVERLAP = 1.125
 _Z95 = 1.96
 # A variance this small beside the mean square is rounding: the series is flat.
 _FLAT = 1e-12
-
-# Below this a return is the rounding of a sum of prices, not a move.
-_ROUNDING = 1e-12
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 class Store(Protocol):
@@ -75,7 +70,8 @@ def corr_card(
     regime = store.regime(base_symbol, now)
     window_sec = HIGH_VOL_WINDOW_SEC if regime == "high_vol" else WINDOW_SEC
     names = [base_symbol, *dict.fromkeys(s for s in symbols if s != base_symbol)]
-    corr, count = _pairwise(_returns(store, names, bin_sec, window_sec, now))
+    returns = _returns(store, names, bin_sec, window_sec, now)
+    corr, count = _pairwise(returns[:1], returns)
     known = [i for i in range(1, len(names)) if not np.isnan(corr[0, i])]
     known.sort(key=lambda i: (-abs(corr[0, i]), names[i]))
     top = []
@@ -111,7 +107,8 @@ def corr_matrix(
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
     """
     names = list(dict.fromkeys(symbols))
-    corr, count = _pairwise(_returns(store, names, bin_sec, window_sec, now))
+    returns = _returns(store, names, bin_sec, window_sec, now)
+    corr, count = _pairwise(returns, returns)
     return (
         pd.DataFrame(corr, index=names, columns=names),
         pd.DataFrame(count, index=names, columns=names),
@@ -175,25 +172,32 @@ def _returns(
         raise ValueError(f"bin_sec is {bin_sec}, expected one of {', '.join(map(str, BIN_SECS))}")
     logs, _ = store.bars(symbols, bin_sec, window_sec, now)
     changes: Floats = np.diff(logs, axis=1)
-    changes[np.abs(changes) < _ROUNDING] = 0.0
+    changes[np.abs(changes) < ROUNDING] = 0.0
     return changes
 
 
-def _pairwise(returns: Floats) -> tuple[Floats, Ints]:
-    """Pearson correlation and number of shared returns of every pair of rows."""
-    live = ~np.isnan(returns)
-    shared = live.astype(np.float64)
-    n = shared @ shared.T
-    # In units of each row's own size, so that neither tiny nor huge moves lose digits.
-    x = np.where(live, returns, 0.0)
-    size = np.abs(x).max(axis=1, initial=0.0, keepdims=True)
-    x /= np.where(size > 0, size, 1.0)
-    total = x @ shared.T
-    square = (x * x) @ shared.T
+def _pairwise(left: Floats, right: Floats) -> tuple[Floats, Ints]:
+    """Pearson correlation and number of shared returns of every row with every other's rows."""
+    x, x_live = _in_own_units(left)
+    y, y_live = _in_own_units(right)
+    n = x_live @ y_live.T
+    x_sum, y_sum = x @ y_live.T, x_live @ y.T
+    x_square, y_square = (x * x) @ y_live.T, x_live @ (y * y).T
     with np.errstate(divide="ignore", invalid="ignore"):
-        product = x @ x.T - total * total.T / n
-        spread = square - total * total / n
-        flat = ~(spread > _FLAT * square)
-        corr = product / np.sqrt(spread * spread.T)
-    corr[flat | flat.T | (n < MIN_PAIRS)] = np.nan
+        product = x @ y.T - x_sum * y_sum / n
+        x_spread, y_spread = x_square - x_sum**2 / n, y_square - y_sum**2 / n
+        flat = ~((x_spread > _FLAT * x_square) & (y_spread > _FLAT * y_square))
+        corr = product / np.sqrt(x_spread * y_spread)
+    corr[flat | (n < MIN_PAIRS)] = np.nan
     return np.clip(corr, -1.0, 1.0), n.astype(np.int32)
+
+
+def _in_own_units(returns: Floats) -> tuple[Floats, Floats]:
+    """Each row in units of its largest return, 0 where unknown, and 1.0 where known.
+
+    So neither tiny nor huge moves lose digits.
+    """
+    live = ~np.isnan(returns)
+    filled = np.where(live, returns, 0.0)
+    size = np.abs(filled).max(axis=1, initial=0.0, keepdims=True)
+    return filled / np.where(size > 0, size, 1.0), live.astype(np.float64)

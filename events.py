@@ -50,7 +50,7 @@ class _Track:
     seen_ts: float
     """When its value was last known."""
     counted_ts: float
-    """When the event's count last rose: it rises once per cooldown, and when the value is back."""
+    """When the event began, or had last lasted another cooldown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class StressDetector:
     """Decides what is stress: fixed thresholds, unusual for the symbol, once per cooldown.
 
     A value that comes back over its threshold within the cooldown of its last sighting is the same
-    event again; one that comes in the other direction waits until the last count is a cooldown ago.
+    event again; one that comes in the other direction waits until the event's own cooldown is over.
     ``thresholds`` are per asset class and kind; ``min_surprise`` is the least size of a move in
     the symbol's own standard deviations over the same horizon, where they are known (0 turns the
     rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Kinds do
@@ -158,18 +158,16 @@ class StressDetector:
         now = snapshot["now"]
         before = track.event
         event = replace(before, updated_ts=max(now, before.updated_ts))
-        if again or now - track.counted_ts >= self._cooldown_sec:
+        is_due = now - track.counted_ts >= self._cooldown_sec
+        if is_due:
+            # Not at every return: that would hold back the other direction for as long as it likes.
             track.counted_ts = now
+        if again or is_due:
             event = replace(event, count=event.count + 1)
-        if abs(reading.value) > abs(event.peak):
+        if reading.ratio > abs(event.peak) / event.threshold:
             peak = _begun(snapshot, reading, event.history)
             event = replace(
-                peak,
-                id=event.id,
-                ts=event.ts,
-                updated_ts=event.updated_ts,
-                count=event.count,
-                severity=max(peak.severity, event.severity, key=_SEVERITIES.index),
+                peak, id=event.id, ts=event.ts, updated_ts=event.updated_ts, count=event.count
             )
         track.event = event
         return event if (event.count, event.peak) != (before.count, before.peak) else None
@@ -200,7 +198,7 @@ class EventStore:
             self._events[event.id] = event
 
     def latest(self, n: int) -> list[Event]:
-        """The ``n`` events that began last, newest first."""
+        """The ``n`` newest events, the last to begin first."""
         with self._lock:
             events = list(self._events.values())
         return events[: -n - 1 : -1] if n > 0 else []
@@ -208,9 +206,6 @@ class EventStore:
     def __len__(self) -> int:
         with self._lock:
             return len(self._events)
-
-
-_SEVERITIES: Final[tuple[Severity, ...]] = ("watch", "alert", "extreme")
 
 
 def _move(

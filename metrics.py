@@ -19,6 +19,7 @@ __all__ = [
     "MIN_RETURNS",
     "MIN_SAMPLES",
     "REGIMES",
+    "ROUNDING",
     "SAMPLE_BARS",
     "VOL_BARS",
     "Floats",
@@ -58,8 +59,8 @@ REGIMES: Final[tuple[Regime, ...]] = ("unknown", "normal", "high_vol")
 
 _UNKNOWN, _NORMAL, _HIGH = range(3)
 
-# Below this a return is the rounding of a sum of prices, not a move: a flat market stays flat.
-_ROUNDING = 1e-12
+ROUNDING: Final = 1e-12
+"""Below this a return is the rounding of a sum of prices, not a move: a flat market stays flat."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -105,7 +106,7 @@ class Steps(NamedTuple):
         bars_apart = gap.ravel().take(end)
         begin = end - bars_apart
         change = logs.ravel().take(end) - logs.ravel().take(begin)
-        change[np.abs(change) < _ROUNDING] = 0.0
+        change[np.abs(change) < ROUNDING] = 0.0
         inverse = 1.0 / np.maximum(bar_n.ravel(), 1)
         overlap = (inverse.take(begin) + inverse.take(end)) / 6.0
         squared, span_sec = np.zeros((2, count, bars))
@@ -143,7 +144,7 @@ def slopes_per_min(logs: Floats) -> Floats:
     level = np.where(live, logs, 0.0)
     anchor = level.sum(axis=1) / np.maximum(count, 1)
     change = np.where(live, logs - anchor[:, None], 0.0)
-    change[np.abs(change) < _ROUNDING] = 0.0
+    change[np.abs(change) < ROUNDING] = 0.0
     slope = np.full(len(logs), np.nan)
     spread = np.einsum("ij,ij->i", offset, offset)
     np.divide(np.einsum("ij,ij->i", offset, change), spread, out=slope, where=enough)
@@ -165,7 +166,7 @@ def against_peers(ret_1m: Floats, asset: npt.NDArray[Any]) -> Floats:
 def judge_regimes(
     samples: Floats, before: npt.NDArray[np.int8]
 ) -> tuple[npt.NDArray[np.int8], Floats]:
-    """The regime of each symbol, and the median of its samples.
+    """The regime of each symbol, and the median of its samples where the regime is known.
 
     ``samples`` is [symbol, bar] with the newest last and NaN where unknown; ``before`` is the
     regime at the bar before. High from the 80th percentile and 1.2 medians on, back to normal
@@ -181,7 +182,7 @@ def judge_regimes(
     regime = np.where(high, _HIGH, _NORMAL).astype(np.int8)
     unknown = (count < MIN_SAMPLES) | np.isnan(newest)
     regime[unknown] = _UNKNOWN
-    median[count < MIN_SAMPLES] = np.nan
+    median[unknown] = np.nan
     return regime, median
 
 

@@ -41,6 +41,8 @@ __all__ = ["COLUMNS", "PulseStore", "to_snapshots"]
 _CUT_BARS = VOL_BARS + 30
 # An hour of 60 s correlation bars reaches up to a bar and an open bar behind the hour itself.
 _SPARE_BARS = 7
+# The year 10000: a later time is in another unit, and would empty every ring.
+_TIMES_END = 253_402_300_800.0
 _REGIME_NAMES = np.array(REGIMES, dtype=object)
 
 COLUMNS: Final = (
@@ -191,8 +193,8 @@ class PulseStore:
         same millisecond the later arrival wins; one older than the stored bars is left out.
 
         Raises:
-            ValueError: for a price that is not a positive finite number, or an unknown asset
-                class; the ticks before it are taken.
+            ValueError: for a price that is not a positive finite number, a time that is none, or
+                an unknown asset class; the ticks before it are taken.
         """
         bars = self._bars
         with self._lock:
@@ -200,8 +202,8 @@ class PulseStore:
             last_at, last_ts_at = self._newest
             row_of, given, head = self._rows.get, self._given, self._head
             for symbol, asset, ts, price in ticks:
-                if not 0.0 < price < math.inf:
-                    raise ValueError(f"price of {symbol} is {price}, expected a positive number")
+                if not (0.0 < price < math.inf and 0.0 <= ts < _TIMES_END):
+                    raise _bad_tick(symbol, ts, price)
                 row = row_of(symbol)
                 if row is None:
                     row = self._register(symbol, asset)
@@ -236,8 +238,8 @@ class PulseStore:
         Raises:
             ValueError: as ``update_many``.
         """
-        if not 0.0 < tick.price < math.inf:
-            raise ValueError(f"price of {tick.symbol} is {tick.price}, expected a positive number")
+        if not (0.0 < tick.price < math.inf and 0.0 <= tick.ts < _TIMES_END):
+            raise _bad_tick(tick.symbol, tick.ts, tick.price)
         with self._lock:
             row = self._rows.get(tick.symbol)
             if row is None:
@@ -250,6 +252,10 @@ class PulseStore:
     def advance(self, now: float) -> None:
         """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
         newest = int(now) // BAR_SEC - 1
+        if self._closed < 0:
+            # Nothing to sample before the first tick.
+            with self._lock:
+                self._closed = self._first_live_bar(newest) - 1
         oldest = max(self._closed + 1, newest - self._bars + 1)
         for bar in range(oldest, newest + 1):
             self._close(bar)
@@ -369,6 +375,12 @@ class PulseStore:
     def _stored(self, bar: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         return (bar >= 0) & (bar <= self._head) & (bar > self._head - self._bars)
 
+    def _first_live_bar(self, newest: int) -> int:
+        """The oldest stored bar with a tick; after ``newest`` where there is none before."""
+        ids = np.arange(max(0, self._head - self._bars + 1), self._head + 1)
+        live = self._rings.bar_n[: len(self._rows)].take(ids % self._bars, axis=1).any(axis=0)
+        return min(int(ids[live.argmax()]), newest + 1) if live.any() else newest + 1
+
     def _take_bars(
         self, first: int, end: int, rows: Sequence[int] | None = None
     ) -> tuple[Floats, Ints]:
@@ -456,6 +468,9 @@ class PulseStore:
             if bar > self._head:
                 self._roll(bar)
             bar_sum, bar_n = self._take_bars(bar - VOL_BARS + 1, bar + 1)
+            if not bar_n.any():
+                self._closed = bar  # a long gap: its places are empty already
+                return
             ids = np.arange(bar - SAMPLE_BARS + 1, bar + 1)
             samples = self._rings.vol[: len(bar_n)].take(ids % self._bars, axis=1)
             samples[:, ~self._stored(ids)] = np.nan
@@ -469,6 +484,12 @@ class PulseStore:
             self._rings.vol_median[: len(regime), place] = median
             self._rings.regime[: len(regime), place] = regime
             self._closed = bar
+
+
+def _bad_tick(symbol: str, ts: float, price: float) -> ValueError:
+    if not 0.0 < price < math.inf:
+        return ValueError(f"price of {symbol} is {price}, expected a positive number")
+    return ValueError(f"time of {symbol} is {ts}, expected seconds since the epoch")
 
 
 def _same_ms(ts: float, newest: float) -> bool:

@@ -27,6 +27,7 @@ from websockets.protocol import State
 from market import Market, Quote
 from tape import Tape
 from ticks import ASSETS, Asset
+from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT
 
 __all__ = ["Exchange"]
 
@@ -41,13 +42,6 @@ PATHS: Final[dict[str, Channel]] = {
     f"/ws/{channel}": channel for channels in CHANNELS.values() for channel in channels
 }
 ASSET_OF: Final[dict[Channel, Asset]] = {c: asset for asset in ASSETS for c in CHANNELS[asset]}
-
-DEMO_TOKEN: Final = "demo"  # noqa: S105 - the vendor's public key, no secret
-DEMO_SYMBOLS: Final[dict[Asset, frozenset[str]]] = {
-    "stocks": frozenset({"AAPL", "MSFT", "TSLA"}),
-    "forex": frozenset({"EURUSD"}),
-    "crypto": frozenset({"ETH-USD", "BTC-USD"}),
-}
 
 # The vendor spells the key "status" in refusals of a connection, "status_code" elsewhere.
 AUTHORIZED: Final = '{"status_code":200,"message":"Authorized"}'
@@ -112,7 +106,7 @@ class Exchange:
         self,
         source: Market | Tape,
         *,
-        symbol_limit: int = 50,
+        symbol_limit: int = SYMBOL_LIMIT,
         ghost_sec: float = 0.0,
         authorize_delay_sec: float = 0.0,
     ) -> None:
@@ -267,7 +261,7 @@ class Exchange:
         if action == "unsubscribe":
             self._unsubscribe(client, symbols)
             return None
-        if client.token == DEMO_TOKEN and not symbols <= DEMO_SYMBOLS[client.asset]:
+        if client.token == DEMO_KEY and not symbols <= set(DEMO_SYMBOLS[client.asset]):
             return DEMO_ONLY
         if self._used(client.token) + len(symbols - client.symbols) > self._symbol_limit:
             return OVER_LIMIT

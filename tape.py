@@ -29,6 +29,9 @@ reads as time of day."""
 EPOCH_MS: Final = 1e11
 """Milliseconds above this are a date (1973 or later), below it a time since the tape's start."""
 
+LATEST_MS: Final = 253_402_300_800_000 - TAPE_EPOCH * 1000
+"""The end of the year 9999, for either count: later is another unit."""
+
 TAPE_FEEDS: Final[dict[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
 TAPE_COLUMNS: Final = ("ms", "feed", "symbol", "price", "bid", "ask", "size")
 
@@ -108,6 +111,9 @@ def _times_of(rows: pd.DataFrame) -> Floats:
     ms = _numbers(rows, "ms")
     _refuse(~np.isfinite(ms), "ms is blank or endless, expected milliseconds")
     _refuse(np.diff(ms, prepend=ms[0]) < 0, "ms goes backwards, expected rows in time order")
+    _refuse(
+        (ms < 0) | (ms >= LATEST_MS), "ms is no time until the year 9999, expected milliseconds"
+    )
     return ms.round()
 
 
@@ -117,7 +123,16 @@ def _quotes_of(rows: pd.DataFrame) -> pd.DataFrame:
     _refuse(
         ~feed.isin(list(TAPE_FEEDS)).to_numpy(), f"unknown feed, expected {', '.join(TAPE_FEEDS)}"
     )
-    _refuse(rows["symbol"].isna().to_numpy(), "symbol is blank, expected a name")
+    symbol = rows["symbol"].astype(object)
+    _refuse(symbol.isna().to_numpy(), "symbol is blank, expected a name")
+    # The exchange's subscriptions are lists of names with commas between.
+    listed = symbol.astype(str)
+    _refuse(
+        (listed.str.contains(",") | (listed != listed.str.strip())).to_numpy(),
+        "symbol has a comma or outer blanks, expected a plain name",
+    )
+    first_feed = feed.groupby(symbol).transform("first")
+    _refuse((feed != first_feed).to_numpy(), "symbol is in two feeds, expected it in one")
     price, bid, ask, size = (_numbers(rows, name) for name in TAPE_COLUMNS[3:])
     quoted = (feed == "forex").to_numpy()
     price = np.where(quoted, ((bid + ask) / 2).round(10), price)
@@ -128,7 +143,7 @@ def _quotes_of(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "asset": feed.map(TAPE_FEEDS),
-            "symbol": rows["symbol"].astype(object),
+            "symbol": symbol,
             "price": price,
             "bid": np.where(np.isnan(bid), price, bid),
             "ask": np.where(np.isnan(ask), price, ask),

@@ -59,9 +59,9 @@ class Event:
     """Something unusual that one symbol did, in the numbers the detector compared.
 
     While it lasts the same event (same ``id``) is issued again with a higher ``count``, ``peak`` or
-    ``severity``. ``ts`` stays the instant it was first seen, ``updated_ts`` is the latest one and
-    ``severity`` the highest; everything else belongs to the instant of the peak. Returns and
-    volatilities are fractions (0.01 is 1 %), times are seconds since the epoch.
+    ``severity``. ``ts`` stays the instant it was first seen and ``updated_ts`` is the latest one;
+    everything else belongs to the instant of the peak. Returns and volatilities are fractions
+    (0.01 is 1 %), times are seconds since the epoch.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Event:
     updated_ts: float
     horizon_sec: int
     peak: float
-    """The move, signed, or the volatility, where it was furthest from zero so far."""
+    """The move, signed, or the volatility, where it was furthest beyond its threshold so far."""
     threshold: float
     """What ``abs(peak)`` had to reach, after every rule that applied."""
     severity: Severity
@@ -94,7 +94,7 @@ class Event:
         """What happened, in one sentence made of this event's own numbers."""
         if self.kind == "vol_spike":
             return (
-                f"{self.symbol} typically moves {self.peak * 100:.2f} % in 15 min now, "
+                f"{self.symbol} volatility is {self.peak * 100:.2f} % per 15 min, "
                 f"unusual for it from {self.threshold * 100:.2f} % on"
             )
         minutes = self.horizon_sec // 60
@@ -112,14 +112,14 @@ def price_text(price: float, asset: str) -> str:
     """A price with its instrument's decimals: 92,010.50, 153.21, 1.08675, 0.00001234.
 
     Steady in width for one instrument and never in scientific notation: stocks have cents, forex
-    pairs five decimals (three from twenty on, as yen pairs are quoted), crypto at least four
-    significant digits. Blank where the price is not known (NaN).
+    pairs five decimals (four from 20 and three from 100 on, as rupees and yen are quoted), crypto
+    at least four significant digits. Blank where the price is not known (NaN).
     """
     if price != price:
         return ""
     size = abs(price)
     if asset == "forex":
-        return f"{price:,.5f}" if size < 20 else f"{price:,.3f}"
+        return f"{price:,.{5 if size < 20 else 4 if size < 100 else 3}f}"
     if size >= 10 or (asset == "stocks" and size >= 1):
         return f"{price:,.2f}"
     decimals = 4

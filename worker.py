@@ -11,11 +11,13 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import math
 import sys
 import threading
 import time
 import traceback
 import types
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from itertools import groupby
@@ -32,8 +34,8 @@ from metrics import BAR_SEC
 from pulse_store import PulseStore, to_snapshots
 from settings import DEFAULT_WATCHLIST, Settings
 from simulator import Exchange
-from tape import Tape
-from ticks import ASSETS, Asset, Event, Tick
+from tape import TAPE_EPOCH, Tape
+from ticks import ASSETS, Asset, Tick
 from vendors import eodhd
 
 __all__ = ["BIN_SECS", "Worker", "shared", "stop_shared"]
@@ -103,8 +105,10 @@ class Worker:
         }
         self._lost = dict.fromkeys(ASSETS, 0)
         self._backfilled = False
-        self._past = range(0)
-        """Backfilled seconds whose events are still to be found."""
+        self._live_from = 0
+        """The second that follows the backfilled past."""
+        self._unsearched: deque[int] = deque()
+        """Seconds whose events are still to be found."""
         self._started_at: float | None = None
         self._pulse: tuple[float, pd.DataFrame] = (self._clock(), self._store.frame(0.0))
         self._faults: dict[str, dict[str, Any]] = {}
@@ -174,7 +178,11 @@ class Worker:
         return card
 
     def status(self) -> dict[str, Any]:
-        """What is true now: source, start, queue, every feed, and what crashed."""
+        """What is true now: source, start, queue, every feed, and what crashed.
+
+        ``dated`` is false for a tape that counts from its own start, whose times are no dates;
+        ``lost`` counts ticks of a replay that went down with a broken connection.
+        """
         now = self._clock()
         settings = self._settings
         return {
@@ -183,14 +191,27 @@ class Worker:
             "file": settings.replay_file.name if settings.replay_file else None,
             "speed": settings.speed if settings.replay_file else None,
             "replay_ended": self._has_ended,
-            "searching_past": bool(self._past),
+            "searching_past": self._is_searching_past(),
+            "dated": self._tape is None or self._tape.start != TAPE_EPOCH,
+            "lost": sum(self._lost.values()),
             "started_at": self._started_at,
             "uptime": None if self._started_at is None else time.time() - self._started_at,
             "now": now,
             "queued": len(self._queue),
-            "feeds": {asset: feed.status(now) for asset, feed in self._feeds.items()},
+            "feeds": {asset: self._feed_status(feed, now) for asset, feed in self._feeds.items()},
             "faults": {name: dict(fault) for name, fault in list(self._faults.items())},
         }
+
+    def _feed_status(self, feed: Feed, now: float) -> dict[str, Any]:
+        status = feed.status(now)
+        if self._has_ended and status["state"] in ("live", "silent"):
+            # The tape's clock stands still, so nothing would ever look old.
+            status |= {
+                "state": "closed market",
+                "reason": "the tape has ended",
+                "ticks_per_sec": 0.0,
+            }
+        return status
 
     # The thread.
 
@@ -244,15 +265,17 @@ class Worker:
             began = loop.time()
             try:
                 await run()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            except (Exception, asyncio.CancelledError) as error:  # whatever it is, the others go on
+                if _is_cancelled():
+                    raise
                 crashes = 1 if loop.time() - began > _RESTART_CAP_SEC else crashes + 1
                 wait_sec = min(_RESTART_CAP_SEC, 2.0**crashes / 2)
                 self._note_fault(name, error, wait_sec)
             else:
-                return
+                return  # an ended replay, or a feed without symbols
             await asyncio.sleep(wait_sec)
 
-    def _note_fault(self, name: str, error: Exception, wait_sec: float) -> None:
+    def _note_fault(self, name: str, error: BaseException, wait_sec: float) -> None:
         count = self._faults.get(name, {"count": 0})["count"] + 1
         self._faults[name] = {"count": count, "last": type(error).__name__, "at": time.time()}
         text = "".join(traceback.format_exception(error))
@@ -275,41 +298,50 @@ class Worker:
                 self._store.set_last(tick)
 
     async def _beat(self) -> None:
-        """Look at every second when it is over; those slept through are not looked at."""
-        await self._look_back()
-        done = int(self._clock()) - 1
+        """Show every second when it is over, and find the events of each in turn.
+
+        Those slept through are neither shown nor searched; the backfilled past is searched in what
+        time the present leaves.
+        """
+        shown = int(self._clock()) - 1
         while True:
             now = self._clock()
             second = int(now) - 1
-            if second != done:
-                self._look(second)
-                done = second
-            await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
+            if second != shown:
+                shown = second
+                self._show(second)
+                self._measure()
+                self._unsearched.append(second)
+            if self._unsearched:
+                self._search(self._unsearched.popleft())
+                await asyncio.sleep(0)  # the feeds go on meanwhile
+            else:
+                await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
 
-    async def _look_back(self) -> None:
-        """Find the events of the backfilled past, as they would have been found then."""
-        while self._past:
-            second = self._past[0]
-            for snapshot in self._store.snapshots(second + _SECOND_END):
-                self._record(self._detector.check(snapshot, history=True))
-            self._past = self._past[1:]
-            await asyncio.sleep(0)  # the feeds go on meanwhile
+    def _search(self, second: int) -> None:
+        """Find the events of a second, with the frame of then."""
+        now = second + _SECOND_END
+        shown_at, frame = self._pulse
+        snapshots = to_snapshots(frame, now) if shown_at == now else self._store.snapshots(now)
+        for snapshot in snapshots:
+            for event in self._detector.check(snapshot, history=second < self._live_from):
+                self._events.add(event)
 
-    def _look(self, second: int) -> None:
-        """Close what ended with ``second``, compute its frame, and find its events."""
-        now, frame = self._show(second)
-        for snapshot in to_snapshots(frame, now):
-            self._record(self._detector.check(snapshot))
-        measured_at = self._clock()
+    def _is_searching_past(self) -> bool:
+        unsearched = list(self._unsearched)[:1]
+        return bool(unsearched) and unsearched[0] < self._live_from
+
+    def _measure(self) -> None:
+        now = self._clock()
         for feed in self._feeds.values():
-            feed.measure(measured_at)
+            feed.measure(now)
 
-    def _show(self, second: int) -> tuple[float, pd.DataFrame]:
+    def _show(self, second: int) -> None:
+        """Close what ended with ``second``, and compute its frame."""
         self._store.advance(second + 1)
         now = second + _SECOND_END
         self._pulse = (now, self._store.frame(now))
         self.ready.set()
-        return self._pulse
 
     def _backfill(self, history: list[Tick]) -> None:
         """Take a past hour of ticks into the store and show its last second."""
@@ -320,12 +352,9 @@ class Worker:
             taken = list(ticks)
             self._store.update_many(taken)
             self._store.advance(taken[-1].ts)
-        self._past = range(first, last + 1)
+        self._unsearched.extend(range(first, last + 1))
+        self._live_from = last + 1
         self._show(last)
-
-    def _record(self, events: list[Event]) -> None:
-        for event in events:
-            self._events.add(event)
 
     async def _play(self, exchange: Exchange, tape: Tape) -> None:
         """Replay second by second: the clock goes on when everything sent has arrived.
@@ -343,7 +372,9 @@ class Worker:
             self._tape_now = second + 1.0
             exchange.publish(second + 1.0)
             await self._catch_up(exchange)
-            self._look(second)
+            self._show(second)
+            self._measure()
+            self._search(second)
         self._has_ended = True
 
     async def _catch_up(self, exchange: Exchange) -> None:
@@ -399,15 +430,22 @@ class Worker:
         return not self._has_ended
 
     def _own_timing(self) -> Timing:
-        # A slow replay stretches the tape's own silences.
-        stretch = 1.0 / min(1.0, self._settings.speed) if self._tape is not None else 1.0
-        return Timing(silence_sec={a: eodhd.SILENCE_SEC[a] * stretch for a in ASSETS})
+        if self._tape is None:
+            return Timing()
+        # A tape may be silent for as long as it was: only its end, or the socket's, is a fault.
+        return Timing(silence_sec=dict.fromkeys(ASSETS, math.inf))
 
     def _own_clock(self) -> Callable[[], float]:
         if self._tape is not None:
             return lambda: self._tape_now
         # A vendor stamps with the true time; the simulated market may not run backwards.
         return time.time if self._settings.source == "eodhd" else _Forward(time.time)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked the current task to end; else a cancellation is a fault of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class _Forward:

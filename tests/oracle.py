@@ -309,7 +309,7 @@ def judge(samples: list[float | None], before: str) -> Judgement:
     median = _quantile(known, 0.5) if len(known) >= 30 else None
     newest = samples[-1]
     if newest is None or median is None:
-        return Judgement("unknown", median, close_call=False)
+        return Judgement("unknown", None, close_call=False)
     p70, p80 = _quantile(known, 0.7), _quantile(known, 0.8)
     if newest == 0:
         return Judgement("normal", median, close_call=False)

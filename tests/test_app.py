@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def ticking(engine: Worker, seconds: int = 1200, until: int = NOW) -> None:
             tick = Tick(symbol, assets.get(symbol, "stocks"), second + 0.5, price * wave * jump)
             engine.store.update(tick)
         engine.store.advance(second + 1)
-    engine._look(until - 1)
+    engine._show(until - 1)
+    engine._search(until - 1)
 
 
 def texts(app: AppTest) -> str:
@@ -113,7 +115,7 @@ def test_stale_rows_say_so_and_sort_last(page: Callable[[], AppTest], engine: Wo
     ticking(engine, until=NOW - 120)
     for second in range(NOW - 120, NOW):
         engine.store.update(Tick("EURUSD", "forex", second + 0.5, 1.08))
-    engine._look(NOW - 1)
+    engine._show(NOW - 1)
     rows = table(page(), "Symbol")
     assert rows.iloc[0]["Symbol"] == "EURUSD"
     stale = rows.set_index("Symbol").loc["AAPL"]
@@ -163,15 +165,37 @@ def test_a_refused_key_is_told_with_what_to_do(
     reason = "the vendor refused the API key (status 403): check EODHD_API_KEY"
     status["feeds"]["crypto"] |= {"state": "refused", "reason": reason}
     monkeypatch.setattr(engine, "status", lambda: status)
-    row = table(page(), "Feed").set_index("Feed").loc["crypto"]
-    assert row["State"] == "refused"
-    assert row["Reason"] == reason
+    app = page()
+    assert table(app, "Feed").set_index("Feed").loc["crypto"]["State"] == "refused"
+    assert f"crypto: {reason}" in texts(app)
 
 
 def test_a_crashed_part_is_shown(page: Callable[[], AppTest], engine: Worker) -> None:
     """A restart is never silent."""
     engine._note_fault("heartbeat", RuntimeError("x"), 1.0)
     assert "heartbeat crashed 1 times, last by RuntimeError" in texts(page())
+
+
+def test_a_pulse_that_stands_still_is_told(
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ages come from the pulse's own instant, so its own age must be said."""
+    ticking(engine)
+    assert "stands still" not in texts(page())
+    status = engine.status() | {"now": NOW + 65.0}
+    monkeypatch.setattr(engine, "status", lambda: status)
+    assert "what is shown is 1 min 05 s old" in texts(page())
+
+
+def test_a_tape_without_dates_shows_its_own_time(
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elapsed time is nobody's time of day, whatever the viewer's zone."""
+    ticking(engine)
+    status = engine.status() | {"dated": False}
+    monkeypatch.setattr(engine, "status", lambda: status)
+    at = datetime.fromtimestamp(engine.pulse()[0], UTC).strftime("%H:%M:%S")
+    assert f"pulse of {at} tape time" in texts(page())
 
 
 def test_text_from_the_wire_is_text(
@@ -183,7 +207,7 @@ def test_text_from_the_wire_is_text(
     monkeypatch.setattr(engine, "status", lambda: status)
     app = page()
     assert "bold" not in "".join(element.value for element in app.markdown)
-    assert table(app, "Feed").set_index("Feed").loc["crypto"]["Reason"].startswith("**bold**")
+    assert "crypto: **bold** <b>x</b> :red[y]" in texts(app)
 
 
 def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

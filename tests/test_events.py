@@ -277,6 +277,13 @@ def test_a_flip_after_the_cooldown_is_an_event_at_once() -> None:
     assert begun(found) == [0.0, 90.0]
 
 
+def test_a_move_that_keeps_coming_back_does_not_mask_its_opposite() -> None:
+    """A small rise every 20 s holds a great fall back for one cooldown and no longer."""
+    found = moves([2.0 if second % 20 < 3 else -16.0 for second in range(120)])
+    assert begun(found)[:2] == [0.0, 30.0]
+    assert [event.severity for second, event in found if second == 30.0] == ["extreme"]
+
+
 def test_kinds_do_not_mask_one_another() -> None:
     """Three kinds at once are three events, and one more joins while another lasts."""
     every: dict[str, Any] = {"ret_1m": 0.01, "ret_5m": -0.01, "vol_15m": 0.01, "vol_median": 0.001}
@@ -361,7 +368,7 @@ def test_history_is_marked() -> None:
         (
             "crypto",
             {"vol_15m": 0.0123, "vol_median": 0.005},
-            "AAPL typically moves 1.23 % in 15 min now, unusual for it from 0.90 % on",
+            "AAPL volatility is 1.23 % per 15 min, unusual for it from 0.90 % on",
         ),
     ],
 )

@@ -20,11 +20,11 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"numpy", "ticks"},
     "pulse_store": {"numpy", "pandas", "metrics", "ticks"},
     "events": {"ticks"},
-    "correlation": {"numpy", "pandas"},
+    "correlation": {"numpy", "pandas", "metrics", "ticks"},
     "settings": {"ticks"},
     "market": {"numpy", "ticks"},
     "tape": {"numpy", "pandas", "market", "ticks"},
-    "simulator": {"websockets", "market", "tape", "ticks"},
+    "simulator": {"websockets", "market", "tape", "ticks", "vendors"},
     "feeds": {"websockets", "gate", "ticks", "vendors"},
     "worker": {
         "pandas",

@@ -809,3 +809,26 @@ def test_readers_in_threads_see_consistent_frames() -> None:
             reader.join(30)
     assert not any(reader.is_alive() for reader in readers)
     assert failures == []
+
+
+@pytest.mark.parametrize("ts", [math.nan, math.inf, -1.0, 1.8e12])
+def test_a_time_that_is_none_is_refused(ts: float) -> None:
+    """Milliseconds taken for seconds would empty every ring."""
+    store = PulseStore()
+    store.update(Tick("A", "stocks", 1_800_000_000.0, 5.0))
+    with pytest.raises(ValueError, match="time of A is"):
+        store.update(Tick("A", "stocks", ts, 6.0))
+    assert store.frame(1_800_000_000.0).loc["A", "last"] == 5.0
+
+
+def test_a_long_gap_closes_as_unknown() -> None:
+    """Two hours without a tick leave no sample, no regime and no volatility behind."""
+    store = PulseStore()
+    for second in range(1200):
+        store.update(Tick("A", "stocks", 1_800_000_000.0 + second, 100 + second % 7 / 10))
+        store.advance(1_800_000_000 + second + 1)
+    assert store.regime("A") == "normal"
+    later = 1_800_000_000 + 7200
+    store.advance(later)
+    assert store.regime("A") == "unknown"
+    assert store.frame(later)[["vol_15m", "vol_median"]].isna().all(axis=None)

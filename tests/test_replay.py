@@ -14,7 +14,8 @@ import worker
 from events import StressDetector
 from settings import Settings
 from tests.waiting import until
-from ticks import Event
+from ticks import ASSETS, Event
+from vendors import eodhd
 from worker import Worker
 
 GOLDEN = Path(__file__).parent / "golden" / "tape_events.txt"
@@ -103,11 +104,28 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
         status = engine.status()
         assert (status["source"], status["file"]) == ("replay", "two.csv")
         assert status["feeds"]["stocks"]["heard"] == ["SPY"]
+        assert status["feeds"]["stocks"]["state"] == "closed market"
+        assert status["feeds"]["stocks"]["ticks_per_sec"] == 0.0
         assert status["feeds"]["forex"]["state"] == "off"
         snapshot = engine.store.snapshot("SPY", engine.pulse()[0])
         assert snapshot is not None
         assert snapshot["last"] == 101.0
         assert snapshot["ret_1m"] is None
+    finally:
+        engine.stop()
+
+
+def test_a_silence_of_the_tape_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap longer than the watchdog's patience is replayed, not reconnected and half lost."""
+    monkeypatch.setattr(eodhd, "SILENCE_SEC", dict.fromkeys(ASSETS, 0.2))
+    tape = tmp_path / "gap.csv"
+    tape.write_text("ms,feed,symbol,price,bid,ask,size\n0,us,SPY,100,,,1\n3900,us,SPY,101,,,1\n")
+    engine = Worker(Settings(source="replay", replay_file=tape, speed=2.0))
+    engine.start()
+    try:
+        until(lambda: engine.status()["replay_ended"])
+        feed = engine.status()["feeds"]["stocks"]
+        assert (feed["ticks"], feed["reconnects"]) == (2, 0)
     finally:
         engine.stop()
 

@@ -76,6 +76,12 @@ def test_a_tape_with_dates_keeps_them(tmp_path: Path) -> None:
         ((HEADER, *ROWS, "2000,moon,SPY,1,,,1"), "row 6 of the tape: unknown feed"),
         ((HEADER, *ROWS, "2000,us,,1,,,1"), "row 6 of the tape: symbol is blank"),
         ((HEADER, *ROWS, "1014,us,SPY,1,,,1"), "row 6 of the tape: ms goes backwards"),
+        ((HEADER, '1,us,"A,B",1,,,1'), "row 2 of the tape: symbol has a comma"),
+        ((HEADER, "1,us, A,1,,,1"), "row 2 of the tape: symbol has a comma or outer blanks"),
+        ((HEADER, *ROWS, "2000,crypto,SPY,1,,,1"), "row 6 of the tape: symbol is in two feeds"),
+        ((HEADER, "1760000000000000000,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
+        ((HEADER, "1e300,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
+        ((HEADER, "-5,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
         ((HEADER, "1,us,SPY,1,,,1", "1,us,SPY,1,,,1,9,9"), "cannot be read as plain CSV text"),
     ],
 )
