@@ -32,38 +32,38 @@ NOT_KNOWN: Final = "–"
 
 # Of fixed width: a column sized by its first values, which may be blank, would cut later ones.
 PULSE_COLUMNS: Final = {
-    "Symbol": st.column_config.TextColumn(pinned=True, width=84),
+    "Symbol": st.column_config.TextColumn(pinned=True, width=78),
     "Last": st.column_config.TextColumn(
         alignment="right", width=84, help="Price of the newest tick"
     ),
     "Age": st.column_config.TextColumn(
-        alignment="right", width=84, help="Time since the newest tick"
+        alignment="right", width=80, help="Time since the newest tick"
     ),
-    "1m": st.column_config.NumberColumn(format="%+.3f %%", width=82, help="Return over one minute"),
+    "1m": st.column_config.NumberColumn(format="%+.3f %%", width=76, help="Return over one minute"),
     "5m": st.column_config.NumberColumn(
-        format="%+.3f %%", width=82, help="Return over five minutes"
+        format="%+.3f %%", width=76, help="Return over five minutes"
     ),
     "15m": st.column_config.NumberColumn(
-        format="%+.3f %%", width=82, help="Return over fifteen minutes"
+        format="%+.3f %%", width=76, help="Return over fifteen minutes"
     ),
     "Surprise": st.column_config.NumberColumn(
         format="%+.1f σ",
-        width=74,
+        width=64,
         help="The one-minute return in units of the symbol's own volatility a minute ago",
     ),
     "Vol 15m": st.column_config.NumberColumn(
         format="%.3f %%",
-        width=74,
+        width=70,
         help="The typical move over fifteen minutes (realised volatility)",
     ),
     "Trend/min": st.column_config.NumberColumn(
         format="%+.4f %%",
-        width=84,
+        width=78,
         help="Least-squares slope of the last fifteen minutes, per minute",
     ),
     "vs peers": st.column_config.NumberColumn(
         format="%+.3f %%",
-        width=82,
+        width=76,
         help="The one-minute return minus the median of the asset class",
     ),
     "Regime": st.column_config.TextColumn(
@@ -73,6 +73,10 @@ PULSE_COLUMNS: Final = {
 }
 FEED_COLUMNS: Final = {
     "Ticks/s": st.column_config.NumberColumn(format="%.1f"),
+}
+STRESS_COLUMNS: Final = {
+    "Time": st.column_config.TextColumn(width=72),
+    "What happened": st.column_config.TextColumn(width=345),
 }
 CORRELATION_COLUMNS: Final = {
     "r": st.column_config.NumberColumn(format="%+.2f", help="Pearson correlation of returns"),
@@ -198,9 +202,9 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
                 "1m": percents(shown["ret_1m"]),
                 "5m": percents(shown["ret_5m"]),
                 "15m": percents(shown["ret_15m"]),
-                "Surprise": shown["surprise"].to_numpy(),
+                "Surprise": shown["surprise"].round(1) + 0.0,
                 "Vol 15m": percents(shown["vol_15m"]),
-                "Trend/min": percents(shown["trend_15m"]),
+                "Trend/min": percents(shown["trend_15m"], 4),
                 "vs peers": percents(shown["vs_peers"]),
                 "Regime": shown["regime"].to_numpy(),
                 "Asset": shown["asset"].to_numpy(),
@@ -215,16 +219,18 @@ def draw_pulse(frame: pd.DataFrame, count: int) -> None:
     )
 
 
-def percents(fractions: pd.Series[float]) -> pd.Series[float]:
+def percents(fractions: pd.Series[float], decimals: int = 3) -> pd.Series[float]:
     """Fractions in percent, to the last digit shown: what rounds to zero has no sign."""
-    return (fractions * 100).round(4) + 0.0
+    return (fractions * 100).round(decimals) + 0.0
 
 
 def age_text(age: float) -> str:
     """An age, called stale where it is, or that there is no price at all."""
     if math.isnan(age):
         return "no data"
-    return f"stale {duration_text(age)}" if age > STALE_SEC else duration_text(age)
+    if age <= STALE_SEC:
+        return duration_text(age)
+    return f"stale {age / 60:.0f} min" if age < 5400 else f"stale {age / 3600:.0f} h"
 
 
 def draw_events(events: list[Event], clock: Clock, searching_past: bool) -> None:
@@ -239,15 +245,19 @@ def draw_events(events: list[Event], clock: Clock, searching_past: bool) -> None
     rows = [
         {
             "Time": clock.text(event.ts),
-            "Severity": event.severity,
             "What happened": event.text,
+            "Severity": event.severity,
             "Times": f"×{event.count}" if event.count > 1 else "",
             "Found": "in history" if event.history else "live",
         }
         for event in events
     ]
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="stress", alt="Stress events, newest first"
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config=STRESS_COLUMNS,
+        key="stress",
+        alt="Stress events, newest first",
     )
 
 
@@ -307,12 +317,12 @@ def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> Non
     draw_source(status, now, clock)
     draw_faults(status)
     draw_feeds(status["feeds"])
-    left, right = st.columns([5, 2])
+    left, right = st.columns([2, 1])
     with left:
         draw_pulse(frame, count)
     with right:
         draw_correlation(engine.correlation(base, bin_sec, assets))
-    draw_events(engine.events.latest(EVENTS_SHOWN), clock, status["searching_past"])
+        draw_events(engine.events.latest(EVENTS_SHOWN), clock, status["searching_past"])
 
 
 def symbols_asked(feeds: Iterable[Mapping[str, Any]]) -> list[str]:

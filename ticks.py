@@ -94,8 +94,8 @@ class Event:
         """What happened, in one sentence made of this event's own numbers."""
         if self.kind == "vol_spike":
             return (
-                f"{self.symbol} volatility is {self.peak * 100:.2f} % per 15 min, "
-                f"unusual for it from {self.threshold * 100:.2f} % on"
+                f"{self.symbol} volatility {self.peak * 100:.2f} % per 15 min, "
+                f"unusual from {self.threshold * 100:.2f} % on"
             )
         minutes = self.horizon_sec // 60
         verb = "rose" if self.peak > 0 else "fell"

@@ -368,7 +368,7 @@ def test_history_is_marked() -> None:
         (
             "crypto",
             {"vol_15m": 0.0123, "vol_median": 0.005},
-            "AAPL volatility is 1.23 % per 15 min, unusual for it from 0.90 % on",
+            "AAPL volatility 1.23 % per 15 min, unusual from 0.90 % on",
         ),
     ],
 )
