@@ -102,7 +102,9 @@ class TickGate:
         """The first reason against ``offer``, or nothing."""
         if not 0.0 < offer.price < math.inf:
             return "price"
-        if not math.isfinite(offer.ts) or offer.ts > now + MAX_LEAD_SEC:
+        if not 0.0 <= offer.ts < math.inf:
+            return "time"
+        if offer.ts > now + MAX_LEAD_SEC:
             return "future"
         if offer.flaw:
             return offer.flaw
