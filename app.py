@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -127,17 +127,16 @@ def source_text(status: Mapping[str, Any]) -> str:
     if status["source"] == "replay":
         ended = ", at its end" if status["replay_ended"] else ""
         return f"REPLAYED prices of {status['file']} at speed {status['speed']:g}{ended}"
-    return "Live prices from EODHD"
+    return "Prices from EODHD"
 
 
 def draw_source(status: Mapping[str, Any], now: float, clock: Clock) -> None:
     """Source, uptime and the instant everything below belongs to."""
     uptime = duration_text(status["uptime"])
     with st.container(horizontal=True, vertical_alignment="center"):
-        if status["source"] == "eodhd":
-            st.badge("LIVE", color="green")
-        else:
-            st.badge(status["source"].upper(), color="orange")
+        # Whether they are live is for the feeds to say.
+        color: Literal["green", "orange"] = "green" if status["source"] == "eodhd" else "orange"
+        st.badge(status["source"].upper(), color=color)
         st.text(f"{source_text(status)} · up {uptime} · pulse of {clock.text(now)} {clock.name}")
     behind = status["now"] - now
     if behind > STANDSTILL_SEC:
@@ -233,11 +232,15 @@ def age_text(age: float) -> str:
     return f"stale {age / 60:.0f} min" if age < 5400 else f"stale {age / 3600:.0f} h"
 
 
-def draw_events(events: list[Event], clock: Clock, searching_past: bool) -> None:
+def draw_events(
+    events: list[Event], clock: Clock, *, has_prices: bool, searching_past: bool
+) -> None:
     """The stress feed, newest first."""
     st.subheader("Stress")
     if searching_past:
         st.text("Still looking through the past hour.")
+    elif not has_prices:
+        st.text("No price to judge yet.")
     elif not events:
         st.text("Nothing unusual so far.")
     if not events:
@@ -322,7 +325,12 @@ def refresh(count: int, base: str, bin_sec: int, assets: tuple[str, ...]) -> Non
         draw_pulse(frame, count)
     with right:
         draw_correlation(engine.correlation(base, bin_sec, assets))
-        draw_events(engine.events.latest(EVENTS_SHOWN), clock, status["searching_past"])
+        draw_events(
+            engine.events.latest(EVENTS_SHOWN),
+            clock,
+            has_prices=bool(frame["last"].notna().any()),
+            searching_past=status["searching_past"],
+        )
 
 
 def symbols_asked(feeds: Iterable[Mapping[str, Any]]) -> list[str]:

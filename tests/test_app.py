@@ -78,7 +78,7 @@ def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -
     """Warming up is told in words, not in zeros."""
     app = page()
     assert "No tick yet" in texts(app)
-    assert "Nothing unusual so far" in texts(app)
+    assert "No price to judge yet" in texts(app)
     assert "Not enough shared data yet" in texts(app)
     assert set(table(app, "Feed")["State"]) == {"connecting"}
 
@@ -96,6 +96,13 @@ def test_the_pulse_shows_what_moves_most_first(page: Callable[[], AppTest], engi
     assert first["Last"] == f"{PRICES['AAPL'] * 1.01 * (1 + 0.0001 * (((NOW - 1) // 10) % 7)):.2f}"
     assert first["1m"] == pytest.approx(1.0, abs=0.1)
     assert first["Age"] == "0 s"
+
+
+def test_a_quiet_market_is_called_that(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Prices without an event are told apart from no prices."""
+    engine.store.update(Tick("AAPL", "stocks", NOW - 0.5, 230.0))
+    engine._show(NOW - 1)
+    assert "Nothing unusual so far" in texts(page())
 
 
 def test_a_symbol_without_a_price_has_no_numbers(
