@@ -293,11 +293,13 @@ def draw_correlation(card: Mapping[str, Any]) -> None:
 
 
 def draw_faults(status: Mapping[str, Any]) -> None:
-    """Parts that crashed and were started again, and ticks that were lost, where there are any."""
+    """Parts that crashed, which the worker starts again, and lost ticks, where there are any."""
     if status["lost"]:
         st.text(f"⚠ {status['lost']} ticks of the tape were lost with a broken connection")
     for name, fault in status["faults"].items():
-        st.text(f"⚠ {name} crashed {fault['count']} times, last by {fault['last']}; restarted")
+        st.text(
+            f"⚠ {name} crashed {fault['count']} times, last by {fault['last']}; it is started again"
+        )
 
 
 def running() -> worker.Worker:

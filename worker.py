@@ -328,8 +328,10 @@ class Worker:
                 self._events.add(event)
 
     def _is_searching_past(self) -> bool:
-        unsearched = list(self._unsearched)[:1]
-        return bool(unsearched) and unsearched[0] < self._live_from
+        try:
+            return self._unsearched[0] < self._live_from
+        except IndexError:  # not asked first: the loop may take the last one in between
+            return False
 
     def _measure(self) -> None:
         now = self._clock()
