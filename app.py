@@ -30,7 +30,7 @@ EVENTS_SHOWN: Final = 50
 
 NOT_KNOWN: Final = "–"
 
-# Of fixed width: a column sized by its first values, which may be blank, would cut later ones.
+# Of fixed width, here and below: a column sized by its first values would cut longer ones later.
 PULSE_COLUMNS: Final = {
     "Symbol": st.column_config.TextColumn(pinned=True, width=78),
     "Last": st.column_config.TextColumn(
@@ -72,7 +72,10 @@ PULSE_COLUMNS: Final = {
     "Asset": st.column_config.TextColumn(width=64),
 }
 FEED_COLUMNS: Final = {
+    "State": st.column_config.TextColumn(width=108),
     "Ticks/s": st.column_config.NumberColumn(format="%.1f"),
+    "Last tick": st.column_config.TextColumn(width=92),
+    "Refused": st.column_config.TextColumn(width=180),
 }
 STRESS_COLUMNS: Final = {
     "Time": st.column_config.TextColumn(width=72),
