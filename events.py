@@ -7,16 +7,18 @@ written by the worker and read by anybody.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import OrderedDict
+from bisect import bisect_right, insort
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from ticks import HORIZONS_SEC, Event, EventKind, Severity
+from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, Event, EventKind, Severity
 
-__all__ = ["THRESHOLDS", "EventStore", "StressDetector"]
+__all__ = ["REWIND_SEC", "THRESHOLDS", "EventStore", "StressDetector"]
 
 THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
     {
@@ -37,8 +39,14 @@ WARM_UP_SEC: Final = 600.0
 """A move of unknown surprise counts only where ticks reach this far back: a sparse symbol, not one
 that has just begun, or begun again after a long gap."""
 
+REWIND_SEC: Final = WINDOW_SEC + 60.0
+"""How far back the states of an event are kept: as far as the prices, and a minute."""
+
 ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
+
+_BEGAN = attrgetter("ts")
+_UPDATED = attrgetter("updated_ts")
 
 
 @dataclass(slots=True)
@@ -87,7 +95,7 @@ class StressDetector:
         *,
         min_surprise: float = 2.5,
         cooldown_sec: float = 30.0,
-        max_age_sec: float = 60.0,
+        max_age_sec: float = STALE_SEC,
     ) -> None:
         self._thresholds = thresholds
         self._min_surprise = min_surprise
@@ -173,39 +181,88 @@ class StressDetector:
         return event if (event.count, event.peak) != (before.count, before.peak) else None
 
 
-class EventStore:
-    """The newest ``max_events`` events, each in its latest state; thread-safe."""
+class _Held:
+    """One event: its newest state and those it had not long ago."""
 
-    def __init__(self, max_events: int = 500) -> None:
+    def __init__(self, event: Event) -> None:
+        self.ts = event.ts
+        self.states = [event]
+
+    def at(self, now: float) -> Event | None:
+        """Its newest state at ``now``, None where it had none or that is no longer kept."""
+        return next((state for state in reversed(self.states) if state.updated_ts <= now), None)
+
+    def forget(self, before: float) -> None:
+        """Let go of the states that were superseded before an instant."""
+        states = self.states
+        if len(states) > 1 and states[1].updated_ts <= before:
+            del states[: bisect_right(states, before, key=_UPDATED) - 1]
+
+
+class EventStore:
+    """The newest ``max_events`` events, in their latest states and those before; thread-safe.
+
+    A state that was superseded more than ``rewind_sec`` before the newest is let go, so that an
+    event may last for days.
+    """
+
+    def __init__(self, max_events: int = 500, *, rewind_sec: float = REWIND_SEC) -> None:
         if max_events < 1:
             raise ValueError(f"max_events is {max_events}, expected at least 1")
         self._max_events = max_events
-        # Guards the events.
+        self._rewind_sec = rewind_sec
+        # Guards everything below.
         self._lock = threading.Lock()
-        self._events: OrderedDict[str, Event] = OrderedDict()
+        self._held: dict[str, _Held] = {}
+        self._in_order: list[_Held] = []
+        self._newest_ts = -math.inf
 
     def add(self, event: Event) -> None:
         """Take a new event, or the newer state of one already held, which keeps its place.
 
-        The newer state of one that had to go is let go too.
+        Events are in order of their begin, whenever they are found. The newer state of one that
+        had to go is let go too.
         """
         with self._lock:
-            if event.id not in self._events and len(self._events) == self._max_events:
-                oldest = next(iter(self._events.values()))
-                if event.ts < oldest.ts:
-                    return
-                self._events.popitem(last=False)
-            self._events[event.id] = event
+            held = self._held.get(event.id)
+            if held is None:
+                if len(self._in_order) == self._max_events:
+                    if event.ts < self._in_order[0].ts:
+                        return
+                    del self._held[self._in_order.pop(0).states[0].id]
+                held = self._held[event.id] = _Held(event)
+                insort(self._in_order, held, key=_BEGAN)
+            else:
+                held.states.append(event)
+            self._newest_ts = max(self._newest_ts, event.updated_ts)
+            for each in self._in_order:
+                each.forget(self._newest_ts - self._rewind_sec)
 
-    def latest(self, n: int) -> list[Event]:
-        """The ``n`` newest events, the last to begin first."""
+    def latest(self, n: int, now: float | None = None, since: float | None = None) -> list[Event]:
+        """The ``n`` newest events, the last to begin first.
+
+        With ``now`` they are as they stood at that instant, no more than ``rewind_sec`` before the
+        newest; with ``since`` only those that began after it.
+        """
         with self._lock:
-            events = list(self._events.values())
+            first = 0 if since is None else bisect_right(self._in_order, since, key=_BEGAN)
+            if now is None:
+                events = [held.states[-1] for held in self._in_order[first:]]
+            else:
+                end = bisect_right(self._in_order, now, key=_BEGAN)
+                at_now = (held.at(now) for held in self._in_order[first:end])
+                events = [event for event in at_now if event is not None]
         return events[: -n - 1 : -1] if n > 0 else []
+
+    def count_since(self, ts: float) -> int:
+        """How many events began after ``ts``, without those found in the past."""
+        with self._lock:
+            first = bisect_right(self._in_order, ts, key=_BEGAN)
+            return sum(not held.states[-1].history for held in self._in_order[first:])
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._events)
+            return len(self._in_order)
 
 
 def _move(

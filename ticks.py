@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 __all__ = [
     "ASSETS",
     "HORIZONS_SEC",
+    "STALE_SEC",
     "WINDOW_SEC",
     "Asset",
     "Event",
@@ -35,6 +36,10 @@ HORIZONS_SEC: Final[dict[str, int]] = {"1m": 60, "5m": 300, "15m": 900}
 
 WINDOW_SEC: Final = 3600
 """How much history is stored, in seconds."""
+
+STALE_SEC: Final = 30
+"""A symbol whose newest tick is older than this many seconds is stale: it looks it, leads no list
+and raises no event."""
 
 
 class MarketPulseError(Exception):
@@ -105,6 +110,11 @@ class Event:
         if self.from_price is not None:
             before, after = (price_text(p, self.asset) for p in (self.from_price, self.to_price))
             parts.append(f"{before} → {after}")
+        # Peers are compared over one minute, whatever the event's own horizon.
+        if self.kind == "move_1m" and self.vs_peers is not None:
+            peers = self.peak - self.vs_peers
+            is_alone = peers * self.peak < self.peak**2 / 2
+            parts.append(f"{'alone: peers' if is_alone else 'with its peers:'} {_signed(peers)}")
         return ", ".join(parts)
 
 
@@ -127,3 +137,10 @@ def price_text(price: float, asset: str) -> str:
         size *= 10
         decimals += 1
     return f"{price:.{decimals}f}"
+
+
+def _signed(fraction: float) -> str:
+    """A fraction as a percentage with its sign, and without one where it rounds to zero."""
+    size = f"{abs(fraction) * 100:.2f}"
+    sign = "" if float(size) == 0 else "+" if fraction > 0 else "−"
+    return f"{sign}{size} %"

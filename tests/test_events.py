@@ -306,9 +306,9 @@ def test_symbols_do_not_mask_one_another() -> None:
 # Staleness, gaps, clocks, history.
 
 
-@pytest.mark.parametrize(("age", "events"), [(60.0, 1), (60.1, 0), (None, 0), (7200.0, 0)])
+@pytest.mark.parametrize(("age", "events"), [(30.0, 1), (30.1, 0), (None, 0), (7200.0, 0)])
 def test_a_stale_symbol_raises_nothing(age: float | None, events: int) -> None:
-    """A price more than a minute old makes no event."""
+    """A price more than thirty seconds old makes no event."""
     assert len(StressDetector().check(shot(0, ret_1m=0.01, age=age))) == events
 
 
@@ -376,6 +376,35 @@ def test_the_text_is_made_of_the_numbers(asset: str, known: dict[str, Any], text
     """One sentence: what, how far, over how long, how unusual, from which price to which."""
     (event,) = StressDetector().check(shot(0, asset, **known))
     assert event.text == text
+
+
+@pytest.mark.parametrize(
+    ("move", "peers", "end"),
+    [
+        (-0.0121, -0.0010, "alone: peers −0.10 %"),
+        (-0.0121, -0.0061, "with its peers: −0.61 %"),
+        (-0.0121, -0.0060, "alone: peers −0.60 %"),
+        (-0.0121, -0.0300, "with its peers: −3.00 %"),
+        (-0.0121, 0.0090, "alone: peers +0.90 %"),
+        (-0.0121, 0.00004, "alone: peers 0.00 %"),
+        (-0.0121, -0.00004, "alone: peers 0.00 %"),
+        (0.0121, 0.0090, "with its peers: +0.90 %"),
+        (0.0121, -0.0090, "alone: peers −0.90 %"),
+        (0.0121, 0.0, "alone: peers 0.00 %"),
+    ],
+)
+def test_the_text_tells_what_the_peers_did(move: float, peers: float, end: str) -> None:
+    """With them where they moved at least half as far the same way, else alone."""
+    (event,) = StressDetector().check(shot(0, ret_1m=move, vs_peers=move - peers))
+    verb = "rose" if move > 0 else "fell"
+    assert event.text == f"AAPL {verb} 1.21 % in 1 min, 100.00 → 101.00, {end}"
+
+
+def test_only_a_one_minute_move_is_compared_with_its_peers() -> None:
+    """Peers are compared over one minute, which says nothing about five or about volatility."""
+    known: dict[str, Any] = {"ret_5m": 0.02, "vol_15m": 0.02, "vol_median": 0.001}
+    for event in StressDetector().check(shot(0, vs_peers=0.01, **known)):
+        assert "peers" not in event.text
 
 
 # Through the store.
@@ -486,6 +515,87 @@ def test_a_newer_state_replaces_in_place() -> None:
     events.add(event_of(5))
     events.add(replace(first, count=7))
     assert [(event.ts - START, event.count) for event in events.latest(5)] == [(5, 1), (0, 7)]
+
+
+def test_events_found_late_are_listed_by_their_begin() -> None:
+    """The past is searched while the present goes on: what began first is last all the same."""
+    events = EventStore(3)
+    for number in (50, 10, 60, 20, 55):
+        events.add(event_of(number))
+    assert [event.ts - START for event in events.latest(9)] == [60, 55, 50]
+    events.add(event_of(40))
+    assert [event.ts - START for event in events.latest(9)] == [60, 55, 50]
+
+
+def lasting(number: int, *updates: int) -> list[Event]:
+    """An event that began ``number`` seconds after the start, and its states since."""
+    first = event_of(number)
+    return [
+        replace(first, count=count, updated_ts=START + second)
+        for count, second in enumerate((number, *updates), 1)
+    ]
+
+
+def counts_at(events: EventStore, second: float, **more: Any) -> list[tuple[float, int]]:
+    """Begin and count of every event as it stood."""
+    found = events.latest(99, now=START + second, **more)
+    return [(event.ts - START, event.count) for event in found]
+
+
+def test_events_are_told_as_they_stood() -> None:
+    """Rewound, those that had begun are there, each in its state of then."""
+    events = EventStore()
+    for event in (*lasting(10, 40, 70), *lasting(30, 60)):
+        events.add(event)
+    assert counts_at(events, 9.9) == []
+    assert counts_at(events, 10) == [(10, 1)]
+    assert counts_at(events, 39) == [(30, 1), (10, 1)]
+    assert counts_at(events, 40) == [(30, 1), (10, 2)]
+    assert counts_at(events, 65) == [(30, 2), (10, 2)]
+    assert counts_at(events, 9999) == [(30, 2), (10, 3)]
+    assert [event.ts - START for event in events.latest(1, now=START + 35)] == [30]
+    assert events.latest(0, now=START + 35) == []
+
+
+def test_what_began_since_can_be_asked_for() -> None:
+    """After an instant, not at it; as of now or as of then."""
+    events = EventStore()
+    for event in (*lasting(10, 40, 70), *lasting(30, 60), *lasting(50)):
+        events.add(event)
+    assert counts_at(events, 9999, since=START + 10) == [(50, 1), (30, 2)]
+    assert counts_at(events, 40, since=START + 10) == [(30, 1)]
+    assert [event.ts - START for event in events.latest(9, since=START + 30)] == [50]
+
+
+def test_new_events_are_counted() -> None:
+    """Those that began after an instant, updates and the found past left out."""
+    events = EventStore()
+    for event in (*lasting(10, 40, 70), *lasting(30), *lasting(50)):
+        events.add(event)
+    events.add(replace(event_of(60), history=True))
+    assert [events.count_since(START + second) for second in (0, 10, 30, 50)] == [3, 2, 1, 0]
+    assert EventStore().count_since(START) == 0
+
+
+def test_an_event_of_days_keeps_an_hour_of_states() -> None:
+    """Memory is bounded, and every second of the hour before the newest is told truly."""
+    events = EventStore(rewind_sec=3600)
+    days = 2 * 86400
+    for event in lasting(0, *range(30, days + 1, 30)):
+        events.add(event)
+    (held,) = events._in_order
+    assert len(held.states) == 121
+    for back in (0, 1, 29, 30, 1000, 3599, 3600):
+        assert counts_at(events, days - back) == [(0, (days - back) // 30 + 1)]
+
+
+def test_an_event_that_is_over_keeps_its_last_state() -> None:
+    """What it was before is let go when other events are an hour newer."""
+    events = EventStore(rewind_sec=3600)
+    for event in (*lasting(0, 30, 60), event_of(4000)):
+        events.add(event)
+    assert [len(held.states) for held in events._in_order] == [1, 1]
+    assert counts_at(events, 500) == [(0, 3)]
 
 
 def test_the_oldest_event_makes_room() -> None:
