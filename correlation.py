@@ -16,7 +16,15 @@ import pandas as pd
 from metrics import ROUNDING, Floats, Ints
 from ticks import WINDOW_SEC
 
-__all__ = ["BIN_SECS", "MIN_PAIRS", "corr_card", "corr_matrix", "interval", "moving_together"]
+__all__ = [
+    "BIN_SECS",
+    "MIN_PAIRS",
+    "auto_bin",
+    "corr_card",
+    "corr_matrix",
+    "interval",
+    "moving_together",
+]
 
 BIN_SECS: Final = (10, 20, 30, 60)
 """The lengths of correlation bars, in seconds."""
@@ -62,7 +70,9 @@ def corr_card(
 
     Looks back 15 minutes where the base is ``high_vol``, else 60. Each entry of ``top`` has the
     symbol, its Pearson ``corr``, the number ``n`` of shared returns and the 95 % interval ``low``
-    to ``high``; pairs with fewer than 12 shared returns or a flat series are left out.
+    to ``high``; pairs with fewer than 12 shared returns or a flat series are left out. ``needed``
+    is that number, and ``shared`` how many returns the base shares with the symbol it shares most
+    with.
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
@@ -92,6 +102,8 @@ def corr_card(
         "window_sec": window_sec,
         "bin_sec": bin_sec,
         "top": top,
+        "needed": MIN_PAIRS,
+        "shared": int(count[0, 1:].max(initial=0)),
     }
 
 
@@ -115,13 +127,29 @@ def corr_matrix(
     )
 
 
+def auto_bin(store: Store, symbols: Sequence[str], window_sec: int, now: float) -> int:
+    """The shortest of ``BIN_SECS`` in which most bars of ``symbols`` hold a tick.
+
+    Counted over all that ticked inside the window, each from its first live bar on; the longest
+    where even that leaves most bars empty, or nothing ticked.
+    """
+    for bin_sec in BIN_SECS:
+        live = store.bars(symbols, bin_sec, window_sec, now)[1] > 0
+        live = live[live.any(axis=1)]
+        began = np.logical_or.accumulate(live, axis=1)
+        if 2 * np.count_nonzero(live) > np.count_nonzero(began):
+            return bin_sec
+    return BIN_SECS[-1]
+
+
 def moving_together(
     store: Store, symbols: Sequence[str], bin_sec: int, now: float, n: int = TOP
 ) -> list[dict[str, Any]]:
     """The ``n`` pairs whose 15-minute correlation differs most from their 60-minute one.
 
     Only pairs whose two 95 % intervals do not overlap. Each entry has the pair ``a``, ``b``, and
-    ``corr``, ``n``, ``low``, ``high`` of either window with the suffix ``_15m`` or ``_60m``.
+    ``corr``, ``n``, ``low``, ``high`` of either window with the suffix ``_15m`` or ``_60m``;
+    ``started`` says whether the correlation has grown, in either direction, or gone.
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
@@ -139,7 +167,8 @@ def moving_together(
         now_15m = _described(recent, recent_n, i, j, "15m")
         now_60m = _described(hour, hour_n, i, j, "60m")
         if now_15m["low_15m"] > now_60m["high_60m"] or now_15m["high_15m"] < now_60m["low_60m"]:
-            found.append({"a": names[i], "b": names[j], **now_15m, **now_60m})
+            started = abs(now_15m["corr_15m"]) > abs(now_60m["corr_60m"])
+            found.append({"a": names[i], "b": names[j], **now_15m, **now_60m, "started": started})
     return found[:n]
 
 

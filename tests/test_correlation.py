@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlation import BIN_SECS, corr_card, corr_matrix, interval, moving_together
+from correlation import BIN_SECS, auto_bin, corr_card, corr_matrix, interval, moving_together
 from pulse_store import PulseStore
 from tests.oracle import Oracle
 from ticks import Tick
@@ -336,6 +336,65 @@ def test_other_bars_are_refused(bin_sec: int) -> None:
         moving_together(store, ["A", "B"], bin_sec, START)
 
 
+def test_the_card_says_how_much_is_shared() -> None:
+    """The most returns that the base shares with any other, and how many it takes."""
+    rng = np.random.default_rng(8)
+    base = walk(rng, 30)
+    rows: dict[str, Floats] = {"A": base, "B": walk(rng, 8), "C": walk(rng, 6), "D": walk(rng, 90)}
+    card = corr_card(Logs(rows), ["A", "B", "C"], "A", 10, START)
+    assert (card["top"], card["shared"], card["needed"]) == ([], 7, 12)
+    assert corr_card(Logs(rows), list("ABCD"), "A", 10, START)["shared"] == 29
+    for names, asked in ((["A"], "A"), ([], "A"), (["A", "B"], "NOBODY")):
+        assert corr_card(Logs(rows), names, asked, 10, START)["shared"] == 0
+
+
+# Bars by themselves.
+
+
+def ticking(every_sec: Mapping[str, float], begin: int = 0, end: int = 3600) -> PulseStore:
+    """A store of symbols that tick every so often."""
+    store = PulseStore()
+    for name, wait in every_sec.items():
+        count = int((end - begin) / wait)
+        store.update_many(
+            Tick(name, "stocks", START + begin + i * wait, 100.0) for i in range(count)
+        )
+    store.advance(START + end)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("every_sec", "bin_sec"),
+    [
+        ({"A": 1.0}, 10),
+        ({"A": 19.0}, 10),
+        ({"A": 20.0}, 20),
+        ({"A": 39.0}, 20),
+        ({"A": 41.0}, 30),
+        ({"A": 61.0}, 60),
+        ({"A": 700.0}, 60),
+        ({"A": 1.0, "B": 700.0}, 10),
+        ({"A": 1.0, "B": 700.0, "C": 700.0}, 60),
+        ({"A": 15.0, "B": 25.0, "C": 25.0}, 20),
+        ({}, 60),
+    ],
+)
+def test_bars_are_as_short_as_most_of_them_are_live(
+    every_sec: dict[str, float], bin_sec: int
+) -> None:
+    """More than half of all bars hold a tick; 60 s where no shorter ones do, or nothing ticks."""
+    store = ticking(every_sec)
+    assert auto_bin(store, [*every_sec, "NONE"], 3600, START + 3600) == bin_sec
+
+
+def test_bars_before_the_first_tick_count_for_nothing() -> None:
+    """A store of five minutes judges by these, and so does a symbol that joined."""
+    store = ticking({"A": 1.0}, begin=3300)
+    assert auto_bin(store, ["A"], 3600, START + 3600) == 10
+    assert auto_bin(store, ["A"], 3600, START + 3000) == 60
+    assert auto_bin(store, [], 3600, START + 3600) == 60
+
+
 # Moving together.
 
 
@@ -354,16 +413,29 @@ def test_a_pair_that_begins_to_move_together_is_found() -> None:
         limits = interval(found[f"corr_{window}"], found[f"n_{window}"])
         assert (found[f"low_{window}"], found[f"high_{window}"]) == limits
     assert found["low_15m"] > found["high_60m"]
+    assert found["started"] is True
 
 
 def test_a_pair_that_parts_is_found_too() -> None:
-    """Together for 45 minutes, against each other for 15."""
+    """Together for 45 minutes, each for itself for 15."""
+    rng = np.random.default_rng(10)
+    a = walk(rng)
+    b = mixed(rng, a, 0.95)
+    b[270:] = b[269] + walk(rng, 90)
+    (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
+    assert found["high_15m"] < found["low_60m"]
+    assert found["started"] is False
+
+
+def test_a_pair_that_turns_against_each_other_has_started() -> None:
+    """Together for 45 minutes, against each other for 15: bound as never before."""
     rng = np.random.default_rng(10)
     a = walk(rng)
     b = mixed(rng, a, 0.95)
     b[270:] = b[269] - (a[270:] - a[269]) + walk(rng, 90) * 0.2
     (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
     assert found["high_15m"] < found["low_60m"]
+    assert found["started"] is True
 
 
 def test_moving_together_is_sorted_and_bounded() -> None:
