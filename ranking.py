@@ -1,0 +1,305 @@
+"""Ranking: which state a row is in, and a calm order of rows.
+
+Called by the worker's thread once a second with one frame's columns; pages ask only the history,
+from any thread. Time is always an argument. Rows are the store's, by number: their count grows and
+none ever goes.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Mapping
+from heapq import heappop, heappush
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ticks import STALE_SEC, WINDOW_SEC
+
+__all__ = [
+    "HOLD_SEC",
+    "LIVE_SEC",
+    "MEAN_SEC",
+    "RANKS",
+    "SETTLE_SEC",
+    "CalmOrder",
+    "RankHistory",
+    "State",
+    "states",
+]
+
+State = Literal["live", "quiet", "stale", "closed", "no data"]
+
+LIVE_SEC: Final = 10
+"""A symbol whose newest tick is older than this many seconds is quiet."""
+
+RANKS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "surprise": "surprise",
+        "1m": "ret_1m",
+        "5m": "ret_5m",
+        "15m": "ret_15m",
+        "volatility": "vol_15m",
+    }
+)
+"""What rows can be ranked by, and the column of a frame whose size that is."""
+
+HOLD_SEC: Final = 20
+"""A row that was ahead of another for this long is above it, however small its lead."""
+
+SETTLE_SEC: Final = 2 * HOLD_SEC
+"""The longest that a row can stay ahead of another without being shown above it."""
+
+MEAN_SEC: Final = 5
+"""Sizes are compared as their means over this long: a cheap share whose price bounces between bid
+and ask moves by a whole standard deviation and back from one second to the next."""
+
+LEAD_SHARE: Final = 0.15
+"""A real lead is more than this share of the leader's own size..."""
+
+LEAD_OF_MEDIAN: Final = 0.25
+"""... and more than this share of the median size, so that rows near zero keep still as well."""
+
+DEPTH: Final = 256
+"""Places of an order that are remembered."""
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+
+
+def states(age: Floats, is_open: npt.NDArray[np.bool_]) -> list[State]:
+    """The state of each row from the age of its newest tick, in seconds, NaN where it has none.
+
+    A row of a closed market is closed whatever its age; a negative age, of a tick ahead of the
+    clock, is live.
+    """
+    found: list[State] = np.select(
+        [~is_open, np.isnan(age), age > STALE_SEC, age > LIVE_SEC],
+        ["closed", "no data", "stale", "quiet"],
+        "live",
+    ).tolist()
+    return found
+
+
+class _Seen(NamedTuple):
+    """What one update was given."""
+
+    second: int
+    sizes: Floats
+    """Of the leading rows; NaN elsewhere, so that whoever led nothing then was not ahead."""
+
+
+class CalmOrder:
+    """The order of rows by one size, in which a row overtakes only with a reason.
+
+    Sizes are compared as their means over the last ``MEAN_SEC``. Two rows change places only where
+    the lower one is larger, and only because
+
+    - its lead over a row above is real: more than ``LEAD_SHARE`` of its own size and more than
+      ``LEAD_OF_MEDIAN`` of the median size; it goes above that row at once;
+    - or it was ahead of its upper neighbour at every update of the last ``HOLD_SEC``, or of any row
+      above it: neighbours are compared at every update, all other pairs once in ``HOLD_SEC``;
+    - or one of them makes way for such a row: what lies between goes up with it where it is larger
+      than it, and lets it pass where it is smaller.
+
+    So a row that stays ahead of another is above it after ``SETTLE_SEC`` at the latest. One thread
+    calls it.
+    """
+
+    def __init__(self) -> None:
+        self._leading: Rows = np.empty(0, np.int32)
+        # The updates of the last HOLD_SEC, and the one before them.
+        self._seen: deque[_Seen] = deque()
+
+    def update(self, second: int, sizes: Floats, tiers: npt.NDArray[np.integer[Any]]) -> Rows:
+        """All rows, best first, at ``second``, which may leave gaps and may step back.
+
+        ``sizes`` are finite and not negative, NaN where unknown. Rows of tier 0 lead, those of
+        unknown size after the others; then come tiers 1, 2, ..., each in order of row number. A
+        change of tier takes effect at once; a row that comes to lead joins where its size belongs.
+        """
+        led = np.where(tiers == 0, sizes, np.nan)
+        leads = ~np.isnan(led)
+        elapsed = self._note(second, led)
+        mean = self._mean(second)
+        order = _joined(self._leading[leads[self._leading]], mean)
+        if self._seen[0].second <= second - HOLD_SEC:
+            order = self._let_the_steady_pass(order, mean[order], second, elapsed)
+        self._leading = _let_the_larger_pass(order, mean[order])
+        others = np.flatnonzero(~leads)
+        others = others[np.argsort(tiers[others], kind="stable")]
+        return np.concatenate((self._leading, others), dtype=np.int32, casting="same_kind")
+
+    def _note(self, second: int, led: Floats) -> int:
+        """Remember this update; returns the seconds since the one before, 0 where there is none."""
+        seen = self._seen
+        if seen and second < seen[-1].second:
+            seen.clear()  # a clock that stepped back: what was held is held anew
+        elapsed = second - seen[-1].second if seen else 0
+        if seen and elapsed == 0:
+            seen.pop()
+        if seen and len(led) > len(seen[-1].sizes):
+            self._seen = seen = deque(
+                _Seen(old.second, _lengthened(old.sizes, len(led))) for old in seen
+            )
+        seen.append(_Seen(second, led))
+        while len(seen) > 1 and seen[1].second <= second - HOLD_SEC:
+            seen.popleft()
+        return elapsed
+
+    def _mean(self, second: int) -> Floats:
+        """The mean size of each row over the last seconds in which it led; NaN: it does not now."""
+        lately = np.array([seen.sizes for seen in self._seen if seen.second > second - MEAN_SEC])
+        led = np.count_nonzero(~np.isnan(lately), axis=0)
+        mean: Floats = np.nansum(lately, axis=0) / np.maximum(led, 1)
+        mean[np.isnan(lately[-1])] = np.nan
+        return mean
+
+    def _let_the_steady_pass(self, order: Rows, mean: Floats, second: int, elapsed: int) -> Rows:
+        """Move up who was ahead for the whole hold of a row above, as far as was looked."""
+        lower, upper = self._steady(np.arange(1, len(order)), np.arange(len(order) - 1), order)
+        found = [(lower, upper)]
+        size = self._seen[-1].sizes[order]
+        for turn in range(second - min(elapsed, HOLD_SEC) + 1, second + 1):
+            due = np.flatnonzero(order % HOLD_SEC == turn % HOLD_SEC)
+            is_ahead = size[due, None] > size
+            is_ahead &= np.arange(len(order)) < due[:, None]
+            lower, upper = np.nonzero(is_ahead)
+            found.append(self._steady(due[lower], upper, order))
+        lower, upper = (np.concatenate(side) for side in zip(*found, strict=True))
+        return _moved_up(order, mean, lower, upper) if len(lower) else order
+
+    def _steady(self, lower: Places, upper: Places, order: Rows) -> tuple[Places, Places]:
+        """Of pairs of places, those whose lower row was larger at every update of the hold."""
+        for seen in self._seen:
+            size = seen.sizes[order]
+            still = size[lower] > size[upper]
+            lower, upper = lower[still], upper[still]
+        return lower, upper
+
+
+class _Shown(NamedTuple):
+    """An order from a second on."""
+
+    second: int
+    rows: int
+    """How many it had."""
+    first: bytes
+    """Its first ``DEPTH`` rows, as 32-bit integers."""
+
+
+class RankHistory:
+    """The orders shown in the last ``window_sec``, for a page that looks back; thread-safe.
+
+    Of each order the first 256 places are kept, so that memory has a bound: 4 MB a rank where
+    every second of an hour has another order.
+    """
+
+    def __init__(self, window_sec: int = WINDOW_SEC) -> None:
+        self._window_sec = window_sec
+        # Guards the orders.
+        self._lock = threading.Lock()
+        self._shown: dict[str, list[_Shown]] = {}
+
+    def add(self, second: int, rank: str, order: Rows) -> None:
+        """Remember ``order`` as what ``rank`` shows from ``second`` on.
+
+        A second that was passed before takes the place of all that followed it.
+        """
+        first = order[:DEPTH].astype(np.int32).tobytes()
+        with self._lock:
+            shown = self._shown.setdefault(rank, [])
+            del shown[bisect_left(shown, second, key=attrgetter("second")) :]
+            if not shown or (shown[-1].rows, shown[-1].first) != (len(order), first):
+                shown.append(_Shown(second, len(order), first))
+            begin = second - self._window_sec
+            # The one that was shown when the window begins stays.
+            del shown[: max(0, bisect_right(shown, begin, key=attrgetter("second")) - 1)]
+
+    def at(self, second: int, rank: str) -> Rows | None:
+        """The order that ``rank`` showed at ``second``, None where that is not known.
+
+        Whole where it had no more than 256 rows; else the rows behind those places follow in order
+        of row number.
+        """
+        with self._lock:
+            shown = self._shown.get(rank, [])
+            place = bisect_right(shown, second, key=attrgetter("second"))
+            if place == 0:
+                return None
+            _, count, held = shown[place - 1]
+        first: Rows = np.frombuffer(held, np.int32)
+        is_behind = np.ones(count, np.bool_)
+        is_behind[first] = False
+        return np.concatenate(
+            (first, np.flatnonzero(is_behind)), dtype=np.int32, casting="same_kind"
+        )
+
+
+def _lengthened(sizes: Floats, count: int) -> Floats:
+    return np.concatenate((sizes, np.full(count - len(sizes), np.nan)))
+
+
+def _joined(order: Rows, led: Floats) -> Rows:
+    """``order`` with the leading rows it lacks: each above the first row smaller than itself."""
+    is_new = ~np.isnan(led)
+    is_new[order] = False
+    new = np.flatnonzero(is_new).astype(np.int32)
+    if not len(new):
+        return order
+    new = new[np.argsort(-led[new], kind="stable")]
+    falling = np.minimum.accumulate(led[order])
+    return np.insert(order, np.searchsorted(-falling, -led[new], side="right"), new)
+
+
+def _moved_up(order: Rows, size: Floats, lower: Places, upper: Places) -> Rows:
+    """``order`` with the row of each place ``lower`` above that of its ``upper``.
+
+    Of the rows between, the larger ones stay above it; so nobody passes a larger row.
+    """
+    rank = np.arange(len(order))  # the place before of the row at each place now
+    place = rank.copy()  # the place now of the row at each place before
+    by_lower = np.argsort(lower, kind="stable")
+    movers, starts = np.unique(lower[by_lower], return_index=True)
+    # From the top down: when a row's turn comes, those above it are where they belong.
+    for mover, passed in zip(movers, np.split(upper[by_lower], starts[1:]), strict=True):
+        begin, end = place[passed].min(), place[mover] + 1
+        span = rank[begin:end]  # empty where it has passed them already
+        stays = size[span] >= size[mover]
+        rank[begin:end] = np.concatenate((span[stays], span[~stays]))
+        place[rank[begin:end]] = np.arange(begin, end)
+    return order[rank]
+
+
+def _let_the_larger_pass(order: Rows, size: Floats) -> Rows:
+    """``order`` changed as little as it takes for every real lead to be shown."""
+    if len(order) < 2:
+        return order
+    # Who is smaller than this is led.
+    reach = size - np.maximum(LEAD_SHARE * size, LEAD_OF_MEDIAN * float(np.median(size)))
+    if not (reach[1:] > np.minimum.accumulate(size)[:-1]).any():
+        return order
+    falling = np.argsort(-size, kind="stable")
+    limits, sizes = reach.tolist(), size.tolist()
+    places: list[int] = falling.tolist()
+    is_shown = bytearray(len(places))
+    free: list[int] = []  # places whose rows nobody left leads: the topmost goes first
+    rank: list[int] = []
+    added = 0
+    for largest in places:
+        if is_shown[largest]:
+            continue
+        while added < len(places) and sizes[places[added]] >= limits[largest]:
+            heappush(free, places[added])
+            added += 1
+        while not is_shown[largest]:
+            place = heappop(free)
+            is_shown[place] = True
+            rank.append(place)
+    return order[rank]

@@ -1,0 +1,521 @@
+"""States of rows, the calm order rule by rule and on the recorded hour, and the orders kept."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulse_store import COLUMNS, PulseStore
+from ranking import HOLD_SEC, MEAN_SEC, RANKS, SETTLE_SEC, CalmOrder, RankHistory, states
+from tape import Tape
+from ticks import STALE_SEC, Tick
+
+deterministic = settings(derandomize=True, deadline=None, max_examples=60)
+
+NAN: Final = math.nan
+
+
+def numbers(values: Iterable[float]) -> npt.NDArray[np.float64]:
+    """Values as an array of floats."""
+    return np.array(list(values), dtype=np.float64)
+
+
+def order_of(calm: CalmOrder, second: int, sizes: Iterable[float], *tiers: int) -> list[int]:
+    """One update, all of tier 0 but for the ``tiers`` given, as a list."""
+    values = numbers(sizes)
+    order: list[int] = calm.update(second, values, np.array(tiers or [0] * len(values))).tolist()
+    return order
+
+
+# States.
+
+
+@pytest.mark.parametrize(
+    ("age", "is_open", "state"),
+    [
+        (-1.5, True, "live"),
+        (0.0, True, "live"),
+        (10.0, True, "live"),
+        (10.1, True, "quiet"),
+        (30.0, True, "quiet"),
+        (30.1, True, "stale"),
+        (NAN, True, "no data"),
+        (0.0, False, "closed"),
+        (9e4, False, "closed"),
+        (NAN, False, "closed"),
+    ],
+)
+def test_the_state_follows_the_age(age: float, is_open: bool, state: str) -> None:
+    """Live for ten seconds, quiet for thirty, then stale; a closed market is closed."""
+    assert states(numbers([age]), np.array([is_open])) == [state]
+
+
+def test_every_row_has_its_own_state() -> None:
+    """One state per row, in their order, and none for no rows."""
+    ages = numbers([1.0, NAN, 20.0, 99.0])
+    found = states(ages, np.array([True, True, False, True]))
+    assert found == ["live", "no data", "closed", "stale"]
+    assert states(np.empty(0), np.empty(0, np.bool_)) == []
+
+
+def test_ranks_are_columns_of_a_frame() -> None:
+    """Whatever rows can be ranked by, a frame has it."""
+    assert set(RANKS.values()) <= set(COLUMNS)
+
+
+# The calm order, rule by rule.
+
+
+def test_the_first_order_is_plainly_sorted() -> None:
+    """Largest first, equal ones by row, unknown ones behind, then the other tiers by row."""
+    order = order_of(CalmOrder(), 100, [1.0, NAN, 3.0, 9.0, 3.0, NAN, 8.0], 0, 0, 0, 2, 0, 1, 1)
+    assert order == [2, 4, 0, 1, 5, 6, 3]
+
+
+def test_no_rows_have_an_order() -> None:
+    """Neither no rows, nor none that leads, is an error."""
+    calm = CalmOrder()
+    assert order_of(calm, 1, []) == []
+    assert order_of(calm, 2, [NAN, 1.0], 0, 1) == [0, 1]
+    assert order_of(calm, 3, [NAN, 1.0], 0, 0) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "order"),
+    [
+        (2.0, 2.4, [1, 0, 2, 3, 4]),  # 17 % of its own size, 40 % of the median
+        (2.0, 2.3, [0, 1, 2, 3, 4]),  # 13 %, 30 %
+        (0.20, 0.27, [2, 3, 4, 0, 1]),  # 26 %, 7 %
+        (0.20, 0.46, [2, 3, 4, 1, 0]),  # 57 %, 26 %
+    ],
+)
+def test_a_real_lead_counts_at_once(first: float, second: float, order: list[int]) -> None:
+    """More than 15 % of its own size and a quarter of the median, or nothing changes."""
+    calm = CalmOrder()
+    assert order_of(calm, 0, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
+    assert order_of(calm, MEAN_SEC, [first, second, 1.0, 1.0, 1.0]) == order
+
+
+@pytest.mark.parametrize(("size", "after_sec"), [(1.3, 5), (2.0, 2), (20.0, 1)])
+def test_a_leap_leads_within_seconds(size: float, after_sec: int) -> None:
+    """The further it leaps the sooner its mean leads; no leap waits for the hold."""
+    calm = CalmOrder()
+    shown = [order_of(calm, second, [1.0, 0.9 if second < 50 else size]) for second in range(60)]
+    assert shown.index([1, 0]) == 49 + after_sec
+
+
+def test_a_bounce_leads_nothing() -> None:
+    """One second far ahead and one second back, again and again, is as large as its mean."""
+    calm = CalmOrder()
+    shown = [order_of(calm, second, [2.0, second % 2 * 4.0]) for second in range(4, 300)]
+    assert all(order == shown[0] for order in shown)
+
+
+def test_a_small_lead_counts_when_it_lasts() -> None:
+    """A row a hair ahead of its neighbour passes it after twenty seconds, not before."""
+    calm = CalmOrder()
+    shown = [order_of(calm, second, [2.0, 1.9 if second == 0 else 2.1]) for second in range(40)]
+    assert shown.index([1, 0]) == 1 + HOLD_SEC
+    assert shown[1 + HOLD_SEC :] == [[1, 0]] * (39 - HOLD_SEC)
+
+
+def test_a_break_begins_the_hold_anew() -> None:
+    """One second behind and the twenty seconds begin again."""
+    calm = CalmOrder()
+    sizes = [1.9 if second in (0, 15) else 2.1 for second in range(60)]
+    shown = [order_of(calm, second, [2.0, size]) for second, size in enumerate(sizes)]
+    assert shown.index([1, 0]) == 16 + HOLD_SEC
+
+
+def test_a_row_that_takes_turns_stays() -> None:
+    """Two near each other that pass each other all the time do not move at all."""
+    calm = CalmOrder()
+    shown = [order_of(calm, second, [2.0, 2.0 + 0.2 * (-1) ** second]) for second in range(300)]
+    assert all(order == shown[0] for order in shown)
+
+
+def test_a_large_lead_passes_over_a_row_between() -> None:
+    """The row between, which nobody really leads, does not protect the one above it."""
+    for between, order in ((0.8, [2, 0, 1]), (1.05, [1, 2, 0]), (1.25, [1, 2, 0])):
+        calm = CalmOrder()
+        assert order_of(calm, 0, [1.3, 1.2, 1.1]) == [0, 1, 2]
+        assert order_of(calm, MEAN_SEC, [0.9, between, 1.22]) == order
+
+
+def test_a_small_lead_passes_over_a_row_that_swings() -> None:
+    """The neighbour between may swing above and below for ever."""
+    calm = CalmOrder()
+    shown = [
+        order_of(calm, second, [2.0, 1.9 + 0.25 * (second % 2), 2.1 if second else 1.8])
+        for second in range(80)
+    ]
+    assert all(order.index(2) < order.index(0) for order in shown[1 + SETTLE_SEC :])
+
+
+def test_a_tier_counts_at_once() -> None:
+    """A leader that goes stale leads no more, and comes back to where its size belongs."""
+    calm = CalmOrder()
+    sizes = [3.0, 2.9, 2.0, 1.0]
+    assert order_of(calm, 0, sizes) == [0, 1, 2, 3]
+    assert order_of(calm, 1, sizes, 1, 0, 0, 0) == [1, 2, 3, 0]
+    assert order_of(calm, 2, sizes, 1, 2, 0, 1) == [2, 0, 3, 1]
+    assert order_of(calm, 3, sizes) == [0, 1, 2, 3]
+
+
+def test_a_row_that_comes_to_lead_joins_where_its_size_belongs() -> None:
+    """Whether it was unknown, stale or not there at all: above the first that is smaller."""
+    calm = CalmOrder()
+    assert order_of(calm, 0, [3.0, 2.0, 1.0]) == [0, 1, 2]
+    assert order_of(calm, 1, [3.0, 2.0, 1.0, 2.01, NAN]) == [0, 3, 1, 2, 4]
+    assert order_of(calm, 2, [3.0, 2.0, 1.0, 2.01, 3.01]) == [4, 0, 3, 1, 2]
+
+
+def test_a_row_that_was_not_there_has_not_held() -> None:
+    """Rows that join are compared over the twenty seconds they have been there."""
+    calm = CalmOrder()
+    shown = []
+    for second in range(60):
+        row = [2.0] if second < 30 else [2.0, 1.95 if second == 30 else 2.05]
+        shown.append(order_of(calm, second, row))
+    assert shown.index([1, 0]) == 31 + HOLD_SEC
+
+
+@pytest.mark.parametrize("second", [-9, 0, 49, 50, 51, 5000])
+def test_any_second_may_follow(second: int) -> None:
+    """Backwards, twice the same or after a gap: an order comes, and a small lead waits again."""
+    calm = CalmOrder()
+    order_of(calm, 49, [2.0, 1.9])
+    order_of(calm, 50, [2.0, 2.1])
+    gap = second - 50 >= HOLD_SEC
+    assert order_of(calm, second, [2.0, 2.1]) == ([1, 0] if gap else [0, 1])
+    assert order_of(calm, second + HOLD_SEC, [2.0, 2.1]) == [1, 0]
+
+
+# The calm order, whatever comes.
+
+
+class Row(NamedTuple):
+    """How one row behaves: its level, how far it swings, and where it begins and is unknown."""
+
+    level: float
+    swing: float
+    begins: int
+    unknown: float
+    stale: float
+
+
+rows = st.lists(
+    st.builds(
+        Row,
+        level=st.sampled_from([0.0, 0.5, 1.0, 1.02, 1.1, 1.3, 4.0]),
+        swing=st.sampled_from([0.0, 0.01, 0.1, 0.5, 2.0]),
+        begins=st.sampled_from([0, 0, 0, 17, 60]),
+        unknown=st.sampled_from([0.0, 0.0, 0.02, 0.5]),
+        stale=st.sampled_from([0.0, 0.0, 0.02, 0.5]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+Floats = npt.NDArray[np.float64]
+Step = tuple[int, Floats, npt.NDArray[np.int64]]
+
+
+def walk(rules: Sequence[Row], seed: int, gaps: Sequence[int]) -> list[Step]:
+    """Updates as the rows' rules make them; later rows never begin before earlier ones."""
+    rng = np.random.default_rng(seed)
+    began = np.maximum.accumulate([0, *(row.begins for row in rules[1:])])
+    level, swing, unknown, stale = (
+        numbers(getattr(row, name) for row in rules) for name in Row._fields if name != "begins"
+    )
+    second, steps = 1000, []
+    for turn in range(140):
+        second += gaps[turn % len(gaps)]
+        count = int((began <= turn).sum())
+        sizes = np.abs(level + swing * rng.normal(size=len(rules)))
+        sizes[rng.random(len(rules)) < unknown] = np.nan
+        tiers = (rng.random(len(rules)) < stale) * rng.integers(1, 3, len(rules))
+        steps.append((second, sizes[:count], tiers[:count]))
+    return steps
+
+
+class Means:
+    """The mean size of every row over the last five seconds in which it led, naively."""
+
+    def __init__(self) -> None:
+        self.updates: list[tuple[int, list[float]]] = []
+
+    def update(self, step: Step) -> Floats:
+        """The means at this update; NaN for a row that does not lead now."""
+        second, sizes, tiers = step
+        if self.updates and second < self.updates[-1][0]:
+            self.updates.clear()
+        if self.updates and second == self.updates[-1][0]:
+            self.updates.pop()
+        self.updates.append((second, np.where(tiers == 0, sizes, NAN).tolist()))
+        return numbers(self.mean(row) for row in range(len(sizes)))
+
+    def mean(self, row: int) -> float:
+        """That of one row."""
+        second, now = self.updates[-1]
+        known = [
+            sizes[row]
+            for at, sizes in self.updates
+            if at > second - MEAN_SEC and row < len(sizes) and sizes[row] == sizes[row]
+        ]
+        return sum(known) / len(known) if now[row] == now[row] else NAN
+
+
+def is_real(lead: float, over: float, median: float) -> bool:
+    """Whether a lead counts at once, with a hair's breadth left to rounding."""
+    return lead - over > max(0.15 * lead, 0.25 * median) + 1e-12
+
+
+gap_lists = st.lists(st.sampled_from([1, 1, 1, 2, 7, 25]), min_size=1, max_size=5)
+
+
+@given(rows, st.integers(0, 99), st.lists(st.sampled_from([1, 1, 0, 2, 30, -5]), min_size=1))
+@deterministic
+def test_it_is_always_an_order_by_tiers(rules: list[Row], seed: int, gaps: list[int]) -> None:
+    """Every row once; tiers, then unknown ones, never mixed; no real lead left below."""
+    calm, means = CalmOrder(), Means()
+    for second, sizes, tiers in walk(rules, seed, gaps):
+        order = calm.update(second, sizes, tiers)
+        mean = means.update((second, sizes, tiers))
+        assert order.dtype == np.int32
+        assert sorted(order.tolist()) == list(range(len(sizes)))
+        group = np.where(tiers == 0, np.where(np.isnan(sizes), 0.5, 0.0), tiers)[order]
+        assert (np.diff(group) >= 0).all()
+        behind = order[group > 0]
+        assert behind.tolist() == sorted(behind, key=lambda row: (group_of(tiers, row), row))
+        led = mean[order[group == 0]]
+        for upper, lower in combinations(led.tolist(), 2):
+            assert not is_real(lower, upper, float(np.median(led)))
+
+
+def group_of(tiers: npt.NDArray[np.int64], row: int) -> int:
+    """The tier of a row."""
+    return int(tiers[row])
+
+
+@given(rows, st.integers(0, 99), gap_lists)
+@deterministic
+def test_nobody_passes_a_larger_row(rules: list[Row], seed: int, gaps: list[int]) -> None:
+    """Of two rows that lead before and after, the one that moves up is the larger one."""
+    calm, means = CalmOrder(), Means()
+    before: list[int] = []
+    for second, sizes, tiers in walk(rules, seed, gaps):
+        order = calm.update(second, sizes, tiers)
+        mean = means.update((second, sizes, tiers))
+        led = [row for row in order.tolist() if mean[row] == mean[row]]
+        place = {row: i for i, row in enumerate(before)}
+        for upper, lower in combinations([row for row in led if row in place], 2):
+            if place[upper] > place[lower]:
+                assert mean[upper] > mean[lower]
+        before = led
+
+
+@given(rows, st.integers(0, 99), gap_lists)
+@deterministic
+def test_who_stays_ahead_is_above(rules: list[Row], seed: int, gaps: list[int]) -> None:
+    """However small the lead, and whatever lies between: after SETTLE_SEC at the latest."""
+    calm = CalmOrder()
+    ahead_from: dict[tuple[int, int], int] = {}
+    for second, sizes, tiers in walk(rules, seed, gaps):
+        order = calm.update(second, sizes, tiers).tolist()
+        led = np.where(tiers == 0, sizes, np.nan)
+        pairs = {(a, b) for a in order for b in order if led[a] > led[b]}
+        ahead_from = {pair: ahead_from.get(pair, second) for pair in pairs}
+        place = {row: i for i, row in enumerate(order)}
+        for (ahead, behind), since in ahead_from.items():
+            if second - since >= SETTLE_SEC:
+                assert place[ahead] < place[behind]
+
+
+@given(rows, st.integers(0, 99), gap_lists)
+@deterministic
+def test_what_does_not_change_settles(rules: list[Row], seed: int, gaps: list[int]) -> None:
+    """The same again and again is sorted plainly in the end, and moves no more."""
+    calm = CalmOrder()
+    for second, sizes, tiers in walk(rules, seed, gaps)[-60:]:
+        calm.update(second, sizes, tiers)
+    shown = [
+        calm.update(second + after, sizes, tiers).tolist() for after in range(1, SETTLE_SEC + 40)
+    ]
+    assert all(order == shown[SETTLE_SEC] for order in shown[SETTLE_SEC:])
+    led = [sizes[row] for row in shown[-1] if tiers[row] == 0 and sizes[row] == sizes[row]]
+    assert led == sorted(led, reverse=True)
+
+
+def test_thousands_of_rows_are_ordered() -> None:
+    """Five thousand rows that swing: an order every second, no real lead left below."""
+    rng = np.random.default_rng(3)
+    level = np.abs(rng.normal(size=5000))
+    calm, seen = CalmOrder(), []
+    for second in range(30):
+        seen.append(np.abs(level + rng.normal(size=5000) * 0.1))
+        order = calm.update(second, seen[-1], np.zeros(5000, np.int64))
+    assert (np.sort(order) == np.arange(5000)).all()
+    led = np.mean(seen[-MEAN_SEC:], axis=0)[order]
+    reach = led - np.maximum(0.15 * led, 0.25 * np.median(led))
+    assert not (reach[1:] > np.minimum.accumulate(led)[:-1] + 1e-9).any()
+
+
+# On the recorded hour.
+
+
+def flips(orders: Sequence[Sequence[int]]) -> int:
+    """How many pairs of rows changed places from one order to the next."""
+    count = 0
+    for before, after in pairwise(orders):
+        place = {row: i for i, row in enumerate(after)}
+        count += sum(place[a] > place[b] for a, b in combinations(before, 2) if b in place)
+    return count
+
+
+def test_the_recorded_hour_is_calm(tape_path: Path) -> None:
+    """By surprise, seen every other second, fewer than half as many pairs swap as plainly."""
+    tape, store, calm = Tape.load(tape_path), PulseStore(), CalmOrder()
+    names: list[str] = []
+    for asset, symbols in tape.symbols.items():
+        store.watch(asset, symbols)
+        names += symbols
+    plain, shown = [], []
+    for second in range(int(tape.start), int(tape.end) + 1):
+        store.update_many(Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.until(second + 1.0))
+        store.advance(second + 1)
+        frame = store.frame(second + 0.999)
+        sizes = frame[RANKS["surprise"]].abs().to_numpy()
+        tiers = (~(frame["age"].to_numpy() <= STALE_SEC)).astype(np.int64)
+        order = calm.update(second, sizes, tiers)
+        if second % 2 == 0:
+            shown.append(order.tolist())
+            plain.append(order_of(CalmOrder(), second, sizes, *tiers.tolist()))
+    minutes = len(shown) / 30
+    figures = {"plain": flips(plain) / minutes, "calm": flips(shown) / minutes}
+    assert figures["plain"] > 1, figures
+    assert figures["calm"] <= figures["plain"] / 2, figures
+
+
+# What was shown.
+
+
+def rank_order(*order: int) -> npt.NDArray[np.int32]:
+    """An order as ``CalmOrder`` gives it."""
+    return np.array(order, np.int32)
+
+
+def answer(history: RankHistory, second: int, rank: str = "1m") -> list[int] | None:
+    """The order at a second, as a list."""
+    order = history.at(second, rank)
+    return None if order is None else order.tolist()
+
+
+def test_the_order_of_a_second_is_the_newest_before_it() -> None:
+    """What changed is kept from its second on, for each rank apart."""
+    history = RankHistory()
+    history.add(100, "1m", rank_order(0, 1))
+    history.add(101, "1m", rank_order(0, 1))
+    history.add(105, "1m", rank_order(1, 0))
+    history.add(106, "5m", rank_order(1, 0, 2))
+    assert [answer(history, second) for second in (99, 100, 104, 105, 9999)] == [
+        None,
+        [0, 1],
+        [0, 1],
+        [1, 0],
+        [1, 0],
+    ]
+    assert answer(history, 105, "5m") is None
+    assert answer(history, 106, "5m") == [1, 0, 2]
+    assert answer(history, 106, "none") is None
+
+
+def test_an_order_that_grows_is_another() -> None:
+    """A row more at the end is a change, also behind the places that are kept."""
+    history = RankHistory()
+    for second, count in enumerate((1, 2, 400, 401)):
+        history.add(second, "1m", np.arange(count, dtype=np.int32))
+    assert [len(answer(history, second) or []) for second in range(4)] == [1, 2, 400, 401]
+
+
+def test_the_first_places_of_many_rows_are_kept() -> None:
+    """256 places as they were, and every other row behind them by number."""
+    history = RankHistory()
+    order = np.arange(1000, dtype=np.int32)[::-1]
+    history.add(1, "1m", order)
+    assert answer(history, 1) == [*order[:256].tolist(), *range(744)]
+
+
+def test_the_window_bounds_what_is_kept() -> None:
+    """Orders of an hour ago are known, older ones are gone, and one that stood still is not."""
+    history = RankHistory(3600)
+    for second in range(10_000):
+        history.add(second, "1m", rank_order(*np.roll([0, 1, 2], second)))
+        history.add(second, "5m", rank_order(0, 1))
+    assert len(history._shown["1m"]) == 3601
+    assert answer(history, 9999 - 3600) == np.roll([0, 1, 2], 9999 - 3600).tolist()
+    assert answer(history, 9998 - 3600) is None
+    assert answer(history, 9998 - 3600, "5m") == [0, 1]
+
+
+def test_a_second_that_comes_again_is_told_anew() -> None:
+    """A clock that stepped back replaces what it had shown after that."""
+    history = RankHistory()
+    for second in range(100, 110):
+        history.add(second, "1m", rank_order(*np.roll([0, 1, 2], second)))
+    history.add(105, "1m", rank_order(2, 1, 0))
+    assert answer(history, 104) == np.roll([0, 1, 2], 104).tolist()
+    assert [answer(history, second) for second in (105, 108, 200)] == [[2, 1, 0]] * 3
+
+
+def test_what_is_given_stays_what_it_was() -> None:
+    """Neither the writer's array nor a reader's can change what is kept."""
+    history = RankHistory()
+    order = rank_order(0, 1)
+    history.add(1, "1m", order)
+    order[:] = 7
+    found = history.at(1, "1m")
+    assert found is not None
+    found[:] = 9
+    assert answer(history, 1) == [0, 1]
+
+
+def test_orders_are_read_while_they_are_written() -> None:
+    """Readers in other threads get whole orders throughout."""
+    history, written = RankHistory(50), threading.Event()
+    failures: list[Any] = []
+
+    def read() -> None:
+        try:
+            while True:
+                final = written.is_set()
+                for second in (0, 1000, 2990, 3100):
+                    order = answer(history, second)
+                    assert order is None or sorted(order) == list(range(20))
+                if final:
+                    return
+        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for second in range(3000):
+            history.add(second, "1m", rank_order(*np.roll(range(20), second)))
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join(30)
+    assert not any(reader.is_alive() for reader in readers)
+    assert failures == []
