@@ -11,10 +11,13 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from correlation import corr_card
 from metrics import judge_regimes
 from pulse_store import COLUMNS, PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
@@ -264,6 +267,60 @@ def test_correlation_bars_ahead_of_the_last_tick_hold_only_their_own_ticks() -> 
     store.update_many(ticks)
     oracle.update_many(ticks)
     assert_bars_like_oracle(store, oracle, 60, 3600, START + 3780.0)
+
+
+class Told(NamedTuple):
+    """What a store answered about one instant."""
+
+    now: float
+    frame: pd.DataFrame
+    regimes: list[str]
+    bars: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]
+    card: dict[str, Any]
+
+
+def told(store: PulseStore, now: float) -> Told:
+    """Everything a page asks of a store."""
+    names = store.symbols
+    return Told(
+        now,
+        store.frame(now),
+        [store.regime(name, now) for name in names],
+        store.bars(names, 20, 3600, now),
+        corr_card(store, names, names[0], 30, now),
+    )
+
+
+def test_two_hours_stored_tell_any_second_of_the_last_as_it_was() -> None:
+    """An hour later, frame, regimes, bars and card are to the last digit what they were."""
+    rng = random.Random(17)
+    store = PulseStore(window_sec=7200)
+    # Stamped in eighths of a second: a ring's milliseconds hold them exactly.
+    waits = dict(zip(SYMBOLS, (1, 1, 2, 4, 9, 25, 70, 0.5), strict=True))
+    due = dict.fromkeys(SYMBOLS, float(START))
+    price = {name: first for name, (_, first) in SYMBOLS.items()}
+    for name, (asset, _) in SYMBOLS.items():
+        store.watch(asset, [name])
+    then = []
+    for second in range(START, START + 3 * 3600):
+        wild = 3.0 if second % 1700 < 300 else 1.0
+        for name, (asset, _) in SYMBOLS.items():
+            while due[name] < second + 1:
+                price[name] *= 1.0 + rng.gauss(0.0, 1e-4) * wild
+                store.update(Tick(name, asset, due[name], price[name]))
+                due[name] += max(1, round(rng.expovariate(1.0 / waits[name]) * 8)) / 8
+        store.advance(second + 1)
+        if second >= START + 2 * 3600 and second % 97 == 0:
+            then.append(told(store, second + 0.999))
+    assert {regime for before in then for regime in before.regimes} >= {"normal", "high_vol"}
+    assert {before.card["window_sec"] for before in then} == {900, 3600}
+    assert then[0].now <= START + 2 * 3600 + 97
+    for before in then:
+        now = told(store, before.now)
+        pd.testing.assert_frame_equal(now.frame, before.frame, check_exact=True)
+        assert (now.regimes, now.card) == (before.regimes, before.card)
+        for actual, wanted in zip(now.bars, before.bars, strict=True):
+            np.testing.assert_array_equal(actual, wanted)
 
 
 # Invariances.
