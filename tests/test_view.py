@@ -1,0 +1,144 @@
+"""What a viewer chose, from the address and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from view import BOARD, View, bin_sec, chosen, read, written
+
+SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
+FIRST = View(rows=3, base="AAPL")
+
+
+def test_an_empty_address_is_the_first_view() -> None:
+    """Everything as it is at first, and nothing to note."""
+    assert read({}, SYMBOLS) == (FIRST, [])
+
+
+def test_an_address_is_a_view() -> None:
+    """Every parameter is taken."""
+    view, notes = read(
+        {
+            "rank": ["volatility"],
+            "lists": ["by class"],
+            "rows": ["2"],
+            "base": ["EURUSD"],
+            "bars": ["60 s"],
+            "correlate": ["crypto", "stocks"],
+            "colours": ["blue up"],
+            "freeze": ["true"],
+            "kiosk": ["1"],
+            "tz": ["Europe/Berlin"],
+            "symbol": ["BTC-USD"],
+            "at": ["2026-01-31T14:32:05Z"],
+            "severity": ["alert"],
+            "events": ["forex"],
+            "heat": ["true"],
+            "sound": ["true"],
+            "notify": ["false"],
+        },
+        SYMBOLS,
+    )
+    assert notes == []
+    assert view == View(
+        rank="volatility",
+        lists="by class",
+        rows=2,
+        base="EURUSD",
+        bars="60 s",
+        correlate=("stocks", "crypto"),
+        colours="blue up",
+        freeze=True,
+        kiosk=True,
+        tz="Europe/Berlin",
+        symbol="BTC-USD",
+        at=1769869925,
+        severity="alert",
+        events=("forex",),
+        heat=True,
+        sound=True,
+        notify=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("rank", "loudness", "expected one of surprise, 1m, 5m, 15m, volatility"),
+        ("rows", "0", "expected a number from 1 to 3"),
+        ("rows", "4", "expected a number from 1 to 3"),
+        ("rows", "1e3", "expected a number from 1 to 3"),
+        ("rows", "²", "expected a number from 1 to 3"),
+        ("rows", "9" * 5000, "expected a number from 1 to 3"),
+        ("base", "NOPE", "expected one of AAPL, EURUSD, BTC-USD"),
+        ("bars", "20", "expected one of auto, 10 s, 20 s, 30 s, 60 s"),
+        ("correlate", "bonds", "expected some of stocks, forex, crypto"),
+        ("kiosk", "yes", "expected true or false"),
+        ("tz", "Mars/Olympus", "expected a time zone like Europe/Berlin"),
+        ("tz", "../../etc/passwd", "expected a time zone like Europe/Berlin"),
+        ("at", "yesterday", "expected a time like 2026-01-31T14:32:05Z"),
+        ("at", "9999-99-99", "expected a time like 2026-01-31T14:32:05Z"),
+        ("symbol", "<img src=x>", "expected one of AAPL, EURUSD, BTC-USD"),
+    ],
+)
+def test_a_bad_value_falls_back_with_a_note(name: str, value: str, expected: str) -> None:
+    """What was found, what was expected, what is shown instead."""
+    view, notes = read({name: [value]}, SYMBOLS)
+    assert view == FIRST
+    (note,) = notes
+    assert expected in note
+    assert f"The link's {name}={value[:20]}" in note
+    assert len(note) < 300
+
+
+def test_other_parameters_are_somebody_elses() -> None:
+    """What is not ours is neither read nor noted."""
+    assert read({"utm_source": ["mail"]}, SYMBOLS) == (FIRST, [])
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "symbol": st.sampled_from(SYMBOLS),
+            "at": st.integers(0, 4_000_000_000),
+            "severity": st.sampled_from(("watch", "alert", "extreme")),
+            "events": st.lists(st.sampled_from(("stocks", "forex", "crypto")), min_size=1),
+            "heat": st.booleans(),
+            "sound": st.booleans(),
+            "notify": st.booleans(),
+        },
+    )
+)
+def test_what_is_chosen_on_the_board_survives_the_address(choices: dict[str, Any]) -> None:
+    """Written and read again it is the same view."""
+    view = chosen(FIRST, choices, SYMBOLS)
+    assert read(written(view), SYMBOLS) == (view, [])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(BOARD),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.lists(st.text() | st.integers()),
+    )
+)
+def test_a_browser_may_send_anything(choices: dict[str, Any]) -> None:
+    """What is not possible is as it is at first; nothing raises."""
+    view = chosen(FIRST._replace(symbol="AAPL"), choices, SYMBOLS)
+    assert read(written(view), SYMBOLS) == (view, [])
+    assert view.symbol in ("", *SYMBOLS)
+
+
+def test_bars_are_seconds_or_to_be_found() -> None:
+    """The choice of bars as a number."""
+    assert bin_sec("auto") is None
+    assert bin_sec("20 s") == 20

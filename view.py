@@ -1,0 +1,221 @@
+"""View: what a viewer chose, read from the page's address and written back into it.
+
+Called by the page once per run; keeps nothing. The address is anybody's to write: a value that is
+none of those expected falls back to its default, and a note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from correlation import BIN_SECS
+from ranking import RANKS
+from ticks import ASSETS
+
+__all__ = [
+    "BARS",
+    "BOARD",
+    "COLOURS",
+    "LISTS",
+    "SEVERITIES",
+    "View",
+    "bin_sec",
+    "chosen",
+    "read",
+    "written",
+]
+
+LISTS: Final = ("one list", "by class")
+COLOURS: Final = ("green up", "blue up", "red up")
+"""Green and red, blue and orange for those who cannot tell these apart, red and green."""
+
+AUTO: Final = "auto"
+BARS: Final = (AUTO, *(f"{seconds} s" for seconds in BIN_SECS))
+SEVERITIES: Final = ("watch", "alert", "extreme")
+
+DEFAULT_ROWS: Final = 16
+KIOSK_ROWS: Final = 12
+
+_ON: Final = ("true", "1")
+
+_QUOTED: Final = 40
+"""Of a value that is refused so many characters are repeated."""
+
+
+BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
+"""What is chosen on the board itself; the rest has widgets, which write the address themselves."""
+
+
+class View(NamedTuple):
+    """Everything a viewer can choose; the field names are those of the address."""
+
+    rank: str = "surprise"
+    lists: str = LISTS[0]
+    rows: int = DEFAULT_ROWS
+    base: str = ""
+    """Symbol of the correlation card; empty where nothing is watched."""
+    bars: str = AUTO
+    correlate: tuple[str, ...] = ("stocks",)
+    colours: str = COLOURS[0]
+    freeze: bool = False
+    kiosk: bool = False
+    tz: str = ""
+    """Time zone instead of the browser's."""
+    symbol: str = ""
+    """The symbol that is opened."""
+    at: int | None = None
+    """The second that is looked back at, since the epoch; None is live."""
+    severity: str = SEVERITIES[0]
+    """Events below it are not listed."""
+    events: tuple[str, ...] = ASSETS
+    """Asset classes whose events are listed."""
+    heat: bool = False
+    sound: bool = False
+    notify: bool = False
+
+
+def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[View, list[str]]:
+    """The view of an address, and a note for each value in it that is not possible.
+
+    ``params`` are the values of each parameter; ``symbols`` those that are watched.
+    """
+    rows = max(1, len(symbols))
+    parsers: dict[str, Callable[[Sequence[str]], Any]] = {
+        "rank": _one_of(tuple(RANKS)),
+        "lists": _one_of(LISTS),
+        "rows": _number(1, rows),
+        "base": _one_of(symbols),
+        "bars": _one_of(BARS),
+        "correlate": _some_of(ASSETS),
+        "colours": _one_of(COLOURS),
+        "freeze": _switch,
+        "kiosk": _switch,
+        "tz": _zone,
+        "symbol": _one_of(symbols),
+        "at": _instant,
+        "severity": _one_of(SEVERITIES),
+        "events": _some_of(ASSETS),
+        "heat": _switch,
+        "sound": _switch,
+        "notify": _switch,
+    }
+    is_kiosk = params.get("kiosk", ("",))[-1] in _ON
+    found: dict[str, Any] = {
+        "rows": min(KIOSK_ROWS if is_kiosk else DEFAULT_ROWS, rows),
+        "base": symbols[0] if symbols else "",
+    }
+    notes = []
+    for name, parse in parsers.items():
+        given = params.get(name)
+        if not given:
+            continue
+        try:
+            found[name] = parse(given)
+        except ValueError as error:
+            shown = ", ".join(given)
+            shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
+            default = _text(found.get(name, View._field_defaults[name]))
+            notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
+    return View(**found), notes
+
+
+def written(view: View) -> dict[str, list[str]]:
+    """The parameters of ``BOARD`` in the address; what is as it is at first is left out."""
+    return {
+        name: _texts(getattr(view, name))
+        for name in BOARD
+        if getattr(view, name) != View._field_defaults[name]
+    }
+
+
+def chosen(view: View, choices: Mapping[str, Any], symbols: Sequence[str]) -> View:
+    """The view after a choice made on the board; what is not possible in it is as it is at first.
+
+    ``choices`` come from a browser, which is to be believed no more than an address.
+    """
+    params = {
+        name: _texts(choices[name]) for name in BOARD if choices.get(name) not in (None, "", [])
+    }
+    taken, _ = read(params, symbols)
+    return view._replace(**{name: getattr(taken, name) for name in BOARD})
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    if isinstance(value, (int, float)):
+        return [_instant_text(value)]
+    return [str(value)]
+
+
+def _instant_text(at: float) -> str:
+    try:
+        return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(at)
+
+
+def bin_sec(bars: str) -> int | None:
+    """The seconds of a choice of ``BARS``; None where they are to be found."""
+    return None if bars == AUTO else int(bars.split()[0])
+
+
+def _text(default: Any) -> str:
+    if default is None or default == "":
+        return "It is left out."
+    words = ", ".join(default) if isinstance(default, tuple) else str(default)
+    return f"Shown instead: {words}."
+
+
+def _one_of(allowed: Sequence[str]) -> Callable[[Sequence[str]], str]:
+    def parse(given: Sequence[str]) -> str:
+        if given[-1] not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return given[-1]
+
+    return parse
+
+
+def _some_of(allowed: Sequence[str]) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    def parse(given: Sequence[str]) -> tuple[str, ...]:
+        if not set(given) <= set(allowed):
+            raise ValueError(f"expected some of {', '.join(allowed)}")
+        return tuple(name for name in allowed if name in given)
+
+    return parse
+
+
+def _number(least: int, most: int) -> Callable[[Sequence[str]], int]:
+    def parse(given: Sequence[str]) -> int:
+        text = given[-1]
+        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+            raise ValueError(f"expected a number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _switch(given: Sequence[str]) -> bool:
+    if given[-1] not in (*_ON, "false", "0"):
+        raise ValueError("expected true or false")
+    return given[-1] in _ON
+
+
+def _zone(given: Sequence[str]) -> str:
+    try:
+        return ZoneInfo(given[-1]).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected a time zone like Europe/Berlin") from None
+
+
+def _instant(given: Sequence[str]) -> int:
+    try:
+        at = datetime.fromisoformat(given[-1])
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError("expected a time like 2026-01-31T14:32:05Z") from None
