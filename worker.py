@@ -17,28 +17,34 @@ import threading
 import time
 import traceback
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
-from correlation import BIN_SECS, corr_card
+from correlation import auto_bin, corr_card, corr_matrix, moving_together
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
 from market import EXCLUDED_CONDITIONS, Market
-from metrics import BAR_SEC
+from metrics import BAR_SEC, Floats, Ints
+from pace import Pace
 from pulse_store import PulseStore, to_snapshots
+from ranking import RANKS, CalmOrder, RankHistory, State, states
 from settings import DEFAULT_WATCHLIST, Settings
 from simulator import Exchange
 from tape import TAPE_EPOCH, Tape
 from ticks import ASSETS, Asset, Tick
 from vendors import eodhd
 
-__all__ = ["BIN_SECS", "Worker", "shared", "stop_shared"]
+__all__ = ["REWIND_SEC", "Worker", "shared", "stop_shared"]
+
+REWIND_SEC: Final = 3600
+"""How far back ``pulse`` can go; the store keeps an hour more, for what was looked at then."""
 
 # A second's frame is looked at when the second is over, at the last instant that belongs to it.
 _SECOND_END: Final = 0.999
@@ -50,6 +56,20 @@ _CATCH_UP_SEC: Final = 5.0
 """A replay waits this long for frames that a broken connection may have lost."""
 
 _RESTART_CAP_SEC: Final = 60.0
+
+_KEPT_SEC: Final = 5.0
+"""What was computed for one reader is kept this long for the others."""
+
+_TIERS: Final[Mapping[State, int]] = {
+    "live": 0,
+    "quiet": 0,
+    "stale": 1,
+    "closed": 2,
+    "no data": 3,
+}
+"""Which rows come before which, whatever their size."""
+
+_T = TypeVar("_T")
 
 _logger = logging.getLogger(__name__)
 
@@ -76,7 +96,7 @@ class Worker:
         self._tape_now = self._tape.start if self._tape else 0.0
         self._has_ended = False
         self._clock = clock or self._own_clock()
-        self._store = PulseStore(settings.window_sec)
+        self._store = PulseStore(settings.window_sec + REWIND_SEC)
         self._events = EventStore(settings.max_events)
         self._detector = StressDetector(
             {
@@ -105,6 +125,8 @@ class Worker:
         }
         self._lost = dict.fromkeys(ASSETS, 0)
         self._backfilled = False
+        self._oldest: int | None = None
+        """The first second there is anything of."""
         self._live_from = 0
         """The second that follows the backfilled past."""
         self._unsearched: deque[int] = deque()
@@ -112,9 +134,13 @@ class Worker:
         self._started_at: float | None = None
         self._pulse: tuple[float, pd.DataFrame] = (self._clock(), self._store.frame(0.0))
         self._faults: dict[str, dict[str, Any]] = {}
-        # Guards the cards, which readers fill.
-        self._cards_lock = threading.Lock()
-        self._cards: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.pace = Pace()
+        """How often the tabs are to refresh."""
+        self._orders = {rank: CalmOrder() for rank in RANKS}
+        self._ranked = RankHistory(REWIND_SEC)
+        # Guards what was computed for readers, the last used last, each with the time of its use.
+        self._shared_lock = threading.Lock()
+        self._shared: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_asked = False
@@ -146,6 +172,10 @@ class Worker:
 
     # For readers.
 
+    def seen(self, tab: str) -> int:
+        """Note that a tab refreshes; after how many seconds it is to do so again."""
+        return self.pace.seen(tab, time.monotonic())
+
     @property
     def store(self) -> PulseStore:
         """The rolling prices."""
@@ -156,26 +186,90 @@ class Worker:
         """The stress events."""
         return self._events
 
-    def pulse(self) -> tuple[float, pd.DataFrame]:
-        """The newest complete second: its instant, and the frame computed once for all readers."""
-        return self._pulse
+    def pulse(self, at: float | None = None) -> tuple[float, pd.DataFrame]:
+        """A complete second: its instant, and the frame computed once for all readers.
 
-    def correlation(self, base: str, bin_sec: int, assets: tuple[str, ...]) -> dict[str, Any]:
-        """The correlation card of ``base`` among the symbols of ``assets`` at the pulse's instant.
-
-        Computed once per second for all who ask alike.
+        The newest, or the one of ``at``, which may be up to ``REWIND_SEC`` ago.
         """
-        now, frame = self._pulse
-        key = (now, base, bin_sec, assets)
-        with self._cards_lock:
-            card = self._cards.get(key)
-        if card is None:
-            symbols = [str(s) for s in frame.index[frame["asset"].isin(assets)]]
-            card = corr_card(self._store, symbols, base, bin_sec, now)
-            with self._cards_lock:
-                self._cards = {k: v for k, v in self._cards.items() if k[0] == now}
-                self._cards[key] = card
-        return card
+        newest = self._pulse
+        if at is None or at >= newest[0]:
+            return newest
+        now = max(math.floor(at), math.floor(newest[0]) - REWIND_SEC) + _SECOND_END
+        return now, self.once(("frame", now), lambda: self._store.frame(now))
+
+    def reach(self) -> tuple[int, int]:
+        """The first and the last second that ``pulse`` can go back to."""
+        newest = int(self._pulse[0])
+        oldest = newest if self._oldest is None else self._oldest
+        return max(oldest, newest - REWIND_SEC), newest
+
+    def states(self, frame: pd.DataFrame, now: float) -> list[State]:
+        """The state of each row of ``frame``, the frame of ``now``."""
+        is_open = {asset: self._streams_at(asset, now) for asset in ASSETS}
+        return states(frame["age"].to_numpy(), frame["asset"].map(is_open).to_numpy(dtype=bool))
+
+    def order(self, rank: str, now: float) -> list[int]:
+        """The rows of the frame of ``now``, those that lead by ``rank`` (of ``RANKS``) first.
+
+        In the order that was shown then, or by size alone where nobody was there to see it.
+        """
+        shown = self._ranked.at(int(now), rank)
+        if shown is None:
+            now, frame = self.pulse(now)
+            shown = CalmOrder().update(int(now), *self._sizes(frame, now)[rank])
+        order: list[int] = shown.tolist()
+        return order
+
+    def correlation(
+        self, base: str, bin_sec: int | None, assets: tuple[str, ...], at: float | None = None
+    ) -> dict[str, Any]:
+        """The correlation card of ``base`` among the symbols of ``assets`` at the pulse of ``at``.
+
+        Without a ``bin_sec`` in the smallest bars of which most are live.
+        """
+        now, frame = self.pulse(at)
+        symbols = _of_assets(frame, assets)
+
+        def card() -> dict[str, Any]:
+            bins = bin_sec or auto_bin(
+                self._store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now
+            )
+            return corr_card(self._store, symbols, base, bins, now)
+
+        return self.once(("correlation", now, base, bin_sec, assets), card)
+
+    def matrix(
+        self, assets: tuple[str, ...], bin_sec: int, window_sec: int, at: float | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Correlations and shared returns of every pair of ``assets`` at the pulse of ``at``."""
+        now, frame = self.pulse(at)
+        return self.once(
+            ("matrix", now, assets, bin_sec, window_sec),
+            lambda: corr_matrix(self._store, _of_assets(frame, assets), bin_sec, window_sec, now),
+        )
+
+    def together(
+        self, assets: tuple[str, ...], bin_sec: int, at: float | None = None
+    ) -> list[dict[str, Any]]:
+        """The pairs of ``assets`` that started or stopped moving together."""
+        now, frame = self.pulse(at)
+        return self.once(
+            ("together", now, assets, bin_sec),
+            lambda: moving_together(self._store, _of_assets(frame, assets), bin_sec, now),
+        )
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], _T]) -> _T:
+        """What ``make`` returns, computed once for all who ask with the same ``key`` in a while."""
+        used_at = time.monotonic()
+        with self._shared_lock:
+            kept = self._shared.get(key)
+        value: _T = make() if kept is None else kept[1]
+        with self._shared_lock:
+            self._shared[key] = used_at, value
+            self._shared.move_to_end(key)
+            while next(iter(self._shared.values()))[0] < used_at - _KEPT_SEC:
+                self._shared.popitem(last=False)
+        return value
 
     def status(self) -> dict[str, Any]:
         """What is true now: source, start, queue, every feed, and what crashed.
@@ -342,8 +436,18 @@ class Worker:
         """Close what ended with ``second``, and compute its frame."""
         self._store.advance(second + 1)
         now = second + _SECOND_END
-        self._pulse = (now, self._store.frame(now))
+        if self._oldest is None:
+            self._oldest = second
+        frame = self._store.frame(now)
+        for rank, (sizes, tiers) in self._sizes(frame, now).items():
+            self._ranked.add(second, rank, self._orders[rank].update(second, sizes, tiers))
+        self._pulse = (now, frame)
         self.ready.set()
+
+    def _sizes(self, frame: pd.DataFrame, now: float) -> dict[str, tuple[Floats, Ints]]:
+        """How large each row is by each ranking, and its tier: what is stale may not lead."""
+        tiers = np.array([_TIERS[state] for state in self.states(frame, now)], np.int32)
+        return {rank: (frame[column].abs().to_numpy(), tiers) for rank, column in RANKS.items()}
 
     def _backfill(self, history: list[Tick]) -> None:
         """Take a past hour of ticks into the store and show its last second."""
@@ -356,6 +460,7 @@ class Worker:
             self._store.advance(taken[-1].ts)
         self._unsearched.extend(range(first, last + 1))
         self._live_from = last + 1
+        self._oldest = first
         self._show(last)
 
     async def _play(self, exchange: Exchange, tape: Tape) -> None:
@@ -442,6 +547,10 @@ class Worker:
             return lambda: self._tape_now
         # A vendor stamps with the true time; the simulated market may not run backwards.
         return time.time if self._settings.source == "eodhd" else _Forward(time.time)
+
+
+def _of_assets(frame: pd.DataFrame, assets: tuple[str, ...]) -> list[str]:
+    return [str(symbol) for symbol in frame.index[frame["asset"].isin(assets)]]
 
 
 def _is_cancelled() -> bool:

@@ -1,19 +1,27 @@
-"""The page, card by card, in each of its states, through Streamlit's own test runner."""
+"""The page, card by card, in each of its states, through Streamlit's own test runner.
+
+What the cards say is read from the payload that the board draws; how it looks is for the browser.
+"""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import board
 import worker
+from pace import REFRESH_SEC
+from ranking import RANKS
 from settings import Settings, SettingsError
 from ticks import Tick
+from view import read
 from worker import Worker
 
 WATCHLIST = {
@@ -64,123 +72,86 @@ def ticking(engine: Worker, seconds: int = 1200, until: int = NOW) -> None:
     engine._search(until - 1)
 
 
-def texts(app: AppTest) -> str:
-    """Everything the page says in words."""
-    return "\n".join(element.value for element in app.text)
+def payload(app: AppTest) -> dict[str, Any]:
+    """What the board is given to draw."""
+    elements = [element.proto for element in app.get("bidi_component")]
+    pipe = next(proto for proto in elements if proto.component_name == "market_pulse_pipe")
+    drawn: dict[str, Any] = json.loads(pipe.bytes)
+    return drawn
 
 
-def table(app: AppTest, column: str) -> pd.DataFrame:
-    """The table that has this column."""
-    return next(frame.value for frame in app.dataframe if column in frame.value.columns)
+def rows(app: AppTest) -> list[dict[str, Any]]:
+    """The rows of the first list."""
+    found: list[dict[str, Any]] = payload(app)["pulse"]["lists"][0]["rows"]
+    return found
 
 
-def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -> None:
-    """Warming up is told in words, not in zeros."""
-    app = page()
-    assert "No tick yet" in texts(app)
-    assert "No price to judge yet" in texts(app)
-    assert "Not enough shared data yet" in texts(app)
-    assert set(table(app, "Feed")["State"]) == {"connecting"}
+def row(app: AppTest, symbol: str) -> dict[str, Any]:
+    """One row of the first list."""
+    return next(row for row in rows(app) if row["symbol"] == symbol)
+
+
+def feed(app: AppTest, asset: str) -> dict[str, Any]:
+    """One feed of the strip."""
+    return next(feed for feed in payload(app)["status"]["feeds"] if feed["asset"] == asset)
+
+
+# The status strip.
 
 
 def test_the_source_is_always_named(page: Callable[[], AppTest]) -> None:
     """Simulated prices are called that, with their seed."""
-    assert "SIMULATED prices of the embedded exchange, seed 42" in texts(page())
+    status = payload(page())["status"]
+    assert status["source"] == "simulated"
+    assert "seed 42" in status["text"]
 
 
-def test_the_pulse_shows_what_moves_most_first(page: Callable[[], AppTest], engine: Worker) -> None:
-    """The jump leads, with its figures in percent and its price with two decimals."""
-    ticking(engine)
-    first = table(page(), "Symbol").iloc[0]
-    assert first["Symbol"] == "AAPL"
-    assert first["Last"] == f"{PRICES['AAPL'] * 1.01 * (1 + 0.0001 * (((NOW - 1) // 10) % 7)):.2f}"
-    assert first["1m"] == pytest.approx(1.0, abs=0.1)
-    assert first["Age"] == "0 s"
+def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -> None:
+    """Nothing is known: no number is shown, and every row says that it has no data."""
+    app = page()
+    drawn = payload(app)
+    assert drawn["pulse"]["priced"] == 0
+    assert drawn["events"] == []
+    assert drawn["correlation"]["card"]["missing"].startswith("Not enough shared data yet: 0 of 12")
+    assert {feed["state"] for feed in drawn["status"]["feeds"]} == {"connecting"}
+    assert {row["state_text"] for row in rows(app)} == {"no data"}
+    assert not any(char.isdigit() for row in rows(app) for char in row["last"])
 
 
-def test_a_quiet_market_is_called_that(page: Callable[[], AppTest], engine: Worker) -> None:
-    """Prices without an event are told apart from no prices."""
-    engine.store.update(Tick("AAPL", "stocks", NOW - 0.5, 230.0))
-    engine._show(NOW - 1)
-    assert "Nothing unusual so far" in texts(page())
-
-
-def test_a_symbol_without_a_price_has_no_numbers(
-    page: Callable[[], AppTest], engine: Worker
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("the vendor refused the API key (status 403): check EODHD_API_KEY", "EODHD_API_KEY"),
+        ("the vendor refused X: the account's symbol limit is reached", "another copy"),
+        ("the vendor refused X: not covered by this key", "plan"),
+        ("over the account's 50 symbols: A, B", "Shorten the watchlist"),
+        ("too many connections for the vendor (429); try 2, next in 60 s", "close other copies"),
+        ("no connection: Name or service not known; try 5, next in 19 s", "network"),
+    ],
+)
+def test_trouble_is_told_with_what_to_do(
+    page: Callable[[], AppTest],
+    engine: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+    word: str,
 ) -> None:
-    """Never a zero for what is not known."""
-    ticking(engine)
-    rows = table(page(), "Symbol").set_index("Symbol")
-    silent = rows.loc["BTC-USD"]
-    assert silent["Last"] == "–"
-    assert silent["Age"] == "no data"
-    assert silent[["1m", "5m", "15m", "Surprise", "Vol 15m", "Trend/min"]].isna().all()
-
-
-def test_stale_rows_say_so_and_sort_last(page: Callable[[], AppTest], engine: Worker) -> None:
-    """A symbol that stopped ticking leads nothing, however far it moved."""
-    ticking(engine, until=NOW - 120)
-    for second in range(NOW - 120, NOW):
-        engine.store.update(Tick("EURUSD", "forex", second + 0.5, 1.08))
-    engine._show(NOW - 1)
-    rows = table(page(), "Symbol")
-    assert rows.iloc[0]["Symbol"] == "EURUSD"
-    stale = rows.set_index("Symbol").loc["AAPL"]
-    assert stale["Age"] == "stale 2 min"
-
-
-def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worker) -> None:
-    """The stress feed has the sentence of the event, its time and its severity."""
-    ticking(engine)
-    row = table(page(), "What happened").iloc[0]
-    event = engine.events.latest(1)[0]
-    assert row["What happened"] == event.text
-    assert row["Severity"] == event.severity
-    assert event.symbol == "AAPL"
-
-
-def test_the_correlation_card_names_its_terms(page: Callable[[], AppTest], engine: Worker) -> None:
-    """Base, regime, window and bars stand above the three strongest, each with n and interval."""
-    ticking(engine)
-    app = page()
-    assert "AAPL · regime" in texts(app)
-    rows = table(app, "With")
-    assert list(rows.columns) == ["With", "r", "95 % interval", "n"]
-    assert (rows["n"] >= 12).all()
-
-
-def test_every_control_changes_its_card(page: Callable[[], AppTest], engine: Worker) -> None:
-    """Rows, base, bucket and assets are what the controls say."""
-    ticking(engine)
-    app = page()
-    app.slider(key="top").set_value(3)
-    app.selectbox(key="base").set_value("MSFT")
-    app.segmented_control(key="bucket").set_value(60)
-    app.toggle(key="all_assets").set_value(True)
-    app = page()
-    assert len(table(app, "Symbol")) == 3
-    assert "MSFT · regime" in texts(app)
-    assert "in bars of 60 s" in texts(app)
-    assert table(app, "With").iloc[0]["With"] == "EURUSD"
-
-
-def test_a_refused_key_is_told_with_what_to_do(
-    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """State and reason of a feed are the worker's own words."""
+    """State and reason are the worker's own words, and beside them what they mean."""
     status = engine.status()
-    reason = "the vendor refused the API key (status 403): check EODHD_API_KEY"
     status["feeds"]["crypto"] |= {"state": "refused", "reason": reason}
     monkeypatch.setattr(engine, "status", lambda: status)
     app = page()
-    assert table(app, "Feed").set_index("Feed").loc["crypto"]["State"] == "refused"
-    assert f"crypto: {reason}" in texts(app)
+    assert feed(app, "crypto")["state"] == "refused"
+    assert feed(app, "crypto")["reason"] == reason
+    assert word in feed(app, "crypto")["advice"]
+    assert not feed(app, "stocks")["advice"]
 
 
 def test_a_crashed_part_is_shown(page: Callable[[], AppTest], engine: Worker) -> None:
     """A restart is never silent."""
     engine._note_fault("heartbeat", RuntimeError("x"), 1.0)
-    assert "heartbeat crashed 1 times, last by RuntimeError" in texts(page())
+    warnings = payload(page())["status"]["warnings"]
+    assert warnings == ["heartbeat crashed 1 times, last by RuntimeError; it is started again."]
 
 
 def test_a_pulse_that_stands_still_is_told(
@@ -188,21 +159,327 @@ def test_a_pulse_that_stands_still_is_told(
 ) -> None:
     """Ages come from the pulse's own instant, so its own age must be said."""
     ticking(engine)
-    assert "stands still" not in texts(page())
+    assert not payload(page())["status"]["warnings"]
     status = engine.status() | {"now": NOW + 65.0}
     monkeypatch.setattr(engine, "status", lambda: status)
-    assert "what is shown is 1 min 05 s old" in texts(page())
+    assert "what is shown is 1 min 05 s old" in payload(page())["status"]["warnings"][0]
 
 
-def test_a_tape_without_dates_shows_its_own_time(
+def test_figures_that_warm_up_are_named_with_their_wait(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """The first minutes say what is missing and how long it takes, the soonest first."""
+    ticking(engine, seconds=100)
+    warming = payload(page())["pulse"]["warming"]
+    names = [name for name, _ in warming]
+    assert names == ["volatility", "surprise", "5m return", "regime", "15m return"]
+    assert dict(warming)["5m return"] == "3 min 20 s"
+
+
+def test_nothing_warms_up_after_twenty_minutes(page: Callable[[], AppTest], engine: Worker) -> None:
+    """What is there is not announced."""
+    ticking(engine)
+    assert payload(page())["pulse"]["warming"] == []
+
+
+# The pulse.
+
+
+def test_the_pulse_shows_what_moves_most_first(page: Callable[[], AppTest], engine: Worker) -> None:
+    """The jump leads, with its figures in percent and its price with two decimals."""
+    ticking(engine)
+    first = rows(page())[0]
+    assert first["symbol"] == "AAPL"
+    assert first["last"] == f"{PRICES['AAPL'] * 1.01 * (1 + 0.0001 * (((NOW - 1) // 10) % 7)):.2f}"
+    text, tone = first["1m"]
+    assert text.startswith("+")
+    assert float(text.removesuffix(" %")) == pytest.approx(1.0, abs=0.1)
+    assert tone == 2
+    assert first["state"] == "live"
+
+
+def test_a_symbol_without_a_price_has_no_numbers(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Never a zero for what is not known."""
+    ticking(engine)
+    silent = row(page(), "BTC-USD")
+    assert silent["state"] == "no data"
+    shown = [silent["last"], silent["volatility"]]
+    shown += [silent[name][0] for name in ("1m", "5m", "15m", "surprise", "trend", "peers")]
+    assert set(shown) == {"–"}
+    assert silent["spark"] == []
+
+
+def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine: Worker) -> None:
+    """A symbol that stopped ticking 43 s ago says that and sorts last, however far it moved."""
+    ticking(engine, until=NOW - 43)
+    for second in range(NOW - 43, NOW):
+        engine.store.update(Tick("EURUSD", "forex", second + 0.5, 1.08))
+    engine._show(NOW - 1)
+    app = page()
+    assert rows(app)[0]["symbol"] == "EURUSD"
+    assert row(app, "AAPL")["state_text"] == "stale (43 s)"
+    for rank in RANKS:
+        app.selectbox(key="rank").set_value(rank)
+        assert rows(page())[0]["symbol"] == "EURUSD"
+
+
+def test_a_quiet_row_and_a_closed_market_say_so(
     page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elapsed time is nobody's time of day, whatever the viewer's zone."""
+    """Quiet is not stale, and where a market is closed its rows are closed, not stale."""
+    ticking(engine, until=NOW - 12)
+    engine._show(NOW - 1)
+    assert row(page(), "MSFT")["state_text"] == "quiet (12 s)"
+    monkeypatch.setattr(engine, "_streams_at", lambda asset, now: asset != "stocks")
+    engine._show(NOW)
+    assert row(page(), "MSFT")["state_text"] == "closed"
+
+
+def test_lists_by_class_keep_each_class_apart(page: Callable[[], AppTest], engine: Worker) -> None:
+    """One list per asset class, so that one does not drown the others."""
     ticking(engine)
-    status = engine.status() | {"dated": False}
-    monkeypatch.setattr(engine, "status", lambda: status)
-    at = datetime.fromtimestamp(engine.pulse()[0], UTC).strftime("%H:%M:%S")
-    assert f"pulse of {at} tape time" in texts(page())
+    app = page()
+    app.selectbox(key="lists").set_value("by class")
+    lists = payload(page())["pulse"]["lists"]
+    assert [found["name"] for found in lists] == ["stocks", "forex", "crypto"]
+    assert all(row["asset"] == found["name"] for found in lists for row in found["rows"])
+
+
+def test_a_hole_in_the_prices_is_a_hole_in_the_line(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Ten-second means of fifteen minutes, none where nothing ticked."""
+    ticking(engine, seconds=300, until=NOW - 600)
+    ticking(engine, seconds=300)
+    spark = row(page(), "TSLA")["spark"]
+    assert len(spark) == 90
+    assert spark[35:55] == [None] * 20
+    assert None not in spark[62:]
+
+
+def test_opening_a_symbol_tells_it_in_words(page: Callable[[], AppTest], engine: Worker) -> None:
+    """A link opens it: its hour with holes, its figures, its events and its correlations."""
+    ticking(engine)
+    app = page()
+    assert payload(app)["opened"] is None
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params["symbol"] = "AAPL"
+    app.run()
+    opened = payload(app)["opened"]
+    assert opened["symbol"] == "AAPL"
+    assert len(opened["chart"]["prices"]) == 720
+    assert opened["chart"]["prices"][0] is None
+    assert opened["words"][0].startswith(f"Last price {row(app, 'AAPL')['last']}")
+    assert {event["symbol"] for event in opened["events"]} == {"AAPL"}
+    assert all(pair["n"] >= 12 for pair in opened["top"])
+
+
+# The stress feed.
+
+
+def test_a_quiet_market_has_prices_and_no_events(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Prices without an event are told apart from no prices."""
+    engine.store.update(Tick("AAPL", "stocks", NOW - 0.5, 230.0))
+    engine._show(NOW - 1)
+    drawn = payload(page())
+    assert drawn["pulse"]["priced"] == 1
+    assert drawn["events"] == []
+
+
+def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worker) -> None:
+    """The stress feed has the sentence of the event, its time and its severity."""
+    ticking(engine)
+    drawn = payload(page())
+    event = engine.events.latest(1)[0]
+    shown = drawn["events"][0]
+    assert (shown["text"], shown["ts"]) == (event.text, event.ts)
+    assert shown["severity"] == event.severity
+    assert event.symbol == "AAPL"
+    assert drawn["news"] == drawn["events"]
+
+
+def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Listed with its own time, never notified."""
+    engine._live_from = NOW
+    ticking(engine)
+    drawn = payload(page())
+    assert drawn["events"][0]["history"]
+    assert drawn["news"] == []
+
+
+# The correlation card.
+
+
+def test_the_correlation_card_names_its_terms(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Base, regime, window and bars stand above the three strongest, each with n and interval."""
+    ticking(engine)
+    card = payload(page())["correlation"]["card"]
+    assert card["base"] == "AAPL"
+    assert "10 s bars (auto)" in card["words"]
+    assert card["top"]
+    for pair in card["top"]:
+        assert pair["n"] >= 12
+        assert pair["low"] <= pair["r"] <= pair["high"]
+        assert pair["doubtful"] == (pair["low"] <= 0 <= pair["high"])
+
+
+def test_too_few_shared_returns_are_counted(page: Callable[[], AppTest], engine: Worker) -> None:
+    """How many there are of how many it needs."""
+    ticking(engine, seconds=90)
+    card = payload(page())["correlation"]["card"]
+    assert card["top"] == []
+    assert card["missing"] == "Not enough shared data yet: 7 of 12 returns of 10 s"
+
+
+def test_the_heat_map_comes_on_demand(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Every pair with its number of shared returns, and nothing where it is not asked for."""
+    ticking(engine)
+    assert payload(page())["correlation"]["heat"] is None
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params["heat"] = "true"
+    heat = payload(app.run())["correlation"]["heat"]
+    assert heat["symbols"] == list(WATCHLIST["stocks"])
+    assert len(heat["r"]) == len(heat["n"]) == 4
+
+
+# Controls and links.
+
+
+def test_every_control_changes_its_card(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Rows, base, bars, assets and colours are what the controls say."""
+    ticking(engine)
+    app = page()
+    app.number_input(key="rows").set_value(3)
+    app.selectbox(key="base").set_value("MSFT")
+    app.selectbox(key="bars").set_value("60 s")
+    app.selectbox(key="rank").set_value("volatility")
+    app.selectbox(key="colours").set_value("red up")
+    app.segmented_control(key="correlate").set_value(["stocks", "forex"])
+    app = page()
+    assert len(rows(app)) == 3
+    drawn = payload(app)
+    assert "60 s bars" in drawn["correlation"]["card"]["words"]
+    assert drawn["correlation"]["card"]["top"][0]["symbol"] == "EURUSD"
+    assert drawn["view"]["rank"] == "volatility"
+    assert drawn["view"]["colours"] == "red up"
+
+
+def test_a_link_is_a_view_and_a_bad_value_a_note(engine: Worker) -> None:
+    """What is possible is shown, what is not falls back and is told."""
+    ticking(engine)
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params |= {"rank": "5m", "rows": "2", "base": "NOPE", "severity": "loud"}
+    app.run()
+    assert not app.exception
+    drawn = payload(app)
+    assert drawn["view"]["rank"] == "5m"
+    assert len(rows(app)) == 2
+    assert drawn["view"]["base"] == "AAPL"
+    assert [note.split(" is not possible")[0] for note in drawn["notes"]] == [
+        "The link's base=NOPE",
+        "The link's severity=loud",
+    ]
+
+
+def test_the_presenter_view_has_no_controls(engine: Worker) -> None:
+    """Movers, stress and status only."""
+    ticking(engine)
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params["kiosk"] = "1"
+    app.run()
+    assert not app.exception
+    assert not [*app.selectbox, *app.toggle, *app.number_input, *app.button]
+    assert payload(app)["view"]["kiosk"]
+
+
+def test_frozen_values_stand_still_and_events_are_counted(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Collection goes on behind a frozen page, and goes on being told after it."""
+    ticking(engine, until=NOW - 60)
+    app = page()
+    app.toggle(key="freeze").set_value(True)
+    app = page()
+    frozen = payload(app)
+    ticking(engine, seconds=60)
+    later = payload(page())
+    assert later["pulse"] == frozen["pulse"]
+    assert later["now"] == frozen["now"] == pytest.approx(NOW - 60, abs=1)
+    assert later["missed"] == 1
+    app.toggle(key="freeze").set_value(False)
+    assert payload(page())["now"] == pytest.approx(NOW, abs=1)
+
+
+def test_looking_back_shows_what_was_shown(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Pulse, stress and correlation of a past second are those that were seen at it."""
+    ticking(engine, until=NOW - 300)
+    seen = payload(page())
+    ticking(engine, seconds=300)
+    app = AppTest.from_file(APP, default_timeout=20)
+    at = datetime.fromtimestamp(int(seen["now"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    app.query_params["at"] = at
+    again = payload(app.run())
+    assert again["now"] == seen["now"]
+    for part in ("events", "correlation"):
+        assert again[part] == seen[part]
+    assert again["pulse"]["lists"] == seen["pulse"]["lists"]
+
+
+def test_a_moment_that_left_the_hour_is_let_go(engine: Worker) -> None:
+    """An old link shows the present, and says so."""
+    ticking(engine)
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params["at"] = "2020-01-01T00:00:00Z"
+    drawn = payload(app.run())
+    assert not app.exception
+    assert drawn["let_go"]
+    assert drawn["view"]["at"] is None
+    assert "left the hour in memory" in drawn["notes"][0]
+
+
+def test_a_frozen_page_goes_on_when_its_moment_is_gone(
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page frozen and forgotten is live again after the hour, and says why."""
+    ticking(engine, until=NOW - 60)
+    app = page()
+    app.toggle(key="freeze").set_value(True)
+    page()
+    ticking(engine, seconds=60)
+    monkeypatch.setattr(engine, "reach", lambda: (NOW - 30, NOW - 1))
+    drawn = payload(page())
+    assert drawn["now"] == pytest.approx(NOW, abs=1)
+    assert "left the hour in memory" in drawn["notes"][0]
+    assert not app.toggle(key="freeze").value
+
+
+def test_everything_the_status_knows_is_a_click_away(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Nothing of it is sent before it is asked for; then every feed has its table."""
+    assert payload(page())["details"] is None
+    status = engine.status()
+    view = read({}, ["AAPL"])[0]
+    drawn = json.loads(board.payload(engine, view, notes=[], details=True))
+    assert [table["name"] for table in drawn["details"]] == ["everything", *status["feeds"]]
+
+
+def test_many_tabs_refresh_more_seldom_and_say_so(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """Past what one process carries the page slows down instead of collapsing."""
+    assert payload(page())["refresh"]["sec"] == REFRESH_SEC
+    now = time.monotonic() + 10
+    for tab in range(200):
+        engine.pace.seen(f"tab {tab}", now)
+    engine.pace.seen("tab 0", now + REFRESH_SEC)
+    refresh = payload(page())["refresh"]
+    assert refresh["sec"] == 2 * REFRESH_SEC
+    assert refresh["tabs"] == 200
 
 
 def test_text_from_the_wire_is_text(
@@ -214,7 +491,7 @@ def test_text_from_the_wire_is_text(
     monkeypatch.setattr(engine, "status", lambda: status)
     app = page()
     assert "bold" not in "".join(element.value for element in app.markdown)
-    assert "crypto: **bold** <b>x</b> :red[y]" in texts(app)
+    assert feed(app, "crypto")["reason"] == "**bold** <b>x</b> :red[y]"
 
 
 def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,5 +504,5 @@ def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
     app = AppTest.from_file(APP, default_timeout=20).run()
     assert not app.exception
     assert app.error[0].value == "Market Pulse cannot start."
-    assert texts(app) == "MARKET_PULSE_SEED is 'x', expected a whole number"
-    assert not app.dataframe
+    assert app.text[0].value == "MARKET_PULSE_SEED is 'x', expected a whole number"
+    assert not app.get("bidi_component")

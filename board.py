@@ -1,0 +1,579 @@
+"""Board: what the page shows at one instant, as text and plain numbers, once for all tabs.
+
+Called by the page with the worker and what the viewer chose; whatever several viewers have in
+common is put together once a second. Only words, signs and decimals are decided here: every figure
+is the engine's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from metrics import BAR_SEC
+from ticks import ASSETS, HORIZONS_SEC, Event, price_text
+from view import View, bin_sec
+from worker import REWIND_SEC, Worker
+
+__all__ = ["duration_text", "payload", "percent"]
+
+EVENTS_SHOWN: Final = 60
+NEWS_SEC: Final = 120
+"""Events that began this long ago at most are told to those who asked to be."""
+
+STANDSTILL_SEC: Final = 5
+"""A pulse further behind the worker's clock than this is said to stand still."""
+
+SPARK_SEC: Final = 900
+CHART_BIN_SEC: Final = 5
+
+NOT_KNOWN: Final = "–"
+MINUS: Final = "−"
+
+_FINE: Final = {"stocks": 2, "forex": 3, "crypto": 2}
+"""Decimals of a percentage: a forex pair moves a tenth of what the others do."""
+
+_WARM_UP_SEC: Final = {
+    "1m return": 60,
+    "5m return": 300,
+    "15m return": 900,
+    "volatility": 140,
+    "surprise": 200,
+    "regime": 440,
+}
+"""After how many seconds of ticks each figure can first be known, by its formula."""
+
+_WARM_UP_COLUMNS: Final = {
+    "1m return": "ret_1m",
+    "5m return": "ret_5m",
+    "15m return": "ret_15m",
+    "volatility": "vol_15m",
+    "surprise": "surprise",
+}
+
+_ADVICE: Final = (
+    (
+        "refused the API key",
+        "The data vendor does not accept the API key, so no {asset} prices can arrive. Check"
+        " EODHD_API_KEY for typing errors and whether its plan includes live {asset} data, then"
+        " restart. Without a key the dashboard runs on simulated prices.",
+    ),
+    (
+        "symbol limit is reached",
+        "The account may watch only so many symbols at once, and they are all taken: often by"
+        " another copy of this dashboard, or one that was closed less than two minutes ago. It is"
+        " tried again by itself. To help: close other copies, or shorten the watchlist.",
+    ),
+    (
+        "not covered by this key",
+        "The account's plan does not include these {asset} symbols; the others are not affected."
+        " Take them off the watchlist, or extend the plan.",
+    ),
+    (
+        "over the account's",
+        "The watchlist is longer than the account may watch at once, so the last {asset} symbols"
+        " on it are left out. Shorten the watchlist.",
+    ),
+    (
+        "did not accept the subscription",
+        "The data vendor does not understand what is asked of it for {asset}. Check the spelling of"
+        " the symbols on the watchlist.",
+    ),
+    (
+        "too many connections",
+        "The data vendor sees too many connections of this account. It is tried again by itself."
+        " To help: close other copies of this dashboard.",
+    ),
+    (
+        "no connection",
+        "The data vendor cannot be reached for {asset}. It is tried again by itself. To help: check"
+        " this machine's network.",
+    ),
+)
+"""What a reason means to somebody who does not run the feeds, and what to do about it."""
+
+
+def payload(
+    engine: Worker, view: View, *, notes: Sequence[str], details: bool, let_go: bool = False
+) -> bytes:
+    """Everything a tab draws, as JSON.
+
+    ``notes`` are told at the top; ``details`` adds all that ``status`` knows; ``let_go`` says that
+    the board looked back further than the hour and is live again.
+    """
+    live_now, _ = engine.pulse()
+    now, frame = engine.pulse(view.at)
+    bars = bin_sec(view.bars)
+    card = engine.correlation(view.base, bars, view.correlate, view.at) if view.base else None
+    status = engine.status()
+    parts = {
+        "now": now,
+        "live_now": live_now,
+        "reach": engine.reach(),
+        "view": view._asdict(),
+        "notes": notes,
+        "let_go": let_go,
+        "pulse": _shared(engine, ("pulse", now, view.rank, view.lists, view.rows), _pulse, view),
+        "events": _shared(engine, ("events", now), _events, now),
+        "news": _shared(engine, ("news", live_now), _news, live_now),
+        "marks": _shared(engine, ("marks", live_now), _marks, live_now),
+        "correlation": card and _correlation(engine, view, card),
+        "opened": _opened(engine, view, now, frame) if view.symbol else None,
+        "status": _status(status, live_now),
+        "missed": engine.events.count_since(now) if view.at is not None else 0,
+        "details": _details(status) if details else None,
+        "refresh": {"sec": engine.pace.refresh_sec, "tabs": engine.pace.tabs},
+    }
+    return msgspec.json.encode(parts)
+
+
+def _shared(engine: Worker, key: tuple[Any, ...], make: Any, what: Any) -> msgspec.Raw:
+    """A part that looks the same in every tab that asks alike, encoded once."""
+    return engine.once(key, lambda: msgspec.Raw(msgspec.json.encode(make(engine, what))))
+
+
+# Words and numbers.
+
+
+def percent(fraction: float, decimals: int = 2) -> str:
+    """A fraction in percent, signed; what rounds to zero has no sign, what is not known is a dash.
+
+    >>> percent(-0.0121)
+    '−1.21 %'
+    """
+    return _signed(fraction * 100, decimals, " %")
+
+
+def _signed(value: float, decimals: int, unit: str) -> str:
+    if math.isnan(value):
+        return NOT_KNOWN
+    text = f"{abs(value):.{decimals}f}"
+    sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
+    return f"{sign}{text}{unit}"
+
+
+def _size(fraction: float, decimals: int) -> str:
+    """A fraction that has no direction, in percent."""
+    return NOT_KNOWN if math.isnan(fraction) else f"{fraction * 100:.{decimals}f} %"
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None or math.isnan(seconds):
+        return NOT_KNOWN
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def _tone(text: str, *, is_strong: bool) -> int:
+    """The colour of a signed text: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
+    sign = text[:1]
+    strength = 2 if is_strong else 1
+    return strength if sign == "+" else -strength if sign == MINUS else 0
+
+
+# The pulse.
+
+
+def _pulse(engine: Worker, view: View) -> dict[str, Any]:
+    now, frame = engine.pulse(view.at)
+    order = engine.order(view.rank, now)
+    if view.lists == "by class":
+        assets = frame["asset"].to_numpy()
+        lists: list[tuple[str, list[int]]] = [
+            (asset, [row for row in order if assets[row] == asset][: view.rows]) for asset in ASSETS
+        ]
+    else:
+        lists = [("", order[: view.rows])]
+    wanted = [row for _, rows in lists for row in rows]
+    drawn = _rows(engine, now, frame, wanted)
+    return {
+        "lists": [
+            {"name": name, "rows": [drawn[row] for row in rows]} for name, rows in lists if rows
+        ],
+        "watched": len(frame),
+        "priced": int(frame["last"].notna().sum()),
+        "warming": _warming(frame) if view.at is None else [],
+    }
+
+
+def _rows(
+    engine: Worker, now: float, frame: pd.DataFrame, wanted: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """The rows of a frame in words, by their place in it."""
+    part = frame.iloc[list(wanted)]
+    sparks = _sparks(engine, [str(symbol) for symbol in part.index], now)
+    states = engine.states(part, now)
+    columns = [part[name].tolist() for name in part.columns]
+    rows = {}
+    for place, symbol, state, spark, values in zip(
+        wanted, part.index, states, sparks, zip(*columns, strict=True), strict=True
+    ):
+        row = dict(zip(part.columns, values, strict=True))
+        rows[place] = {"symbol": symbol, "spark": spark, **_row(row, state)}
+    return rows
+
+
+def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
+    asset, decimals = row["asset"], _FINE[row["asset"]]
+    age = row["age"]
+    is_old = state in ("quiet", "stale")
+    surprise = _signed(row["surprise"], 1, " σ")
+    typical = {"1m": row["sigma_1m"], "5m": row["sigma_5m"], "15m": row["vol_15m"]}
+    moves = {}
+    for name in HORIZONS_SEC:
+        value = row[f"ret_{name}"]
+        text = percent(value, decimals)
+        # Beyond what is usual over that time, where that is known.
+        moves[name] = [text, _tone(text, is_strong=not abs(value) < typical[name])]
+    peers, trend = percent(row["vs_peers"], decimals), percent(row["trend_15m"], decimals + 1)
+    return {
+        "asset": asset,
+        "state": state,
+        "state_text": f"{state} ({duration_text(age)})" if is_old else state,
+        "last": price_text(row["last"], asset) or NOT_KNOWN,
+        **moves,
+        "surprise": [surprise, _tone(surprise, is_strong=abs(row["surprise"]) >= 1)],
+        "sigmas": 0.0 if math.isnan(row["surprise"]) else round(row["surprise"], 2),
+        "volatility": _size(row["vol_15m"], decimals),
+        "trend": [trend, _tone(trend, is_strong=False)],
+        "peers": [peers, _tone(peers, is_strong=False)],
+        "regime": row["regime"],
+    }
+
+
+def _sparks(engine: Worker, symbols: Sequence[str], now: float) -> list[list[int | None]]:
+    """Ten-second means of the last fifteen minutes, each symbol's own range as 0 to 100."""
+    logs, _ = engine.store.bars(symbols, BAR_SEC, SPARK_SEC, now)
+    sparks: list[list[int | None]] = []
+    for row in logs:
+        known = row[~np.isnan(row)]
+        if not len(known):
+            sparks.append([])
+            continue
+        low, high = float(known.min()), float(known.max())
+        scaled = (row - low) / (high - low) * 100 if high > low else row * 0 + 50
+        sparks.append([None if x != x else round(x) for x in scaled.tolist()])
+    return sparks
+
+
+def _warming(frame: pd.DataFrame) -> list[list[str]]:
+    """Figures that no symbol has yet, and after how long they can be there."""
+    watched = frame["watched_sec"].max()
+    if math.isnan(watched):
+        return []
+    missing = [name for name, column in _WARM_UP_COLUMNS.items() if frame[column].isna().all()] + (
+        ["regime"] if (frame["regime"] == "unknown").all() else []
+    )
+    waits = {name: _WARM_UP_SEC[name] - watched for name in missing}
+    return [
+        [name, duration_text(wait)]
+        for name, wait in sorted(waits.items(), key=lambda item: item[1])
+        if wait > 0
+    ]
+
+
+# The stress feed.
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "ts": event.ts,
+        "updated": event.updated_ts,
+        "severity": event.severity,
+        "symbol": event.symbol,
+        "asset": event.asset,
+        "kind": event.kind,
+        "up": event.peak > 0,
+        "text": event.text,
+        "count": event.count,
+        "history": event.history,
+    }
+
+
+def _events(engine: Worker, now: float) -> list[dict[str, Any]]:
+    return [_event(event) for event in engine.events.latest(EVENTS_SHOWN, now)]
+
+
+def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
+    return [
+        _event(event)
+        for event in engine.events.latest(EVENTS_SHOWN)
+        if not event.history and now - event.ts < NEWS_SEC
+    ]
+
+
+def _marks(engine: Worker, now: float) -> list[list[Any]]:
+    """Where on the hour's line something happened: time, severity, words."""
+    return [
+        [int(event.ts), event.severity, event.text]
+        for event in engine.events.latest(500)
+        if event.ts > now - REWIND_SEC
+    ]
+
+
+# Correlation.
+
+
+def _correlation(engine: Worker, view: View, card: Mapping[str, Any]) -> dict[str, Any]:
+    now, _ = engine.pulse(view.at)
+    key = (now, view.base, view.bars, view.correlate)
+    heat = _shared(engine, ("heat", *key), _heat, (view, card)) if view.heat else None
+    return {
+        "card": _shared(engine, ("card", *key), _card, (view, card)),
+        "heat": heat,
+    }
+
+
+def _card(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any]:
+    view, card = what
+    minutes = card["window_sec"] // 60
+    auto = " (auto)" if bin_sec(view.bars) is None else ""
+    regime = {
+        "high_vol": "volatile, so only the last 15 minutes count",
+        "normal": "calm",
+        "unknown": "regime not known yet",
+    }[card["regime"]]
+    return {
+        "base": card["base"],
+        "words": f"{regime} · last {minutes} min · {card['bin_sec']} s bars{auto}"
+        f" · with {', '.join(view.correlate)}",
+        "missing": f"Not enough shared data yet: {card['shared']} of {card['needed']}"
+        f" returns of {card['bin_sec']} s"
+        if not card["top"]
+        else "",
+        "top": [_pair(pair) for pair in card["top"]],
+        "changed": [
+            {
+                "text": f"{pair['a']} and {pair['b']}",
+                "started": pair["started"],
+                "before": _signed(pair["corr_60m"], 2, ""),
+                "after": _signed(pair["corr_15m"], 2, ""),
+            }
+            for pair in engine.together(view.correlate, card["bin_sec"], view.at)
+        ],
+    }
+
+
+def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = pair["low"], pair["high"]
+    return {
+        "symbol": pair["symbol"],
+        "r": round(pair["corr"], 4),
+        "text": _signed(pair["corr"], 2, ""),
+        "n": pair["n"],
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "range": f"{_signed(low, 2, '')} to {_signed(high, 2, '')}",
+        "doubtful": low <= 0 <= high,
+    }
+
+
+def _heat(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any]:
+    view, card = what
+    corr, count = engine.matrix(view.correlate, card["bin_sec"], card["window_sec"], view.at)
+    return {
+        "symbols": list(corr.columns),
+        "r": [[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
+        "n": count.to_numpy().tolist(),
+    }
+
+
+# One symbol.
+
+
+def _opened(engine: Worker, view: View, now: float, frame: pd.DataFrame) -> msgspec.Raw | None:
+    if view.symbol not in frame.index:
+        return None
+    key = ("opened", now, view.symbol, view.bars)
+    return _shared(engine, key, _symbol, (view, now, frame))
+
+
+def _symbol(engine: Worker, what: tuple[View, float, pd.DataFrame]) -> dict[str, Any]:
+    view, now, frame = what
+    symbol = view.symbol
+    place = frame.index.tolist().index(symbol)
+    row = {name: frame[name].iloc[place] for name in frame.columns}
+    drawn = _rows(engine, now, frame, [place])[place]
+    card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, view.at)
+    events = [
+        event
+        for event in engine.events.latest(500, now)
+        if event.symbol == symbol and event.ts > now - REWIND_SEC
+    ]
+    return {
+        **drawn,
+        "words": _words(row, drawn),
+        "chart": _chart(engine, symbol, now),
+        "decimals": len(drawn["last"].partition(".")[2]),
+        "events": [_event(event) for event in events],
+        "top": [_pair(pair) for pair in card["top"]],
+        "missing": f"Not enough shared data yet: {card['shared']} of {card['needed']}",
+    }
+
+
+def _chart(engine: Worker, symbol: str, now: float) -> dict[str, Any]:
+    """The last price of every five seconds of the hour; None where no tick fell."""
+    prices = engine.store.history(symbol, now, REWIND_SEC)["price"]
+    blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
+    # The newest in each block: from the right the first that is known.
+    known = ~np.isnan(blocks[:, ::-1])
+    at = known.argmax(axis=1)
+    newest = blocks[:, ::-1][np.arange(len(blocks)), at]
+    return {
+        "start": int(prices.index[0]),
+        "step": CHART_BIN_SEC,
+        "prices": [None if x != x else x for x in newest.tolist()],
+    }
+
+
+def _words(row: Mapping[str, Any], drawn: Mapping[str, Any]) -> list[str]:
+    """The figures of a symbol as sentences."""
+    decimals = _FINE[row["asset"]]
+    words = []
+    if math.isnan(row["age"]):
+        return ["No price yet."]
+    words.append(f"Last price {drawn['last']}, {duration_text(row['age'])} old.")
+    moves = ", ".join(
+        f"{percent(row[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
+        for name in HORIZONS_SEC
+        if not math.isnan(row[f"ret_{name}"])
+    )
+    if moves:
+        words.append(f"It moved {moves}.")
+    if not math.isnan(row["surprise"]):
+        size = abs(row["surprise"])
+        usual = "no more than usual" if size < 1 else "unusual" if size >= 2.5 else "a lively one"
+        words.append(f"The last minute is {size:.1f} times its own usual minute: {usual}.")
+    if not math.isnan(row["vs_peers"]):
+        peers = row["ret_1m"] - row["vs_peers"]
+        words.append(f"Its class moved {percent(peers, decimals)} in that minute (median).")
+    if not math.isnan(row["vol_15m"]):
+        text = f"A typical 15 minutes moves it {_size(row['vol_15m'], decimals)}"
+        if row["vol_median"] > 0:
+            text += f", {row['vol_15m'] / row['vol_median']:.1f} × its hourly median"
+        regime = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}[row["regime"]]
+        words.append(f"{text}{regime}.")
+    if not math.isnan(row["trend_15m"]):
+        words.append(f"Trend {percent(row['trend_15m'], decimals + 1)} a minute.")
+    return words
+
+
+# The feeds.
+
+
+def _status(status: Mapping[str, Any], now: float) -> dict[str, Any]:
+    behind = status["now"] - now
+    return {
+        "source": status["source"],
+        "text": _source_text(status),
+        "dated": status["dated"],
+        "uptime": duration_text(status["uptime"]),
+        "feeds": [_feed(asset, feed) for asset, feed in status["feeds"].items()],
+        "searching": status["searching_past"],
+        "warnings": [
+            *(
+                [f"The pulse stands still: what is shown is {duration_text(behind)} old."]
+                if behind > STANDSTILL_SEC
+                else []
+            ),
+            *(
+                [f"{status['lost']} ticks of the tape were lost with a broken connection."]
+                if status["lost"]
+                else []
+            ),
+            *(
+                f"{name} crashed {fault['count']} times, last by {fault['last']};"
+                " it is started again."
+                for name, fault in status["faults"].items()
+            ),
+        ],
+    }
+
+
+def _source_text(status: Mapping[str, Any]) -> str:
+    """What the prices are, in one line."""
+    if status["source"] == "simulated":
+        return f"embedded exchange, seed {status['seed']}"
+    if status["source"] == "replay":
+        ended = ", at its end" if status["replay_ended"] else ""
+        return f"{status['file']} at speed {status['speed']:g}{ended}"
+    return "live prices"
+
+
+def _feed(asset: str, feed: Mapping[str, Any]) -> dict[str, Any]:
+    reason = feed["reason"]
+    advice = [text.format(asset=asset) for phrase, text in _ADVICE if phrase in reason]
+    rate = feed["ticks_per_sec"]
+    return {
+        "asset": asset,
+        "state": feed["state"],
+        "reason": reason,
+        "rate": NOT_KNOWN if rate is None else f"{rate:.1f}/s",
+        "age": duration_text(feed["last_tick_age"]),
+        "heard": f"{len(feed['heard'])} of {len(feed['asked'])}",
+        "advice": advice[0] if advice else "",
+    }
+
+
+def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Everything the status knows, as names and words."""
+    general = {
+        "source": status["source"],
+        "seed": status["seed"],
+        "file": status["file"],
+        "speed": status["speed"],
+        "up for": duration_text(status["uptime"]),
+        "ticks waiting": status["queued"],
+        "replay at its end": status["replay_ended"] if status["source"] == "replay" else None,
+        "looking through the past hour": "yes" if status["searching_past"] else "no",
+        "ticks lost": status["lost"],
+        "crashed parts": _counts({name: f["count"] for name, f in status["faults"].items()}),
+    }
+    tables = [_table("everything", general)]
+    for asset, feed in status["feeds"].items():
+        silent = sorted(set(feed["asked"]) - set(feed["heard"]))
+        tables.append(
+            _table(
+                asset,
+                {
+                    "state": feed["state"],
+                    "reason": feed["reason"],
+                    "ticks": f"{feed['ticks']:,}",
+                    "ticks per second": feed["ticks_per_sec"],
+                    "last tick": duration_text(feed["last_tick_age"]),
+                    "reconnects": feed["reconnects"],
+                    "dropped": feed["dropped"],
+                    "refused": _counts(feed["refused"]),
+                    "asked": ", ".join(feed["asked"]),
+                    "not heard yet": ", ".join(silent),
+                },
+            )
+        )
+    return tables
+
+
+def _table(name: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    def text(value: Any) -> str:
+        return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+    return {
+        "name": name,
+        "entries": [[k, text(v)] for k, v in entries.items() if v is not None and v != ""],
+    }
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts.items()) or "none"

@@ -1,0 +1,30 @@
+"""Page: the drawn part of the dashboard, one component of Streamlit's with its script and style.
+
+Two elements: ``board`` is drawn once and holds all that is seen; ``pipe`` is what refreshes, and
+carries one payload to the board and the viewer's choices back. So a refresh sends numbers alone,
+and what the viewer has scrolled, opened or focused stays as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+__all__ = ["board", "pipe"]
+
+_HERE: Final = Path(__file__).parent
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text("utf-8")
+
+
+board: Final = st.components.v2.component(
+    "market_pulse_board",
+    html='<div class="market-pulse"></div>',
+    css=_text("board.css"),
+    js=_text("board.js"),
+)
+pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))

@@ -1,0 +1,882 @@
+// The board: draws each payload into elements that it builds once and then only corrects.
+//
+// Text from the server is set as text, never as markup. What the viewer chooses here is kept in
+// `choices`, shown at once, and sent to Python, which answers with the next payload and writes it
+// into the address.
+
+const SVG = "http://www.w3.org/2000/svg";
+const TITLE = "Market Pulse";
+const SEVERITIES = ["watch", "alert", "extreme"];
+const CLASSES = ["stocks", "forex", "crypto"];
+const MARKS = { watch: "●", alert: "▲", extreme: "◆" };
+const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formulas do not either
+const TOAST_MS = 7000;
+const TOASTS = 3;
+const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
+const TROUBLE_MS = 10000;
+const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
+
+const COLUMNS = [
+  ["symbol", "Symbol", "Symbol, and how fresh its price is"],
+  ["last", "Last", "Price of the newest tick"],
+  ["1m", "1 min", "Return over one minute"],
+  ["5m", "5 min", "Return over five minutes"],
+  ["15m", "15 min", "Return over fifteen minutes"],
+  ["surprise", "Surprise", "The one-minute return in units of the symbol's own volatility"],
+  ["volatility", "Vol 15 min", "The typical move over fifteen minutes"],
+  ["trend", "Trend/min", "Slope of the last fifteen minutes, per minute"],
+  ["peers", "vs peers", "One-minute return minus the median of its class"],
+  ["regime", "Regime", "Whether the symbol is volatile for its last hour"],
+  ["spark", "Last 15 min", "Last fifteen minutes; a hole is where no price came"],
+];
+const REGIMES = { high_vol: "volatile", normal: "calm", unknown: "–" };
+
+// Elements.
+
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function mark(element, name, value) {
+  const text = value === true ? "" : value === false || value == null ? null : String(value);
+  if (element.getAttribute(name) === text) return;
+  if (text === null) element.removeAttribute(name);
+  else element.setAttribute(name, text);
+}
+
+// The children of `parent` made those of `items`, by key: kept, made, moved or removed. A moved
+// element that has the focus keeps it.
+function keyed(parent, items, keyOf, make, correct) {
+  const kept = (parent.keyed ??= new Map());
+  const focused = parent.getRootNode().activeElement;
+  const wanted = new Set(items.map(keyOf));
+  for (const [key, element] of kept) {
+    if (wanted.has(key)) continue;
+    element.remove();
+    kept.delete(key);
+  }
+  let moved = false;
+  items.forEach((item, place) => {
+    const key = keyOf(item);
+    let element = kept.get(key);
+    if (!element) kept.set(key, (element = make(item)));
+    correct(element, item);
+    if (parent.children[place] === element) return;
+    parent.insertBefore(element, parent.children[place] ?? null);
+    moved = true;
+  });
+  if (moved && focused && parent.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+// Rows that changed places glide to their new ones, unless the viewer asked for calm.
+function gliding(container, change) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
+  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")];
+  const before = new Map(rows.map((row) => [row, row.getBoundingClientRect().top]));
+  change();
+  for (const [row, top] of before) {
+    const by = row.isConnected ? top - row.getBoundingClientRect().top : 0;
+    if (by) row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 450, easing: "ease" });
+  }
+}
+
+// Times, in the viewer's zone or the one the address asks for.
+
+class Clock {
+  constructor(view, isDated) {
+    this.key = `${view.tz}|${isDated}`;
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+    this.zone = isDated ? view.tz || own : "UTC";
+    this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
+    const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    this.local = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: this.zone });
+    this.utc = new Intl.DateTimeFormat("en-GB", {
+      ...options, timeZone: "UTC", day: "numeric", month: "short", year: "numeric",
+    });
+  }
+
+  text(seconds) {
+    return this.local.format(seconds * 1000);
+  }
+
+  long(seconds) {
+    return `${this.utc.format(seconds * 1000)} UTC`;
+  }
+
+  // The newest second at or before `latest` at which clocks here show `text`, "14:32" or "14:32:05".
+  at(text, latest) {
+    const wanted = text.length === 5 ? `${text}:00` : text;
+    const seconds = (clock) => clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+    const back = (seconds(this.text(latest)) - seconds(wanted) + 86400) % 86400;
+    return Math.floor(latest) - back;
+  }
+}
+
+function durationText(seconds) {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, "0")} s`;
+}
+
+// Lines with holes.
+
+function linePath(values, hole, x, y) {
+  let path = "";
+  let previous = -Infinity;
+  values.forEach((value, place) => {
+    if (value === null) return;
+    const point = `${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
+    // A point of its own is a line of no length, which round ends make a dot.
+    path += place - previous > hole ? `M${point}L${point}` : `L${point}`;
+    previous = place;
+  });
+  return path;
+}
+
+// What was told to this viewer, in whichever tab: once for each way of telling.
+
+async function untold(way, events, only = true) {
+  const key = `market-pulse.told.${way}`;
+  const take = () => {
+    let told = [];
+    try {
+      told = JSON.parse(localStorage.getItem(key)) ?? [];
+    } catch {
+      // Closed or spoilt: then at least once per tab.
+      told = untold.here?.[key] ?? [];
+    }
+    const fresh = events.filter((event) => !told.includes(event.id));
+    if (fresh.length) {
+      told = [...told, ...fresh.map((event) => event.id)].slice(-300);
+      (untold.here ??= {})[key] = told;
+      try {
+        localStorage.setItem(key, JSON.stringify(told));
+      } catch {
+        // As above.
+      }
+    }
+    return only ? fresh : [];
+  };
+  return navigator.locks ? navigator.locks.request(key, take) : take();
+}
+
+class Board {
+  constructor(root) {
+    this.root = root;
+    this.choices = null;
+    this.unseen = new Set();
+    this.isFirst = true;
+    this.build();
+    this.listen();
+  }
+
+  // Building, once.
+
+  build() {
+    this.badge = h("span", { class: "badge" });
+    this.source = h("span", { class: "source" });
+    this.feeds = h("ul", { class: "feeds", "aria-label": "Feeds" });
+    this.time = h("span", { class: "time" });
+    this.sound = h("button", { type: "button", class: "chip", role: "switch",
+      onclick: () => this.switchSound() });
+    this.notify = h("button", { type: "button", class: "chip", role: "switch",
+      onclick: () => this.switchNotify() });
+    this.more = h("button", { class: "chip", type: "button", "aria-expanded": "false",
+      onclick: () => this.choose({ details: !this.choices.details }) }, "Details");
+    this.messages = h("div", { class: "messages", role: "status" });
+    this.details = h("div", { class: "details", hidden: true });
+    this.buildRewind();
+    this.buildPulse();
+    this.buildStress();
+    this.buildCorrelation();
+    this.opened = h("section", { class: "card opened", "aria-label": "Symbol", hidden: true });
+    this.toasts = h("div", { class: "toasts", role: "status", "aria-label": "New events" });
+    this.root.append(
+      h("h1", { class: "hidden" }, TITLE),
+      h("header", { class: "strip" }, this.badge, this.source, this.feeds, this.time,
+        h("div", { class: "chips" }, this.sound, this.notify, this.more)),
+      this.messages,
+      this.details,
+      this.rewind,
+      h("div", { class: "cards" }, this.pulse,
+        h("div", { class: "side" }, h("div", { class: "column" }, this.opened, this.stress),
+          this.correlation)),
+      this.toasts,
+    );
+  }
+
+  buildRewind() {
+    this.slider = h("input", { type: "range", step: "1", "aria-label": "Look back",
+      oninput: () => this.lookAt(Number(this.slider.value)) });
+    this.clockInput = h("input", { type: "time", step: "1", "aria-label": "Look back at this time",
+      onchange: () => this.lookAt(this.clock.at(this.clockInput.value, this.payload.reach[1])) });
+    this.moment = h("span", { class: "moment" });
+    this.live = h("button", { type: "button", class: "live", onclick: () => this.lookAt(null) }, "Live");
+    this.marks = s("svg", { class: "marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10",
+      "aria-hidden": "true" });
+    this.rewind = h("div", { class: "rewind", role: "group", "aria-label": "Rewind" },
+      h("span", { class: "label" }, "Last hour"),
+      h("div", { class: "track" }, this.marks, this.slider),
+      this.clockInput, this.moment, this.live);
+  }
+
+  buildPulse() {
+    this.pulseNote = h("span", { class: "note" });
+    this.lists = h("div", { class: "lists" });
+    this.pulseEmpty = h("p", { class: "empty" });
+    this.pulse = h("section", { class: "card pulse", "aria-label": "Pulse" },
+      h("div", { class: "head" }, h("h2", {}, "Pulse"), this.pulseNote),
+      this.pulseEmpty, this.lists);
+  }
+
+  buildStress() {
+    this.severity = h("select", { "aria-label": "Least severity",
+      onchange: () => this.choose({ severity: this.severity.value }) },
+      ...SEVERITIES.map((name) => h("option", { value: name }, { watch: "all", alert: "alert +", extreme: "extreme" }[name])));
+    this.classes = CLASSES.map((name) => h("button", { type: "button", class: "chip",
+      onclick: () => this.toggleClass(name) }, name));
+    this.stressEmpty = h("p", { class: "empty" });
+    this.events = h("ol", { class: "events", tabindex: "0", "aria-label": "Stress events, newest first" });
+    this.stress = h("section", { class: "card stress", "aria-label": "Stress" },
+      h("div", { class: "head" }, h("h2", {}, "Stress"),
+        h("div", { class: "chips" }, this.severity, ...this.classes)),
+      this.stressEmpty, this.events);
+  }
+
+  buildCorrelation() {
+    this.base = h("span", { class: "note" });
+    this.corrEmpty = h("p", { class: "empty" });
+    this.pairs = h("ol", { class: "pairs" });
+    this.changedHead = h("h3", {}, "Started or stopped moving together, hour → 15 min");
+    this.changed = h("ul", { class: "changed" });
+    this.heatButton = h("button", { type: "button", class: "chip", "aria-pressed": "false",
+      onclick: () => this.choose({ heat: !this.choices.heat }) }, "Heat map");
+    this.heat = h("div", { class: "heat", hidden: true, tabindex: "0", role: "group", "aria-label": "Heat map" });
+    this.correlation = h("section", { class: "card correlation", "aria-label": "Correlation" },
+      h("div", { class: "head" }, h("h2", {}, "Correlation"), this.heatButton),
+      this.base, this.corrEmpty, this.pairs, this.changedHead, this.changed, this.heat);
+  }
+
+  listen() {
+    this.onVisible = () => {
+      if (document.hidden) return;
+      this.unseen.clear();
+      this.title();
+      // What the timer slept through is fetched at once.
+      if (Date.now() - hub().receivedAt > 1000) hub().wake?.();
+    };
+    // Browsers let a page make a sound only after a gesture on it.
+    this.onGesture = () => {
+      if (this.choices?.sound && this.audio?.state !== "running") this.allowSound();
+    };
+    document.addEventListener("visibilitychange", this.onVisible);
+    document.addEventListener("pointerdown", this.onGesture);
+    document.addEventListener("keydown", this.onGesture);
+    this.onKey = (event) => {
+      if (event.key === "Escape" && this.choices?.symbol) this.open("");
+    };
+    this.root.addEventListener("keydown", this.onKey);
+    // A hidden tab's own timers are slowed to one a minute; a worker's are not.
+    const tick = new Blob(["setInterval(() => postMessage(0), 2000)"], { type: "text/javascript" });
+    this.tickUrl = URL.createObjectURL(tick);
+    this.ticker = new Worker(this.tickUrl);
+    this.ticker.onmessage = () => {
+      const wants = this.choices?.sound || this.choices?.notify;
+      if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
+    };
+  }
+
+  close() {
+    document.removeEventListener("visibilitychange", this.onVisible);
+    document.removeEventListener("pointerdown", this.onGesture);
+    document.removeEventListener("keydown", this.onGesture);
+    this.ticker.terminate();
+    URL.revokeObjectURL(this.tickUrl);
+    this.audio?.close();
+  }
+
+  // Choices.
+
+  choose(changed) {
+    this.choices = { ...this.choices, ...changed };
+    this.drawChoices();
+    clearTimeout(this.sending);
+    // A slider that is dragged sends where it rests.
+    this.sending = setTimeout(() => hub().choose?.(this.choices), 120);
+  }
+
+  lookAt(second) {
+    const [oldest, newest] = this.payload.reach;
+    const at = second === null || second >= newest ? null : Math.max(oldest, second);
+    this.choose({ at });
+  }
+
+  open(symbol) {
+    const before = this.choices.symbol;
+    this.choose({ symbol });
+    if (symbol) {
+      this.shouldReveal = true;
+    } else if (before) {
+      this.root.querySelector(`tr[data-symbol="${CSS.escape(before)}"] button`)?.focus();
+    }
+  }
+
+  toggleClass(name) {
+    const chosen = CLASSES.filter((other) => this.choices.events.includes(other) !== (other === name));
+    this.choose({ events: chosen.length ? chosen : CLASSES });
+  }
+
+  switchSound() {
+    this.choose({ sound: !this.choices.sound });
+    if (this.choices.sound) this.allowSound().then(() => this.beep("watch"));
+  }
+
+  async allowSound() {
+    this.audio ??= new AudioContext();
+    // Waits for ever where it is not allowed.
+    await Promise.race([this.audio.resume(), new Promise((done) => setTimeout(done, 300))]);
+    this.drawChoices();
+  }
+
+  async switchNotify() {
+    const isOn = !this.choices.notify;
+    if (isOn && "Notification" in window && Notification.permission === "default") {
+      await Notification.requestPermission();
+    }
+    this.choose({ notify: isOn });
+  }
+
+  // Telling.
+
+  wanted(event) {
+    const least = SEVERITIES.indexOf(this.choices.severity);
+    return SEVERITIES.indexOf(event.severity) >= least && this.choices.events.includes(event.asset);
+  }
+
+  async tell(news) {
+    const wanted = news.filter((event) => this.wanted(event));
+    const isFirst = this.isFirst;
+    this.isFirst = false;
+    if (document.hidden && !isFirst) {
+      for (const event of wanted) {
+        if (!this.known?.has(event.id)) this.unseen.add(event.id);
+      }
+    }
+    this.known = new Set([...(this.known ?? []), ...news.map((event) => event.id)].slice(-500));
+    this.title();
+    // What was there before the page is on the page: it needs no telling.
+    if (isFirst || !document.hidden) {
+      for (const event of await untold("toast", wanted, !isFirst)) this.toast(event);
+    }
+    if (this.choices.sound && this.audio?.state === "running") {
+      const fresh = await untold("sound", wanted, !isFirst);
+      const severest = SEVERITIES.findLast((name) => fresh.some((event) => event.severity === name));
+      if (severest) this.beep(severest);
+    } else if (isFirst) await untold("sound", wanted, false);
+    if (this.choices.notify && globalThis.Notification?.permission === "granted") {
+      for (const event of await untold("notify", wanted, !isFirst)) {
+        new Notification(`${event.severity}: ${event.symbol}`, { body: event.text, tag: event.id });
+      }
+    } else if (isFirst) await untold("notify", wanted, false);
+  }
+
+  title() {
+    const title = this.unseen.size ? `(${this.unseen.size}) ${TITLE}` : TITLE;
+    if (document.title !== title) document.title = title;
+  }
+
+  toast(event) {
+    const toast = h("div", { class: "toast", "data-severity": event.severity },
+      h("strong", {}, `${MARKS[event.severity]} ${event.severity}`), h("span", {}, event.text));
+    this.toasts.append(toast);
+    while (this.toasts.children.length > TOASTS) this.toasts.firstChild.remove();
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+
+  beep(severity) {
+    const audio = this.audio;
+    if (audio?.state !== "running") return;
+    BEEPS[severity].forEach((pitch, place) => {
+      const start = audio.currentTime + place * 0.22;
+      const tone = audio.createOscillator();
+      const volume = audio.createGain();
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.0001, start);
+      volume.gain.exponentialRampToValueAtTime(0.15, start + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0001, start + 0.18);
+      tone.connect(volume).connect(audio.destination);
+      tone.start(start);
+      tone.stop(start + 0.2);
+    });
+  }
+
+  // Drawing.
+
+  draw(payload) {
+    this.payload = payload;
+    const { view, status } = payload;
+    if (!this.choices) {
+      const { symbol, at, severity, events, heat, sound, notify } = view;
+      this.choices = { symbol, at: view.freeze ? null : at, severity, events, heat, sound, notify, details: false };
+      if (sound) this.allowSound();
+    }
+    if (payload.let_go && this.choices.at !== null) this.choices.at = null;
+    const clock = new Clock(view, status.dated);
+    if (clock.key !== this.clock?.key) this.clock = clock;
+    mark(this.root, "data-colours", view.colours);
+    mark(this.root, "data-kiosk", view.kiosk);
+    mark(this.root, "data-past", view.at !== null);
+    this.drawStrip(payload);
+    this.drawMessages(payload);
+    this.drawDetails(payload.details);
+    this.drawRewind(payload);
+    this.drawPulse(payload);
+    this.drawStress(payload);
+    this.drawCorrelation(payload.correlation);
+    this.drawOpened(payload.opened);
+    this.drawChoices();
+    this.tell(payload.news);
+  }
+
+  drawChoices() {
+    const { choices } = this;
+    if (this.severity.value !== choices.severity) this.severity.value = choices.severity;
+    this.classes.forEach((chip, place) => mark(chip, "aria-pressed", String(choices.events.includes(CLASSES[place]))));
+    mark(this.more, "aria-expanded", String(choices.details));
+    mark(this.heatButton, "aria-pressed", String(choices.heat));
+    mark(this.sound, "aria-checked", String(choices.sound));
+    mark(this.notify, "aria-checked", String(choices.notify));
+    say(this.sound, this.soundText());
+    say(this.notify, this.notifyText());
+    mark(this.sound, "title", "A tone for new events, in a hidden tab too; higher and more often the more severe");
+    mark(this.notify, "title", "A notification of the system for new events, in a hidden tab too");
+    for (const row of this.lists.querySelectorAll("tr[data-symbol]")) {
+      mark(row, "data-open", row.dataset.symbol === choices.symbol);
+    }
+    if (this.payload) {
+      this.drawEvents(this.payload);
+      this.drawMoment(this.payload);
+      if (!choices.symbol) this.opened.hidden = true;
+      if (!choices.heat) this.heat.hidden = true;
+      if (!choices.details) this.details.hidden = true;
+    }
+  }
+
+  soundText() {
+    if (!this.choices.sound) return "Sound off";
+    return this.audio?.state === "running" ? "Sound on" : "Sound: click to allow";
+  }
+
+  notifyText() {
+    if (!("Notification" in window) || !isSecureContext) return "Notify: needs https";
+    if (Notification.permission === "denied") return "Notify: blocked in browser";
+    if (!this.choices.notify) return "Notify off";
+    return Notification.permission === "granted" ? "Notify on" : "Notify: click twice to allow";
+  }
+
+  drawStrip({ status, now, refresh }) {
+    say(this.badge, status.source);
+    mark(this.badge, "data-source", status.source);
+    say(this.source, status.text);
+    mark(this.source, "title", `Up for ${status.uptime}`);
+    keyed(this.feeds, status.feeds, (feed) => feed.asset, () => h("li", {},
+      h("span", { class: "dot", "aria-hidden": "true" }), h("b", {}), h("span", { class: "state" }), h("span", { class: "rate" })),
+    (item, feed) => {
+      mark(item, "data-state", feed.state.split(" ")[0]);
+      say(item.children[1], feed.asset);
+      say(item.children[2], feed.state);
+      const wait = /next in [^;]*|now$/.exec(feed.reason)?.[0];
+      const trouble = ["reconnecting", "refused"].includes(feed.state);
+      say(item.children[3], trouble && wait ? wait : `${feed.rate} · ${feed.age}${feed.age === "–" ? "" : " ago"}`);
+      mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`].filter(Boolean).join("; "));
+    });
+    const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
+    say(this.time, `${this.clock.text(now)} ${this.clock.name}${slow}`);
+    mark(this.time, "title", this.clock.long(now));
+  }
+
+  drawMessages({ notes, status, pulse, view, missed, refresh, now, live_now }) {
+    const messages = [];
+    if (view.freeze) messages.push(["paused", `Paused at ${this.clock.text(now)}, ${missed} new event${missed === 1 ? "" : "s"}. Collection goes on.`]);
+    else if (view.at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}, ${durationText(live_now - now)} ago. Collection goes on.`]);
+    for (const note of notes) messages.push(["note", note]);
+    for (const warning of status.warnings) messages.push(["warning", warning]);
+    for (const feed of status.feeds) {
+      const name = feed.asset[0].toUpperCase() + feed.asset.slice(1);
+      if (!this.isLasting(feed)) continue;
+      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice} (${feed.reason})`]);
+      else messages.push(["warning", `${name} ${feed.state}: ${feed.reason}`]);
+    }
+    if (pulse.warming.length) {
+      const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
+      messages.push(["note", `Warming up: ${parts.join(", ")}.`]);
+    }
+    if (refresh.sec > 2) messages.push(["note", `${refresh.tabs} tabs are open, so each refreshes every ${refresh.sec} s.`]);
+    const lines = messages.map(([kind, text], place) => ({ kind, text, place }));
+    keyed(this.messages, lines, (line) => line.place, () => h("p"), (line, { kind, text }) => {
+      mark(line, "data-kind", kind);
+      say(line, text);
+    });
+  }
+
+  // Whether there is something to say of a feed that the strip has no room for. A fault that mends
+  // itself within seconds is left to the strip: the page must not jump for it.
+  isLasting({ asset, state, reason, advice }) {
+    const isTrouble = ["silent", "reconnecting"].includes(state);
+    this.troubleSince ??= {};
+    if (!isTrouble) delete this.troubleSince[asset];
+    else this.troubleSince[asset] ??= Date.now();
+    if (isTrouble) return Date.now() - this.troubleSince[asset] > TROUBLE_MS;
+    return state === "refused" || state.startsWith("closed") ? Boolean(reason) : Boolean(advice);
+  }
+
+  drawDetails(tables) {
+    if (!tables || !this.choices.details) return;
+    this.details.hidden = false;
+    keyed(this.details, tables, (table) => table.name, (table) => h("div", {}, h("h3", {}, table.name), h("dl")), (block, table) => {
+      keyed(block.lastChild, table.entries, ([name]) => name, () => h("div", {}, h("dt"), h("dd")), (pair, [name, text]) => {
+        say(pair.firstChild, name);
+        say(pair.lastChild, text);
+      });
+    });
+  }
+
+  drawRewind({ reach, marks }) {
+    const [oldest, newest] = reach;
+    mark(this.slider, "min", oldest);
+    mark(this.slider, "max", Math.max(oldest + 1, newest));
+    const span = Math.max(1, newest - oldest);
+    keyed(this.marks, marks.filter(([ts]) => ts >= oldest), ([ts, , text]) => `${ts}${text.split(" ")[0]}`, () => s("path"), (line, [ts, severity]) => {
+      const x = ((ts - oldest) / span) * 1000;
+      mark(line, "d", `M${x.toFixed(1)} 0V10`);
+      mark(line, "data-severity", severity);
+    });
+    this.drawMoment(this.payload);
+  }
+
+  drawMoment({ reach, view }) {
+    const at = view.freeze ? view.at : this.choices.at;
+    const shown = at ?? reach[1];
+    if (this.slider.value !== String(shown)) this.slider.value = shown;
+    mark(this.slider, "aria-valuetext", at === null ? "live" : this.clock.text(shown));
+    if (this.root.getRootNode().activeElement !== this.clockInput) this.clockInput.value = this.clock.text(shown);
+    say(this.moment, at === null ? "" : `${durationText(reach[1] - at)} ago`);
+    this.slider.disabled = this.clockInput.disabled = view.freeze;
+    this.live.disabled = at === null || view.freeze;
+    mark(this.live, "data-live", at === null);
+  }
+
+  drawPulse({ pulse, view }) {
+    const isEmpty = !pulse.priced;
+    say(this.pulseEmpty, isEmpty ? (pulse.watched ? `No tick yet: the first prices of ${pulse.watched} symbols appear as soon as a feed sends one.` : "No symbols are watched.") : "");
+    this.pulseEmpty.hidden = !isEmpty;
+    this.lists.hidden = isEmpty;
+    say(this.pulseNote, isEmpty ? "" : `by ${view.rank} · ${pulse.priced} of ${pulse.watched} symbols have a price`);
+    if (isEmpty) return;
+    mark(this.lists, "data-count", pulse.lists.length);
+    mark(this.lists, "data-rank", view.rank);
+    gliding(this.lists, () => {
+      keyed(this.lists, pulse.lists, (list) => list.name || "all", (list) => this.table(list), (table, list) => {
+        keyed(table.tBodies[0], list.rows, (row) => row.symbol, (row) => this.row(row), (row, item) => this.correctRow(row, item));
+        for (const cell of table.querySelectorAll("[data-column]")) {
+          mark(cell, "data-ranked", cell.dataset.column === view.rank);
+        }
+        for (const heading of table.tHead.rows[0].cells) {
+          mark(heading, "aria-sort", heading.hasAttribute("data-ranked") ? "descending" : null);
+        }
+      });
+    });
+  }
+
+  table(list) {
+    const headings = COLUMNS.map(([name, text, help]) => h("th", { scope: "col", "data-column": name, title: help }, text));
+    return h("table", {}, h("caption", { class: list.name ? "" : "hidden" }, list.name || "What moves most"),
+      h("colgroup", {}, ...COLUMNS.map(([name]) => h("col", { "data-column": name }))),
+      h("thead", {}, h("tr", {}, ...headings)), h("tbody"));
+  }
+
+  row({ symbol }) {
+    const cells = COLUMNS.map(([name]) => h(name === "symbol" ? "th" : "td", { "data-column": name, scope: name === "symbol" ? "row" : null }));
+    const button = h("button", { type: "button", class: "symbol", onclick: (event) => { event.stopPropagation(); this.open(this.choices.symbol === symbol ? "" : symbol); } }, symbol);
+    cells[0].append(button, h("span", { class: "state" }));
+    const surprise = cells[5];
+    surprise.append(h("span", { class: "bar", "aria-hidden": "true" }, h("i")), h("span"));
+    const line = s("path");
+    cells[10].append(s("svg", { viewBox: "-2 -8 93 116", preserveAspectRatio: "none", "aria-hidden": "true" }, line));
+    return h("tr", { "data-symbol": symbol, onclick: () => this.open(this.choices.symbol === symbol ? "" : symbol),
+      onkeydown: (event) => this.walk(event) }, ...cells);
+  }
+
+  walk(event) {
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const next = step && event.currentTarget[step]?.querySelector("button");
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+
+  correctRow(row, item) {
+    mark(row, "data-state", item.state.split(" ")[0]);
+    mark(row, "data-asset", item.asset);
+    mark(row, "data-open", item.symbol === this.choices.symbol);
+    const cells = row.cells;
+    say(cells[0].lastChild, item.state_text);
+    say(cells[1], item.last);
+    ["1m", "5m", "15m"].forEach((name, place) => this.signed(cells[2 + place], item[name]));
+    this.signed(cells[5].lastChild, item.surprise);
+    const fill = cells[5].firstChild.firstChild;
+    const share = Math.min(1, Math.abs(item.sigmas) / 4) * 50;
+    fill.style.setProperty("width", `${share}%`);
+    fill.style.setProperty("left", item.sigmas < 0 ? `${50 - share}%` : "50%");
+    mark(fill, "data-tone", Math.sign(item.surprise[1]));
+    say(cells[6], item.volatility);
+    this.signed(cells[7], item.trend);
+    this.signed(cells[8], item.peers);
+    say(cells[9], REGIMES[item.regime]);
+    mark(cells[9], "data-regime", item.regime);
+    mark(cells[10].querySelector("path"), "d", linePath(item.spark, HOLE_BARS, (x) => x, (y) => 100 - y));
+  }
+
+  signed(cell, [text, tone]) {
+    say(cell, text);
+    mark(cell, "data-tone", tone);
+  }
+
+  drawStress({ status, pulse, events }) {
+    const shown = events.filter((event) => this.wanted(event));
+    let text = "";
+    if (status.searching) text = "Still looking through the past hour.";
+    else if (!pulse.priced) text = "No price to judge yet.";
+    else if (!events.length) text = "Nothing unusual so far.";
+    else if (!shown.length) text = `None of ${events.length} events passes the filter.`;
+    say(this.stressEmpty, text);
+    mark(this.stressEmpty, "data-brief", shown.length > 0);
+    this.stressEmpty.hidden = !text;
+  }
+
+  drawEvents({ events }) {
+    const shown = events.filter((event) => this.wanted(event));
+    this.drawStress(this.payload);
+    keyed(this.events, shown, (event) => event.id, (event) => this.event(event), (item, event) => {
+      mark(item, "data-severity", event.severity);
+      const [severity, time, meta] = item.firstChild.children;
+      say(severity, `${MARKS[event.severity]} ${event.severity}`);
+      say(time, this.clock.text(event.ts));
+      mark(time, "title", `Look back at ${this.clock.long(event.ts)}`);
+      const times = event.count > 1 ? `×${event.count} until ${this.clock.text(event.updated)}` : "";
+      say(meta, [times, event.asset, event.history ? "history" : ""].filter(Boolean).join(" · "));
+      mark(meta, "title", event.history ? "Found in the past hour when the dashboard started" : null);
+      say(item.lastChild, event.text);
+    });
+  }
+
+  event(event) {
+    return h("li", {}, h("div", {}, h("span", { class: "severity" }), h("button", { type: "button", class: "link",
+      onclick: () => this.payload.view.freeze || this.lookAt(Math.floor(event.ts)) }), h("span", { class: "meta" })), h("p", {}));
+  }
+
+  drawCorrelation(part) {
+    this.correlation.hidden = !part;
+    if (!part) return;
+    const { card, heat } = part;
+    say(this.base, `${card.base} · ${card.words}`);
+    say(this.corrEmpty, card.missing);
+    this.corrEmpty.hidden = !card.missing;
+    this.drawPairs(this.pairs, card.top);
+    this.changedHead.hidden = !card.changed.length;
+    keyed(this.changed, card.changed, (pair) => pair.text, () => h("li", {}, h("b"), h("span")), (item, pair) => {
+      mark(item, "data-started", String(pair.started));
+      say(item.firstChild, `${pair.started ? "↗" : "↘"} ${pair.text}`);
+      say(item.lastChild, ` ${pair.started ? "started" : "stopped"}: ${pair.before} → ${pair.after}`);
+      mark(item, "title", `${pair.started ? "Started" : "Stopped"} moving together: r was ${pair.before} over the hour and is ${pair.after} over the last 15 minutes`);
+    });
+    if (heat && this.choices.heat) this.drawHeat(heat);
+  }
+
+  drawPairs(list, pairs) {
+    keyed(list, pairs, (pair) => pair.symbol, () => h("li", {}, h("b"), h("span", { class: "r" }),
+      h("span", { class: "scale", "aria-hidden": "true" }, h("i", { class: "range" }), h("i", { class: "value" })), h("span", { class: "note" })),
+    (item, pair) => {
+      mark(item, "data-doubtful", pair.doubtful);
+      mark(item, "title", pair.doubtful ? "The interval contains 0: this may be chance" : null);
+      const [name, r, scale, note] = item.children;
+      say(name, pair.symbol);
+      say(r, pair.text);
+      mark(r, "data-tone", Math.sign(pair.r));
+      say(note, `${pair.range} · n ${pair.n}${pair.doubtful ? " · chance?" : ""}`);
+      const place = (value) => (value + 1) * 50;
+      scale.children[0].style.setProperty("left", `${place(pair.low)}%`);
+      scale.children[0].style.setProperty("width", `${place(pair.high) - place(pair.low)}%`);
+      scale.children[1].style.setProperty("left", `${Math.min(50, place(pair.r))}%`);
+      scale.children[1].style.setProperty("width", `${Math.abs(place(pair.r) - 50)}%`);
+      mark(scale.children[1], "data-tone", Math.sign(pair.r));
+    });
+  }
+
+  drawHeat({ symbols, r, n }) {
+    this.heat.hidden = false;
+    mark(this.heat, "data-numbers", symbols.length <= 7);
+    const key = symbols.join();
+    if (this.heatKey !== key) {
+      this.heatKey = key;
+      const head = h("tr", {}, h("td"), ...symbols.map((name) => h("th", { scope: "col" }, h("span", {}, name))));
+      this.heatCells = symbols.map(() => symbols.map(() => h("td")));
+      const rows = symbols.map((name, place) => h("tr", {}, h("th", { scope: "row" }, name), ...this.heatCells[place]));
+      this.heat.replaceChildren(h("table", {}, h("caption", { class: "hidden" }, "Correlation of each pair"), h("tbody", {}, head, ...rows)));
+    }
+    symbols.forEach((left, i) => symbols.forEach((right, j) => {
+      const cell = this.heatCells[i][j];
+      const value = i === j ? null : r[i][j];
+      say(cell, value === null ? "" : value.toFixed(2).replace("-", "−"));
+      mark(cell, "title", i === j ? left : `${left} and ${right}: ${value === null ? "not enough shared data" : value.toFixed(2)}, n ${n[i][j]}`);
+      mark(cell, "data-tone", value === null ? 0 : Math.sign(value));
+      cell.style.setProperty("--strength", `${Math.round(Math.abs(value ?? 0) * 70)}%`);
+    }));
+  }
+
+  drawOpened(symbol) {
+    if (!this.choices.symbol) return;
+    if (!symbol || symbol.symbol !== this.choices.symbol) return;
+    if (this.openedSymbol !== symbol.symbol) {
+      this.openedSymbol = symbol.symbol;
+      this.chart = new Chart(this);
+      this.openedState = h("span", { class: "note" });
+      this.openedWords = h("ul", { class: "words" });
+      this.openedEmpty = h("p", { class: "empty" });
+      this.openedPairs = h("ol", { class: "pairs" });
+      this.opened.replaceChildren(
+        h("div", { class: "head" }, h("h2", {}, symbol.symbol), this.openedState,
+          h("button", { type: "button", class: "chip close", "aria-label": "Close", onclick: () => this.open("") }, "✕")),
+        this.chart.element, this.openedWords, h("h3", {}, "Moves with"), this.openedEmpty, this.openedPairs);
+    }
+    this.opened.hidden = false;
+    say(this.openedState, `${symbol.last} · ${symbol.state_text}`);
+    this.chart.draw(symbol, this.clock);
+    keyed(this.openedWords, symbol.words.map((text, place) => ({ text, place })), (item) => item.place, () => h("li"), (item, { text }) => say(item, text));
+    say(this.openedEmpty, symbol.top.length ? "" : symbol.missing);
+    this.openedEmpty.hidden = symbol.top.length > 0;
+    this.drawPairs(this.openedPairs, symbol.top);
+    if (this.shouldReveal) {
+      this.shouldReveal = false;
+      this.opened.scrollIntoView({ block: "nearest" });
+    }
+  }
+}
+
+// The last hour of one symbol: a line with holes, its events, and a reading under the pointer.
+
+class Chart {
+  constructor(board) {
+    this.board = board;
+    this.line = s("path", { class: "line" });
+    this.cross = s("path", { class: "cross" });
+    this.events = s("g");
+    this.svg = s("svg", { viewBox: "0 0 720 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.events, this.line, this.cross);
+    this.high = h("span", { class: "high" });
+    this.low = h("span", { class: "low" });
+    this.from = h("span");
+    this.reading = h("span", { class: "reading" });
+    this.to = h("span");
+    this.frame = h("div", { class: "plot", tabindex: "0", role: "img",
+      onpointermove: (event) => this.point((event.offsetX / this.frame.clientWidth) * 720),
+      onpointerleave: () => this.point(null),
+      onkeydown: (event) => this.step(event) }, this.svg, this.high, this.low);
+    this.element = h("div", { class: "chart" }, this.frame, h("div", { class: "axis" }, this.from, this.reading, this.to));
+  }
+
+  draw(symbol, clock) {
+    Object.assign(this, { symbol, clock });
+    const { prices, start, step } = symbol.chart;
+    const known = prices.filter((price) => price !== null);
+    if (!known.length) return;
+    const low = known.reduce((a, b) => Math.min(a, b));
+    const high = known.reduce((a, b) => Math.max(a, b));
+    const y = (price) => (high > low ? 92 - ((price - low) / (high - low)) * 84 : 50);
+    mark(this.line, "d", linePath(prices, 60 / step, (x) => x, y));
+    say(this.high, this.price(high));
+    say(this.low, this.price(low));
+    say(this.from, clock.text(start));
+    say(this.to, clock.text(start + prices.length * step));
+    mark(this.frame, "aria-label", `Last hour of ${symbol.symbol}: lowest ${this.price(low)}, highest ${this.price(high)}, ${symbol.events.length} stress events`);
+    keyed(this.events, symbol.events, (event) => event.id, () => s("path"), (line, event) => {
+      mark(line, "d", `M${((event.ts - start) / step).toFixed(1)} 0V100`);
+      mark(line, "data-severity", event.severity);
+    });
+    this.point(this.at ?? null);
+  }
+
+  price(value) {
+    const digits = this.symbol.decimals;
+    return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  }
+
+  step(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    this.point(Math.max(0, Math.min(719, (this.at ?? 719) + by * (event.shiftKey ? 12 : 1))));
+  }
+
+  point(at) {
+    this.at = at === null ? null : Math.floor(at);
+    mark(this.cross, "d", this.at === null ? "" : `M${this.at} 0V100`);
+    if (this.at === null) return say(this.reading, "");
+    const { prices, start, step } = this.symbol.chart;
+    const second = start + this.at * step;
+    const price = prices[this.at];
+    const near = this.symbol.events.find((event) => Math.abs(event.ts - second) <= 2 * step);
+    say(this.reading, `${this.clock.text(second)} ${price == null ? "no price" : this.price(price)}${near ? ` · ${near.text}` : ""}`);
+  }
+}
+
+// Dark unless the viewer chose otherwise: Streamlit would follow the system. It reads its own note
+// of the choice when a page loads, so the first visit of a light system loads twice.
+function preferDark() {
+  const [mine, streamlits] = ["market-pulse.theme", `stActiveTheme-${location.pathname}-v2`];
+  try {
+    if (localStorage.getItem(mine) || location.search.includes("_theme")) return;
+    localStorage.setItem(mine, "dark");
+    if (matchMedia("(prefers-color-scheme: dark)").matches) return;
+    localStorage.setItem(streamlits, JSON.stringify("Dark"));
+    location.reload();
+  } catch {
+    // Without storage it stays as the system is.
+  }
+}
+
+function hub() {
+  return (globalThis.marketPulse ??= {});
+}
+
+export default function board({ parentElement }) {
+  const root = parentElement.querySelector(".market-pulse");
+  if (!root.board) {
+    preferDark();
+    root.board = new Board(root);
+    hub().draw = () => root.board.draw(JSON.parse(new TextDecoder().decode(hub().payload)));
+    if (hub().payload) hub().draw();
+  }
+  return () => {
+    root.board?.close();
+    delete root.board;
+    root.replaceChildren();
+    delete hub().draw;
+  };
+}

@@ -1,0 +1,10 @@
+// The part that refreshes: hands every payload to the board, and the board's choices to Python.
+
+export default function pipe({ data, setStateValue, setTriggerValue }) {
+  const hub = (globalThis.marketPulse ??= {});
+  hub.payload = data;
+  hub.receivedAt = Date.now();
+  hub.choose = (choices) => setStateValue("choices", choices);
+  hub.wake = () => setTriggerValue("wake", Date.now());
+  hub.draw?.();
+}
