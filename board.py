@@ -316,9 +316,9 @@ def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
 
 
 def _marks(engine: Worker, now: float) -> list[list[Any]]:
-    """Where on the hour's line something happened: time, severity, words."""
+    """Where on the hour's line something happened: time, severity, which event."""
     return [
-        [int(event.ts), event.severity, event.text]
+        [int(event.ts), event.severity, event.id]
         for event in engine.events.latest(500)
         if event.ts > now - REWIND_SEC
     ]

@@ -62,11 +62,12 @@ function mark(element, name, value) {
   else element.setAttribute(name, text);
 }
 
-// The children of `parent` made those of `items`, by key: kept, made, moved or removed. A moved
-// element that has the focus keeps it.
+// The children of `parent` made those of `items`, by key: kept, made, moved or removed. What has the
+// focus keeps it.
 function keyed(parent, items, keyOf, make, correct) {
   const kept = (parent.keyed ??= new Map());
   const focused = parent.getRootNode().activeElement;
+  const focusedPlace = [...parent.children].findIndex((child) => child.contains(focused));
   const wanted = new Set(items.map(keyOf));
   for (const [key, element] of kept) {
     if (wanted.has(key)) continue;
@@ -83,7 +84,14 @@ function keyed(parent, items, keyOf, make, correct) {
     parent.insertBefore(element, parent.children[place] ?? null);
     moved = true;
   });
-  if (moved && focused && parent.contains(focused)) focused.focus({ preventScroll: true });
+  if (focusedPlace < 0) return;
+  if (focused.isConnected) {
+    if (moved) focused.focus({ preventScroll: true });
+    return;
+  }
+  // Its element is gone: the one in its place, so that the keyboard does not start all over.
+  const heir = parent.children[Math.min(focusedPlace, parent.children.length - 1)];
+  heir?.querySelector("button")?.focus({ preventScroll: true });
 }
 
 // Rows that changed places glide to their new ones, unless the viewer asked for calm.
@@ -563,7 +571,7 @@ class Board {
     mark(this.slider, "min", oldest);
     mark(this.slider, "max", Math.max(oldest + 1, newest));
     const span = Math.max(1, newest - oldest);
-    keyed(this.marks, marks.filter(([ts]) => ts >= oldest), ([ts, , text]) => `${ts}${text.split(" ")[0]}`, () => s("path"), (line, [ts, severity]) => {
+    keyed(this.marks, marks.filter(([ts]) => ts >= oldest), ([, , id]) => id, () => s("path"), (line, [ts, severity]) => {
       const x = ((ts - oldest) / span) * 1000;
       mark(line, "d", `M${x.toFixed(1)} 0V10`);
       mark(line, "data-severity", severity);
