@@ -32,6 +32,9 @@ STANDSTILL_SEC: Final = 5
 SPARK_SEC: Final = 900
 CHART_BIN_SEC: Final = 5
 
+MATRIX_SYMBOLS: Final = 100
+"""Among more symbols pairs are not compared: their number grows with the square."""
+
 NOT_KNOWN: Final = "–"
 MINUS: Final = "−"
 
@@ -328,17 +331,18 @@ def _marks(engine: Worker, now: float) -> list[list[Any]]:
 
 
 def _correlation(engine: Worker, view: View, card: Mapping[str, Any]) -> dict[str, Any]:
-    now, _ = engine.pulse(view.at)
+    now, frame = engine.pulse(view.at)
     key = (now, view.base, view.bars, view.correlate)
-    heat = _shared(engine, ("heat", *key), _heat, (view, card)) if view.heat else None
+    too_many = int(frame["asset"].isin(view.correlate).sum()) > MATRIX_SYMBOLS
+    wants_heat = view.heat and not too_many
     return {
-        "card": _shared(engine, ("card", *key), _card, (view, card)),
-        "heat": heat,
+        "card": _shared(engine, ("card", *key), _card, (view, card, too_many)),
+        "heat": _shared(engine, ("heat", *key), _heat, (view, card)) if wants_heat else None,
     }
 
 
-def _card(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any]:
-    view, card = what
+def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[str, Any]:
+    view, card, too_many = what
     minutes = card["window_sec"] // 60
     auto = " (auto)" if bin_sec(view.bars) is None else ""
     regime = {
@@ -362,8 +366,11 @@ def _card(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any
                 "before": _signed(pair["corr_60m"], 2, ""),
                 "after": _signed(pair["corr_15m"], 2, ""),
             }
-            for pair in engine.together(view.correlate, card["bin_sec"], view.at)
+            for pair in (
+                [] if too_many else engine.together(view.correlate, card["bin_sec"], view.at)
+            )
         ],
+        "too_many": too_many,
     }
 
 

@@ -208,7 +208,7 @@ class Board {
       onclick: () => this.switchNotify() });
     this.more = h("button", { class: "chip", type: "button", "aria-expanded": "false",
       onclick: () => this.choose({ details: !this.choices.details }) }, "Details");
-    this.messages = h("div", { class: "messages", role: "status" });
+    this.messages = h("div", { class: "messages" });
     this.details = h("div", { class: "details", hidden: true });
     this.buildRewind();
     this.buildPulse();
@@ -520,17 +520,19 @@ class Board {
     mark(this.time, "title", this.clock.long(now));
   }
 
-  drawMessages({ notes, status, pulse, view, missed, refresh, now, live_now }) {
+  drawMessages({ notes, status, pulse, view, missed, refresh, now }) {
     const messages = [];
     if (view.freeze) messages.push(["paused", `Paused at ${this.clock.text(now)}, ${missed} new event${missed === 1 ? "" : "s"}. Collection goes on.`]);
-    else if (view.at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}, ${durationText(live_now - now)} ago. Collection goes on.`]);
+    else if (view.at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}. Collection goes on.`]);
     for (const note of notes) messages.push(["note", note]);
     for (const warning of status.warnings) messages.push(["warning", warning]);
     for (const feed of status.feeds) {
       const name = feed.asset[0].toUpperCase() + feed.asset.slice(1);
       if (!this.isLasting(feed)) continue;
-      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice} (${feed.reason})`]);
-      else messages.push(["warning", `${name} ${feed.state}: ${feed.reason}`]);
+      // Without its countdown, which the strip has: it would be read out every two seconds.
+      const reason = feed.reason.replace(/; try \d+, [^;]*$/, "");
+      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice} (${reason})`]);
+      else messages.push(["warning", `${name} ${feed.state}: ${reason}`]);
     }
     if (pulse.warming.length) {
       const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
@@ -540,6 +542,7 @@ class Board {
     const lines = messages.map(([kind, text], place) => ({ kind, text, place }));
     keyed(this.messages, lines, (line) => line.place, () => h("p"), (line, { kind, text }) => {
       mark(line, "data-kind", kind);
+      mark(line, "role", kind === "note" ? null : "status");
       say(line, text);
     });
   }
@@ -715,6 +718,8 @@ class Board {
       say(item.lastChild, ` ${pair.started ? "started" : "stopped"}: ${pair.before} → ${pair.after}`);
       mark(item, "title", `${pair.started ? "Started" : "Stopped"} moving together: r was ${pair.before} over the hour and is ${pair.after} over the last 15 minutes`);
     });
+    this.heatButton.disabled = card.too_many;
+    mark(this.heatButton, "title", card.too_many ? "Too many symbols for a heat map: choose fewer classes" : null);
     if (heat && this.choices.heat) this.drawHeat(heat);
   }
 
