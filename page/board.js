@@ -261,11 +261,12 @@ class Board {
     this.classes = CLASSES.map((name) => h("button", { type: "button", class: "chip",
       onclick: () => this.toggleClass(name) }, name));
     this.stressEmpty = h("p", { class: "empty" });
+    this.searching = h("p", { class: "searching note" }, "Still looking through the past hour");
     this.events = h("ol", { class: "events", tabindex: "0", "aria-label": "Stress events, newest first" });
     this.stress = h("section", { class: "card stress", "aria-label": "Stress" },
       h("div", { class: "head" }, h("h2", {}, "Stress"),
         h("div", { class: "chips" }, this.severity, ...this.classes)),
-      this.stressEmpty, this.events);
+      h("div", { class: "feed" }, this.stressEmpty, this.events, this.searching));
   }
 
   buildCorrelation() {
@@ -410,11 +411,16 @@ class Board {
     if (document.title !== title) document.title = title;
   }
 
+  // Each in a place of its own, where it stays: none pushes another.
   toast(event) {
+    const toasts = [...this.toasts.children];
+    if (toasts.length === TOASTS) toasts.shift().remove();
+    const taken = toasts.map((other) => other.style.gridRow);
+    const place = Array.from({ length: TOASTS }, (_, row) => String(TOASTS - row)).find((row) => !taken.includes(row));
     const toast = h("div", { class: "toast", "data-severity": event.severity },
       h("strong", {}, `${MARKS[event.severity]} ${event.severity}`), h("span", {}, event.text));
+    toast.style.gridRow = place;
     this.toasts.append(toast);
-    while (this.toasts.children.length > TOASTS) this.toasts.firstChild.remove();
     setTimeout(() => toast.remove(), TOAST_MS);
   }
 
@@ -460,6 +466,7 @@ class Board {
     this.drawCorrelation(payload.correlation);
     this.drawOpened(payload.opened);
     this.drawChoices();
+    this.root.style.visibility = "visible";
     this.tell(payload.news);
   }
 
@@ -673,12 +680,12 @@ class Board {
   drawStress({ status, pulse, events }) {
     const shown = events.filter((event) => this.wanted(event));
     let text = "";
-    if (status.searching) text = "Still looking through the past hour.";
-    else if (!pulse.priced) text = "No price to judge yet.";
+    this.searching.hidden = !status.searching;
+    if (!pulse.priced) text = "No price to judge yet.";
+    else if (status.searching && !shown.length) text = "";
     else if (!events.length) text = "Nothing unusual so far.";
     else if (!shown.length) text = `None of ${events.length} events passes the filter.`;
     say(this.stressEmpty, text);
-    mark(this.stressEmpty, "data-brief", shown.length > 0);
     this.stressEmpty.hidden = !text;
   }
 
