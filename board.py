@@ -331,9 +331,9 @@ def _marks(engine: Worker, now: float) -> list[list[Any]]:
 
 
 def _correlation(engine: Worker, view: View, card: Mapping[str, Any]) -> dict[str, Any]:
-    now, frame = engine.pulse(view.at)
+    now, _ = engine.pulse(view.at)
     key = (now, view.base, view.bars, view.correlate)
-    too_many = int(frame["asset"].isin(view.correlate).sum()) > MATRIX_SYMBOLS
+    too_many = len(engine.symbols(view.correlate)) > MATRIX_SYMBOLS
     wants_heat = view.heat and not too_many
     return {
         "card": _shared(engine, ("card", *key), _card, (view, card, too_many)),

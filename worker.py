@@ -227,10 +227,10 @@ class Worker:
 
         Without a ``bin_sec`` in the smallest bars of which most are live.
         """
-        now, frame = self.pulse(at)
-        symbols = _of_assets(frame, assets)
+        now, _ = self.pulse(at)
 
         def card() -> dict[str, Any]:
+            symbols = self.symbols(assets)
             bins = bin_sec or auto_bin(
                 self._store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now
             )
@@ -242,21 +242,30 @@ class Worker:
         self, assets: tuple[str, ...], bin_sec: int, window_sec: int, at: float | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Correlations and shared returns of every pair of ``assets`` at the pulse of ``at``."""
-        now, frame = self.pulse(at)
+        now, _ = self.pulse(at)
         return self.once(
             ("matrix", now, assets, bin_sec, window_sec),
-            lambda: corr_matrix(self._store, _of_assets(frame, assets), bin_sec, window_sec, now),
+            lambda: corr_matrix(self._store, self.symbols(assets), bin_sec, window_sec, now),
         )
 
     def together(
         self, assets: tuple[str, ...], bin_sec: int, at: float | None = None
     ) -> list[dict[str, Any]]:
         """The pairs of ``assets`` that started or stopped moving together."""
-        now, frame = self.pulse(at)
+        now, _ = self.pulse(at)
         return self.once(
             ("together", now, assets, bin_sec),
-            lambda: moving_together(self._store, _of_assets(frame, assets), bin_sec, now),
+            lambda: moving_together(self._store, self.symbols(assets), bin_sec, now),
         )
+
+    def symbols(self, assets: tuple[str, ...]) -> list[str]:
+        """The watched symbols of these asset classes, in their order."""
+        _, frame = self._pulse
+
+        def of_assets() -> list[str]:
+            return [str(symbol) for symbol in frame.index[frame["asset"].isin(assets)]]
+
+        return self.once(("symbols", len(frame), assets), of_assets)
 
     def once(self, key: tuple[Any, ...], make: Callable[[], _T]) -> _T:
         """What ``make`` returns, computed once for all who ask with the same ``key`` in a while."""
@@ -547,10 +556,6 @@ class Worker:
             return lambda: self._tape_now
         # A vendor stamps with the true time; the simulated market may not run backwards.
         return time.time if self._settings.source == "eodhd" else _Forward(time.time)
-
-
-def _of_assets(frame: pd.DataFrame, assets: tuple[str, ...]) -> list[str]:
-    return [str(symbol) for symbol in frame.index[frame["asset"].isin(assets)]]
 
 
 def _is_cancelled() -> bool:

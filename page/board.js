@@ -698,7 +698,7 @@ class Board {
       say(severity, `${MARKS[event.severity]} ${event.severity}`);
       say(time, this.clock.text(event.ts));
       mark(time, "title", `Look back at ${this.clock.long(event.ts)}`);
-      const times = event.count > 1 ? `×${event.count} until ${this.clock.text(event.updated)}` : "";
+      const times = event.count > 1 ? `×${event.count}, last ${this.clock.text(event.updated)}` : "";
       say(meta, [times, event.asset, event.history ? "history" : ""].filter(Boolean).join(" · "));
       mark(meta, "title", event.history ? "Found in the past hour when the dashboard started" : null);
       say(item.lastChild, event.text);
