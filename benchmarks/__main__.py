@@ -1,8 +1,12 @@
-"""Runs every benchmark and prints its table: ``python -m benchmarks``."""
+"""Runs the benchmarks that take minutes and prints their tables: ``python -m benchmarks``.
+
+Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
+carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour.
+"""
 
 from __future__ import annotations
 
-from benchmarks import end_to_end, recompute, store
+from benchmarks import end_to_end, recompute, refresh, store
 from benchmarks.report import table
 
 
@@ -10,6 +14,7 @@ def main() -> None:
     """Measure in order of what the promises say."""
     print(table("It keeps up", end_to_end.measure()))
     print(table("It is lean, and a glance is cheap", store.measure()))
+    print(table("A glance of a tab is cheap", refresh.measure()))
     print(table("Beside recomputing from raw ticks on every tick", recompute.measure()))
 
 

@@ -1,0 +1,122 @@
+"""What a test or benchmark with a real browser needs: Chromium, and ``streamlit run``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from tests.waiting import until
+
+ROOT: Final = Path(__file__).parent.parent
+
+# Chromium in a container: no sandbox of its own, and no calls home.
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def chromium_path() -> str | None:
+    """Debian's Chromium, where it is installed."""
+    return shutil.which("chromium")
+
+
+_FOLDERS: Final = ("vendors", "page", ".streamlit")
+
+
+def copy_app(folder: Path) -> None:
+    """Put a copy of the application into ``folder``, without anybody's secrets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, folder)
+    for path in ROOT.iterdir():
+        if path.is_dir() and path.name in _FOLDERS:
+            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("secrets*"))
+
+
+class Server:
+    """``streamlit run app.py`` in a folder, as a user starts it; healthy when made."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], *options: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.log = folder / "server.log"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
+                    *("--server.port", str(self.port), "--server.headless", "true", *options),
+                ],
+                cwd=folder,
+                env={**inherited, **environ},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            until(self._is_healthy)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}_stcore/health", timeout=2) as answer:  # noqa: S310 - our own
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def threads(self) -> int:
+        """Number of threads of the server's process."""
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def cpu_sec(self) -> float:
+        """Processor time that the server has used since it began."""
+        # After the name, which may hold blanks, in its parentheses.
+        fields = (
+            Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self) -> int:
+        """Memory that the server holds."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> int:
+        """Ask it to end, as a service manager does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def kill(self) -> None:
+        """End it whatever it does; may be called again."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
