@@ -26,6 +26,7 @@ __all__ = [
     "LIVE_SEC",
     "MEAN_SEC",
     "RANKS",
+    "REST_SEC",
     "SETTLE_SEC",
     "CalmOrder",
     "RankHistory",
@@ -52,7 +53,10 @@ RANKS: Final[Mapping[str, str]] = MappingProxyType(
 HOLD_SEC: Final = 20
 """A row that was ahead of another for this long is above it, however small its lead."""
 
-SETTLE_SEC: Final = 2 * HOLD_SEC
+REST_SEC: Final = 10
+"""Rows rest this long after each look; meanwhile only an urgent lead is shown."""
+
+SETTLE_SEC: Final = HOLD_SEC + REST_SEC
 """The longest that a row can stay ahead of another without being shown above it."""
 
 MEAN_SEC: Final = 5
@@ -62,8 +66,14 @@ and ask moves by a whole standard deviation and back from one second to the next
 LEAD_SHARE: Final = 0.15
 """A real lead is more than this share of the leader's own size..."""
 
-LEAD_OF_MEDIAN: Final = 0.25
-"""... and more than this share of the median size, so that rows near zero keep still as well."""
+LEAD_OF_MEDIAN: Final = 1.0
+"""... and more than so many times the median size, so that rows near zero keep still as well."""
+
+URGENT_OF_MEDIAN: Final = 3.0
+"""An urgent lead, which does not wait for the next look, is more than so many instead."""
+
+BLOCK: Final = 256
+"""Rows that are compared with all others in one go, which bounds the memory it takes."""
 
 DEPTH: Final = 256
 """Places of an order that are remembered."""
@@ -102,20 +112,24 @@ class CalmOrder:
     the lower one is larger, and only because
 
     - its lead over a row above is real: more than ``LEAD_SHARE`` of its own size and more than
-      ``LEAD_OF_MEDIAN`` of the median size; it goes above that row at once;
-    - or it was ahead of its upper neighbour at every update of the last ``HOLD_SEC``, or of any row
-      above it: neighbours are compared at every update, all other pairs once in ``HOLD_SEC``;
+      ``LEAD_OF_MEDIAN`` times the median size; it goes above that row;
+    - or it was ahead of a row above at every update of the last ``HOLD_SEC``; it goes above that
+      row as well;
     - or one of them makes way for such a row: what lies between goes up with it where it is larger
       than it, and lets it pass where it is smaller.
 
-    So a row that stays ahead of another is above it after ``SETTLE_SEC`` at the latest. One thread
-    calls it.
+    So that rows can be read in peace they are looked at like this every ``REST_SEC``. In between
+    only real leads of more than ``URGENT_OF_MEDIAN`` times the median size count. A row that stays
+    ahead of another is above it after ``SETTLE_SEC`` at the latest. One thread calls it.
     """
 
     def __init__(self) -> None:
         self._leading: Rows = np.empty(0, np.int32)
         # The updates of the last HOLD_SEC, and the one before them.
         self._seen: deque[_Seen] = deque()
+        # The seconds that rows rest: from the last look on, until a clock that leaves them, also
+        # one that steps back, brings the next.
+        self._rest = range(0)
 
     def update(self, second: int, sizes: Floats, tiers: npt.NDArray[np.integer[Any]]) -> Rows:
         """All rows, best first, at ``second``, which may leave gaps and may step back.
@@ -126,23 +140,26 @@ class CalmOrder:
         """
         led = np.where(tiers == 0, sizes, np.nan)
         leads = ~np.isnan(led)
-        elapsed = self._note(second, led)
+        self._note(second, led)
         mean = self._mean(second)
         order = _joined(self._leading[leads[self._leading]], mean)
-        if self._seen[0].second <= second - HOLD_SEC:
-            order = self._let_the_steady_pass(order, mean[order], second, elapsed)
-        self._leading = _let_the_larger_pass(order, mean[order])
+        if second in self._rest:
+            self._leading = _let_the_larger_pass(order, mean[order], URGENT_OF_MEDIAN)
+        else:
+            self._rest = range(second, second + REST_SEC)
+            if self._seen[0].second <= second - HOLD_SEC:
+                order = self._let_the_steady_pass(order, mean[order])
+            self._leading = _let_the_larger_pass(order, mean[order], LEAD_OF_MEDIAN)
         others = np.flatnonzero(~leads)
         others = others[np.argsort(tiers[others], kind="stable")]
         return np.concatenate((self._leading, others), dtype=np.int32, casting="same_kind")
 
-    def _note(self, second: int, led: Floats) -> int:
-        """Remember this update; returns the seconds since the one before, 0 where there is none."""
+    def _note(self, second: int, led: Floats) -> None:
+        """Remember this update."""
         seen = self._seen
         if seen and second < seen[-1].second:
             seen.clear()  # a clock that stepped back: what was held is held anew
-        elapsed = second - seen[-1].second if seen else 0
-        if seen and elapsed == 0:
+        if seen and second == seen[-1].second:
             seen.pop()
         if seen and len(led) > len(seen[-1].sizes):
             self._seen = seen = deque(
@@ -151,7 +168,6 @@ class CalmOrder:
         seen.append(_Seen(second, led))
         while len(seen) > 1 and seen[1].second <= second - HOLD_SEC:
             seen.popleft()
-        return elapsed
 
     def _mean(self, second: int) -> Floats:
         """The mean size of each row over the last seconds in which it led; NaN: it does not now."""
@@ -161,27 +177,22 @@ class CalmOrder:
         mean[np.isnan(lately[-1])] = np.nan
         return mean
 
-    def _let_the_steady_pass(self, order: Rows, mean: Floats, second: int, elapsed: int) -> Rows:
-        """Move up who was ahead for the whole hold of a row above, as far as was looked."""
-        lower, upper = self._steady(np.arange(1, len(order)), np.arange(len(order) - 1), order)
-        found = [(lower, upper)]
-        size = self._seen[-1].sizes[order]
-        for turn in range(second - min(elapsed, HOLD_SEC) + 1, second + 1):
-            due = np.flatnonzero(order % HOLD_SEC == turn % HOLD_SEC)
-            is_ahead = size[due, None] > size
-            is_ahead &= np.arange(len(order)) < due[:, None]
-            lower, upper = np.nonzero(is_ahead)
-            found.append(self._steady(due[lower], upper, order))
-        lower, upper = (np.concatenate(side) for side in zip(*found, strict=True))
+    def _let_the_steady_pass(self, order: Rows, mean: Floats) -> Rows:
+        """Move up who was ahead of a row above for the whole hold."""
+        held = [seen.sizes[order] for seen in self._seen]
+        found = [np.empty((2, 0), np.intp)]
+        for begin in range(0, len(order), BLOCK):
+            end = min(begin + BLOCK, len(order))
+            is_ahead = held[-1][begin:end, None] > held[-1][:end]
+            lower, upper = np.divmod(np.flatnonzero(is_ahead), end)
+            lower += begin
+            still = upper < lower
+            for size in held:
+                lower, upper = lower[still], upper[still]
+                still = size[lower] > size[upper]
+            found.append(np.stack((lower[still], upper[still])))
+        lower, upper = np.concatenate(found, axis=1)
         return _moved_up(order, mean, lower, upper) if len(lower) else order
-
-    def _steady(self, lower: Places, upper: Places, order: Rows) -> tuple[Places, Places]:
-        """Of pairs of places, those whose lower row was larger at every update of the hold."""
-        for seen in self._seen:
-            size = seen.sizes[order]
-            still = size[lower] > size[upper]
-            lower, upper = lower[still], upper[still]
-        return lower, upper
 
 
 class _Shown(NamedTuple):
@@ -277,12 +288,12 @@ def _moved_up(order: Rows, size: Floats, lower: Places, upper: Places) -> Rows:
     return order[rank]
 
 
-def _let_the_larger_pass(order: Rows, size: Floats) -> Rows:
-    """``order`` changed as little as it takes for every real lead to be shown."""
+def _let_the_larger_pass(order: Rows, size: Floats, of_median: float) -> Rows:
+    """``order`` changed as little as it takes for every lead of that size to be shown."""
     if len(order) < 2:
         return order
     # Who is smaller than this is led.
-    reach = size - np.maximum(LEAD_SHARE * size, LEAD_OF_MEDIAN * float(np.median(size)))
+    reach = size - np.maximum(LEAD_SHARE * size, of_median * float(np.median(size)))
     if not (reach[1:] > np.minimum.accumulate(size)[:-1]).any():
         return order
     falling = np.argsort(-size, kind="stable")
