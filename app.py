@@ -54,11 +54,12 @@ def explain() -> None:
 def draw_controls(asked: View, symbols: list[str]) -> View:
     """The controls; what they choose, each kept in the page's address by its key."""
     kept: dict[str, Any] = {"bind": "query-params"}
+    most = max(1, len(symbols))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rank = st.selectbox("Rank by", list(RANKS), key="rank", width=112, **kept)
         lists = st.selectbox("Lists", view.LISTS, key="lists", width=104, **kept)
         rows = st.number_input(
-            "Top movers", 1, max(1, len(symbols)), asked.rows, key="rows", width=108, **kept
+            "Top movers", 1, most, min(view.DEFAULT_ROWS, most), key="rows", width=108, **kept
         )
         base = st.selectbox("Correlation base", symbols, key="base", width=124, **kept)
         bars = st.selectbox("Bars", view.BARS, key="bars", width=86, **kept)
@@ -90,7 +91,13 @@ def take_choices() -> None:
     """What the viewer chose on the board, kept for this session and in the page's address."""
     state = st.session_state
     state.view = view.chosen(state.view, state.pulse.choices, watched(running()))
-    texts = view.written(state.view)
+    state.notes = []
+    write_address(state.view)
+
+
+def write_address(shown: View) -> None:
+    """Put what is chosen on the board into the page's address; the widgets put in their own."""
+    texts = view.written(shown)
     for name in view.BOARD:
         if name in texts:
             if st.query_params.get_all(name) != texts[name]:
@@ -99,27 +106,40 @@ def take_choices() -> None:
             del st.query_params[name]
 
 
+def let_go() -> None:
+    """Be live again where the moment that was shown is no longer in memory."""
+    state = st.session_state
+    is_frozen = state.view.freeze
+    state.view = state.view._replace(at=None)
+    state.notes = [LET_GO]
+    write_address(state.view)
+    if is_frozen:
+        state.thaws = True
+        st.rerun()
+
+
 def refresh() -> None:
     """Everything that changes by itself: one payload for the board."""
     state = st.session_state
     engine = running()
     if engine.seen(state.tab) != state.refresh_sec:
         st.rerun()
-    shown: View = state.view
     oldest, newest = engine.reach()
-    if shown.freeze:
-        shown = shown._replace(at=state.setdefault("frozen_at", newest))
-    let_go = shown.at is not None and shown.at < oldest
-    if let_go:
-        state.view = state.view._replace(at=None)
-        state.notes = [LET_GO]
-        if shown.freeze:
-            state.thaws = True
-            st.rerun()
-        shown = shown._replace(at=None)
+    at = state.view.at
+    if state.view.freeze:
+        at = state.setdefault("frozen_at", newest if at is None else at)
+    is_gone = at is not None and at < oldest - worker.GRACE_SEC
+    if is_gone:
+        let_go()
+        at = None
     choices = state.get("pulse", {}).get("choices") or {}
     payload = board.payload(
-        engine, shown, notes=state.notes, details=bool(choices.get("details")), let_go=let_go
+        engine,
+        state.view,
+        at=at,
+        notes=state.notes,
+        details=bool(choices.get("details")),
+        let_go=is_gone,
     )
     page.pipe(
         key="pulse",
@@ -139,14 +159,21 @@ def draw() -> None:
         state.freeze = False
     params = {name: st.query_params.get_all(name) for name in st.query_params}
     asked, notes = view.read(params, symbols)
-    if "view" in state:
+    _, newest = engine.reach()
+    if asked.at is not None and asked.at > newest:
+        asked = asked._replace(at=None)
+        notes.append("The link's moment is yet to come: live instead.")
+    # Kept at once: Streamlit takes what is impossible out of the address and begins anew.
+    state.setdefault("notes", notes)
+    before: View | None = state.get("view")
+    if before:
         # What the board chose is known better than the address, which follows.
-        asked = asked._replace(**{name: getattr(state.view, name) for name in view.BOARD})
-        notes = []
+        asked = asked._replace(**{name: getattr(before, name) for name in view.BOARD})
     state.view = asked if asked.kiosk else draw_controls(asked, symbols)
     if not state.view.freeze:
         state.pop("frozen_at", None)
-    state.notes = [LET_GO] if thaws else notes
+    if before and state.view != before and not thaws:
+        state.notes = []
     state.setdefault("tab", uuid.uuid4().hex)
     state.refresh_sec = engine.seen(state.tab)
     page.board(key="board")

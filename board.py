@@ -24,7 +24,7 @@ __all__ = ["duration_text", "payload", "percent"]
 
 EVENTS_SHOWN: Final = 60
 NEWS_SEC: Final = 120
-"""Events that began this long ago at most are told to those who asked to be."""
+"""Events that began, or grew, this long ago at most are told to those who asked to be."""
 
 STANDSTILL_SEC: Final = 5
 """A pulse further behind the worker's clock than this is said to stand still."""
@@ -102,29 +102,40 @@ _ADVICE: Final = (
 
 
 def payload(
-    engine: Worker, view: View, *, notes: Sequence[str], details: bool, let_go: bool = False
+    engine: Worker,
+    view: View,
+    *,
+    at: int | None = None,
+    notes: Sequence[str] = (),
+    details: bool = False,
+    let_go: bool = False,
 ) -> bytes:
     """Everything a tab draws, as JSON.
 
-    ``notes`` are told at the top; ``details`` adds all that ``status`` knows; ``let_go`` says that
-    the board looked back further than the hour and is live again.
+    ``at`` is the second that is shown, which a frozen view may not have chosen itself; None is
+    live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows; ``let_go`` says
+    that the board looked back further than the hour and is live again.
     """
+    chosen, view = view, view._replace(at=at)
     live_now, _ = engine.pulse()
     now, frame = engine.pulse(view.at)
     bars = bin_sec(view.bars)
     card = engine.correlation(view.base, bars, view.correlate, view.at) if view.base else None
     status = engine.status()
+    # Events of a second that is over may still be found.
+    version = engine.events.version
     parts = {
         "now": now,
         "live_now": live_now,
         "reach": engine.reach(),
-        "view": view._asdict(),
+        "at": at,
+        "view": chosen._asdict(),
         "notes": notes,
         "let_go": let_go,
         "pulse": _shared(engine, ("pulse", now, view.rank, view.lists, view.rows), _pulse, view),
-        "events": _shared(engine, ("events", now), _events, now),
-        "news": _shared(engine, ("news", live_now), _news, live_now),
-        "marks": _shared(engine, ("marks", live_now), _marks, live_now),
+        "events": _shared(engine, ("events", now, version), _events, now),
+        "news": _shared(engine, ("news", live_now, version), _news, live_now),
+        "marks": _shared(engine, ("marks", live_now, version), _marks, live_now),
         "correlation": card and _correlation(engine, view, card),
         "opened": _opened(engine, view, now, frame) if view.symbol else None,
         "status": _status(status, live_now),
@@ -314,7 +325,7 @@ def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
     return [
         _event(event)
         for event in engine.events.latest(EVENTS_SHOWN)
-        if not event.history and now - event.ts < NEWS_SEC
+        if not event.history and now - event.updated_ts < NEWS_SEC
     ]
 
 
@@ -404,7 +415,7 @@ def _heat(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any
 def _opened(engine: Worker, view: View, now: float, frame: pd.DataFrame) -> msgspec.Raw | None:
     if view.symbol not in frame.index:
         return None
-    key = ("opened", now, view.symbol, view.bars)
+    key = ("opened", now, engine.events.version, view.symbol, view.bars)
     return _shared(engine, key, _symbol, (view, now, frame))
 
 

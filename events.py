@@ -216,6 +216,7 @@ class EventStore:
         self._held: dict[str, _Held] = {}
         self._in_order: list[_Held] = []
         self._newest_ts = -math.inf
+        self._version = 0
 
     def add(self, event: Event) -> None:
         """Take a new event, or the newer state of one already held, which keeps its place.
@@ -224,6 +225,7 @@ class EventStore:
         had to go is let go too.
         """
         with self._lock:
+            self._version += 1
             held = self._held.get(event.id)
             if held is None:
                 if len(self._in_order) == self._max_events:
@@ -259,6 +261,12 @@ class EventStore:
         with self._lock:
             first = bisect_right(self._in_order, ts, key=_BEGAN)
             return sum(not held.states[-1].history for held in self._in_order[first:])
+
+    @property
+    def version(self) -> int:
+        """Another number whenever an event came or changed, so that an answer can be kept."""
+        with self._lock:
+            return self._version
 
     def __len__(self) -> int:
         with self._lock:

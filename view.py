@@ -91,7 +91,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         "bars": _one_of(BARS),
         "correlate": _some_of(ASSETS),
         "colours": _one_of(COLOURS),
-        "freeze": _switch,
+        "freeze": _toggle,
         "kiosk": _switch,
         "tz": _zone,
         "symbol": _one_of(symbols),
@@ -119,6 +119,8 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
             shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
             default = _text(found.get(name, View._field_defaults[name]))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
+    if found.get("kiosk"):
+        found["lists"] = LISTS[0]  # more do not fit in big type
     return View(**found), notes
 
 
@@ -193,7 +195,8 @@ def _some_of(allowed: Sequence[str]) -> Callable[[Sequence[str]], tuple[str, ...
 def _number(least: int, most: int) -> Callable[[Sequence[str]], int]:
     def parse(given: Sequence[str]) -> int:
         text = given[-1]
-        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        is_short = text.isascii() and text.isdigit() and len(text) < 10
+        if not (is_short and least <= int(text) <= most):
             raise ValueError(f"expected a number from {least} to {most}")
         return int(text)
 
@@ -206,11 +209,22 @@ def _switch(given: Sequence[str]) -> bool:
     return given[-1] in _ON
 
 
+def _toggle(given: Sequence[str]) -> bool:
+    # As Streamlit's own widget reads it.
+    if given[-1] not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return given[-1] == "true"
+
+
 def _zone(given: Sequence[str]) -> str:
+    name = given[-1]
     try:
-        return ZoneInfo(given[-1]).key
+        # Some systems have names beside those of the zones, which browsers do not know.
+        if name == "UTC" or ("/" in name and not name.startswith(("posix", "right"))):
+            return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("expected a time zone like Europe/Berlin") from None
+        pass
+    raise ValueError("expected a time zone like Europe/Berlin")
 
 
 def _instant(given: Sequence[str]) -> int:

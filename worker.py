@@ -41,10 +41,13 @@ from tape import TAPE_EPOCH, Tape
 from ticks import ASSETS, Asset, Tick
 from vendors import eodhd
 
-__all__ = ["REWIND_SEC", "Worker", "shared", "stop_shared"]
+__all__ = ["GRACE_SEC", "REWIND_SEC", "Worker", "shared", "stop_shared"]
 
 REWIND_SEC: Final = 3600
 """How far back ``pulse`` can go; the store keeps an hour more, for what was looked at then."""
+
+GRACE_SEC: Final = 300
+"""How much longer a moment may be looked at that was chosen within ``REWIND_SEC``."""
 
 # A second's frame is looked at when the second is over, at the last instant that belongs to it.
 _SECOND_END: Final = 0.999
@@ -97,7 +100,7 @@ class Worker:
         self._has_ended = False
         self._clock = clock or self._own_clock()
         self._store = PulseStore(settings.window_sec + REWIND_SEC)
-        self._events = EventStore(settings.max_events)
+        self._events = EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
         self._detector = StressDetector(
             {
                 asset: {**THRESHOLDS[asset], **settings.thresholds.get(asset, {})}
@@ -137,7 +140,7 @@ class Worker:
         self.pace = Pace()
         """How often the tabs are to refresh."""
         self._orders = {rank: CalmOrder() for rank in RANKS}
-        self._ranked = RankHistory(REWIND_SEC)
+        self._ranked = RankHistory(REWIND_SEC + GRACE_SEC)
         # Guards what was computed for readers, the last used last, each with the time of its use.
         self._shared_lock = threading.Lock()
         self._shared: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
@@ -189,16 +192,17 @@ class Worker:
     def pulse(self, at: float | None = None) -> tuple[float, pd.DataFrame]:
         """A complete second: its instant, and the frame computed once for all readers.
 
-        The newest, or the one of ``at``, which may be up to ``REWIND_SEC`` ago.
+        The newest, or the one of ``at``, which may be up to ``REWIND_SEC`` and a grace ago.
         """
         newest = self._pulse
         if at is None or at >= newest[0]:
             return newest
-        now = max(math.floor(at), math.floor(newest[0]) - REWIND_SEC) + _SECOND_END
+        oldest = math.floor(newest[0]) - REWIND_SEC - GRACE_SEC
+        now = max(math.floor(at), oldest) + _SECOND_END
         return now, self.once(("frame", now), lambda: self._store.frame(now))
 
     def reach(self) -> tuple[int, int]:
-        """The first and the last second that ``pulse`` can go back to."""
+        """The first and the last second that ``pulse`` may be asked to go back to."""
         newest = int(self._pulse[0])
         oldest = newest if self._oldest is None else self._oldest
         return max(oldest, newest - REWIND_SEC), newest

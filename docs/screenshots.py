@@ -1,4 +1,4 @@
-"""Makes the pictures of the documentation from the seeded exchange: ``python -m docs.screenshots``."""
+"""Makes the documentation's pictures from the seeded exchange: ``python -m docs.screenshots``."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def main() -> None:
         copy_app(Path(folder))
         environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": SEED}
         with Server(Path(folder), environ) as server:
-            browser = playwright.chromium.launch(
-                executable_path=chromium_path(), args=list(FLAGS)
-            )
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
             page = browser.new_page(reduced_motion="reduce", color_scheme="dark")
             for shot in SHOTS:
                 take(page, server.url, shot)

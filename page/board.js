@@ -6,6 +6,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const TITLE = "Market Pulse";
+const CARRIED = "market-pulse.notes";
 const SEVERITIES = ["watch", "alert", "extreme"];
 const CLASSES = ["stocks", "forex", "crypto"];
 const MARKS = { watch: "●", alert: "▲", extreme: "◆" };
@@ -112,10 +113,17 @@ class Clock {
   constructor(view, isDated) {
     this.key = `${view.tz}|${isDated}`;
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-    this.zone = isDated ? view.tz || own : "UTC";
-    this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-    this.local = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: this.zone });
+    const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone });
+    this.zone = isDated ? view.tz || own : "UTC";
+    try {
+      this.local = of(this.zone);
+    } catch {
+      // The server's list of zones is longer than this browser's.
+      this.zone = own;
+      this.local = of(own);
+    }
+    this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
     this.utc = new Intl.DateTimeFormat("en-GB", {
       ...options, timeZone: "UTC", day: "numeric", month: "short", year: "numeric",
     });
@@ -191,6 +199,7 @@ class Board {
     this.choices = null;
     this.unseen = new Set();
     this.isFirst = true;
+    this.carried = takeCarried();
     this.build();
     this.listen();
   }
@@ -324,6 +333,7 @@ class Board {
   // Choices.
 
   choose(changed) {
+    this.carried = [];
     this.choices = { ...this.choices, ...changed };
     this.drawChoices();
     clearTimeout(this.sending);
@@ -332,9 +342,7 @@ class Board {
   }
 
   lookAt(second) {
-    const [oldest, newest] = this.payload.reach;
-    const at = second === null || second >= newest ? null : Math.max(oldest, second);
-    this.choose({ at });
+    this.choose({ at: second === null || second >= this.payload.reach[1] ? null : second });
   }
 
   open(symbol) {
@@ -444,11 +452,12 @@ class Board {
   // Drawing.
 
   draw(payload) {
+    if (!this.payload && preferDark(payload.notes)) return;
     this.payload = payload;
     const { view, status } = payload;
     if (!this.choices) {
       const { symbol, at, severity, events, heat, sound, notify } = view;
-      this.choices = { symbol, at: view.freeze ? null : at, severity, events, heat, sound, notify, details: false };
+      this.choices = { symbol, at, severity, events, heat, sound, notify, details: false };
       if (sound) this.allowSound();
     }
     if (payload.let_go && this.choices.at !== null) this.choices.at = null;
@@ -456,7 +465,7 @@ class Board {
     if (clock.key !== this.clock?.key) this.clock = clock;
     mark(this.root, "data-colours", view.colours);
     mark(this.root, "data-kiosk", view.kiosk);
-    mark(this.root, "data-past", view.at !== null);
+    mark(this.root, "data-lists", view.lists);
     this.drawStrip(payload);
     this.drawMessages(payload);
     this.drawDetails(payload.details);
@@ -468,6 +477,13 @@ class Board {
     this.drawChoices();
     this.root.style.visibility = "visible";
     this.tell(payload.news);
+  }
+
+  failed() {
+    this.root.style.visibility = "visible";
+    const line = h("p", { "data-kind": "error", role: "alert" }, "The page cannot draw what it was sent: reload it, and report what the browser's console says.");
+    this.messages.keyed?.clear();
+    this.messages.replaceChildren(line);
   }
 
   drawChoices() {
@@ -519,7 +535,8 @@ class Board {
       say(item.children[2], feed.state);
       const wait = /next in [^;]*|now$/.exec(feed.reason)?.[0];
       const trouble = ["reconnecting", "refused"].includes(feed.state);
-      say(item.children[3], trouble && wait ? wait : `${feed.rate} · ${feed.age}${feed.age === "–" ? "" : " ago"}`);
+      const pace = feed.age === "–" ? "" : `${feed.rate} · ${feed.age} ago`;
+      say(item.children[3], trouble && wait ? wait : pace);
       mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`].filter(Boolean).join("; "));
     });
     const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
@@ -527,11 +544,11 @@ class Board {
     mark(this.time, "title", this.clock.long(now));
   }
 
-  drawMessages({ notes, status, pulse, view, missed, refresh, now }) {
+  drawMessages({ notes, status, pulse, view, at, missed, refresh, now }) {
     const messages = [];
     if (view.freeze) messages.push(["paused", `Paused at ${this.clock.text(now)}, ${missed} new event${missed === 1 ? "" : "s"}. Collection goes on.`]);
-    else if (view.at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}. Collection goes on.`]);
-    for (const note of notes) messages.push(["note", note]);
+    else if (at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}. Collection goes on.`]);
+    for (const note of [...this.carried, ...notes]) messages.push(["note", note]);
     for (const warning of status.warnings) messages.push(["warning", warning]);
     for (const feed of status.feeds) {
       const name = feed.asset[0].toUpperCase() + feed.asset.slice(1);
@@ -576,9 +593,10 @@ class Board {
     });
   }
 
-  drawRewind({ reach, marks }) {
+  drawRewind(payload) {
+    const { reach, marks } = payload;
     const [oldest, newest] = reach;
-    mark(this.slider, "min", oldest);
+    mark(this.slider, "min", Math.min(oldest, payload.at ?? oldest));
     mark(this.slider, "max", Math.max(oldest + 1, newest));
     const span = Math.max(1, newest - oldest);
     keyed(this.marks, marks.filter(([ts]) => ts >= oldest), ([, , id]) => id, () => s("path"), (line, [ts, severity]) => {
@@ -586,11 +604,11 @@ class Board {
       mark(line, "d", `M${x.toFixed(1)} 0V10`);
       mark(line, "data-severity", severity);
     });
-    this.drawMoment(this.payload);
+    this.drawMoment(payload);
   }
 
-  drawMoment({ reach, view }) {
-    const at = view.freeze ? view.at : this.choices.at;
+  drawMoment({ reach, view, at: shownAt }) {
+    const at = view.freeze ? shownAt : this.choices.at;
     const shown = at ?? reach[1];
     if (this.slider.value !== String(shown)) this.slider.value = shown;
     mark(this.slider, "aria-valuetext", at === null ? "live" : this.clock.text(shown));
@@ -608,8 +626,7 @@ class Board {
     this.lists.hidden = isEmpty;
     say(this.pulseNote, isEmpty ? "" : `by ${view.rank} · ${pulse.priced} of ${pulse.watched} symbols have a price`);
     if (isEmpty) return;
-    mark(this.lists, "data-count", pulse.lists.length);
-    mark(this.lists, "data-rank", view.rank);
+    mark(this.root, "data-rank", ["surprise", "1m"].includes(view.rank) ? view.rank : "other");
     gliding(this.lists, () => {
       keyed(this.lists, pulse.lists, (list) => list.name || "all", (list) => this.table(list), (table, list) => {
         keyed(table.tBodies[0], list.rows, (row) => row.symbol, (row) => this.row(row), (row, item) => this.correctRow(row, item));
@@ -698,6 +715,7 @@ class Board {
       say(severity, `${MARKS[event.severity]} ${event.severity}`);
       say(time, this.clock.text(event.ts));
       mark(time, "title", `Look back at ${this.clock.long(event.ts)}`);
+      time.disabled = this.payload.view.freeze || event.ts < this.payload.reach[0];
       const times = event.count > 1 ? `×${event.count}, last ${this.clock.text(event.updated)}` : "";
       say(meta, [times, event.asset, event.history ? "history" : ""].filter(Boolean).join(" · "));
       mark(meta, "title", event.history ? "Found in the past hour when the dashboard started" : null);
@@ -707,7 +725,7 @@ class Board {
 
   event(event) {
     return h("li", {}, h("div", {}, h("span", { class: "severity" }), h("button", { type: "button", class: "link",
-      onclick: () => this.payload.view.freeze || this.lookAt(Math.floor(event.ts)) }), h("span", { class: "meta" })), h("p", {}));
+      onclick: () => this.lookAt(Math.floor(event.ts)) }), h("span", { class: "meta" })), h("p", {}));
   }
 
   drawCorrelation(part) {
@@ -867,17 +885,31 @@ class Chart {
 }
 
 // Dark unless the viewer chose otherwise: Streamlit would follow the system. It reads its own note
-// of the choice when a page loads, so the first visit of a light system loads twice.
-function preferDark() {
+// of the choice when a page loads, so the first visit of a light system loads twice. The notes on the
+// link are carried over: by then the address has been put right.
+function preferDark(notes) {
   const [mine, streamlits] = ["market-pulse.theme", `stActiveTheme-${location.pathname}-v2`];
   try {
-    if (localStorage.getItem(mine) || location.search.includes("_theme")) return;
+    if (localStorage.getItem(mine) || location.search.includes("_theme")) return false;
     localStorage.setItem(mine, "dark");
-    if (matchMedia("(prefers-color-scheme: dark)").matches) return;
+    if (matchMedia("(prefers-color-scheme: dark)").matches) return false;
     localStorage.setItem(streamlits, JSON.stringify("Dark"));
+    sessionStorage.setItem(CARRIED, JSON.stringify(notes));
     location.reload();
+    return true;
   } catch {
     // Without storage it stays as the system is.
+    return false;
+  }
+}
+
+function takeCarried() {
+  try {
+    const notes = JSON.parse(sessionStorage.getItem(CARRIED)) ?? [];
+    sessionStorage.removeItem(CARRIED);
+    return notes;
+  } catch {
+    return [];
   }
 }
 
@@ -888,9 +920,16 @@ function hub() {
 export default function board({ parentElement }) {
   const root = parentElement.querySelector(".market-pulse");
   if (!root.board) {
-    preferDark();
     root.board = new Board(root);
-    hub().draw = () => root.board.draw(JSON.parse(new TextDecoder().decode(hub().payload)));
+    hub().draw = () => {
+      try {
+        root.board.draw(JSON.parse(new TextDecoder().decode(hub().payload)));
+      } catch (error) {
+        // Better said than a page that stands still, or stays blank.
+        root.board.failed();
+        throw error;
+      }
+    };
     if (hub().payload) hub().draw();
   }
   return () => {

@@ -450,7 +450,7 @@ def test_a_frozen_page_goes_on_when_its_moment_is_gone(
     app.toggle(key="freeze").set_value(True)
     page()
     ticking(engine, seconds=60)
-    monkeypatch.setattr(engine, "reach", lambda: (NOW - 30, NOW - 1))
+    monkeypatch.setattr(engine, "reach", lambda: (NOW - 60 + worker.GRACE_SEC + 2, NOW - 1))
     drawn = payload(page())
     assert drawn["now"] == pytest.approx(NOW, abs=1)
     assert "left the hour in memory" in drawn["notes"][0]

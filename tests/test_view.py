@@ -31,7 +31,7 @@ def test_an_address_is_a_view() -> None:
             "correlate": ["crypto", "stocks"],
             "colours": ["blue up"],
             "freeze": ["true"],
-            "kiosk": ["1"],
+            "kiosk": ["0"],
             "tz": ["Europe/Berlin"],
             "symbol": ["BTC-USD"],
             "at": ["2026-01-31T14:32:05Z"],
@@ -53,7 +53,7 @@ def test_an_address_is_a_view() -> None:
         correlate=("stocks", "crypto"),
         colours="blue up",
         freeze=True,
-        kiosk=True,
+        kiosk=False,
         tz="Europe/Berlin",
         symbol="BTC-USD",
         at=1769869925,
@@ -79,6 +79,10 @@ def test_an_address_is_a_view() -> None:
         ("correlate", "bonds", "expected some of stocks, forex, crypto"),
         ("kiosk", "yes", "expected true or false"),
         ("tz", "Mars/Olympus", "expected a time zone like Europe/Berlin"),
+        ("tz", "posix/Europe/Berlin", "expected a time zone like Europe/Berlin"),
+        ("tz", "localtime", "expected a time zone like Europe/Berlin"),
+        ("freeze", "1", "expected true or false"),
+        ("rows", "0000000011234", "expected a number from 1 to 3"),
         ("tz", "../../etc/passwd", "expected a time zone like Europe/Berlin"),
         ("at", "yesterday", "expected a time like 2026-01-31T14:32:05Z"),
         ("at", "9999-99-99", "expected a time like 2026-01-31T14:32:05Z"),
@@ -93,6 +97,15 @@ def test_a_bad_value_falls_back_with_a_note(name: str, value: str, expected: str
     assert expected in note
     assert f"The link's {name}={value[:20]}" in note
     assert len(note) < 300
+
+
+def test_the_presenter_view_is_one_list() -> None:
+    """Big type leaves room for no more, and for fewer rows."""
+    view, notes = read({"kiosk": ["1"], "lists": ["by class"]}, [f"S{n}" for n in range(50)])
+    assert view.kiosk
+    assert view.lists == "one list"
+    assert view.rows == 12
+    assert notes == []
 
 
 def test_other_parameters_are_somebody_elses() -> None:
