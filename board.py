@@ -17,12 +17,16 @@ import pandas as pd
 
 from metrics import BAR_SEC
 from ticks import ASSETS, HORIZONS_SEC, Event, price_text
-from view import View, bin_sec
+from view import SEVERITIES, View, bin_sec
 from worker import REWIND_SEC, Worker
 
 __all__ = ["duration_text", "payload", "percent"]
 
 EVENTS_SHOWN: Final = 60
+EVENTS_READ: Final = 5000
+MARKS: Final = 500
+"""Events on the hour's line."""
+
 NEWS_SEC: Final = 120
 """Events that began, or grew, this long ago at most are told to those who asked to be."""
 
@@ -133,7 +137,12 @@ def payload(
         "notes": notes,
         "let_go": let_go,
         "pulse": _shared(engine, ("pulse", now, view.rank, view.lists, view.rows), _pulse, view),
-        "events": _shared(engine, ("events", now, version), _events, now),
+        "events": _shared(
+            engine,
+            ("events", now, version, view.severity, view.events),
+            _events,
+            (now, view.severity, view.events),
+        ),
         "news": _shared(engine, ("news", live_now, version), _news, live_now),
         "marks": _shared(engine, ("marks", live_now, version), _marks, live_now),
         "correlation": card and _correlation(engine, view, card),
@@ -317,14 +326,23 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _events(engine: Worker, now: float) -> list[dict[str, Any]]:
-    return [_event(event) for event in engine.events.latest(EVENTS_SHOWN, now)]
+def _events(engine: Worker, what: tuple[float, str, tuple[str, ...]]) -> dict[str, Any]:
+    """The newest events that pass the filter, how many do, and how many there are."""
+    now, severity, assets = what
+    severities = SEVERITIES[SEVERITIES.index(severity) :]
+    events = engine.events.latest(EVENTS_READ, now)
+    passing = [event for event in events if event.severity in severities and event.asset in assets]
+    return {
+        "shown": [_event(event) for event in passing[:EVENTS_SHOWN]],
+        "passing": len(passing),
+        "all": len(events),
+    }
 
 
 def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
     return [
         _event(event)
-        for event in engine.events.latest(EVENTS_SHOWN)
+        for event in engine.events.latest(EVENTS_READ)
         if not event.history and now - event.updated_ts < NEWS_SEC
     ]
 
@@ -333,7 +351,7 @@ def _marks(engine: Worker, now: float) -> list[list[Any]]:
     """Where on the hour's line something happened: time, severity, which event."""
     return [
         [int(event.ts), event.severity, event.id]
-        for event in engine.events.latest(500)
+        for event in engine.events.latest(MARKS)
         if event.ts > now - REWIND_SEC
     ]
 
@@ -354,6 +372,7 @@ def _correlation(engine: Worker, view: View, card: Mapping[str, Any]) -> dict[st
 
 def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[str, Any]:
     view, card, too_many = what
+    symbols = engine.symbols(view.correlate)
     minutes = card["window_sec"] // 60
     auto = " (auto)" if bin_sec(view.bars) is None else ""
     regime = {
@@ -365,10 +384,7 @@ def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[st
         "base": card["base"],
         "words": f"{regime} · last {minutes} min · {card['bin_sec']} s bars{auto}"
         f" · with {', '.join(view.correlate)}",
-        "missing": f"Not enough shared data yet: {card['shared']} of {card['needed']}"
-        f" returns of {card['bin_sec']} s"
-        if not card["top"]
-        else "",
+        "missing": _missing(card, has_others=bool({*symbols} - {card["base"]})),
         "top": [_pair(pair) for pair in card["top"]],
         "changed": [
             {
@@ -383,6 +399,20 @@ def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[st
         ],
         "too_many": too_many,
     }
+
+
+def _missing(card: Mapping[str, Any], *, has_others: bool) -> str:
+    """Why there is no correlation to show; empty where there is one."""
+    if card["top"]:
+        return ""
+    if not has_others:
+        return "No other symbol of these classes is watched."
+    if card["shared"] >= card["needed"]:
+        return f"Nothing to compare: {card['base']} or every other symbol did not move."
+    return (
+        f"Not enough shared data yet: {card['shared']} of {card['needed']} returns"
+        f" of {card['bin_sec']} s"
+    )
 
 
 def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
@@ -428,7 +458,7 @@ def _symbol(engine: Worker, what: tuple[View, float, pd.DataFrame]) -> dict[str,
     card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, view.at)
     events = [
         event
-        for event in engine.events.latest(500, now)
+        for event in engine.events.latest(EVENTS_READ, now)
         if event.symbol == symbol and event.ts > now - REWIND_SEC
     ]
     return {
@@ -438,7 +468,7 @@ def _symbol(engine: Worker, what: tuple[View, float, pd.DataFrame]) -> dict[str,
         "decimals": len(drawn["last"].partition(".")[2]),
         "events": [_event(event) for event in events],
         "top": [_pair(pair) for pair in card["top"]],
-        "missing": f"Not enough shared data yet: {card['shared']} of {card['needed']}",
+        "missing": _missing(card, has_others=len(frame) > 1),
     }
 
 

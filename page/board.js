@@ -271,7 +271,8 @@ class Board {
       onclick: () => this.toggleClass(name) }, name));
     this.stressEmpty = h("p", { class: "empty" });
     this.searching = h("p", { class: "searching note" }, "Still looking through the past hour");
-    this.events = h("ol", { class: "events", tabindex: "0", "aria-label": "Stress events, newest first" });
+    this.older = h("li", { class: "older note", hidden: true });
+    this.events = h("ol", { class: "events", tabindex: "0", "aria-label": "Stress events, newest first" }, this.older);
     this.stress = h("section", { class: "card stress", "aria-label": "Stress" },
       h("div", { class: "head" }, h("h2", {}, "Stress"),
         h("div", { class: "chips" }, this.severity, ...this.classes)),
@@ -695,20 +696,23 @@ class Board {
   }
 
   drawStress({ status, pulse, events }) {
-    const shown = events.filter((event) => this.wanted(event));
+    const isEmpty = !events.shown.some((event) => this.wanted(event));
     let text = "";
     this.searching.hidden = !status.searching;
     if (!pulse.priced) text = "No price to judge yet.";
-    else if (status.searching && !shown.length) text = "";
-    else if (!events.length) text = "Nothing unusual so far.";
-    else if (!shown.length) text = `None of ${events.length} events passes the filter.`;
+    else if (status.searching && isEmpty) text = "";
+    else if (!events.all) text = "Nothing unusual so far.";
+    else if (isEmpty) text = `None of ${events.all} events passes the filter.`;
     say(this.stressEmpty, text);
     this.stressEmpty.hidden = !text;
   }
 
   drawEvents({ events }) {
-    const shown = events.filter((event) => this.wanted(event));
+    const shown = events.shown.filter((event) => this.wanted(event));
+    const older = events.passing - events.shown.length;
     this.drawStress(this.payload);
+    say(this.older, older > 0 ? `${older} older ones` : "");
+    this.older.hidden = older <= 0;
     keyed(this.events, shown, (event) => event.id, (event) => this.event(event), (item, event) => {
       mark(item, "data-severity", event.severity);
       const [severity, time, meta] = item.firstChild.children;

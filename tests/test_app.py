@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -
     app = page()
     drawn = payload(app)
     assert drawn["pulse"]["priced"] == 0
-    assert drawn["events"] == []
+    assert drawn["events"]["shown"] == []
     assert drawn["correlation"]["card"]["missing"].startswith("Not enough shared data yet: 0 of 12")
     assert {feed["state"] for feed in drawn["status"]["feeds"]} == {"connecting"}
     assert {row["state_text"] for row in rows(app)} == {"no data"}
@@ -287,7 +288,7 @@ def test_a_quiet_market_has_prices_and_no_events(
     engine._show(NOW - 1)
     drawn = payload(page())
     assert drawn["pulse"]["priced"] == 1
-    assert drawn["events"] == []
+    assert drawn["events"]["shown"] == []
 
 
 def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worker) -> None:
@@ -295,11 +296,11 @@ def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worke
     ticking(engine)
     drawn = payload(page())
     event = engine.events.latest(1)[0]
-    shown = drawn["events"][0]
+    shown = drawn["events"]["shown"][0]
     assert (shown["text"], shown["ts"]) == (event.text, event.ts)
     assert shown["severity"] == event.severity
     assert event.symbol == "AAPL"
-    assert drawn["news"] == drawn["events"]
+    assert drawn["news"] == drawn["events"]["shown"]
 
 
 def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engine: Worker) -> None:
@@ -307,8 +308,23 @@ def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engi
     engine._live_from = NOW
     ticking(engine)
     drawn = payload(page())
-    assert drawn["events"][0]["history"]
+    assert drawn["events"]["shown"][0]["history"]
     assert drawn["news"] == []
+
+
+def test_the_filter_reaches_all_events(engine: Worker) -> None:
+    """The newest that pass are listed, however many newer ones do not."""
+    ticking(engine)
+    (found,) = {event.severity for event in engine.events.latest(9) if event.kind == "move_5m"}
+    for number in range(100):
+        engine.events.add(
+            replace(engine.events.latest(1)[0], id=str(number), severity="watch", ts=NOW - 0.01)
+        )
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params["severity"] = found
+    events = payload(app.run())["events"]
+    assert {event["severity"] for event in events["shown"]} <= {found, "extreme"}
+    assert 0 < len(events["shown"]) == events["passing"] < events["all"]
 
 
 # The correlation card.
@@ -333,6 +349,21 @@ def test_too_few_shared_returns_are_counted(page: Callable[[], AppTest], engine:
     card = payload(page())["correlation"]["card"]
     assert card["top"] == []
     assert card["missing"] == "Not enough shared data yet: 7 of 12 returns of 10 s"
+
+
+def test_what_no_waiting_brings_is_not_waited_for(engine: Worker) -> None:
+    """No other symbol, or one that stands still, is told apart from too little data."""
+    ticking(engine)
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params |= {"base": "EURUSD", "correlate": "forex"}
+    missing = payload(app.run())["correlation"]["card"]["missing"]
+    assert missing == "No other symbol of these classes is watched."
+    for second in range(NOW - 1200, NOW):
+        engine.store.update(Tick("BTC-USD", "crypto", second + 0.5, 90_000.0))
+    app = AppTest.from_file(APP, default_timeout=20)
+    app.query_params |= {"base": "BTC-USD", "correlate": "stocks", "bars": "20 s"}
+    missing = payload(app.run())["correlation"]["card"]["missing"]
+    assert missing == "Nothing to compare: BTC-USD or every other symbol did not move."
 
 
 def test_the_heat_map_comes_on_demand(page: Callable[[], AppTest], engine: Worker) -> None:
