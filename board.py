@@ -22,7 +22,7 @@ from worker import REWIND_SEC, Worker
 
 __all__ = ["duration_text", "payload", "percent"]
 
-EVENTS_SHOWN: Final = 60
+EVENTS_SHOWN: Final = 40
 EVENTS_READ: Final = 5000
 MARKS: Final = 500
 """Events on the hour's line."""

@@ -547,7 +547,8 @@ class Worker:
     def _streams_at(self, asset: Asset, now: float) -> bool:
         if self._settings.source == "eodhd":
             return eodhd.streams_at(asset, now)
-        return not self._has_ended
+        # A tape's end closes the market, but not the time before it.
+        return not self._has_ended or (self._tape is not None and now < self._tape.end)
 
     def _own_timing(self) -> Timing:
         if self._tape is None:

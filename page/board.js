@@ -14,6 +14,7 @@ const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formul
 const TOAST_MS = 7000;
 const TOASTS = 3;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
+const NUMBERED = 7; // so many symbols of a heat map leave room for numbers
 const TROUBLE_MS = 10000;
 const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
 
@@ -257,7 +258,7 @@ class Board {
   buildPulse() {
     this.pulseNote = h("span", { class: "note" });
     this.lists = h("div", { class: "lists" });
-    this.pulseEmpty = h("p", { class: "empty" });
+    this.pulseEmpty = h("p", { class: "empty" }, "No symbols are watched.");
     this.pulse = h("section", { class: "card pulse", "aria-label": "Pulse" },
       h("div", { class: "head" }, h("h2", {}, "Pulse"), this.pulseNote),
       this.pulseEmpty, this.lists);
@@ -551,8 +552,10 @@ class Board {
     else if (at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}. Collection goes on.`]);
     for (const note of [...this.carried, ...notes]) messages.push(["note", note]);
     for (const warning of status.warnings) messages.push(["warning", warning]);
-    for (const feed of status.feeds) {
-      const name = feed.asset[0].toUpperCase() + feed.asset.slice(1);
+    const same = status.feeds.filter((feed) => feed.state === status.feeds[0].state && feed.reason === status.feeds[0].reason && !feed.advice);
+    const areAllSame = same.length === status.feeds.length && same.length > 1;
+    for (const feed of areAllSame ? same.slice(0, 1) : status.feeds) {
+      const name = areAllSame ? "All feeds" : feed.asset[0].toUpperCase() + feed.asset.slice(1);
       if (!this.isLasting(feed)) continue;
       // Without its countdown, which the strip has: it would be read out every two seconds.
       const reason = feed.reason.replace(/; try \d+, [^;]*$/, "");
@@ -621,12 +624,9 @@ class Board {
   }
 
   drawPulse({ pulse, view }) {
-    const isEmpty = !pulse.priced;
-    say(this.pulseEmpty, isEmpty ? (pulse.watched ? `No tick yet: the first prices of ${pulse.watched} symbols appear as soon as a feed sends one.` : "No symbols are watched.") : "");
-    this.pulseEmpty.hidden = !isEmpty;
-    this.lists.hidden = isEmpty;
-    say(this.pulseNote, isEmpty ? "" : `by ${view.rank} · ${pulse.priced} of ${pulse.watched} symbols have a price`);
-    if (isEmpty) return;
+    const { priced, watched } = pulse;
+    this.pulseEmpty.hidden = watched > 0;
+    say(this.pulseNote, priced ? `by ${view.rank} · ${priced} of ${watched} symbols have a price` : "No tick yet: the first prices appear as soon as a feed sends one.");
     mark(this.root, "data-rank", ["surprise", "1m"].includes(view.rank) ? view.rank : "other");
     gliding(this.lists, () => {
       keyed(this.lists, pulse.lists, (list) => list.name || "all", (list) => this.table(list), (table, list) => {
@@ -650,7 +650,7 @@ class Board {
 
   row({ symbol }) {
     const cells = COLUMNS.map(([name]) => h(name === "symbol" ? "th" : "td", { "data-column": name, scope: name === "symbol" ? "row" : null }));
-    const button = h("button", { type: "button", class: "symbol", onclick: (event) => { event.stopPropagation(); this.open(this.choices.symbol === symbol ? "" : symbol); } }, symbol);
+    const button = h("button", { type: "button", class: "symbol", title: symbol, onclick: (event) => { event.stopPropagation(); this.open(this.choices.symbol === symbol ? "" : symbol); } }, symbol);
     cells[0].append(button, h("span", { class: "state" }));
     const surprise = cells[5];
     surprise.append(h("span", { class: "bar", "aria-hidden": "true" }, h("i")), h("span"));
@@ -760,6 +760,7 @@ class Board {
       mark(item, "title", pair.doubtful ? "The interval contains 0: this may be chance" : null);
       const [name, r, scale, note] = item.children;
       say(name, pair.symbol);
+      mark(name, "title", pair.symbol);
       say(r, pair.text);
       mark(r, "data-tone", Math.sign(pair.r));
       say(note, `${pair.range} · n ${pair.n}${pair.doubtful ? " · chance?" : ""}`);
@@ -774,7 +775,6 @@ class Board {
 
   drawHeat({ symbols, r, n }) {
     this.heat.hidden = false;
-    mark(this.heat, "data-numbers", symbols.length <= 7);
     const key = symbols.join();
     if (this.heatKey !== key) {
       this.heatKey = key;
@@ -786,7 +786,9 @@ class Board {
     symbols.forEach((left, i) => symbols.forEach((right, j) => {
       const cell = this.heatCells[i][j];
       const value = i === j ? null : r[i][j];
-      say(cell, value === null ? "" : value.toFixed(2).replace("-", "−"));
+      const text = value === null ? "" : value.toFixed(2).replace("-", "−");
+      // Where a number has no room its sign has: colour is not the only one to tell it.
+      say(cell, symbols.length <= NUMBERED ? text : value < 0 ? "−" : "");
       mark(cell, "title", i === j ? left : `${left} and ${right}: ${value === null ? "not enough shared data" : value.toFixed(2)}, n ${n[i][j]}`);
       mark(cell, "data-tone", value === null ? 0 : Math.sign(value));
       cell.style.setProperty("--strength", `${Math.round(Math.abs(value ?? 0) * 70)}%`);

@@ -115,6 +115,23 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
         engine.stop()
 
 
+def test_the_time_before_a_tapes_end_stays_open(tmp_path: Path) -> None:
+    """Looking back from the end shows what was live as live."""
+    tape = tmp_path / "four.csv"
+    rows = [f"{second}000,us,SPY,167.2{second % 10},,,10" for second in range(40)]
+    tape.write_text("\n".join(["ms,feed,symbol,price,bid,ask,size", *rows]), "utf-8")
+    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine.start()
+    try:
+        until(lambda: engine.status()["replay_ended"])
+        end, frame = engine.pulse()
+        assert engine.states(frame, end) == ["closed"]
+        before, frame = engine.pulse(end - 20)
+        assert engine.states(frame, before) == ["live"]
+    finally:
+        engine.stop()
+
+
 def test_a_silence_of_the_tape_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap longer than the watchdog's patience is replayed, not reconnected and half lost."""
     monkeypatch.setattr(eodhd, "SILENCE_SEC", dict.fromkeys(ASSETS, 0.2))
