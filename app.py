@@ -125,8 +125,9 @@ def refresh() -> None:
     if engine.seen(state.tab) != state.refresh_sec:
         st.rerun()
     oldest, newest = engine.reach()
-    at = state.view.at
-    if state.view.freeze:
+    # Before there is anything, no moment can be held or missed.
+    at = state.view.at if engine.has_prices() else None
+    if state.view.freeze and engine.has_prices():
         at = state.setdefault("frozen_at", newest if at is None else at)
     is_gone = at is not None and at < oldest - worker.GRACE_SEC
     if is_gone:

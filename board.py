@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -46,9 +46,9 @@ _FINE: Final = {"stocks": 2, "forex": 3, "crypto": 2}
 """Decimals of a percentage: a forex pair moves a tenth of what the others do."""
 
 _WARM_UP_SEC: Final = {
-    "1m return": 60,
-    "5m return": 300,
-    "15m return": 900,
+    "1 min return": 60,
+    "5 min return": 300,
+    "15 min return": 900,
     "volatility": 140,
     "surprise": 200,
     "regime": 440,
@@ -56,9 +56,9 @@ _WARM_UP_SEC: Final = {
 """After how many seconds of ticks each figure can first be known, by its formula."""
 
 _WARM_UP_COLUMNS: Final = {
-    "1m return": "ret_1m",
-    "5m return": "ret_5m",
-    "15m return": "ret_15m",
+    "1 min return": "ret_1m",
+    "5 min return": "ret_5m",
+    "15 min return": "ret_15m",
     "volatility": "vol_15m",
     "surprise": "surprise",
 }
@@ -74,22 +74,22 @@ _ADVICE: Final = (
         "symbol limit is reached",
         "The account may watch only so many symbols at once, and they are all taken: often by"
         " another copy of this dashboard, or one that was closed less than two minutes ago. It is"
-        " tried again by itself. To help: close other copies, or shorten the watchlist.",
+        " tried again by itself. To help: close other copies, or shorten the watchlist. ({reason})",
     ),
     (
         "not covered by this key",
         "The account's plan does not include these {asset} symbols; the others are not affected."
-        " Take them off the watchlist, or extend the plan.",
+        " Take them off the watchlist, or extend the plan. ({reason})",
     ),
     (
         "over the account's",
         "The watchlist is longer than the account may watch at once, so the last {asset} symbols"
-        " on it are left out. Shorten the watchlist.",
+        " on it are left out. Shorten the watchlist. ({reason})",
     ),
     (
         "did not accept the subscription",
         "The data vendor does not understand what is asked of it for {asset}. Check the spelling of"
-        " the symbols on the watchlist.",
+        " the symbols on the watchlist. ({reason})",
     ),
     (
         "too many connections",
@@ -99,10 +99,19 @@ _ADVICE: Final = (
     (
         "no connection",
         "The data vendor cannot be reached for {asset}. It is tried again by itself. To help: check"
-        " this machine's network.",
+        " this machine's network. ({reason})",
     ),
 )
 """What a reason means to somebody who does not run the feeds, and what to do about it."""
+
+
+class _Shown(NamedTuple):
+    """What is shown: the choices, the instant, and its frame."""
+
+    view: View
+    now: float
+    frame: pd.DataFrame
+    is_live: bool
 
 
 def payload(
@@ -120,11 +129,10 @@ def payload(
     live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows; ``let_go`` says
     that the board looked back further than the hour and is live again.
     """
-    chosen, view = view, view._replace(at=at)
+    # One instant for all parts: another second may be over before they are put together.
     live_now, _ = engine.pulse()
-    now, frame = engine.pulse(view.at)
-    bars = bin_sec(view.bars)
-    card = engine.correlation(view.base, bars, view.correlate, view.at) if view.base else None
+    now, frame = engine.pulse(live_now if at is None else at)
+    shown = _Shown(view, now, frame, is_live=at is None)
     status = engine.status()
     # Events of a second that is over may still be found.
     version = engine.events.version
@@ -133,10 +141,12 @@ def payload(
         "live_now": live_now,
         "reach": engine.reach(),
         "at": at,
-        "view": chosen._asdict(),
+        "view": view._asdict(),
         "notes": notes,
         "let_go": let_go,
-        "pulse": _shared(engine, ("pulse", now, view.rank, view.lists, view.rows), _pulse, view),
+        "pulse": _shared(
+            engine, ("pulse", now, at is None, view.rank, view.lists, view.rows), _pulse, shown
+        ),
         "events": _shared(
             engine,
             ("events", now, version, view.severity, view.events),
@@ -145,10 +155,10 @@ def payload(
         ),
         "news": _shared(engine, ("news", live_now, version), _news, live_now),
         "marks": _shared(engine, ("marks", live_now, version), _marks, live_now),
-        "correlation": card and _correlation(engine, view, card),
-        "opened": _opened(engine, view, now, frame) if view.symbol else None,
+        "correlation": _correlation(engine, shown) if view.base else None,
+        "opened": _opened(engine, shown) if view.symbol else None,
         "status": _status(status, live_now),
-        "missed": engine.events.count_since(now) if view.at is not None else 0,
+        "missed": engine.events.count_since(now) if at is not None else 0,
         "details": _details(status) if details else None,
         "refresh": {"sec": engine.pace.refresh_sec, "tabs": engine.pace.tabs},
     }
@@ -209,8 +219,8 @@ def _tone(text: str, *, is_strong: bool) -> int:
 # The pulse.
 
 
-def _pulse(engine: Worker, view: View) -> dict[str, Any]:
-    now, frame = engine.pulse(view.at)
+def _pulse(engine: Worker, shown: _Shown) -> dict[str, Any]:
+    view, now, frame = shown.view, shown.now, shown.frame
     order = engine.order(view.rank, now)
     if view.lists == "by class":
         assets = frame["asset"].to_numpy()
@@ -227,7 +237,7 @@ def _pulse(engine: Worker, view: View) -> dict[str, Any]:
         ],
         "watched": len(frame),
         "priced": int(frame["last"].notna().sum()),
-        "warming": _warming(frame) if view.at is None else [],
+        "warming": _warming(frame) if shown.is_live else [],
     }
 
 
@@ -259,7 +269,7 @@ def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
         value = row[f"ret_{name}"]
         text = percent(value, decimals)
         # Beyond what is usual over that time, where that is known.
-        moves[name] = [text, _tone(text, is_strong=not abs(value) < typical[name])]
+        moves[name] = [text, _tone(text, is_strong=abs(value) >= typical[name])]
     peers, trend = percent(row["vs_peers"], decimals), percent(row["trend_15m"], decimals + 1)
     return {
         "asset": asset,
@@ -318,8 +328,6 @@ def _event(event: Event) -> dict[str, Any]:
         "severity": event.severity,
         "symbol": event.symbol,
         "asset": event.asset,
-        "kind": event.kind,
-        "up": event.peak > 0,
         "text": event.text,
         "count": event.count,
         "history": event.history,
@@ -359,19 +367,21 @@ def _marks(engine: Worker, now: float) -> list[list[Any]]:
 # Correlation.
 
 
-def _correlation(engine: Worker, view: View, card: Mapping[str, Any]) -> dict[str, Any]:
-    now, _ = engine.pulse(view.at)
+def _correlation(engine: Worker, shown: _Shown) -> dict[str, Any]:
+    view, now = shown.view, shown.now
+    card = engine.correlation(view.base, bin_sec(view.bars), view.correlate, now)
     key = (now, view.base, view.bars, view.correlate)
     too_many = len(engine.symbols(view.correlate)) > MATRIX_SYMBOLS
     wants_heat = view.heat and not too_many
     return {
-        "card": _shared(engine, ("card", *key), _card, (view, card, too_many)),
-        "heat": _shared(engine, ("heat", *key), _heat, (view, card)) if wants_heat else None,
+        "card": _shared(engine, ("card", *key), _card, (shown, card, too_many)),
+        "heat": _shared(engine, ("heat", *key), _heat, (shown, card)) if wants_heat else None,
     }
 
 
-def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[str, Any]:
-    view, card, too_many = what
+def _card(engine: Worker, what: tuple[_Shown, Mapping[str, Any], bool]) -> dict[str, Any]:
+    shown, card, too_many = what
+    view = shown.view
     symbols = engine.symbols(view.correlate)
     minutes = card["window_sec"] // 60
     auto = " (auto)" if bin_sec(view.bars) is None else ""
@@ -394,7 +404,7 @@ def _card(engine: Worker, what: tuple[View, Mapping[str, Any], bool]) -> dict[st
                 "after": _signed(pair["corr_15m"], 2, ""),
             }
             for pair in (
-                [] if too_many else engine.together(view.correlate, card["bin_sec"], view.at)
+                [] if too_many else engine.together(view.correlate, card["bin_sec"], shown.now)
             )
         ],
         "too_many": too_many,
@@ -429,9 +439,11 @@ def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _heat(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any]:
-    view, card = what
-    corr, count = engine.matrix(view.correlate, card["bin_sec"], card["window_sec"], view.at)
+def _heat(engine: Worker, what: tuple[_Shown, Mapping[str, Any]]) -> dict[str, Any]:
+    shown, card = what
+    corr, count = engine.matrix(
+        shown.view.correlate, card["bin_sec"], card["window_sec"], shown.now
+    )
     return {
         "symbols": list(corr.columns),
         "r": [[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
@@ -442,20 +454,21 @@ def _heat(engine: Worker, what: tuple[View, Mapping[str, Any]]) -> dict[str, Any
 # One symbol.
 
 
-def _opened(engine: Worker, view: View, now: float, frame: pd.DataFrame) -> msgspec.Raw | None:
-    if view.symbol not in frame.index:
+def _opened(engine: Worker, shown: _Shown) -> msgspec.Raw | None:
+    view = shown.view
+    if view.symbol not in shown.frame.index:
         return None
-    key = ("opened", now, engine.events.version, view.symbol, view.bars)
-    return _shared(engine, key, _symbol, (view, now, frame))
+    key = ("opened", shown.now, engine.events.version, view.symbol, view.bars)
+    return _shared(engine, key, _symbol, shown)
 
 
-def _symbol(engine: Worker, what: tuple[View, float, pd.DataFrame]) -> dict[str, Any]:
-    view, now, frame = what
+def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
+    view, now, frame = shown.view, shown.now, shown.frame
     symbol = view.symbol
     place = frame.index.tolist().index(symbol)
     row = {name: frame[name].iloc[place] for name in frame.columns}
     drawn = _rows(engine, now, frame, [place])[place]
-    card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, view.at)
+    card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, now)
     events = [
         event
         for event in engine.events.latest(EVENTS_READ, now)
@@ -558,17 +571,22 @@ def _source_text(status: Mapping[str, Any]) -> str:
     if status["source"] == "replay":
         ended = ", at its end" if status["replay_ended"] else ""
         return f"{status['file']} at speed {status['speed']:g}{ended}"
-    return "live prices"
+    return "the data vendor's feeds"
 
 
 def _feed(asset: str, feed: Mapping[str, Any]) -> dict[str, Any]:
     reason = feed["reason"]
-    advice = [text.format(asset=asset) for phrase, text in _ADVICE if phrase in reason]
+    # Without its countdown, which the strip has: it would be read out every two seconds.
+    plain = reason.partition("; try ")[0]
+    advice = [
+        text.format(asset=asset, reason=plain) for phrase, text in _ADVICE if phrase in reason
+    ]
     rate = feed["ticks_per_sec"]
     return {
         "asset": asset,
         "state": feed["state"],
         "reason": reason,
+        "plain": plain,
         "rate": NOT_KNOWN if rate is None else f"{rate:.1f}/s",
         "age": duration_text(feed["last_tick_age"]),
         "heard": f"{len(feed['heard'])} of {len(feed['asked'])}",

@@ -120,7 +120,8 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
             default = _text(found.get(name, View._field_defaults[name]))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
-        found["lists"] = LISTS[0]  # more do not fit in big type
+        # More lists do not fit in big type, and nobody is there to come back from the past.
+        found |= {"lists": LISTS[0], "freeze": False, "at": None}
     return View(**found), notes
 
 

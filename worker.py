@@ -52,6 +52,9 @@ GRACE_SEC: Final = 300
 # A second's frame is looked at when the second is over, at the last instant that belongs to it.
 _SECOND_END: Final = 0.999
 
+_SETTLE_SEC: Final = 0.25
+"""Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
+
 # The embedded exchange takes any key.
 _EMBEDDED_KEY: Final = "embedded"
 
@@ -111,7 +114,7 @@ class Worker:
         )
         self._queue = TickQueue()
         wanted = self._watchlist()
-        asked = allot(wanted, self._symbol_limit())
+        self._asked = asked = allot(wanted, self._symbol_limit())
         for asset, symbols in asked.items():
             self._store.watch(asset, symbols)
         self._feeds: dict[Asset, Feed] = {
@@ -201,11 +204,15 @@ class Worker:
         now = max(math.floor(at), oldest) + _SECOND_END
         return now, self.once(("frame", now), lambda: self._store.frame(now))
 
+    def has_prices(self) -> bool:
+        """Whether the newest second has any."""
+        return bool(self._pulse[1]["last"].notna().any())
+
     def reach(self) -> tuple[int, int]:
         """The first and the last second that ``pulse`` may be asked to go back to."""
         newest = int(self._pulse[0])
         oldest = newest if self._oldest is None else self._oldest
-        return max(oldest, newest - REWIND_SEC), newest
+        return min(max(oldest, newest - REWIND_SEC), newest), newest
 
     def states(self, frame: pd.DataFrame, now: float) -> list[State]:
         """The state of each row of ``frame``, the frame of ``now``."""
@@ -272,7 +279,10 @@ class Worker:
         return self.once(("symbols", len(frame), assets), of_assets)
 
     def once(self, key: tuple[Any, ...], make: Callable[[], _T]) -> _T:
-        """What ``make`` returns, computed once for all who ask with the same ``key`` in a while."""
+        """What ``make`` returns, kept for all who ask with the same ``key`` in a while.
+
+        Two who ask at the same moment may both compute it.
+        """
         used_at = time.monotonic()
         with self._shared_lock:
             kept = self._shared.get(key)
@@ -405,14 +415,14 @@ class Worker:
                 self._store.set_last(tick)
 
     async def _beat(self) -> None:
-        """Show every second when it is over, and find the events of each in turn.
+        """Show every second when it is over and has settled, and find the events of each in turn.
 
         Those slept through are neither shown nor searched; the backfilled past is searched in what
         time the present leaves.
         """
         shown = int(self._clock()) - 1
         while True:
-            now = self._clock()
+            now = self._clock() - _SETTLE_SEC
             second = int(now) - 1
             if second != shown:
                 shown = second
@@ -532,7 +542,8 @@ class Worker:
 
     def _market(self) -> Market:
         # From a whole minute on: bars fall alike in every run of a seed, and so do its events.
-        return Market(self._watchlist(), self._settings.seed, start=self._clock() // 60 * 60)
+        asked = {asset: tuple(symbols) for asset, symbols in self._asked.items()}
+        return Market(asked, self._settings.seed, start=self._clock() // 60 * 60)
 
     def _opening(self, market: Market | Tape) -> list[Tick]:
         """What was quoted between the market's start and now, which no feed can have seen."""

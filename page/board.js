@@ -14,6 +14,7 @@ const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formul
 const TOAST_MS = 7000;
 const TOASTS = 3;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
+const LOST_MS = 6000;
 const NUMBERED = 7; // so many symbols of a heat map leave room for numbers
 const TROUBLE_MS = 10000;
 const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
@@ -112,7 +113,6 @@ function gliding(container, change) {
 
 class Clock {
   constructor(view, isDated) {
-    this.key = `${view.tz}|${isDated}`;
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone });
@@ -138,12 +138,14 @@ class Clock {
     return `${this.utc.format(seconds * 1000)} UTC`;
   }
 
-  // The newest second at or before `latest` at which clocks here show `text`, "14:32" or "14:32:05".
-  at(text, latest) {
+  // The newest second of those at which clocks here show `text`, "14:32" or "14:32:05"; null for none.
+  // Looked for one by one: on two days of the year there is no other way to be right.
+  at(text, oldest, newest) {
     const wanted = text.length === 5 ? `${text}:00` : text;
-    const seconds = (clock) => clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
-    const back = (seconds(this.text(latest)) - seconds(wanted) + 86400) % 86400;
-    return Math.floor(latest) - back;
+    for (let second = newest; second >= oldest; second -= 1) {
+      if (this.text(second) === wanted) return second;
+    }
+    return null;
   }
 }
 
@@ -218,6 +220,7 @@ class Board {
       onclick: () => this.switchNotify() });
     this.more = h("button", { class: "chip", type: "button", "aria-expanded": "false",
       onclick: () => this.choose({ details: !this.choices.details }) }, "Details");
+    this.lost = h("p", { class: "lost", "data-kind": "error", hidden: true });
     this.messages = h("div", { class: "messages" });
     this.details = h("div", { class: "details", hidden: true });
     this.buildRewind();
@@ -230,6 +233,7 @@ class Board {
       h("h1", { class: "hidden" }, TITLE),
       h("header", { class: "strip" }, this.badge, this.source, this.feeds, this.time,
         h("div", { class: "chips" }, this.sound, this.notify, this.more)),
+      h("div", { class: "messages", role: "alert" }, this.lost),
       this.messages,
       this.details,
       this.rewind,
@@ -243,8 +247,11 @@ class Board {
   buildRewind() {
     this.slider = h("input", { type: "range", step: "1", "aria-label": "Look back",
       oninput: () => this.lookAt(Number(this.slider.value)) });
+    // Browsers report every digit as a change: what counts is the time that is left standing.
     this.clockInput = h("input", { type: "time", step: "1", "aria-label": "Look back at this time",
-      onchange: () => this.lookAt(this.clock.at(this.clockInput.value, this.payload.reach[1])) });
+      oninput: () => { this.isTyped = true; },
+      onkeydown: (event) => { if (event.key === "Enter") this.lookAtTyped(); },
+      onblur: () => this.lookAtTyped() });
     this.moment = h("span", { class: "moment" });
     this.live = h("button", { type: "button", class: "live", onclick: () => this.lookAt(null) }, "Live");
     this.marks = s("svg", { class: "marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10",
@@ -297,6 +304,7 @@ class Board {
   listen() {
     this.onVisible = () => {
       if (document.hidden) return;
+      this.shownAt = Date.now();
       this.unseen.clear();
       this.title();
       // What the timer slept through is fetched at once.
@@ -320,6 +328,7 @@ class Board {
     this.ticker.onmessage = () => {
       const wants = this.choices?.sound || this.choices?.notify;
       if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
+      this.drawLost();
     };
   }
 
@@ -327,6 +336,7 @@ class Board {
     document.removeEventListener("visibilitychange", this.onVisible);
     document.removeEventListener("pointerdown", this.onGesture);
     document.removeEventListener("keydown", this.onGesture);
+    clearTimeout(this.sending);
     this.ticker.terminate();
     URL.revokeObjectURL(this.tickUrl);
     this.audio?.close();
@@ -345,6 +355,16 @@ class Board {
 
   lookAt(second) {
     this.choose({ at: second === null || second >= this.payload.reach[1] ? null : second });
+  }
+
+  lookAtTyped() {
+    const typed = this.clockInput.value;
+    if (!this.isTyped || !typed) return;
+    this.isTyped = false;
+    const second = this.clock.at(typed, ...this.payload.reach);
+    if (second !== null) return this.lookAt(second);
+    this.carried = [`${typed} is not in the last hour.`];
+    this.drawMessages(this.payload);
   }
 
   open(symbol) {
@@ -460,11 +480,10 @@ class Board {
     if (!this.choices) {
       const { symbol, at, severity, events, heat, sound, notify } = view;
       this.choices = { symbol, at, severity, events, heat, sound, notify, details: false };
-      if (sound) this.allowSound();
     }
     if (payload.let_go && this.choices.at !== null) this.choices.at = null;
-    const clock = new Clock(view, status.dated);
-    if (clock.key !== this.clock?.key) this.clock = clock;
+    const zone = `${view.tz}|${status.dated}`;
+    if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];
     mark(this.root, "data-colours", view.colours);
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
@@ -473,11 +492,11 @@ class Board {
     this.drawDetails(payload.details);
     this.drawRewind(payload);
     this.drawPulse(payload);
-    this.drawStress(payload);
     this.drawCorrelation(payload.correlation);
     this.drawOpened(payload.opened);
     this.drawChoices();
     this.root.style.visibility = "visible";
+    this.drawLost();
     this.tell(payload.news);
   }
 
@@ -486,6 +505,17 @@ class Board {
     const line = h("p", { "data-kind": "error", role: "alert" }, "The page cannot draw what it was sent: reload it, and report what the browser's console says.");
     this.messages.keyed?.clear();
     this.messages.replaceChildren(line);
+  }
+
+  // Without word from the server nothing on the page is live, whatever it said last.
+  drawLost() {
+    if (!this.payload || document.hidden) return;
+    const silentMs = Date.now() - Math.max(hub().receivedAt, this.shownAt ?? 0);
+    const isLost = silentMs > LOST_MS + 2000 * this.payload.refresh.sec;
+    mark(this.root, "data-lost", isLost);
+    this.lost.hidden = !isLost;
+    const since = durationText((Date.now() - hub().receivedAt) / 1000);
+    if (isLost) say(this.lost, `No word from the dashboard's server for ${since}: what is shown is old. It goes on by itself when the server is back.`);
   }
 
   drawChoices() {
@@ -526,7 +556,7 @@ class Board {
 
   drawStrip({ status, now, refresh }) {
     say(this.badge, status.source);
-    mark(this.badge, "data-source", status.source);
+    mark(this.badge, "data-live", status.source === "eodhd" && status.feeds.some((feed) => feed.state === "live"));
     say(this.source, status.text);
     mark(this.source, "title", `Up for ${status.uptime}`);
     keyed(this.feeds, status.feeds, (feed) => feed.asset, () => h("li", {},
@@ -535,10 +565,10 @@ class Board {
       mark(item, "data-state", feed.state.split(" ")[0]);
       say(item.children[1], feed.asset);
       say(item.children[2], feed.state);
-      const wait = /next in [^;]*|now$/.exec(feed.reason)?.[0];
+      const wait = /; try \d+, (?:next in (\d+) s|now)/.exec(feed.reason);
       const trouble = ["reconnecting", "refused"].includes(feed.state);
       const pace = feed.age === "–" ? "" : `${feed.rate} · ${feed.age} ago`;
-      say(item.children[3], trouble && wait ? wait : pace);
+      say(item.children[3], trouble && wait ? `next ${wait[1] ? `in ${durationText(Number(wait[1]))}` : "now"}` : pace);
       mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`].filter(Boolean).join("; "));
     });
     const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
@@ -557,10 +587,8 @@ class Board {
     for (const feed of areAllSame ? same.slice(0, 1) : status.feeds) {
       const name = areAllSame ? "All feeds" : feed.asset[0].toUpperCase() + feed.asset.slice(1);
       if (!this.isLasting(feed)) continue;
-      // Without its countdown, which the strip has: it would be read out every two seconds.
-      const reason = feed.reason.replace(/; try \d+, [^;]*$/, "");
-      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice} (${reason})`]);
-      else messages.push(["warning", `${name} ${feed.state}: ${reason}`]);
+      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice}`]);
+      else messages.push(["warning", `${name} ${feed.state}: ${feed.plain}`]);
     }
     if (pulse.warming.length) {
       const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
@@ -608,7 +636,6 @@ class Board {
       mark(line, "d", `M${x.toFixed(1)} 0V10`);
       mark(line, "data-severity", severity);
     });
-    this.drawMoment(payload);
   }
 
   drawMoment({ reach, view, at: shownAt }) {
@@ -701,6 +728,7 @@ class Board {
     this.searching.hidden = !status.searching;
     if (!pulse.priced) text = "No price to judge yet.";
     else if (status.searching && isEmpty) text = "";
+    else if (!events.all && pulse.warming.some(([name]) => name === "surprise")) text = "Still learning what is usual: too early to judge.";
     else if (!events.all) text = "Nothing unusual so far.";
     else if (isEmpty) text = `None of ${events.all} events passes the filter.`;
     say(this.stressEmpty, text);
@@ -849,7 +877,14 @@ class Chart {
     Object.assign(this, { symbol, clock });
     const { prices, start, step } = symbol.chart;
     const known = prices.filter((price) => price !== null);
-    if (!known.length) return;
+    if (!known.length) {
+      for (const span of [this.high, this.low, this.from, this.to, this.reading]) say(span, "");
+      mark(this.line, "d", "");
+      mark(this.frame, "aria-label", `No price of ${symbol.symbol} in this hour`);
+      this.events.keyed?.clear();
+      this.events.replaceChildren();
+      return;
+    }
     const low = known.reduce((a, b) => Math.min(a, b));
     const high = known.reduce((a, b) => Math.max(a, b));
     const y = (price) => (high > low ? 92 - ((price - low) / (high - low)) * 84 : 50);

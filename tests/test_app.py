@@ -173,8 +173,8 @@ def test_figures_that_warm_up_are_named_with_their_wait(
     ticking(engine, seconds=100)
     warming = payload(page())["pulse"]["warming"]
     names = [name for name, _ in warming]
-    assert names == ["volatility", "surprise", "5m return", "regime", "15m return"]
-    assert dict(warming)["5m return"] == "3 min 20 s"
+    assert names == ["volatility", "surprise", "5 min return", "regime", "15 min return"]
+    assert dict(warming)["5 min return"] == "3 min 20 s"
 
 
 def test_nothing_warms_up_after_twenty_minutes(page: Callable[[], AppTest], engine: Worker) -> None:
