@@ -558,7 +558,7 @@ class Board {
     say(this.badge, status.source);
     mark(this.badge, "data-live", status.source === "eodhd" && status.feeds.some((feed) => feed.state === "live"));
     say(this.source, status.text);
-    mark(this.source, "title", `Up for ${status.uptime}`);
+    mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
     keyed(this.feeds, status.feeds, (feed) => feed.asset, () => h("li", {},
       h("span", { class: "dot", "aria-hidden": "true" }), h("b", {}), h("span", { class: "state" }), h("span", { class: "rate" })),
     (item, feed) => {
