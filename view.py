@@ -19,6 +19,7 @@ __all__ = [
     "BARS",
     "BOARD",
     "COLOURS",
+    "DEFAULT_ROWS",
     "LISTS",
     "SEVERITIES",
     "View",

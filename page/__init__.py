@@ -21,10 +21,13 @@ def _text(name: str) -> str:
     return (_HERE / name).read_text("utf-8")
 
 
+# Streamlit takes one script: the parts share its scope, and the last says what it exports.
+_SCRIPTS: Final = ("elements.js", "clock.js", "told.js", "chart.js", "first_visit.js", "board.js")
+
 board: Final = st.components.v2.component(
     "market_pulse_board",
     html='<div class="market-pulse"></div>',
     css=_text("board.css"),
-    js=_text("board.js"),
+    js="\n".join(map(_text, _SCRIPTS)),
 )
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))

@@ -1,12 +1,9 @@
 // The board: draws each payload into elements that it builds once and then only corrects.
 //
-// Text from the server is set as text, never as markup. What the viewer chooses here is kept in
-// `choices`, shown at once, and sent to Python, which answers with the next payload and writes it
-// into the address.
+// What the viewer chooses here is kept in `choices`, shown at once, and sent to Python, which answers
+// with the next payload and writes it into the address.
 
-const SVG = "http://www.w3.org/2000/svg";
 const TITLE = "Market Pulse";
-const CARRIED = "market-pulse.notes";
 const SEVERITIES = ["watch", "alert", "extreme"];
 const CLASSES = ["stocks", "forex", "crypto"];
 const MARKS = { watch: "●", alert: "▲", extreme: "◆" };
@@ -34,174 +31,13 @@ const COLUMNS = [
 ];
 const REGIMES = { high_vol: "volatile", normal: "calm", unknown: "–" };
 
-// Elements.
-
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value != null) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-function s(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function mark(element, name, value) {
-  const text = value === true ? "" : value === false || value == null ? null : String(value);
-  if (element.getAttribute(name) === text) return;
-  if (text === null) element.removeAttribute(name);
-  else element.setAttribute(name, text);
-}
-
-// The children of `parent` made those of `items`, by key: kept, made, moved or removed. What has the
-// focus keeps it.
-function keyed(parent, items, keyOf, make, correct) {
-  const kept = (parent.keyed ??= new Map());
-  const focused = parent.getRootNode().activeElement;
-  const focusedPlace = [...parent.children].findIndex((child) => child.contains(focused));
-  const wanted = new Set(items.map(keyOf));
-  for (const [key, element] of kept) {
-    if (wanted.has(key)) continue;
-    element.remove();
-    kept.delete(key);
-  }
-  let moved = false;
-  items.forEach((item, place) => {
-    const key = keyOf(item);
-    let element = kept.get(key);
-    if (!element) kept.set(key, (element = make(item)));
-    correct(element, item);
-    if (parent.children[place] === element) return;
-    parent.insertBefore(element, parent.children[place] ?? null);
-    moved = true;
-  });
-  if (focusedPlace < 0) return;
-  if (focused.isConnected) {
-    if (moved) focused.focus({ preventScroll: true });
-    return;
-  }
-  // Its element is gone: the one in its place, so that the keyboard does not start all over.
-  const heir = parent.children[Math.min(focusedPlace, parent.children.length - 1)];
-  heir?.querySelector("button")?.focus({ preventScroll: true });
-}
-
-// Rows that changed places glide to their new ones, unless the viewer asked for calm.
-function gliding(container, change) {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
-  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")];
-  const before = new Map(rows.map((row) => [row, row.getBoundingClientRect().top]));
-  change();
-  for (const [row, top] of before) {
-    const by = row.isConnected ? top - row.getBoundingClientRect().top : 0;
-    if (by) row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 450, easing: "ease" });
-  }
-}
-
-// Times, in the viewer's zone or the one the address asks for.
-
-class Clock {
-  constructor(view, isDated) {
-    const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-    const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-    const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone });
-    this.zone = isDated ? view.tz || own : "UTC";
-    try {
-      this.local = of(this.zone);
-    } catch {
-      // The server's list of zones is longer than this browser's.
-      this.zone = own;
-      this.local = of(own);
-    }
-    this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
-    this.utc = new Intl.DateTimeFormat("en-GB", {
-      ...options, timeZone: "UTC", day: "numeric", month: "short", year: "numeric",
-    });
-  }
-
-  text(seconds) {
-    return this.local.format(seconds * 1000);
-  }
-
-  long(seconds) {
-    return `${this.utc.format(seconds * 1000)} UTC`;
-  }
-
-  // The newest second of those at which clocks here show `text`, "14:32" or "14:32:05"; null for none.
-  // Looked for one by one: on two days of the year there is no other way to be right.
-  at(text, oldest, newest) {
-    const wanted = text.length === 5 ? `${text}:00` : text;
-    for (let second = newest; second >= oldest; second -= 1) {
-      if (this.text(second) === wanted) return second;
-    }
-    return null;
-  }
-}
-
-function durationText(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, "0")} s`;
-}
-
-// Lines with holes.
-
-function linePath(values, hole, x, y) {
-  let path = "";
-  let previous = -Infinity;
-  values.forEach((value, place) => {
-    if (value === null) return;
-    const point = `${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
-    // A point of its own is a line of no length, which round ends make a dot.
-    path += place - previous > hole ? `M${point}L${point}` : `L${point}`;
-    previous = place;
-  });
-  return path;
-}
-
-// What was told to this viewer, in whichever tab: once for each way of telling.
-
-async function untold(way, events, only = true) {
-  const key = `market-pulse.told.${way}`;
-  const take = () => {
-    let told = [];
-    try {
-      told = JSON.parse(localStorage.getItem(key)) ?? [];
-    } catch {
-      // Closed or spoilt: then at least once per tab.
-      told = untold.here?.[key] ?? [];
-    }
-    const fresh = events.filter((event) => !told.includes(event.id));
-    if (fresh.length) {
-      told = [...told, ...fresh.map((event) => event.id)].slice(-300);
-      (untold.here ??= {})[key] = told;
-      try {
-        localStorage.setItem(key, JSON.stringify(told));
-      } catch {
-        // As above.
-      }
-    }
-    return only ? fresh : [];
-  };
-  return navigator.locks ? navigator.locks.request(key, take) : take();
-}
-
 class Board {
   constructor(root) {
     this.root = root;
     this.choices = null;
     this.unseen = new Set();
     this.isFirst = true;
+    this.known = new Set();
     this.carried = takeCarried();
     this.build();
     this.listen();
@@ -233,7 +69,7 @@ class Board {
       h("h1", { class: "hidden" }, TITLE),
       h("header", { class: "strip" }, this.badge, this.source, this.feeds, this.time,
         h("div", { class: "chips" }, this.sound, this.notify, this.more)),
-      h("div", { class: "messages", role: "alert" }, this.lost),
+      h("div", { class: "alerts", role: "alert" }, this.lost),
       this.messages,
       this.details,
       this.rewind,
@@ -310,9 +146,11 @@ class Board {
       // What the timer slept through is fetched at once.
       if (Date.now() - hub().receivedAt > 1000) hub().wake?.();
     };
-    // Browsers let a page make a sound only after a gesture on it.
+    // Browsers let a page make a sound only after a gesture on it. One on the switch itself is that
+    // gesture, not a wish to switch off.
     this.onGesture = () => {
-      if (this.choices?.sound && this.audio?.state !== "running") this.allowSound();
+      this.wasSilenced = Boolean(this.choices?.sound) && this.audio?.state !== "running";
+      if (this.wasSilenced) this.allowSound();
     };
     document.addEventListener("visibilitychange", this.onVisible);
     document.addEventListener("pointerdown", this.onGesture);
@@ -345,9 +183,11 @@ class Board {
   // Choices.
 
   choose(changed) {
+    const isFiltering = "severity" in changed || "events" in changed;
     this.carried = [];
     this.choices = { ...this.choices, ...changed };
     this.drawChoices();
+    if (isFiltering) this.letPass("toast", "sound", "notify");
     clearTimeout(this.sending);
     // A slider that is dragged sends where it rests.
     this.sending = setTimeout(() => hub().choose?.(this.choices), 120);
@@ -382,9 +222,12 @@ class Board {
     this.choose({ events: chosen.length ? chosen : CLASSES });
   }
 
-  switchSound() {
-    this.choose({ sound: !this.choices.sound });
-    if (this.choices.sound) this.allowSound().then(() => this.beep("watch"));
+  async switchSound() {
+    if (!this.wasSilenced) this.choose({ sound: !this.choices.sound });
+    this.wasSilenced = false;
+    if (!this.choices.sound) return;
+    await Promise.all([this.allowSound(), this.letPass("sound")]);
+    this.beep("watch");
   }
 
   async allowSound() {
@@ -395,10 +238,10 @@ class Board {
   }
 
   async switchNotify() {
-    const isOn = !this.choices.notify;
-    if (isOn && "Notification" in window && Notification.permission === "default") {
-      await Notification.requestPermission();
-    }
+    const isUnasked = globalThis.Notification?.permission === "default";
+    const isOn = !this.choices.notify || isUnasked;
+    if (isOn && isUnasked) await Notification.requestPermission();
+    if (isOn) await this.letPass("notify");
     this.choose({ notify: isOn });
   }
 
@@ -409,31 +252,45 @@ class Board {
     return SEVERITIES.indexOf(event.severity) >= least && this.choices.events.includes(event.asset);
   }
 
+  // What is on the page before it was asked to tell needs no telling.
+  async letPass(...ways) {
+    const wanted = (this.payload?.news ?? []).filter((event) => this.wanted(event));
+    for (const event of wanted) this.known.add(event.id);
+    await Promise.all(ways.map((way) => untold(way, wanted)));
+  }
+
   async tell(news) {
-    const wanted = news.filter((event) => this.wanted(event));
-    const isFirst = this.isFirst;
-    this.isFirst = false;
-    if (document.hidden && !isFirst) {
-      for (const event of wanted) {
-        if (!this.known?.has(event.id)) this.unseen.add(event.id);
-      }
+    if (this.isFirst) {
+      this.isFirst = false;
+      return this.letPass("toast", "sound", "notify");
     }
-    this.known = new Set([...(this.known ?? []), ...news.map((event) => event.id)].slice(-500));
+    const wanted = news.filter((event) => this.wanted(event));
+    if (document.hidden) {
+      for (const event of wanted) if (!this.known.has(event.id)) this.unseen.add(event.id);
+    }
+    this.known = new Set([...this.known, ...wanted.map((event) => event.id)].slice(-500));
     this.title();
-    // What was there before the page is on the page: it needs no telling.
-    if (isFirst || !document.hidden) {
-      for (const event of await untold("toast", wanted, !isFirst)) this.toast(event);
+    if (!document.hidden) {
+      for (const event of await untold("toast", wanted)) this.toast(event);
     }
     if (this.choices.sound && this.audio?.state === "running") {
-      const fresh = await untold("sound", wanted, !isFirst);
+      const fresh = await untold("sound", wanted);
       const severest = SEVERITIES.findLast((name) => fresh.some((event) => event.severity === name));
       if (severest) this.beep(severest);
-    } else if (isFirst) await untold("sound", wanted, false);
+    }
     if (this.choices.notify && globalThis.Notification?.permission === "granted") {
-      for (const event of await untold("notify", wanted, !isFirst)) {
-        new Notification(`${event.severity}: ${event.symbol}`, { body: event.text, tag: event.id });
-      }
-    } else if (isFirst) await untold("notify", wanted, false);
+      for (const event of await untold("notify", wanted)) this.notification(event);
+    }
+  }
+
+  notification(event) {
+    try {
+      new Notification(`${event.severity}: ${event.symbol}`, { body: event.text, tag: event.id });
+    } catch {
+      // Some browsers of phones have the name, and no way to use it from a page.
+      this.cannotNotify = true;
+      this.drawChoices();
+    }
   }
 
   title() {
@@ -548,10 +405,11 @@ class Board {
   }
 
   notifyText() {
-    if (!("Notification" in window) || !isSecureContext) return "Notify: needs https";
+    if (!isSecureContext) return "Notify: needs https";
+    if (!("Notification" in window) || this.cannotNotify) return "Notify: not in this browser";
     if (Notification.permission === "denied") return "Notify: blocked in browser";
     if (!this.choices.notify) return "Notify off";
-    return Notification.permission === "granted" ? "Notify on" : "Notify: click twice to allow";
+    return Notification.permission === "granted" ? "Notify on" : "Notify: click to allow";
   }
 
   drawStrip({ status, now, refresh }) {
@@ -849,108 +707,6 @@ class Board {
       this.shouldReveal = false;
       this.opened.scrollIntoView({ block: "nearest" });
     }
-  }
-}
-
-// The last hour of one symbol: a line with holes, its events, and a reading under the pointer.
-
-class Chart {
-  constructor(board) {
-    this.board = board;
-    this.line = s("path", { class: "line" });
-    this.cross = s("path", { class: "cross" });
-    this.events = s("g");
-    this.svg = s("svg", { viewBox: "0 0 720 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.events, this.line, this.cross);
-    this.high = h("span", { class: "high" });
-    this.low = h("span", { class: "low" });
-    this.from = h("span");
-    this.reading = h("span", { class: "reading" });
-    this.to = h("span");
-    this.frame = h("div", { class: "plot", tabindex: "0", role: "img",
-      onpointermove: (event) => this.point((event.offsetX / this.frame.clientWidth) * 720),
-      onpointerleave: () => this.point(null),
-      onkeydown: (event) => this.step(event) }, this.svg, this.high, this.low);
-    this.element = h("div", { class: "chart" }, this.frame, h("div", { class: "axis" }, this.from, this.reading, this.to));
-  }
-
-  draw(symbol, clock) {
-    Object.assign(this, { symbol, clock });
-    const { prices, start, step } = symbol.chart;
-    const known = prices.filter((price) => price !== null);
-    if (!known.length) {
-      for (const span of [this.high, this.low, this.from, this.to, this.reading]) say(span, "");
-      mark(this.line, "d", "");
-      mark(this.frame, "aria-label", `No price of ${symbol.symbol} in this hour`);
-      this.events.keyed?.clear();
-      this.events.replaceChildren();
-      return;
-    }
-    const low = known.reduce((a, b) => Math.min(a, b));
-    const high = known.reduce((a, b) => Math.max(a, b));
-    const y = (price) => (high > low ? 92 - ((price - low) / (high - low)) * 84 : 50);
-    mark(this.line, "d", linePath(prices, 60 / step, (x) => x, y));
-    say(this.high, this.price(high));
-    say(this.low, this.price(low));
-    say(this.from, clock.text(start));
-    say(this.to, clock.text(start + prices.length * step));
-    mark(this.frame, "aria-label", `Last hour of ${symbol.symbol}: lowest ${this.price(low)}, highest ${this.price(high)}, ${symbol.events.length} stress events`);
-    keyed(this.events, symbol.events, (event) => event.id, () => s("path"), (line, event) => {
-      mark(line, "d", `M${((event.ts - start) / step).toFixed(1)} 0V100`);
-      mark(line, "data-severity", event.severity);
-    });
-    this.point(this.at ?? null);
-  }
-
-  price(value) {
-    const digits = this.symbol.decimals;
-    return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  }
-
-  step(event) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    this.point(Math.max(0, Math.min(719, (this.at ?? 719) + by * (event.shiftKey ? 12 : 1))));
-  }
-
-  point(at) {
-    this.at = at === null ? null : Math.floor(at);
-    mark(this.cross, "d", this.at === null ? "" : `M${this.at} 0V100`);
-    if (this.at === null) return say(this.reading, "");
-    const { prices, start, step } = this.symbol.chart;
-    const second = start + this.at * step;
-    const price = prices[this.at];
-    const near = this.symbol.events.find((event) => Math.abs(event.ts - second) <= 2 * step);
-    say(this.reading, `${this.clock.text(second)} ${price == null ? "no price" : this.price(price)}${near ? ` · ${near.text}` : ""}`);
-  }
-}
-
-// Dark unless the viewer chose otherwise: Streamlit would follow the system. It reads its own note
-// of the choice when a page loads, so the first visit of a light system loads twice. The notes on the
-// link are carried over: by then the address has been put right.
-function preferDark(notes) {
-  const [mine, streamlits] = ["market-pulse.theme", `stActiveTheme-${location.pathname}-v2`];
-  try {
-    if (localStorage.getItem(mine) || location.search.includes("_theme")) return false;
-    localStorage.setItem(mine, "dark");
-    if (matchMedia("(prefers-color-scheme: dark)").matches) return false;
-    localStorage.setItem(streamlits, JSON.stringify("Dark"));
-    sessionStorage.setItem(CARRIED, JSON.stringify(notes));
-    location.reload();
-    return true;
-  } catch {
-    // Without storage it stays as the system is.
-    return false;
-  }
-}
-
-function takeCarried() {
-  try {
-    const notes = JSON.parse(sessionStorage.getItem(CARRIED)) ?? [];
-    sessionStorage.removeItem(CARRIED);
-    return notes;
-  } catch {
-    return [];
   }
 }
 

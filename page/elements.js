@@ -1,0 +1,91 @@
+// Elements: made once, then only corrected. Text is set as text, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function mark(element, name, value) {
+  const text = value === true ? "" : value === false || value == null ? null : String(value);
+  if (element.getAttribute(name) === text) return;
+  if (text === null) element.removeAttribute(name);
+  else element.setAttribute(name, text);
+}
+
+// The children of `parent` made those of `items`, by key: kept, made, moved or removed. What has the
+// focus keeps it.
+function keyed(parent, items, keyOf, make, correct) {
+  const kept = (parent.keyed ??= new Map());
+  const focused = parent.getRootNode().activeElement;
+  const focusedPlace = [...parent.children].findIndex((child) => child.contains(focused));
+  const wanted = new Set(items.map(keyOf));
+  for (const [key, element] of kept) {
+    if (wanted.has(key)) continue;
+    element.remove();
+    kept.delete(key);
+  }
+  let moved = false;
+  items.forEach((item, place) => {
+    const key = keyOf(item);
+    let element = kept.get(key);
+    if (!element) kept.set(key, (element = make(item)));
+    correct(element, item);
+    if (parent.children[place] === element) return;
+    parent.insertBefore(element, parent.children[place] ?? null);
+    moved = true;
+  });
+  if (focusedPlace < 0) return;
+  if (focused.isConnected) {
+    if (moved) focused.focus({ preventScroll: true });
+    return;
+  }
+  // Its element is gone: the one in its place, so that the keyboard does not start all over.
+  const heir = parent.children[Math.min(focusedPlace, parent.children.length - 1)];
+  heir?.querySelector("button")?.focus({ preventScroll: true });
+}
+
+// Rows that changed places glide to their new ones, unless the viewer asked for calm.
+function gliding(container, change) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
+  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")];
+  const before = new Map(rows.map((row) => [row, row.getBoundingClientRect().top]));
+  change();
+  for (const [row, top] of before) {
+    const by = row.isConnected ? top - row.getBoundingClientRect().top : 0;
+    if (by) row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 450, easing: "ease" });
+  }
+}
+
+// Lines with holes.
+
+function linePath(values, hole, x, y) {
+  let path = "";
+  let previous = -Infinity;
+  values.forEach((value, place) => {
+    if (value === null) return;
+    const point = `${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
+    // A point of its own is a line of no length, which round ends make a dot.
+    path += place - previous > hole ? `M${point}L${point}` : `L${point}`;
+    previous = place;
+  });
+  return path;
+}

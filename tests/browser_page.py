@@ -1,0 +1,288 @@
+"""What the browser tests know of the page: how to open it, and where on it is what.
+
+The board lies in an open shadow root, which Playwright's selectors look into.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.browsing import Server, copy_app
+from tests.waiting import until
+from ticks import ASSETS
+
+Serve = Callable[..., Server]
+
+DESK: Final = {"width": 1440, "height": 900}
+WALL: Final = {"width": 1920, "height": 1080}
+PHONE: Final = {"width": 390, "height": 844}
+
+PACE: Final = ("REFRESH_SEC: Final = 2", "REFRESH_SEC: Final = {}")
+"""Where ``pace.py`` says how often a tab refreshes."""
+
+# Counts the payloads that reach the page, and notes whatever moved on it that nobody touched.
+WATCH: Final = """
+globalThis.refreshes = 0;
+globalThis.shifts = [];
+globalThis.marketPulse = {
+  get payload() { return this.held; },
+  set payload(value) {
+    this.held = value;
+    globalThis.refreshes += 1;
+    globalThis.begun ??= performance.now();
+  },
+};
+const corners = ({ x, y, width, height }) => [x, y, x + width, y + height].map(Math.round);
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput, startTime, sources } of list.getEntries()) {
+    if (hadRecentInput) continue;
+    const moved = sources.map((one) => [corners(one.previousRect), corners(one.currentRect)]);
+    globalThis.shifts.push({ value, startTime, moved });
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+class Tabs:
+    """Opens tabs, and collects what their consoles complain of."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self._default: BrowserContext | None = None
+        self.complaints: list[str] = []
+
+    def __call__(self, url: str, context: BrowserContext | None = None) -> Page:
+        """A tab on ``url``, of the visitor of ``context`` or always the same one."""
+        if context is None:
+            context = self._default = self._default or self.visitor()
+        page = context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # What is waited for is on the page: tabs may load beside one another.
+        page.goto(url, wait_until="commit")
+        return page
+
+    def visitor(self, **options: Any) -> BrowserContext:
+        """Somebody who was never here."""
+        context = self._browser.new_context(
+            **{
+                "viewport": DESK,
+                "timezone_id": "Asia/Tokyo",
+                "color_scheme": "dark",
+                "reduced_motion": "reduce",
+                **options,
+            }
+        )
+        context.add_init_script(WATCH)
+        self._contexts.append(context)
+        return context
+
+    def close(self) -> None:
+        """Close everything."""
+        for context in self._contexts:
+            context.close()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+def start(
+    folder: Path,
+    environ: Mapping[str, str],
+    *options: str,
+    refresh_sec: float | None = None,
+    edits: Iterable[tuple[str, str]] = (),
+) -> Server:
+    """A server on a copy of the application in ``folder``.
+
+    ``refresh_sec`` hurries its tabs; ``edits`` are texts to add to files of the copy.
+    """
+    copy_app(folder)
+    if refresh_sec is not None:
+        pace = folder / "pace.py"
+        found, instead = PACE
+        text = pace.read_text("utf-8")
+        assert found in text
+        pace.write_text(text.replace(found, instead.format(refresh_sec)), "utf-8")
+    for name, text in edits:
+        with (folder / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    return Server(folder, environ, *options)
+
+
+def restart(server: Server, environ: Mapping[str, str]) -> None:
+    """Kill a server and start it again, as it was started."""
+    server.kill()
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
+    with server.log.open("a") as log:
+        server.process = subprocess.Popen(
+            server.process.args,
+            cwd=server.log.parent,
+            env={**inherited, **environ},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def symbols(page: Page) -> list[str]:
+    """The symbols of the pulse, from the top."""
+    names: list[str] = page.locator("tr[data-symbol]").evaluate_all(
+        "rows => rows.map((row) => row.dataset.symbol)"
+    )
+    return names
+
+
+def pulse_text(page: Page) -> list[str]:
+    """The pulse's rows as text, lines of the last minutes included."""
+    texts: list[str] = page.locator("tr[data-symbol]").evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent).join('|')"
+        " + row.querySelector('path').getAttribute('d'))"
+    )
+    return texts
+
+
+def prices(page: Page) -> list[str]:
+    """The last prices."""
+    return page.locator('td[data-column="last"]').all_text_contents()
+
+
+def shows_prices(page: Page) -> bool:
+    """Whether the pulse has a price."""
+    return any(re.fullmatch(r"[\d,]+\.\d+", text) for text in prices(page))
+
+
+def live_feeds(page: Page) -> int:
+    """How many feeds are live."""
+    return page.locator('.feeds li[data-state="live"]').count()
+
+
+def all_live(page: Page) -> bool:
+    """Whether the three feeds are live."""
+    return live_feeds(page) == 3
+
+
+def refreshes(page: Page) -> int:
+    """How many payloads the page has had since it loaded."""
+    count: int = page.evaluate("refreshes")
+    return count
+
+
+def until_refreshed(page: Page, times: int = 2, timeout_sec: float = 30.0) -> None:
+    """Wait until the page was refreshed so often, so that what was chosen has been answered."""
+    wanted = refreshes(page) + times
+    until(lambda: refreshes(page) >= wanted, timeout_sec)
+
+
+def messages(page: Page) -> list[str]:
+    """What is said above the cards."""
+    return page.locator(".messages p").all_text_contents()
+
+
+def events(page: Page) -> list[str]:
+    """What the stress card lists."""
+    return page.locator(".events li p").all_text_contents()
+
+
+def has_searched_past(page: Page) -> bool:
+    """Whether the simulated past was looked through for events."""
+    return page.locator(".searching").is_hidden()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose in one of Streamlit's lists."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def query(page: Page) -> str:
+    """The page's address after its question mark."""
+    # Asked for: Playwright's own copy of the address lags behind while it has nothing to do.
+    text: str = page.evaluate("location.search.slice(1)")
+    return text
+
+
+def assert_sound(page: Page) -> None:
+    """No traceback and no alert of Streamlit's."""
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.get_by_test_id("stAlert").count() == 0
+
+
+# Appended to the copy's events.py: events that a test orders are there when next asked for.
+ORDERS: Final = """
+
+def _take_orders(latest):
+    def wrapped(self, *args, **kwargs):
+        import json
+        import pathlib
+
+        orders = pathlib.Path("orders.json")
+        try:
+            text = orders.read_text("utf-8")
+            orders.unlink()
+        except FileNotFoundError:
+            text = "[]"
+        for order in json.loads(text):
+            self.add(Event(**order))
+        return latest(self, *args, **kwargs)
+
+    return wrapped
+
+
+EventStore.latest = _take_orders(EventStore.latest)
+"""
+
+# Prices move, and nothing of it is an event.
+NO_EVENTS: Final = "[stress]\nmin_surprise = 1000\n" + "".join(
+    f"[stress.{asset}]\nmove_1m = 0.99\nmove_5m = 0.99\nvol_spike = 0.99\n" for asset in ASSETS
+)
+
+ON_ORDER: Final = (("events.py", ORDERS), ("market_pulse.toml", NO_EVENTS))
+"""The edits of a copy that has those events only that are ordered."""
+
+
+def order(server: Server, *changes: Mapping[str, Any]) -> None:
+    """Let events begin on a server whose copy has the edits ``ON_ORDER``.
+
+    Each is a move of BTC-USD begun now, but for what ``changes`` say; ``ago`` is in seconds.
+    """
+    orders = []
+    for number, change in enumerate(changes):
+        ts = time.time() - change.get("ago", 0) - number / 1000
+        event = {
+            "kind": "move_1m",
+            "symbol": "BTC-USD",
+            "asset": "crypto",
+            "ts": ts,
+            "updated_ts": ts,
+            "horizon_sec": 60,
+            "peak": 0.0061,
+            "threshold": 0.0025,
+            "severity": "alert",
+            "count": 1,
+            "from_price": 84_000.0,
+            "from_ts": ts - 60,
+            "to_price": 84_512.4,
+            "to_ts": ts,
+            "surprise": 4.2,
+            "vs_peers": None,
+            "regime": "normal",
+            "history": False,
+            **{name: value for name, value in change.items() if name != "ago"},
+        }
+        orders.append({"id": f"move_1m:{event['symbol']}:{round(ts * 1000)}", **event})
+    folder = server.log.parent
+    written = folder / "orders.new"
+    written.write_text(json.dumps(orders), "utf-8")
+    written.replace(folder / "orders.json")
+    until(lambda: not (folder / "orders.json").exists())

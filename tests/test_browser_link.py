@@ -1,0 +1,343 @@
+"""What a viewer chooses: every control changes its card, and the address keeps all of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+from playwright.sync_api import Page, expect
+
+from tests.browser_page import (
+    Tabs,
+    all_live,
+    assert_sound,
+    choose,
+    events,
+    has_searched_past,
+    messages,
+    order,
+    prices,
+    pulse_text,
+    query,
+    shows_prices,
+    symbols,
+    until_refreshed,
+)
+from tests.browsing import Server
+from tests.waiting import until
+
+pytest_plugins = ("tests.browser_fixtures",)
+
+
+def until_ready(page: Page) -> None:
+    """Wait until all that the page can show is there."""
+    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page), 40)
+
+
+def params(page: Page) -> dict[str, list[str]]:
+    """What the address holds."""
+    return parse_qs(query(page))
+
+
+def headings(page: Page) -> list[str]:
+    """The captions of the pulse's lists."""
+    return page.locator(".pulse caption").all_text_contents()
+
+
+def column(page: Page, name: str) -> list[float]:
+    """The sizes in a column of the pulse, as they are shown; a dash is −1."""
+    texts = page.locator(f'tbody td[data-column="{name}"]').all_text_contents()
+    found = (re.search(r"\d+\.\d+", text) for text in texts)
+    return [float(number[0]) if number else -1.0 for number in found]
+
+
+def view_of(page: Page) -> dict[str, object]:
+    """Everything chosen, as the page shows it."""
+    board = page.locator(".market-pulse")
+    lists = {
+        label: page.get_by_role("combobox", name=label, exact=True).input_value()
+        for label in ("Rank by", "Lists", "Correlation base", "Bars", "Colours")
+    }
+    return {
+        **lists,
+        "rows": page.get_by_role("spinbutton", name="Top movers").input_value(),
+        "correlate": page.get_by_test_id("stButtonGroup")
+        .locator('[aria-checked="true"], [aria-pressed="true"], [kind$="Active"]')
+        .all_text_contents(),
+        "ranked": page.locator("thead th[aria-sort]").first.text_content(),
+        "captions": headings(page),
+        "card": page.locator(".correlation > .note").text_content(),
+        "colours": board.get_attribute("data-colours"),
+        "symbol": page.locator(".opened:not([hidden]) h2").all_text_contents(),
+        "moment": page.locator(".time").text_content() if "at=" in page.url else "",
+        "severity": page.get_by_role("combobox", name="Least severity").input_value(),
+        "classes": page.locator('.stress [aria-pressed="true"]').all_text_contents(),
+        "heat": page.locator(".heat td").count(),
+        "switches": [switch.text_content() for switch in page.get_by_role("switch").all()],
+    }
+
+
+def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Tabs) -> None:
+    """What is chosen is seen and kept in the address, which shows the same to somebody else."""
+    page = tabs(market.url)
+    until_ready(page)
+    assert query(page) == ""
+
+    choose(page, "Rank by", "volatility")
+    until(lambda: column(page, "volatility") == sorted(column(page, "volatility"), reverse=True))
+    expect(page.locator("thead th[aria-sort]")).to_have_text("Vol 15 min")
+
+    choose(page, "Lists", "by class")
+    until(lambda: headings(page) == ["stocks", "forex", "crypto"])
+    rows = page.get_by_role("spinbutton", name="Top movers")
+    rows.fill("4")
+    rows.press("Enter")
+    until(lambda: len(symbols(page)) == 12)
+
+    choose(page, "Correlation base", "BTC-USD")
+    choose(page, "Bars", "60 s")
+    page.get_by_role("button", name="crypto").first.click()
+    page.get_by_role("button", name="stocks").first.click()
+    card = page.locator(".correlation > .note")
+    expect(card).to_have_text(re.compile(r"^BTC-USD · .*· 60 s bars · with crypto$"))
+    expect(page.locator(".correlation .pairs b").first).to_have_text("BTC-USDT")
+
+    choose(page, "Colours", "red up")
+    expect(page.locator('.market-pulse[data-colours="red up"]')).to_be_attached()
+    before = len(events(page))
+    page.get_by_role("combobox", name="Least severity").select_option("alert")
+    until(lambda: 0 < len(events(page)) < before)
+    page.locator(".stress").get_by_role("button", name="forex").click()
+    until(lambda: page.locator(".events .meta", has_text="forex").count() == 0)
+    page.get_by_role("button", name="Heat map").click()
+    expect(page.locator(".heat tr")).to_have_count(6)
+    page.locator('tr[data-symbol="ETH-USD"] button').click()
+    expect(page.locator(".opened h2")).to_have_text("ETH-USD")
+    page.locator(".events button").first.click()
+    expect(page.locator(".messages p")).to_have_text(re.compile("^Looking back at "))
+    until_refreshed(page, 3)
+
+    kept = params(page)
+    at = kept.pop("at")[0]
+    assert datetime.fromisoformat(at).tzinfo == UTC
+    assert kept == {
+        "rank": ["volatility"],
+        "lists": ["by class"],
+        "rows": ["4"],
+        "base": ["BTC-USD"],
+        "bars": ["60 s"],
+        "correlate": ["crypto"],
+        "colours": ["red up"],
+        "severity": ["alert"],
+        "events": ["stocks", "crypto"],
+        "heat": ["true"],
+        "symbol": ["ETH-USD"],
+    }
+    other = tabs(page.url, tabs.visitor())
+    until(lambda: view_of(other) == view_of(page))
+    until(lambda: pulse_text(other) == pulse_text(page))
+
+    # And back to what is first: it leaves the address.
+    page.locator(".live").click()
+    page.get_by_role("button", name="Heat map").click()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("combobox", name="Least severity").select_option("watch")
+    page.locator(".stress").get_by_role("button", name="forex").click()
+    choose(page, "Rank by", "surprise")
+    choose(page, "Colours", "green up")
+    until(lambda: set(params(page)) == {"lists", "rows", "base", "bars", "correlate"})
+    assert_sound(page)
+
+
+def test_a_link_with_switches_shows_them(market: Server, tabs: Tabs) -> None:
+    """Freeze, sound and notifications are in the address too."""
+    live = tabs(market.url)
+    until(lambda: shows_prices(live))
+    page = tabs(f"{market.url}?freeze=true&sound=true&notify=true")
+    until(lambda: shows_prices(page))
+    for name in ("Sound", "Notify"):
+        switch = page.get_by_role("switch", name=re.compile(f"^{name}"))
+        expect(switch).to_have_attribute("aria-checked", "true")
+    until(lambda: any(text.startswith("Paused at ") for text in messages(page)))
+    expect(page.get_by_test_id("stCheckbox").locator("input")).to_be_checked()
+
+
+def test_a_link_with_impossible_values_works(market: Server, tabs: Tabs) -> None:
+    """Each is named in a note as it was written, nothing in it is markup, the rest is obeyed."""
+    bad = {
+        "rank": "<img src=x onerror=alert(1)>",
+        "lists": "three",
+        "rows": "0",
+        "base": "NOSUCH",
+        "bars": "7 s",
+        "correlate": "bonds",
+        "colours": "mauve",
+        "freeze": "maybe",
+        "kiosk": "perhaps",
+        "tz": "Mars/Olympus",
+        "symbol": "<b>TSLA</b>",
+        "at": "yesterday",
+        "severity": "mild",
+        "events": "bonds",
+        "heat": "warm",
+        "sound": "loud",
+        "notify": "🔔",
+    }
+    page = tabs(f"{market.url}?{'&'.join(f'{k}={v}' for k, v in bad.items())}")
+    until_ready(page)
+    for name, value in bad.items():
+        note = f"The link's {name}={value} is not possible:"
+        until(lambda note=note: any(text.startswith(note) for text in messages(page)))  # type: ignore[misc]
+    assert page.locator(".messages").locator("img, b, script").count() == 0
+    assert len(symbols(page)) == 16
+    assert_sound(page)
+    before = prices(page)
+    until(lambda: prices(page) != before)
+    # What is chosen from then on is in the address, and the rest of it is no obstacle.
+    choose(page, "Rank by", "15m")
+    until(lambda: params(page).get("rank") == ["15m"])
+    expect(page.locator("thead th[aria-sort]")).to_have_text("15 min")
+
+
+def test_no_bytes_of_a_link_break_the_page(market: Server, tabs: Tabs) -> None:
+    """Repeated, empty, endless and unknown parameters are survived."""
+    page = tabs(
+        f"{market.url}?rank=&rank=surprise&rank=5m&rows=99999999999999999999&at=9999-12-31"
+        f"&symbol={'A' * 3000}&events=stocks&events=stocks&unknown=1&%00=%ff&tz=../../etc/passwd"
+    )
+    until_ready(page)
+    assert_sound(page)
+    expect(page.locator("thead th[aria-sort]")).to_have_text("5 min")
+    assert len(page.locator('.stress [aria-pressed="true"]').all()) == 1
+    assert max(len(text) for text in messages(page)) < 400
+
+
+def test_looking_back_shows_that_moment(market: Server, tabs: Tabs) -> None:
+    """A past moment is the same for all who look at it and stands still; Live goes on."""
+    page = tabs(market.url)
+    until_ready(page)
+    slider = page.get_by_role("slider", name="Look back")
+    newest = int(slider.input_value())
+    at = newest - 1500
+    slider.fill(str(at))
+    asked = datetime.fromtimestamp(at, UTC)
+    until(lambda: params(page).get("at") == [asked.strftime("%Y-%m-%dT%H:%M:%SZ")])
+    expect(page.locator(".time")).to_have_attribute(
+        "title", f"{asked.day} {asked:%b %Y, %H:%M:%S} UTC"
+    )
+    until(lambda: messages(page)[0].startswith("Looking back at "))
+    until_refreshed(page, 3)
+    shown, listed = pulse_text(page), events(page)
+    assert len(listed) > 0
+    until_refreshed(page, 5)
+    assert (pulse_text(page), events(page)) == (shown, listed)
+    other = tabs(page.url, tabs.visitor())
+    until(lambda: shows_prices(other))
+    assert (pulse_text(other), events(other)) == (shown, listed)
+
+    live = page.locator(".live")
+    live.click()
+    until(lambda: "at" not in params(page) and messages(page) == [])
+    assert live.is_disabled()
+    before = pulse_text(page)
+    assert before != shown
+    until(lambda: pulse_text(page) != before)
+
+    # By the clock, in the viewer's own zone.
+    typed = page.get_by_label("Look back at this time")
+    wanted = newest - 60
+    local = datetime.fromtimestamp(wanted + 9 * 3600, UTC)
+    typed.fill(f"{local:%H:%M:%S}")
+    typed.press("Enter")
+    until(lambda: page.locator(".time").text_content() == f"{local:%H:%M:%S} Asia/Tokyo")
+    expect(live).to_be_enabled()
+
+
+def test_a_moment_out_of_reach_is_live(market: Server, tabs: Tabs) -> None:
+    """A link to a moment longer ago than the hour says so and is live."""
+    page = tabs(f"{market.url}?at=2020-01-01T00:00:00Z")
+    until_ready(page)
+    until(lambda: any("has left the hour" in text for text in messages(page)))
+    before = prices(page)
+    until(lambda: prices(page) != before)
+    assert page.locator(".live").is_disabled()
+
+
+def test_frozen_values_stand_still(market: Server, tabs: Tabs) -> None:
+    """Frozen, the board stands still and says so; thawed, it goes on."""
+    page = tabs(market.url)
+    until_ready(page)
+    freeze = page.get_by_text("Freeze", exact=True)
+    freeze.click()
+    until(lambda: any(text.startswith("Paused at ") for text in messages(page)))
+    until_refreshed(page)
+    shown = pulse_text(page)
+    time_shown = page.locator(".time").text_content()
+    missed = re.compile(r"Paused at [\d:]+, (\d+) new events?\. Collection goes on\.")
+
+    def counted() -> int:
+        found = missed.fullmatch(messages(page)[0])
+        assert found, messages(page)
+        return int(found[1])
+
+    before = counted()
+    listed = events(page)
+    order(market, {"symbol": "AMZN", "asset": "stocks"})
+    until(lambda: counted() > before)
+    until_refreshed(page, 3)
+    assert (pulse_text(page), events(page)) == (shown, listed)
+    assert page.locator(".time").text_content() == time_shown
+    assert params(page) == {"freeze": ["true"]}
+    freeze.click()
+    until(lambda: messages(page) == [])
+    until(lambda: pulse_text(page) != shown and len(events(page)) > len(listed))
+
+
+def focused_row(page: Page) -> str:
+    """The symbol of the row in which the focus is; empty where it is elsewhere."""
+    name: str = page.evaluate(
+        "document.activeElement.shadowRoot?.activeElement?.closest('tr')?.dataset.symbol ?? ''"
+    )
+    return name
+
+
+def test_rows_are_walked_by_keyboard(market: Server, tabs: Tabs) -> None:
+    """Tab reaches a row, arrows walk, Enter opens, Escape closes and leads back."""
+    page = tabs(market.url)
+    until_ready(page)
+    page.get_by_label("Look back at this time").focus()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if focused_row(page):
+            break
+    assert focused_row(page) == symbols(page)[0]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    second = focused_row(page)
+    assert second in symbols(page)[:4]
+    page.keyboard.press("Enter")
+    expect(page.locator(".opened h2")).to_have_text(second)
+    until(lambda: params(page) == {"symbol": [second]})
+    assert focused_row(page) == second
+    page.locator(".opened .plot").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".opened .reading")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d "))
+    page.keyboard.press("Escape")
+    expect(page.locator(".opened")).to_be_hidden()
+    assert focused_row(page) == second
+    until(lambda: params(page) == {})
+
+
+def test_focus_stays_on_the_list(market: Server, tabs: Tabs) -> None:
+    """When the row that has the focus leaves the list, another row has it."""
+    page = tabs(market.url)
+    until_ready(page)
+    number = page.get_by_role("spinbutton", name="Top movers")
+    number.fill("5")
+    # That leaves the number, which is taken then; the answer is without this row.
+    page.locator("tr[data-symbol] button").nth(12).focus()
+    until(lambda: len(symbols(page)) == 5)
+    until_refreshed(page)
+    assert focused_row(page) in symbols(page)

@@ -1,0 +1,217 @@
+"""The page's looks: what fits where, in which colours, and whether everybody can read it."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.axe import violations
+from tests.browser_page import (
+    DESK,
+    PHONE,
+    WALL,
+    Tabs,
+    all_live,
+    assert_sound,
+    choose,
+    has_searched_past,
+    messages,
+    shows_prices,
+)
+from tests.browsing import Server
+from tests.waiting import until
+
+pytest_plugins = ("tests.browser_fixtures",)
+
+KIOSK_ROW_PX = 28
+DARK, LIGHT = "rgb(14, 18, 24)", "rgb(245, 247, 250)"
+
+
+def until_ready(page: Page) -> None:
+    """Wait until all that the page can show is there."""
+    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page), 40)
+
+
+def fits(page: Page, locator: Locator) -> int:
+    """How many of these lie wholly in what is seen of the page, and of what they scroll in."""
+    size: Any = page.viewport_size
+    count: int = locator.evaluate_all(
+        """(elements, size) => elements.filter((element) => {
+          const box = element.getBoundingClientRect();
+          let [top, bottom] = [0, size.height];
+          const list = element.closest(".events");
+          if (list && list !== element) {
+            const frame = list.getBoundingClientRect();
+            [top, bottom] = [Math.max(top, frame.top), Math.min(bottom, frame.bottom)];
+          }
+          return box.width > 0 && box.height > 0 && box.left >= 0 && box.right <= size.width
+            && box.top >= top && box.bottom <= bottom;
+        }).length""",
+        size,
+    )
+    return count
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Whether anything of the page lies to the right of the screen."""
+    wide: bool = page.evaluate(
+        """() => [document.scrollingElement, document.querySelector('[data-testid="stMain"]')]
+          .some((element) => element.scrollWidth > element.clientWidth)"""
+    )
+    return wide
+
+
+def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
+    """At 1440 × 900 all that matters is seen without scrolling."""
+    page = tabs(market.url)
+    until_ready(page)
+    for name, least in {
+        ".badge": 1,
+        ".feeds li": 3,
+        ".pulse tbody tr": 10,
+        ".events li": 6,
+        ".correlation": 1,
+        ".correlation .pairs li": 3,
+        ".rewind": 1,
+        ".strip .chips button": 3,
+    }.items():
+        assert fits(page, page.locator(name)) >= least, name
+    expect(page.locator(".badge")).to_have_text("simulated")
+    expect(page.locator(".source")).to_have_text("embedded exchange, seed 7")
+    expect(page.locator(".time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d Asia/Tokyo$"))
+    lists = ("Rank by", "Lists", "Correlation base", "Bars", "Colours", "Top movers")
+    for label in lists:
+        assert fits(page, page.get_by_label(label, exact=True).first) == 1, label
+    for locator in (
+        page.get_by_test_id("stButtonGroup"),
+        page.get_by_text("Freeze", exact=True),
+        page.get_by_test_id("stButton"),
+    ):
+        assert fits(page, locator) == 1, locator
+    assert not scrolls_sideways(page)
+    assert messages(page) == []
+
+
+@pytest.mark.parametrize("lists", ["one list", "by class"])
+@pytest.mark.parametrize("size", [DESK, WALL, PHONE], ids=["desk", "wall", "phone"])
+def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -> None:
+    """No width makes the page scroll sideways, nor cuts a price or a state short."""
+    page = tabs(f"{market.url}?lists={lists}&heat=true&symbol=TSLA", tabs.visitor(viewport=size))
+    until_ready(page)
+    page.locator(".heat td").first.wait_for()
+    assert not scrolls_sideways(page)
+    cut: list[str] = page.locator(
+        ".pulse tbody td, .pulse tbody th, .feeds li, .strip span, .pairs b, .pairs .r"
+    ).evaluate_all(
+        """(elements) => elements.filter((one) => one.offsetParent !== null
+          && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow !== "visible")
+          .map((one) => `${one.className} ${one.dataset.column ?? ""}: ${one.textContent}`)"""
+    )
+    assert cut == []
+
+
+def test_a_telephone_shows_the_cards_in_order(market: Server, tabs: Tabs) -> None:
+    """At 390 × 844 the pulse comes first, then stress, then correlation; none beside another."""
+    page = tabs(market.url, tabs.visitor(viewport=PHONE))
+    until_ready(page)
+    boxes = [page.locator(f".{name}").bounding_box() for name in ("pulse", "stress", "correlation")]
+    known = [box for box in boxes if box]
+    assert len(known) == 3
+    for above, below in pairwise(known):
+        assert above["y"] + above["height"] <= below["y"]
+    assert {round(box["x"]) for box in known} == {round(known[0]["x"])}
+
+
+def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None:
+    """The kiosk has no widgets, large rows, and everything on one screen that never scrolls."""
+    page = tabs(f"{market.url}?kiosk=1", tabs.visitor(viewport=WALL))
+    until_ready(page)
+    for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stButton"):
+        assert page.get_by_test_id(widget).count() == 0
+    for hidden in (".rewind", ".strip .chips", ".correlation", ".stress .chips"):
+        expect(page.locator(hidden)).to_be_hidden()
+    rows = page.locator(".pulse tbody tr")
+    assert rows.count() >= 10
+    assert fits(page, rows) == rows.count()
+    assert fits(page, page.locator(".events li")) == 6
+    assert fits(page, page.locator(".feeds li")) == 3
+    smallest: float = page.locator(
+        ".pulse tbody td:not([data-column='spark']), .pulse tbody .symbol"
+    ).evaluate_all(
+        """(cells) => Math.min(...cells.filter((cell) => cell.offsetParent !== null)
+          .map((cell) => parseFloat(getComputedStyle(cell).fontSize)))"""
+    )
+    assert smallest >= KIOSK_ROW_PX
+    tall: bool = page.evaluate(
+        """() => [document.scrollingElement, document.querySelector('[data-testid="stMain"]')]
+          .some((element) => element.scrollHeight > element.clientHeight)"""
+    )
+    assert not tall
+    assert not scrolls_sideways(page)
+    assert_sound(page)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_nobody_is_shut_out(market: Server, tabs: Tabs, theme: str) -> None:
+    """The page, with all that can be opened on it, passes axe-core's serious and critical rules."""
+    page = tabs(f"{market.url}?symbol=TSLA&heat=true&embed_options={theme}_theme")
+    until_ready(page)
+    page.locator(".heat td").first.wait_for()
+    page.get_by_role("button", name="Details").click()
+    page.locator(".details dl").first.wait_for()
+    assert violations(page) == []
+    wall = tabs(f"{market.url}?kiosk=1&embed_options={theme}_theme", tabs.visitor(viewport=WALL))
+    until_ready(wall)
+    assert violations(wall) == []
+
+
+def test_dark_until_the_viewer_wants_light(market: Server, tabs: Tabs) -> None:
+    """A first visit is dark whatever the system prefers; light, once chosen, stays."""
+    visitor = tabs.visitor(color_scheme="light")
+    page = tabs(market.url, visitor)
+    app = page.get_by_test_id("stApp")
+    # The first visit may load twice.
+    expect(app).to_have_css("background-color", DARK, timeout=20_000)
+    until(lambda: shows_prices(page))
+    page.reload()
+    until(lambda: shows_prices(page))
+    expect(app).to_have_css("background-color", DARK)
+    page.get_by_test_id("stMainMenu").get_by_role("button").click()
+    page.get_by_role("menuitemradio", name="Light").click()
+    expect(app).to_have_css("background-color", LIGHT)
+    page.keyboard.press("Escape")
+    for again in (page, tabs(market.url, visitor)):
+        again.reload()
+        until(lambda again=again: shows_prices(again))  # type: ignore[misc]
+        expect(again.get_by_test_id("stApp")).to_have_css("background-color", LIGHT)
+
+
+def colours(page: Page, tone: int) -> set[str]:
+    """In which colours a direction is shown."""
+    found: list[str] = page.locator(f'.pulse td[data-tone="{tone}"]').evaluate_all(
+        "(cells) => cells.map((cell) => getComputedStyle(cell).color)"
+    )
+    return set(found)
+
+
+def test_the_palette_is_chosen(market: Server, tabs: Tabs) -> None:
+    """Up and down have the colours of the palette, everywhere, and signs besides."""
+    page = tabs(market.url)
+    until_ready(page)
+    seen = []
+    for name in ("green up", "blue up", "red up"):
+        choose(page, "Colours", name)
+        expect(page.locator(f'.market-pulse[data-colours="{name}"]')).to_be_attached()
+        up, down = colours(page, 1), colours(page, -1)
+        assert len(up) == len(down) == 1
+        seen.append((up.pop(), down.pop()))
+    green, blue, red = seen
+    assert red == green[::-1]
+    assert len({*green, *blue}) == 4
+    signs = page.locator('.pulse td[data-tone="1"]').all_text_contents()
+    assert signs
+    assert all("+" in text for text in signs)
