@@ -92,11 +92,13 @@ def take_choices() -> None:
     state = st.session_state
     state.view = view.chosen(state.view, state.pulse.choices, watched(running()))
     state.notes = []
-    write_address(state.view)
 
 
 def write_address(shown: View) -> None:
-    """Put what is chosen on the board into the page's address; the widgets put in their own."""
+    """Put what is chosen on the board into the page's address; the widgets put in their own.
+
+    Any of these may be interrupted by the viewer's next choice: what was not written is next time.
+    """
     texts = view.written(shown)
     for name in view.BOARD:
         if name in texts:
@@ -112,7 +114,6 @@ def let_go() -> None:
     is_frozen = state.view.freeze
     state.view = state.view._replace(at=None)
     state.notes = [LET_GO]
-    write_address(state.view)
     if is_frozen:
         state.thaws = True
         st.rerun()
@@ -133,6 +134,7 @@ def refresh() -> None:
     if is_gone:
         let_go()
         at = None
+    write_address(state.view)
     choices = state.get("pulse", {}).get("choices") or {}
     payload = board.payload(
         engine,
