@@ -34,7 +34,7 @@ pytest_plugins = ("tests.browser_fixtures",)
 KEY = "SECRETKEY0123456789"
 TABS = 20
 # What a browser and Streamlit say of a server that is gone.
-OUTAGE = "WebSocket|ERR_CONNECTION|Failed to (load|fetch)|Network|disconnected from server"
+OUTAGE = "WebSocket|ERR_CONNECTION|Failed to (load|fetch)|Network|Client Error|server"
 
 
 def test_a_malformed_setting_is_one_sentence(serve: Serve, tabs: Tabs) -> None:
@@ -141,12 +141,18 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
     server.kill()
     # The tab notices, in whatever words Streamlit has for it.
     until(lambda: page.evaluate("0") == 0 and tabs.complaints != [])
+    # And nothing on the board is called live any more.
+    expect(page.get_by_text(re.compile("^No word from the dashboard's server"))).to_be_visible(
+        timeout=30_000
+    )
+    expect(page.locator(".feeds .state").first).to_be_hidden()
     begun = refreshes(page)
     restart(server, market)
     until(lambda: refreshes(page) > begun, 40)
     until(lambda: all_live(page), 40)
     before = prices(page)
     until(lambda: prices(page) != before)
+    expect(page.get_by_text(re.compile("^No word from"))).to_be_hidden()
     assert page.evaluate("location.search") == address
     expect(page.locator("thead th[aria-sort]")).to_have_text("Vol 15 min")
     expect(page.locator('.market-pulse[data-colours="blue up"]')).to_be_attached()
