@@ -24,9 +24,9 @@ from view import View
 
 README: Final = Path(__file__).parent / "README.md"
 
-LET_GO: Final = "The moment that was shown has left the hour in memory: live again."
-
 LOGO: Final = Path(__file__).parent / "page" / "logo.svg"
+
+LET_GO: Final = "The moment that was shown has left the hour in memory: live again."
 
 
 def running() -> worker.Worker:
@@ -130,8 +130,7 @@ def refresh() -> None:
     at = state.view.at if engine.has_prices() else None
     if state.view.freeze and engine.has_prices():
         at = state.setdefault("frozen_at", newest if at is None else at)
-    is_gone = at is not None and at < oldest - worker.GRACE_SEC
-    if is_gone:
+    if at is not None and at < oldest - worker.GRACE_SEC:
         let_go()
         at = None
     write_address(state.view)
@@ -142,7 +141,6 @@ def refresh() -> None:
         at=at,
         notes=state.notes,
         details=bool(choices.get("details")),
-        let_go=is_gone,
     )
     page.pipe(
         key="pulse",

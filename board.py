@@ -121,13 +121,11 @@ def payload(
     at: int | None = None,
     notes: Sequence[str] = (),
     details: bool = False,
-    let_go: bool = False,
 ) -> bytes:
     """Everything a tab draws, as JSON.
 
     ``at`` is the second that is shown, which a frozen view may not have chosen itself; None is
-    live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows; ``let_go`` says
-    that the board looked back further than the hour and is live again.
+    live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows.
     """
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = engine.pulse()
@@ -143,7 +141,6 @@ def payload(
         "at": at,
         "view": view._asdict(),
         "notes": notes,
-        "let_go": let_go,
         "pulse": _shared(
             engine, ("pulse", now, at is None, view.rank, view.lists, view.rows), _pulse, shown
         ),

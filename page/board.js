@@ -11,6 +11,7 @@ const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formul
 const TOAST_MS = 7000;
 const TOASTS = 3;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
+const ARRIVED_MS = 5000; // a choice is with the server by then
 const LOST_MS = 6000;
 const NUMBERED = 7; // so many symbols of a heat map leave room for numbers
 const TROUBLE_MS = 10000;
@@ -185,6 +186,7 @@ class Board {
   choose(changed) {
     const isFiltering = "severity" in changed || "events" in changed;
     this.carried = [];
+    this.chosenAt = Date.now();
     this.choices = { ...this.choices, ...changed };
     this.drawChoices();
     if (isFiltering) this.letPass("toast", "sound", "notify");
@@ -338,7 +340,8 @@ class Board {
       const { symbol, at, severity, events, heat, sound, notify } = view;
       this.choices = { symbol, at, severity, events, heat, sound, notify, details: false };
     }
-    if (payload.let_go && this.choices.at !== null) this.choices.at = null;
+    // Once a choice has had time to arrive, the server knows better: it may have let a moment go.
+    if (Date.now() - (this.chosenAt ?? 0) > ARRIVED_MS) this.choices.at = view.at;
     const zone = `${view.tz}|${status.dated}`;
     if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];
     mark(this.root, "data-colours", view.colours);
