@@ -393,10 +393,11 @@ class Worker:
             await asyncio.sleep(wait_sec)
 
     def _note_fault(self, name: str, error: BaseException, wait_sec: float) -> None:
-        count = self._faults.get(name, {"count": 0})["count"] + 1
-        self._faults[name] = {"count": count, "last": type(error).__name__, "at": time.time()}
         text = "".join(traceback.format_exception(error))
         _logger.error("%s crashed, next try in %g s\n%s", name, wait_sec, self._without_key(text))
+        # Shown once it can be read up.
+        count = self._faults.get(name, {"count": 0})["count"] + 1
+        self._faults[name] = {"count": count, "last": type(error).__name__, "at": time.time()}
 
     def _without_key(self, text: str) -> str:
         key = self._settings.api_key
