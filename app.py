@@ -39,11 +39,6 @@ def running() -> worker.Worker:
         st.stop()
 
 
-def watched(engine: worker.Worker) -> list[str]:
-    """Every symbol the feeds ask for."""
-    return [symbol for feed in engine.status()["feeds"].values() for symbol in feed["asked"]]
-
-
 @st.dialog("What the numbers mean", width="large")
 def explain() -> None:
     """The README's own words, formulas and units."""
@@ -90,7 +85,7 @@ def draw_controls(asked: View, symbols: list[str]) -> View:
 def take_choices() -> None:
     """What the viewer chose on the board, kept for this session and in the page's address."""
     state = st.session_state
-    state.view = view.chosen(state.view, state.pulse.choices, watched(running()))
+    state.view = view.chosen(state.view, state.pulse.choices, running().symbols(ASSETS))
     state.notes = []
 
 
@@ -127,8 +122,10 @@ def refresh() -> None:
         st.rerun()
     oldest, newest = engine.reach()
     # Before there is anything, no moment can be held or missed.
-    at = state.view.at if engine.has_prices() else None
-    if state.view.freeze and engine.has_prices():
+    at = state.view.at
+    if not engine.has_prices():
+        at = None
+    elif state.view.freeze:
         at = state.setdefault("frozen_at", newest if at is None else at)
     if at is not None and at < oldest - worker.GRACE_SEC:
         let_go()
@@ -154,7 +151,7 @@ def draw() -> None:
     """The controls, the board, and the fragment that feeds it."""
     state = st.session_state
     engine = running()
-    symbols = watched(engine)
+    symbols = engine.symbols(ASSETS)
     thaws = state.pop("thaws", False)
     if thaws:
         state.freeze = False

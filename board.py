@@ -356,8 +356,7 @@ def _marks(engine: Worker, now: float) -> list[list[Any]]:
     """Where on the hour's line something happened: time, severity, which event."""
     return [
         [int(event.ts), event.severity, event.id]
-        for event in engine.events.latest(MARKS)
-        if event.ts > now - REWIND_SEC
+        for event in engine.events.latest(MARKS, since=now - REWIND_SEC)
     ]
 
 
@@ -468,8 +467,8 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
     card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, now)
     events = [
         event
-        for event in engine.events.latest(EVENTS_READ, now)
-        if event.symbol == symbol and event.ts > now - REWIND_SEC
+        for event in engine.events.latest(EVENTS_READ, now, since=now - REWIND_SEC)
+        if event.symbol == symbol
     ]
     return {
         **drawn,
