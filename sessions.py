@@ -1,0 +1,206 @@
+"""When a market is open: the phase an instant falls into, when that began, and when it will end.
+
+Asked by the gate, the feeds, the worker and the page, from any thread and many times a second. Time
+is an argument, in seconds since the epoch (UTC). Holidays and half days are those of the New York
+Stock Exchange, from a calendar that is built when it is first needed.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ticks import Asset
+
+__all__ = ["ALWAYS", "Phase", "Session", "last_session", "session", "streams_at"]
+
+Phase = Literal["pre", "open", "after", "closed"]
+
+_NEW_YORK = ZoneInfo("America/New_York")
+
+# Stocks, by the clocks of New York. The regular hours are the exchange's, which on half days end
+# at 13:00; what comes after them lasts as long then, as the exchanges' late sessions do.
+_PRE_FROM: Final = time(4)
+_AFTER_SEC: Final = 4 * 3600.0
+# Where no calendar reaches.
+_OPEN_FROM: Final = time(9, 30)
+_OPEN_UNTIL: Final = time(16)
+
+# Forex, by the same clocks: a week is one stretch, from Sunday to Friday.
+_WEEK_TURNS: Final = time(17)
+_FRIDAY: Final = 4
+_SUNDAY: Final = 6
+
+_BLOCK_SEC: Final = 315_576_000
+"""Ten years, counted from 1970: hours are worked out for so long at a time."""
+
+_MARGIN_SEC: Final = 40 * 86_400
+"""More than any stretch lasts: those of a block are whole, also where they reach into another."""
+
+_CALENDAR_BLOCKS: Final = range(22)
+"""1970 to 2189. Before and after, stocks trade on every weekday: holidays are not known there."""
+
+_DATED_BLOCKS: Final = range(-196, 800)
+"""Years that have dates, 10 to 9960. Before and after, nothing is open."""
+
+
+class Session(NamedTuple):
+    """A stretch of time in which a market stays in one phase: half-open, [since, until)."""
+
+    phase: Phase
+    since: float
+    until: float
+    opens: float | None
+    """When regular trading next opens; None while it is open, and where it never will be."""
+
+
+ALWAYS: Final = Session("open", -math.inf, math.inf, None)
+"""The session of a market that never closes."""
+
+_NEVER: Final = Session("closed", -math.inf, math.inf, None)
+
+
+class _Table(NamedTuple):
+    """The sessions of a block in their order, and when each begins."""
+
+    begins: tuple[float, ...]
+    sessions: tuple[Session, ...]
+
+
+# Guards the building: of several threads that need a table first, one makes it.
+_building = threading.Lock()
+_tables: dict[tuple[Asset, float], _Table] = {}
+
+
+def session(asset: Asset, now: float) -> Session:
+    """The session that ``now`` falls into.
+
+    Stocks follow the New York Stock Exchange: its holidays and half days, from 04:00 ("pre") to
+    20:00 or, on half days, 17:00 ("after"). Forex is open from Sunday 17:00 to Friday 17:00 in New
+    York and knows no holidays. Crypto is always open.
+    """
+    if asset == "crypto":
+        return ALWAYS
+    begins, sessions = _table(asset, now)
+    return sessions[bisect_right(begins, now) - 1]
+
+
+def streams_at(asset: Asset, now: float) -> bool:
+    """Whether the vendor streams ``asset`` at ``now``: before, in and after regular hours."""
+    return session(asset, now).phase != "closed"
+
+
+def last_session(asset: Asset, now: float) -> tuple[float, float] | None:
+    """Begin and end of the newest stretch of streaming that had begun by ``now``.
+
+    A day of stocks from "pre" to "after", a week of forex; None for crypto, which has no end, and
+    where there was none.
+    """
+    if asset == "crypto":
+        return None
+    begins, sessions = _table(asset, now)
+    last = bisect_right(begins, now) - 1
+    if sessions[last].phase == "closed":
+        last -= 1
+    if last < 0:
+        return None
+    first = last
+    while sessions[first - 1].phase != "closed":
+        first -= 1
+    while sessions[last + 1].phase != "closed":
+        last += 1
+    return sessions[first].since, sessions[last].until
+
+
+def _table(asset: Asset, now: float) -> _Table:
+    block = now // _BLOCK_SEC
+    table = _tables.get((asset, block))
+    return _build(asset, block) if table is None else table
+
+
+def _build(asset: Asset, block: float) -> _Table:
+    with _building:
+        table = _tables.get((asset, block))
+        if table is None:
+            table = _tables[asset, block] = _Table(*_tabulated(asset, block))
+        return table
+
+
+def _tabulated(asset: Asset, block: float) -> tuple[tuple[float, ...], tuple[Session, ...]]:
+    if block not in _DATED_BLOCKS:
+        return (-math.inf,), (_NEVER,)
+    first = _day(block * _BLOCK_SEC - _MARGIN_SEC)
+    last = _day((block + 1) * _BLOCK_SEC + _MARGIN_SEC)
+    if asset == "forex":
+        turns = list(_weeks(first, last))
+    else:
+        known = block in _CALENDAR_BLOCKS
+        turns = list(_phases(_exchange_hours(first, last) if known else _weekdays(first, last)))
+    sessions = [
+        Session(phase, since, until, None) for (since, phase), (until, _) in pairwise(turns)
+    ]
+    # From the end: a session opens where the next one that is open begins.
+    opens: float | None = None
+    for place in reversed(range(len(sessions))):
+        one = sessions[place]
+        if one.phase == "open":
+            opens = one.since
+        else:
+            sessions[place] = one._replace(opens=opens)
+    return tuple(one.since for one in sessions), tuple(sessions)
+
+
+def _phases(hours: Iterable[tuple[float, float]]) -> Iterator[tuple[float, Phase]]:
+    """When each phase begins, from the regular hours of each day."""
+    for opens, closes in hours:
+        yield _at(_day(opens), _PRE_FROM), "pre"
+        yield opens, "open"
+        yield closes, "after"
+        yield closes + _AFTER_SEC, "closed"
+
+
+def _exchange_hours(first: date, last: date) -> list[tuple[float, float]]:
+    """Opening and closing of every day on which the exchange trades."""
+    # Here, because it takes half a second and a simulated market never needs it.
+    import exchange_calendars  # type: ignore[import-untyped]
+
+    calendar = exchange_calendars.get_calendar(
+        "XNYS", start=first.isoformat(), end=last.isoformat()
+    )
+    nanos = zip(calendar.opens_nanos.tolist(), calendar.closes_nanos.tolist(), strict=True)
+    return [(opens / 1e9, closes / 1e9) for opens, closes in nanos]
+
+
+def _weekdays(first: date, last: date) -> Iterator[tuple[float, float]]:
+    for day in _days(first, last):
+        if day.weekday() <= _FRIDAY:
+            yield _at(day, _OPEN_FROM), _at(day, _OPEN_UNTIL)
+
+
+def _weeks(first: date, last: date) -> Iterator[tuple[float, Phase]]:
+    for day in _days(first, last):
+        if day.weekday() == _SUNDAY:
+            yield _at(day, _WEEK_TURNS), "open"
+        elif day.weekday() == _FRIDAY:
+            yield _at(day, _WEEK_TURNS), "closed"
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    for number in range((last - first).days + 1):
+        yield first + timedelta(number)
+
+
+def _day(now: float) -> date:
+    """The day in New York."""
+    return datetime.fromtimestamp(now, UTC).astimezone(_NEW_YORK).date()
+
+
+def _at(day: date, clock: time) -> float:
+    """An instant by the clocks of New York; none of those asked for is skipped or doubled."""
+    return datetime.combine(day, clock, _NEW_YORK).timestamp()
