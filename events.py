@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, Event, EventKind, Severity
 
-__all__ = ["REWIND_SEC", "THRESHOLDS", "EventStore", "StressDetector"]
+__all__ = ["REWIND_SEC", "THRESHOLDS", "EventStore", "StressDetector", "Track"]
 
 THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
     {
@@ -50,11 +50,12 @@ _UPDATED = attrgetter("updated_ts")
 
 
 @dataclass(slots=True)
-class _Track:
-    """What the detector remembers of one kind of event on one symbol."""
+class Track:
+    """What the detector remembers of one kind of event on one symbol: its newest one."""
 
     event: Event
     active: bool
+    """Whether it still goes on."""
     seen_ts: float
     """When its value was last known."""
     counted_ts: float
@@ -101,7 +102,19 @@ class StressDetector:
         self._min_surprise = min_surprise
         self._cooldown_sec = cooldown_sec
         self._max_age_sec = max_age_sec
-        self._tracks: dict[tuple[str, EventKind], _Track] = {}
+        self._tracks: dict[tuple[str, EventKind], Track] = {}
+        self._changed: set[tuple[str, EventKind]] = set()
+
+    def take_changed(self) -> list[Track]:
+        """What is remembered and changed since this was last asked, to be restored one day."""
+        changed = [replace(self._tracks[key]) for key in self._changed]
+        self._changed.clear()
+        return changed
+
+    def restore(self, tracks: Iterable[Track]) -> None:
+        """Remember what another detector remembered, so that nothing is found twice."""
+        for track in tracks:
+            self._tracks[track.event.symbol, track.event.kind] = replace(track)
 
     def check(self, snapshot: Mapping[str, Any], *, history: bool = False) -> list[Event]:
         """The events that began at this snapshot, and the earlier ones it changes (same ``id``).
@@ -129,6 +142,7 @@ class StressDetector:
         key = (snapshot["symbol"], reading.kind)
         track = self._tracks.get(key)
         if track is not None and track.active:
+            self._changed.add(key)
             track.active = self._lasts(track, reading, now)
             track.seen_ts = now
             if track.active:
@@ -143,15 +157,17 @@ class StressDetector:
                 if not is_back:
                     return None
                 track.active, track.seen_ts = True, now
+                self._changed.add(key)
                 return self._continued(track, snapshot, reading, again=True)
         event = _begun(snapshot, reading, history)
-        self._tracks[key] = _Track(event, active=True, seen_ts=now, counted_ts=now)
+        self._tracks[key] = Track(event, active=True, seen_ts=now, counted_ts=now)
+        self._changed.add(key)
         return event
 
     def _is_usual(self, reading: _Reading) -> bool:
         return reading.surprise is not None and abs(reading.surprise) < self._min_surprise
 
-    def _lasts(self, track: _Track, reading: _Reading, now: float) -> bool:
+    def _lasts(self, track: Track, reading: _Reading, now: float) -> bool:
         """Whether the track's event goes on: same direction, above the re-arm level, no gap."""
         return (
             reading.ratio >= REARM_RATIO
@@ -160,7 +176,7 @@ class StressDetector:
         )
 
     def _continued(
-        self, track: _Track, snapshot: Mapping[str, Any], reading: _Reading, *, again: bool = False
+        self, track: Track, snapshot: Mapping[str, Any], reading: _Reading, *, again: bool = False
     ) -> Event | None:
         """The track's event brought up to now; None where there is nothing new to tell."""
         now = snapshot["now"]

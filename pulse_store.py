@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bars import CELL, Bars
 from metrics import (
     BAR_SEC,
     REGIMES,
@@ -41,6 +42,10 @@ __all__ = ["COLUMNS", "PulseStore", "to_snapshots"]
 _CUT_BARS = VOL_BARS + 30
 # An hour of 60 s correlation bars reaches up to a bar and an open bar behind the hour itself.
 _SPARE_BARS = 7
+# Of a long stretch, so many bars are closed in one go: it bounds the memory that takes.
+_CLOSED_AT_ONCE = 90
+# A tick may come a minute late; until then its second can still be taken.
+_RECENT_BARS = 9
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
 _REGIME_NAMES = np.array(REGIMES, dtype=object)
@@ -81,6 +86,10 @@ class _Rings(NamedTuple):
     """[symbol, bar]: sum of the prices of the bar's ticks."""
     bar_n: npt.NDArray[np.int32]
     """[symbol, bar]: number of ticks."""
+    recent_sum: npt.NDArray[np.float64]
+    """[symbol, recent bar, second in bar]: sum of the prices of the second's ticks."""
+    recent_n: npt.NDArray[np.int32]
+    """[symbol, recent bar, second in bar]: number of ticks."""
     vol: npt.NDArray[np.float64]
     """[symbol, bar]: vol_15m as it stood when the bar closed."""
     vol_median: npt.NDArray[np.float32]
@@ -93,12 +102,14 @@ class _Rings(NamedTuple):
     """[symbol]: its time, 0 where there was none."""
 
     @classmethod
-    def zeros(cls, rows: int, bars: int) -> _Rings:
+    def zeros(cls, rows: int, bars: int, recent: int) -> _Rings:
         return cls(
             price=_pages((rows, bars, BAR_SEC), np.float64),
             ms=_pages((rows, bars, BAR_SEC), np.int16),
             bar_sum=_pages((rows, bars), np.float64),
             bar_n=_pages((rows, bars), np.int32),
+            recent_sum=_pages((rows, recent, BAR_SEC), np.float64),
+            recent_n=_pages((rows, recent, BAR_SEC), np.int32),
             vol=_pages((rows, bars), np.float64),
             vol_median=_pages((rows, bars), np.float32),
             regime=_pages((rows, bars), np.int8),
@@ -117,12 +128,14 @@ def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
 
 
 class _Cells(NamedTuple):
-    """The first four rings, flat: a tick touches eight items, and these cost half of numpy's."""
+    """The first six rings, flat: a tick touches a dozen items, and these cost half of numpy's."""
 
     price: MutableSequence[float]
     ms: MutableSequence[int]
     bar_sum: MutableSequence[float]
     bar_n: MutableSequence[int]
+    recent_sum: MutableSequence[float]
+    recent_n: MutableSequence[int]
 
 
 class _Newest(NamedTuple):
@@ -148,10 +161,11 @@ class PulseStore:
     """Rolling prices of every symbol over ``window_sec``, and the metrics of any second of it.
 
     ``window_sec`` is a multiple of 60. Memory is some 46 kB a symbol for an hour, whatever the
-    tick rate. All methods are thread-safe.
+    tick rate. With ``records`` the one-second bars can be taken as they form. All methods are
+    thread-safe.
     """
 
-    def __init__(self, window_sec: int = WINDOW_SEC) -> None:
+    def __init__(self, window_sec: int = WINDOW_SEC, *, records: bool = False) -> None:
         if window_sec < 60 or window_sec % 60:
             raise ValueError(
                 f"window_sec is {window_sec}, expected a multiple of 60 seconds, at least 60"
@@ -167,7 +181,10 @@ class PulseStore:
         self._given: set[int] = set()  # rows whose last price is in no window: any tick replaces it
         self._head = -1  # newest bar any tick or close has reached
         self._closed = -1  # newest bar whose volatility was sampled
-        self._allocate(_Rings.zeros(0, self._bars))
+        self._recent = _RECENT_BARS if records else 0
+        self._touched: set[int] = set()  # recent seconds that changed since they were last taken
+        self._spilled: list[npt.NDArray[Any]] = []  # such as had to go before they were taken
+        self._allocate(_Rings.zeros(0, self._bars, self._recent))
 
     # Writing: the worker.
 
@@ -196,9 +213,10 @@ class PulseStore:
             ValueError: for a price that is not a positive finite number, a time that is none, or
                 an unknown asset class; the ticks before it are taken.
         """
-        bars = self._bars
+        bars, recent, touched = self._bars, self._recent, self._touched
+        newest_touched = -1
         with self._lock:
-            price_at, ms_at, sum_at, n_at = self._cells
+            price_at, ms_at, sum_at, n_at, recent_sum_at, recent_n_at = self._cells
             last_at, last_ts_at = self._newest
             row_of, given, head = self._rows.get, self._given, self._head
             for symbol, asset, ts, price in ticks:
@@ -207,7 +225,7 @@ class PulseStore:
                 row = row_of(symbol)
                 if row is None:
                     row = self._register(symbol, asset)
-                    price_at, ms_at, sum_at, n_at = self._cells
+                    price_at, ms_at, sum_at, n_at, recent_sum_at, recent_n_at = self._cells
                     last_at, last_ts_at = self._newest
                 second = int(ts)
                 # To the millisecond, as vendors stamp; a float's noise must not break ties.
@@ -225,12 +243,20 @@ class PulseStore:
                 if bar <= head - bars:
                     continue
                 cell = row * bars + bar % bars
-                slot = cell * BAR_SEC + second % BAR_SEC
+                part = second % BAR_SEC
+                slot = cell * BAR_SEC + part
                 if price_at[slot] == 0.0 or ms >= ms_at[slot]:
                     price_at[slot] = price
                     ms_at[slot] = ms
                 sum_at[cell] += price
                 n_at[cell] += 1
+                if bar > head - recent:
+                    slot = (row * recent + bar % recent) * BAR_SEC + part
+                    recent_sum_at[slot] += price
+                    recent_n_at[slot] += 1
+                    if second != newest_touched:
+                        touched.add(second)
+                        newest_touched = second
 
     def set_last(self, tick: Tick) -> None:
         """Give a symbol without any price its last one; it enters no window.
@@ -249,6 +275,44 @@ class PulseStore:
                 self._rings.last_ts[row] = tick.ts
                 self._given.add(row)
 
+    def load(self, bars: Bars) -> None:
+        """Take bars of the past, in one go; the seconds they lie in are to be empty.
+
+        What is older than the stored bars is left out; ``advance`` then samples the rest.
+
+        Raises:
+            ValueError: for an unknown asset class.
+        """
+        cells = bars.cells
+        with self._lock:
+            rows = np.array(
+                [
+                    self._register(symbol, asset) if row is None else row
+                    for symbol, asset in zip(bars.symbols, bars.assets, strict=True)
+                    for row in (self._rows.get(symbol),)
+                ],
+                dtype=np.intp,
+            )
+            if not len(cells):
+                return
+            newest_bar = int(cells["second"][-1]) // BAR_SEC
+            if newest_bar > self._head:
+                self._roll(newest_bar)
+            cells = cells[cells["second"] // BAR_SEC > self._head - self._bars]
+            self._fill(cells, rows[cells["row"]])
+
+    def take(self) -> Bars:
+        """The bars that changed since this was last asked; each as it is now.
+
+        A bar is taken again when a tick comes after all. Nothing where the store does not record.
+        """
+        with self._lock:
+            cells = [*self._spilled, *map(self._second, sorted(self._touched))]
+            self._spilled = []
+            self._touched.clear()
+            symbols, assets = tuple(self._rows), tuple(self._assets)
+        return Bars(symbols, assets, np.concatenate(cells) if cells else np.empty(0, CELL))
+
     def advance(self, now: float) -> None:
         """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
         newest = int(now) // BAR_SEC - 1
@@ -256,9 +320,16 @@ class PulseStore:
             # Nothing to sample before the first tick.
             with self._lock:
                 self._closed = self._first_live_bar(newest) - 1
-        oldest = max(self._closed + 1, newest - self._bars + 1)
-        for bar in range(oldest, newest + 1):
-            self._close(bar)
+        first = max(self._closed + 1, newest - self._bars + 1)
+        # Several at once only where all that any of them looks at is still stored at their end.
+        at_once = _CLOSED_AT_ONCE if self._bars >= SAMPLE_BARS + _CLOSED_AT_ONCE else 1
+        for bar in range(first, newest + 1, at_once):
+            self._close(bar, min(bar + at_once - 1, newest))
+
+    def step_back(self, now: float) -> None:
+        """Take note that the clock was set back: later bars are closed anew in their time."""
+        with self._lock:
+            self._closed = min(self._closed, int(now) // BAR_SEC - 1)
 
     # Reading: anybody.
 
@@ -343,7 +414,7 @@ class PulseStore:
 
     def _allocate(self, rings: _Rings) -> None:
         self._rings = rings
-        self._cells = _Cells(*(_flat(ring) for ring in rings[:4]))
+        self._cells = _Cells(*(_flat(ring) for ring in rings[:6]))
         self._newest = _Newest(_flat(rings.last), _flat(rings.last_ts))
 
     def _register(self, symbol: str, asset: str) -> int:
@@ -351,7 +422,7 @@ class PulseStore:
             raise ValueError(f"asset of {symbol} is {asset!r}, expected one of {', '.join(ASSETS)}")
         row = len(self._rows)
         if row == len(self._rings.last):
-            grown = _Rings.zeros(max(64, row + row // 4), self._bars)
+            grown = _Rings.zeros(max(64, row + row // 4), self._bars, self._recent)
             for new, old in zip(grown, self._rings, strict=True):
                 cast("npt.NDArray[Any]", new)[:row] = old
             self._allocate(grown)
@@ -370,7 +441,60 @@ class PulseStore:
             ring[:rows, places] = 0
         self._rings.vol[:rows, places] = np.nan
         self._rings.vol_median[:rows, places] = np.nan
+        if self._recent:
+            self._roll_recent(bar)
         self._head = bar
+
+    def _roll_recent(self, bar: int) -> None:
+        gone = sorted(s for s in self._touched if s // BAR_SEC <= bar - self._recent)
+        self._spilled += map(self._second, gone)
+        self._touched.difference_update(gone)
+        rows = len(self._rows)
+        first = max(self._head + 1, bar - self._recent + 1)
+        places = np.arange(first, bar + 1) % self._recent
+        self._rings.recent_sum[:rows, places] = 0
+        self._rings.recent_n[:rows, places] = 0
+
+    def _second(self, second: int) -> npt.NDArray[Any]:
+        """The cells of a recent second."""
+        count = len(self._rows)
+        bar, part = divmod(second, BAR_SEC)
+        n = self._rings.recent_n[:count, bar % self._recent, part]
+        rows = np.flatnonzero(n)
+        cells = np.empty(len(rows), CELL)
+        cells["second"], cells["row"], cells["n"] = second, rows, n[rows]
+        cells["sum"] = self._rings.recent_sum[rows, bar % self._recent, part]
+        cells["price"] = self._rings.price[rows, bar % self._bars, part]
+        cells["ms"] = self._rings.ms[rows, bar % self._bars, part]
+        return cells
+
+    def _fill(self, cells: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> None:
+        """Put stored bars into the rings, and the newest of each symbol where it has no newer."""
+        rings = self._rings
+        bar, part = np.divmod(cells["second"], BAR_SEC)
+        place = bar % self._bars
+        rings.price[rows, place, part] = cells["price"]
+        rings.ms[rows, place, part] = cells["ms"]
+        # Sums of what falls into the same place, which fancy indexing alone would not give.
+        cell = rows * self._bars + place
+        for ring, values in ((rings.bar_sum, cells["sum"]), (rings.bar_n, cells["n"])):
+            flat = ring.reshape(-1)
+            flat += np.bincount(cell, values, len(flat)).astype(flat.dtype)
+        if self._recent:
+            near = bar > self._head - self._recent
+            at = (rows[near], bar[near] % self._recent, part[near])
+            rings.recent_sum[at] = cells["sum"][near]
+            rings.recent_n[at] = cells["n"][near]
+        # The last of each symbol: cells are in order of time, and of several the last one stays.
+        last_of = np.full(len(self._rows), -1)
+        last_of[rows] = np.arange(len(cells))
+        found = np.flatnonzero(last_of >= 0)
+        newest = cells[last_of[found]]
+        ts = newest["second"] + newest["ms"] / 1000.0
+        newer = ts >= rings.last_ts[found]
+        rings.last[found[newer]] = newest["price"][newer]
+        rings.last_ts[found[newer]] = ts[newer]
+        self._given.difference_update(found[newer].tolist())
 
     def _stored(self, bar: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         return (bar >= 0) & (bar <= self._head) & (bar > self._head - self._bars)
@@ -462,28 +586,34 @@ class PulseStore:
             cut = self._cut(now)
         return _metrics(cut, asset, now), index
 
-    def _close(self, bar: int) -> None:
-        """Sample the volatility of every symbol at the close of ``bar`` and judge its regime."""
+    def _close(self, first: int, last: int) -> None:
+        """Sample the volatility of every symbol at the close of each bar and judge its regime."""
+        count = last - first + 1
         with self._lock:
-            if bar > self._head:
-                self._roll(bar)
-            bar_sum, bar_n = self._take_bars(bar - VOL_BARS + 1, bar + 1)
+            if last > self._head:
+                self._roll(last)
+            bar_sum, bar_n = self._take_bars(first - VOL_BARS + 1, last + 1)
             if not bar_n.any():
-                self._closed = bar  # a long gap: its places are empty already
+                self._closed = last  # a long gap: its places are empty already
                 return
-            ids = np.arange(bar - SAMPLE_BARS + 1, bar + 1)
+            ids = np.arange(first - SAMPLE_BARS + 1, last + 1)
             samples = self._rings.vol[: len(bar_n)].take(ids % self._bars, axis=1)
             samples[:, ~self._stored(ids)] = np.nan
-            before = self._rings.regime[: len(bar_n), (bar - 1) % self._bars].copy()
+            before = self._rings.regime[: len(bar_n), (first - 1) % self._bars].copy()
         steps = Steps.between(mean_logs(bar_sum, bar_n), bar_n)
-        samples[:, -1] = steps.volatility(0, VOL_BARS)
-        regime, median = judge_regimes(samples, before)
+        regimes = np.empty((len(bar_n), count), np.int8)
+        medians = np.empty((len(bar_n), count))
+        for at in range(count):
+            upto = at + SAMPLE_BARS
+            samples[:, upto - 1] = steps.volatility(at, at + VOL_BARS)
+            before, medians[:, at] = judge_regimes(samples[:, at:upto], before)
+            regimes[:, at] = before
         with self._lock:
-            place = bar % self._bars
-            self._rings.vol[: len(regime), place] = samples[:, -1]
-            self._rings.vol_median[: len(regime), place] = median
-            self._rings.regime[: len(regime), place] = regime
-            self._closed = bar
+            places = np.arange(first, last + 1) % self._bars
+            self._rings.vol[: len(regimes), places] = samples[:, -count:]
+            self._rings.vol_median[: len(regimes), places] = medians
+            self._rings.regime[: len(regimes), places] = regimes
+            self._closed = last
 
 
 def _bad_tick(symbol: str, ts: float, price: float) -> ValueError:

@@ -1,0 +1,472 @@
+"""Archive: one source's history in an SQLite file, its format and what can be read from it.
+
+``Archive`` reads, for any thread: every call opens a connection of its own and ends it. The
+functions that write take the connection of the one writer, which is the recorder's thread. Time is
+always an argument.
+
+A row of ``bar`` is one second: the bars of all symbols that had a tick in it, packed side by side.
+So a second costs one small write, an hour of five hundred symbols is read in half a second, and a
+week is half as large as with a row for each bar.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bars import CELL, Bars
+from events import Track
+from ticks import Event, MarketPulseError, Tick
+
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "connect",
+    "forget_bars",
+    "forget_events",
+    "give_back",
+    "is_archive",
+    "note",
+    "put_bars",
+    "put_events",
+    "put_tracks",
+]
+
+_MAGIC: Final = b"SQLite format 3\x00"
+
+_APPLICATION_ID: Final = 0x4D506C73
+"""Stands in the file's header, so that no other program's database is taken for an archive."""
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE symbol(
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, asset TEXT NOT NULL,
+        last REAL, last_ts REAL
+    );
+    CREATE TABLE bar(second INTEGER PRIMARY KEY, cells BLOB NOT NULL);
+    CREATE TABLE event(
+        id TEXT, updated REAL, began REAL NOT NULL, state TEXT NOT NULL, PRIMARY KEY(id, updated)
+    ) WITHOUT ROWID;
+    CREATE INDEX event_began ON event(began);
+    """,
+    # From here on what the detector remembers outlives it.
+    """
+    CREATE TABLE track(
+        symbol TEXT, kind TEXT, active INTEGER NOT NULL, seen REAL NOT NULL, counted REAL NOT NULL,
+        event TEXT NOT NULL, PRIMARY KEY(symbol, kind)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Version n of the schema is what the first n of these make. Only ever append."""
+
+_PACKED: Final = np.dtype(
+    [("id", "<u2"), ("ms", "<u2"), ("n", "<u4"), ("price", "<f8"), ("sum", "<f8")]
+)
+"""A bar within its second's row; ``id`` is the symbol's."""
+
+_BLOCK_SEC: Final = 900
+"""What is read piece by piece is read in pieces of so many seconds."""
+
+_LAST_SEC: Final = 4 * 86400
+"""How far back the last price of a symbol is looked for: past any weekend with a holiday."""
+
+_BUSY_SEC: Final = 1.0
+"""How long to wait for another program that holds the file."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Event).decode
+
+
+class ArchiveError(MarketPulseError):
+    """An archive cannot be read or written; ``is_damaged`` where that is the file's own state."""
+
+    def __init__(self, text: str, *, is_damaged: bool = False) -> None:
+        super().__init__(text)
+        self.is_damaged = is_damaged
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is an SQLite database, as archives are.
+
+    Raises:
+        OSError: where it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+class Archive:
+    """What can be read from the archive at ``path``, whoever writes it meanwhile.
+
+    Every method raises ``ArchiveError`` where the file is missing, damaged or none of ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last second that have a bar, None where none has."""
+        with self._open() as connection:
+            first, last = connection.execute(
+                "SELECT (SELECT min(second) FROM bar), (SELECT max(second) FROM bar)"
+            ).fetchone()
+        return None if first is None else (first, last)
+
+    def noted(self, name: str) -> str | None:
+        """What was noted under ``name``."""
+        with self._open() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def symbols(self) -> dict[str, str]:
+        """Every symbol that ever had a bar, and its asset class."""
+        with self._open() as connection:
+            return dict(connection.execute("SELECT name, asset FROM symbol ORDER BY id"))
+
+    def bars(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Bars:
+        """The bars from the second ``begin`` on and before ``end``, of some symbols or all."""
+        with self._open() as connection:
+            return self._bars(connection, begin, end, symbols)
+
+    def blocks(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Iterator[Bars]:
+        """The same, piece by piece and in order, so that memory has a bound; no piece is empty."""
+        with self._open() as connection:
+            while begin < end:
+                found = connection.execute(
+                    "SELECT min(second) FROM bar WHERE second >= ?", (begin,)
+                ).fetchone()[0]
+                if found is None or found >= end:
+                    return
+                begin = found
+                bars = self._bars(connection, begin, min(begin + _BLOCK_SEC, end), symbols)
+                if len(bars):
+                    yield bars
+                begin += _BLOCK_SEC
+
+    def lasts(self, before: int) -> list[Tick]:
+        """The newest price of each symbol before a second, however old; days where it is past."""
+        with self._open() as connection:
+            newest = connection.execute(
+                "SELECT name, asset, last_ts, last FROM symbol WHERE last IS NOT NULL"
+            ).fetchall()
+            found = {name: Tick(name, asset, ts, price) for name, asset, ts, price in newest}
+            later = {name for name, tick in found.items() if tick.ts >= before}
+            for name in later:
+                del found[name]
+            end = before
+            while later and end > before - _LAST_SEC:
+                for tick in _newest(self._bars(connection, end - _BLOCK_SEC, end, list(later))):
+                    found[tick.symbol] = tick
+                    later.discard(tick.symbol)
+                end -= _BLOCK_SEC
+        return list(found.values())
+
+    def states(self, most: int, before: float, since: float) -> list[Event]:
+        """The ``most`` newest events that began before an instant, as they were before it.
+
+        Each in its newest state and, where it has such, those from ``since`` on; in the order in
+        which they came.
+        """
+        with self._open() as connection:
+            rows = connection.execute(
+                """
+                WITH newest AS (
+                    SELECT DISTINCT id, began FROM event
+                    WHERE began < :before ORDER BY began DESC LIMIT :most
+                )
+                SELECT event.state FROM newest JOIN event ON event.id = newest.id
+                WHERE event.updated < :before AND (
+                    event.updated >= :since OR event.updated = (
+                        SELECT max(updated) FROM event AS other
+                        WHERE other.id = newest.id AND other.updated < :before
+                    )
+                )
+                ORDER BY event.updated, event.began
+                """,
+                {"most": most, "before": before, "since": since},
+            ).fetchall()
+        return [_event(text) for (text,) in rows]
+
+    def events(
+        self, begin: float, end: float, symbols: Sequence[str] | None = None
+    ) -> Iterator[Event]:
+        """The events that began from ``begin`` on and before ``end``, in order, as they ended."""
+        wanted = None if symbols is None else set(symbols)
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT id, state FROM event WHERE began >= ? AND began < ?"
+                " ORDER BY began, id, updated",
+                (begin, end),
+            )
+            for _, states in groupby(rows, key=lambda row: row[0]):
+                *_, (_, text) = states
+                event = _event(text)
+                if wanted is None or event.symbol in wanted:
+                    yield event
+
+    def tracks(self) -> list[Track]:
+        """What the detector remembered last."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT event, active, seen, counted FROM track").fetchall()
+        return [
+            Track(_event(text), active=bool(active), seen_ts=seen, counted_ts=counted)
+            for text, active, seen, counted in rows
+        ]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with _translated(self.path):
+            if not self.path.exists():
+                raise ArchiveError(f"there is no archive at {self.path}; check the path")
+            with closing(_read_only(self.path)) as connection:
+                _check_version(connection, self.path)
+                yield connection
+
+    def _bars(
+        self, connection: sqlite3.Connection, begin: int, end: int, symbols: Sequence[str] | None
+    ) -> Bars:
+        known = connection.execute("SELECT name, asset FROM symbol ORDER BY id").fetchall()
+        rows = connection.execute(
+            "SELECT second, cells FROM bar WHERE second >= ? AND second < ? ORDER BY second",
+            (begin, end),
+        ).fetchall()
+        sizes = [len(cells) for _, cells in rows]
+        packed = np.frombuffer(b"".join(cells for _, cells in rows), _PACKED)
+        if any(size % _PACKED.itemsize for size in sizes) or (packed["id"] >= len(known)).any():
+            raise ArchiveError(f"{self.path} holds bars that are none", is_damaged=True)
+        cells = np.empty(len(packed), CELL)
+        counts = np.array(sizes, dtype=np.intp) // _PACKED.itemsize
+        cells["second"] = np.repeat(np.array([second for second, _ in rows], np.int64), counts)
+        cells["row"] = packed["id"]
+        for name in ("ms", "n", "price", "sum"):
+            cells[name] = packed[name]
+        bars = Bars(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
+        return bars if symbols is None else bars.of(symbols)
+
+
+# Writing.
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that writes to the archive at ``path``, made or brought up to date first.
+
+    Raises:
+        ArchiveError: where that cannot be done.
+    """
+    with _translated(path):
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SEC, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        _check_version(connection, path, may_be_old=True)
+    else:
+        # Only before there is anything: later it would take a rewrite of the whole file.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT"
+        )
+
+
+def put_bars(connection: sqlite3.Connection, bars: Bars) -> None:
+    """Write bars, each in the place of an earlier state of the same."""
+    if not len(bars):
+        return
+    connection.executemany(
+        "INSERT INTO symbol(id, name, asset)"
+        " SELECT (SELECT count(*) FROM symbol), ?1, ?2"
+        " WHERE NOT EXISTS (SELECT 1 FROM symbol WHERE name = ?1)",
+        list(zip(bars.symbols, bars.assets, strict=True)),
+    )
+    ids = dict(connection.execute("SELECT name, id FROM symbol"))
+    cells = bars.cells
+    packed = np.empty(len(cells), _PACKED)
+    packed["id"] = np.array([ids[symbol] for symbol in bars.symbols])[cells["row"]]
+    for name in ("ms", "n", "price", "sum"):
+        packed[name] = cells[name]
+    seconds, starts = np.unique(cells["second"], return_index=True)
+    for second, part in zip(seconds.tolist(), np.split(packed, starts[1:]), strict=True):
+        before = connection.execute("SELECT cells FROM bar WHERE second = ?", (second,)).fetchone()
+        whole = part if before is None else _merged(np.frombuffer(before[0], _PACKED), part)
+        connection.execute(
+            "INSERT OR REPLACE INTO bar(second, cells) VALUES (?, ?)", (second, whole.tobytes())
+        )
+    connection.executemany(
+        "UPDATE symbol SET last = ?1, last_ts = ?2 WHERE name = ?3 AND coalesce(last_ts, 0) <= ?2",
+        [(tick.price, tick.ts, tick.symbol) for tick in _newest(bars)],
+    )
+
+
+def _merged(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A second's bars now, and those of symbols that had one before and are no longer watched."""
+    return np.concatenate((before[~np.isin(before["id"], now["id"])], now))
+
+
+def put_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Write states of events, beside the earlier ones of the same event."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO event(id, updated, began, state) VALUES (?, ?, ?, ?)",
+        [(e.id, e.updated_ts, e.ts, _encode(e).decode()) for e in events],
+    )
+
+
+def put_tracks(connection: sqlite3.Connection, tracks: Iterable[Track]) -> None:
+    """Write what the detector remembers, in the place of what it did."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO track(symbol, kind, active, seen, counted, event)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                track.event.symbol,
+                track.event.kind,
+                track.active,
+                track.seen_ts,
+                track.counted_ts,
+                _encode(track.event).decode(),
+            )
+            for track in tracks
+        ],
+    )
+
+
+def note(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Note a value under a name."""
+    connection.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", (name, value))
+
+
+def forget_bars(connection: sqlite3.Connection, before: int, most: int) -> int:
+    """Let go of the oldest bars before a second, ``most`` seconds at the most; how many went."""
+    return connection.execute(
+        "DELETE FROM bar WHERE second IN"
+        " (SELECT second FROM bar WHERE second < ? ORDER BY second LIMIT ?)",
+        (before, most),
+    ).rowcount
+
+
+def forget_events(connection: sqlite3.Connection, before: float) -> int:
+    """Let go of the events that were last seen before an instant; how many states went."""
+    return connection.execute(
+        "DELETE FROM event WHERE began < ?1"
+        " AND id NOT IN (SELECT id FROM event WHERE began < ?1 AND updated >= ?1)",
+        (before,),
+    ).rowcount
+
+
+def give_back(connection: sqlite3.Connection, pages: int) -> bool:
+    """Give free pages of the file back to the system; whether there are more."""
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return free > 0
+
+
+# Private.
+
+
+def _newest(bars: Bars) -> list[Tick]:
+    """The newest price of each symbol of ``bars``."""
+    at = np.full(len(bars.symbols), -1)
+    at[bars.cells["row"]] = np.arange(len(bars))  # in order of time: of several the last one stays
+    found = bars.cells[at[at >= 0]]
+    ts = found["second"] + found["ms"] / 1000.0
+    return [
+        Tick(bars.symbols[row], bars.assets[row], when, price)
+        for row, when, price in zip(
+            found["row"].tolist(), ts.tolist(), found["price"].tolist(), strict=True
+        )
+    ]
+
+
+def _event(text: str) -> Event:
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError as error:
+        raise ArchiveError(f"an archived event is none: {error}", is_damaged=True) from None
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    address = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=_BUSY_SEC)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # Nobody writes it, and where it lies nothing can be: as it stands it is complete.
+        connection = sqlite3.connect(f"{address}?immutable=1", uri=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path, *, may_be_old: bool = False) -> None:
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != _APPLICATION_ID:
+        raise ArchiveError(
+            f"{path} is another program's database, expected an archive of Market Pulse:"
+            " move it away, or give another path"
+        )
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = len(_MIGRATIONS)
+    if version > newest:
+        raise ArchiveError(
+            f"{path} was written by a newer Market Pulse (format {version}, expected {newest} at"
+            " most): update this one, or move the file away"
+        )
+    if version < newest and not may_be_old:
+        raise ArchiveError(
+            f"{path} was written by an older Market Pulse (format {version}, expected {newest}):"
+            " run the dashboard on it once, which brings it up to date"
+        )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Errors of SQLite as ours: what was found, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        damaged = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        raise ArchiveError(f"{path}: {_advice(name, error)}", is_damaged=damaged) from error
+
+
+_ADVICE: Final = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "it may not be written: check the permissions of the file and its folder",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that its folder exists and may be written",
+    "SQLITE_BUSY": "another program holds it locked: end that, or wait",
+    "SQLITE_LOCKED": "another program holds it locked: end that, or wait",
+    "SQLITE_IOERR": "the disk reports an error: check it",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_NOTADB": "the file is damaged: it is no database any more",
+}
+
+
+def _advice(name: str, error: sqlite3.Error) -> str:
+    # Extended names begin with the plain one: SQLITE_IOERR_WRITE.
+    plain = "_".join(name.split("_")[:2])
+    return _ADVICE.get(plain, str(error))
