@@ -38,6 +38,7 @@ __all__ = [
     "put_bars",
     "put_events",
     "put_tracks",
+    "translated",
 ]
 
 _MAGIC: Final = b"SQLite format 3\x00"
@@ -173,8 +174,8 @@ class Archive:
     def states(self, most: int, before: float, since: float) -> list[Event]:
         """The ``most`` newest events that began before an instant, as they were before it.
 
-        Each in its newest state and, where it has such, those from ``since`` on; in the order in
-        which they came.
+        Each in the state it had at ``since`` and in those that followed, in the order in which
+        they came.
         """
         with self._open() as connection:
             rows = connection.execute(
@@ -184,12 +185,10 @@ class Archive:
                     WHERE began < :before ORDER BY began DESC LIMIT :most
                 )
                 SELECT event.state FROM newest JOIN event ON event.id = newest.id
-                WHERE event.updated < :before AND (
-                    event.updated >= :since OR event.updated = (
-                        SELECT max(updated) FROM event AS other
-                        WHERE other.id = newest.id AND other.updated < :before
-                    )
-                )
+                WHERE event.updated < :before AND event.updated >= coalesce((
+                    SELECT max(updated) FROM event AS other
+                    WHERE other.id = newest.id AND other.updated <= :since
+                ), 0)
                 ORDER BY event.updated, event.began
                 """,
                 {"most": most, "before": before, "since": since},
@@ -224,7 +223,7 @@ class Archive:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self.path):
+        with translated(self.path):
             if not self.path.exists():
                 raise ArchiveError(f"there is no archive at {self.path}; check the path")
             with closing(_read_only(self.path)) as connection:
@@ -262,7 +261,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         ArchiveError: where that cannot be done.
     """
-    with _translated(path):
+    with translated(path):
         connection = sqlite3.connect(
             path, timeout=_BUSY_SEC, isolation_level=None, check_same_thread=False
         )
@@ -444,8 +443,8 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, may_be_old: bo
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Errors of SQLite as ours: what was found, and what to do."""
+def translated(path: Path) -> Iterator[None]:
+    """Raises what SQLite raises as an ``ArchiveError``: what was found, and what to do."""
     try:
         yield
     except sqlite3.Error as error:

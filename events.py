@@ -235,26 +235,34 @@ class EventStore:
         self._version = 0
 
     def add(self, event: Event) -> None:
-        """Take a new event, or the newer state of one already held, which keeps its place.
+        """Take a new event, or the newer state of one already held; see ``add_many``."""
+        self.add_many((event,))
+
+    def add_many(self, events: Iterable[Event]) -> None:
+        """Take states of events in order; the newer state of one already held keeps its place.
 
         Events are in order of their begin, whenever they are found. The newer state of one that
         had to go is let go too.
         """
         with self._lock:
             self._version += 1
-            held = self._held.get(event.id)
-            if held is None:
-                if len(self._in_order) == self._max_events:
-                    if event.ts < self._in_order[0].ts:
-                        return
-                    del self._held[self._in_order.pop(0).states[0].id]
-                held = self._held[event.id] = _Held(event)
-                insort(self._in_order, held, key=_BEGAN)
-            else:
-                held.states.append(event)
-            self._newest_ts = max(self._newest_ts, event.updated_ts)
+            for event in events:
+                self._take(event)
             for each in self._in_order:
                 each.forget(self._newest_ts - self._rewind_sec)
+
+    def _take(self, event: Event) -> None:
+        held = self._held.get(event.id)
+        if held is not None:
+            held.states.append(event)
+        else:
+            if len(self._in_order) == self._max_events:
+                if event.ts < self._in_order[0].ts:
+                    return
+                del self._held[self._in_order.pop(0).states[0].id]
+            held = self._held[event.id] = _Held(event)
+            insort(self._in_order, held, key=_BEGAN)
+        self._newest_ts = max(self._newest_ts, event.updated_ts)
 
     def latest(self, n: int, now: float | None = None, since: float | None = None) -> list[Event]:
         """The ``n`` newest events, the last to begin first.
