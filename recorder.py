@@ -1,0 +1,416 @@
+"""Recorder: the thread that writes what happens into an archive, and keeps that file in order.
+
+The worker hands it bars, events and what the detector remembers, and never waits for it; the pages
+ask its status. Whatever befalls the file, the feeds go on: what cannot be written waits, and what
+finds no room any more is counted. It asks the system's clock for waiting alone: how old a bar is,
+is counted from the newest one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from archive import (
+    ArchiveError,
+    connect,
+    forget_bars,
+    forget_events,
+    give_back,
+    note,
+    put_bars,
+    put_events,
+    put_tracks,
+    translated,
+)
+from bars import Bars
+from events import Track
+from ticks import Event
+
+__all__ = ["DAY_SEC", "Recorder"]
+
+DAY_SEC: Final = 86_400
+
+RETRY_SEC: Final = 5.0
+"""How long to leave a file alone that could not be written."""
+
+TIDY_SEC: Final = 600.0
+"""How often what is too old is let go."""
+
+MOST_WAITING: Final = 1_000_000
+"""Bars that wait for a file that cannot be written, some 32 MB: hours of the usual watchlist."""
+
+MOST_EVENTS: Final = 10_000
+"""States of events that wait likewise."""
+
+# One step of tidying: short enough for what came meanwhile to be written in time.
+_STEP_BARS: Final = 600
+_STEP_PAGES: Final = 500
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What is still to be written."""
+
+    bars: deque[Bars] = field(default_factory=deque)
+    events: deque[Event] = field(default_factory=deque)
+    tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    """How many bars these are together."""
+
+    def __bool__(self) -> bool:
+        return bool(self.bars or self.events or self.tracks or self.notes)
+
+    def add(self, other: _Waiting) -> None:
+        """What came after this."""
+        self.bars.extend(other.bars)
+        self.events.extend(other.events)
+        self.tracks.update(other.tracks)
+        self.notes.update(other.notes)
+        self.count += other.count
+
+
+class Recorder:
+    """Writes one source's history into the archive at ``path``, for as long as it runs.
+
+    One recorder writes a file at a time, whatever the number of processes: the next one waits for
+    the file to be free, and says so. Bars older than ``bars_days`` and events older than
+    ``events_days``, both counted from the newest bar, are let go.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        bars_days: float = 7.0,
+        events_days: float = 90.0,
+        retry_sec: float = RETRY_SEC,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self.path = path
+        self._bars_sec = bars_days * DAY_SEC
+        self._events_sec = events_days * DAY_SEC
+        self._retry_sec = retry_sec
+        self._most_waiting = most_waiting
+        # Guards everything below that several threads touch, and wakes the writer.
+        self._changed = threading.Condition()
+        self._waiting = _Waiting()
+        self._in_hand = _Waiting()  # what the writer is writing
+        self._is_stopping = False
+        self._is_suspect = False
+        self._state = ("starting", "")
+        self._written = {"bars": 0, "events": 0}
+        self._lost = {"bars": 0, "events": 0}
+        self._lost_span: tuple[int, int] | None = None
+        self._set_aside: list[str] = []
+
+        # The writer's own.
+        self._lock = FileLock(f"{path}.lock")
+        self._connection: sqlite3.Connection | None = None
+        self._tidied_at = -TIDY_SEC
+        self._thread = threading.Thread(target=self._run, name="market-pulse-archive", daemon=True)
+        self.ready = threading.Event()
+        """Set when the file was opened, or could not be: it may be read from now on."""
+
+    # For the worker and the pages.
+
+    def start(self) -> None:
+        """Start the thread; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, close the file and end the thread; may be called again."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def put(
+        self,
+        bars: Bars,
+        events: Sequence[Event] = (),
+        tracks: Iterable[Track] = (),
+        notes: dict[str, str] | None = None,
+    ) -> None:
+        """Take what is to be written soon; never waits for the file."""
+        with self._changed:
+            if self._state[0] == "reading only":
+                return  # another process records the same
+            waiting = self._waiting
+            if len(bars):
+                waiting.bars.append(bars)
+                waiting.count += len(bars)
+            waiting.events.extend(events)
+            waiting.tracks.update(
+                {(track.event.symbol, track.event.kind): track for track in tracks}
+            )
+            waiting.notes.update(notes or {})
+            self._make_room()
+            if waiting:
+                self._changed.notify_all()
+
+    def suspect(self) -> None:
+        """A reader found the file damaged: the writer is to look at it."""
+        with self._changed:
+            self._is_suspect = True
+            self._changed.notify_all()
+
+    def flush(self, timeout_sec: float = 10.0) -> bool:
+        """Wait until all that was put is written; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._in_hand, timeout_sec
+            )
+
+    def status(self) -> dict[str, Any]:
+        """What is true now: whether it writes, what waits, and what was lost."""
+        with self._changed:
+            state, reason = self._state
+            begin, end = self._lost_span or (None, None)
+            return {
+                "state": state,
+                "reason": reason,
+                "file": self.path.name,
+                "bars": self._written["bars"],
+                "events": self._written["events"],
+                "waiting": self._waiting.count + self._in_hand.count,
+                "lost": self._lost["bars"],
+                "lost_events": self._lost["events"],
+                "lost_from": begin,
+                "lost_to": end,
+                "set_aside": list(self._set_aside),
+            }
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._is_stopping:
+                is_open = self._connection is not None or self._open()
+                self.ready.set()
+                if is_open:
+                    self._write()
+                    self._wait_for_work()
+                else:
+                    self._rest(self._retry_sec)
+            if self._connection is not None or self._open():
+                self._write()
+        except Exception:
+            # The feeds go on without it, and the page says so.
+            _logger.exception("the archive's writer crashed")
+            self._set_state("trouble", "its writer crashed: see the log, and restart")
+        finally:
+            self.ready.set()
+            self._close()
+            self._lock.release()
+
+    def _open(self) -> bool:
+        """Get hold of the file; whether that went well."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            self._set_state(
+                "reading only", "another Market Pulse writes this file; this one only reads it"
+            )
+            return False
+        except OSError as error:
+            self._set_state(
+                "trouble",
+                f"its folder cannot be written ({error.strerror}): check its permissions, or give"
+                " another with MARKET_PULSE_DATA",
+            )
+            return False
+        for _ in range(2):  # a damaged file is set aside, and another begun
+            try:
+                self._connection = connect(self.path)
+            except ArchiveError as error:
+                self._fail(error)
+                if not error.is_damaged:
+                    return False
+            else:
+                self._set_state("writing", "")
+                return True
+        return False
+
+    def _write(self) -> None:
+        """Write all that waits, in one go."""
+        with self._changed:
+            taken = self._in_hand = self._waiting
+            self._waiting = _Waiting()
+            is_suspect, self._is_suspect = self._is_suspect, False
+        connection = self._connection
+        try:
+            with translated(self.path):
+                if is_suspect and connection is not None:
+                    self._check(connection)
+                if taken and connection is not None:
+                    self._commit(connection, taken)
+        except ArchiveError as error:
+            self._put_back()
+            self._fail(error)
+            return
+        with self._changed:
+            self._in_hand = _Waiting()
+            self._written["bars"] += taken.count
+            self._written["events"] += len(taken.events)
+            self._changed.notify_all()
+
+    def _commit(self, connection: sqlite3.Connection, taken: _Waiting) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for bars in taken.bars:
+                put_bars(connection, bars)
+            put_events(connection, taken.events)
+            put_tracks(connection, taken.tracks.values())
+            for name, value in taken.notes.items():
+                note(connection, name, value)
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk has rolled back by itself already.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+
+    def _wait_for_work(self) -> None:
+        """Wait for something to write; meanwhile let go of what is too old, step by step."""
+
+        def has_work() -> bool:
+            return bool(self._waiting) or self._is_suspect or self._is_stopping
+
+        with self._changed:
+            if has_work():
+                return
+        if time.monotonic() - self._tidied_at >= TIDY_SEC and self._tidies():
+            return
+        with self._changed:
+            due = self._tidied_at + TIDY_SEC - time.monotonic()
+            self._changed.wait_for(has_work, max(0.0, due))
+
+    def _tidies(self) -> bool:
+        """Take one step of tidying; whether there is another to take."""
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            with translated(self.path):
+                if self._lets_go(connection):
+                    return True
+                # Readers may hold the log; then it is the next time's.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except ArchiveError as error:
+            self._fail(error)
+        self._tidied_at = time.monotonic()
+        return False
+
+    def _lets_go(self, connection: sqlite3.Connection) -> bool:
+        # Not by the clock: one that is wrong by years would let go of everything.
+        newest = connection.execute("SELECT max(second) FROM bar").fetchone()[0]
+        if newest is None:
+            return False
+        if forget_bars(connection, int(newest - self._bars_sec), _STEP_BARS):
+            return True
+        forget_events(connection, newest - self._events_sec)
+        return give_back(connection, _STEP_PAGES)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
+
+    # When something goes wrong.
+
+    def _fail(self, error: ArchiveError) -> None:
+        """Let go of the file; a damaged one is set aside, and a new one begun."""
+        self._close()
+        if error.is_damaged:
+            self._set_damaged_aside()
+        else:
+            self._set_state("trouble", str(error))
+
+    def _set_damaged_aside(self) -> None:
+        stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%d-%H%M%S")
+        aside = self.path.with_name(f"{self.path.stem}.damaged-{stamp}{self.path.suffix}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(
+                f"{self.path.stem}.damaged-{stamp}-{number}{self.path.suffix}"
+            )
+        try:
+            # What was not yet in the file itself belongs to it, under its name.
+            for ending in ("-wal", "-shm"):
+                side = self.path.with_name(self.path.name + ending)
+                if side.exists():
+                    side.rename(aside.with_name(aside.name + ending))
+            self.path.rename(aside)
+        except OSError as error:
+            self._set_state(
+                "trouble",
+                f"{self.path} is damaged and cannot be set aside ({error.strerror}): move it away",
+            )
+            return
+        with self._changed:
+            self._set_aside.append(aside.name)
+        _logger.error("the archive %s was damaged and is now %s", self.path.name, aside.name)
+        self._set_state("starting", "")
+
+    def _put_back(self) -> None:
+        with self._changed:
+            self._in_hand.add(self._waiting)
+            self._waiting, self._in_hand = self._in_hand, _Waiting()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Let the oldest go where too much waits, and count it. Called with the lock held."""
+        waiting = self._waiting
+        while waiting.count + self._in_hand.count > self._most_waiting and waiting.bars:
+            gone = waiting.bars.popleft()
+            waiting.count -= len(gone)
+            self._lost["bars"] += len(gone)
+            begin, end = int(gone.cells["second"][0]), int(gone.cells["second"][-1])
+            before = self._lost_span or (begin, end)
+            self._lost_span = min(before[0], begin), max(before[1], end)
+        while len(waiting.events) > MOST_EVENTS:
+            waiting.events.popleft()
+            self._lost["events"] += 1
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopping, seconds)
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _set_state(self, state: str, reason: str) -> None:
+        with self._changed:
+            is_new = self._state != (state, reason)
+            self._state = (state, reason)
+            if state == "reading only":
+                self._waiting = _Waiting()
+        if is_new:
+            _logger.log(
+                logging.WARNING if state == "trouble" else logging.INFO,
+                "archive %s: %s%s",
+                self.path.name,
+                state,
+                reason and f" ({reason})",
+            )
