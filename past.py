@@ -1,0 +1,202 @@
+"""Past: moments that are no longer in memory, brought back from the archive an hour at a time.
+
+Asked by the worker on behalf of the pages, from their threads; who asks for an hour that another is
+fetching waits for it. Time is always an argument.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from archive import Archive, ArchiveError
+from bars import Bars
+from events import EventStore
+from pulse_store import PulseStore
+from ticks import Asset
+
+__all__ = ["HOUR_SEC", "Moment", "Past"]
+
+HOUR_SEC: Final = 3600
+
+_BEFORE_SEC: Final = 2 * HOUR_SEC
+"""How much of what was before an hour its figures look back at: the hour of samples that a regime
+is judged by, the first of which looks back fifteen minutes more, and the hour of correlations."""
+
+_KEPT_CELLS: Final = 4_000_000
+"""So many seconds of symbols are kept of what was fetched, some 60 MB, or the one hour."""
+
+_ASKED_AGAIN_SEC: Final = 30
+
+
+class Moment(NamedTuple):
+    """What was known in an hour: prices and events, of which any second can be asked."""
+
+    store: PulseStore
+    events: EventStore
+
+
+class _Hour(NamedTuple):
+    """A fetched hour, and the second it was known up to."""
+
+    moment: Moment
+    upto: int
+
+
+class Past:
+    """The hours of ``archive`` with the symbols that are ``watched``, in their order.
+
+    ``failed`` is told when the archive cannot be read; there is nothing to show then.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        watched: Mapping[Asset, Sequence[str]],
+        max_events: int,
+        failed: Callable[[ArchiveError], None],
+    ) -> None:
+        self.archive = archive
+        self._watched = watched
+        self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
+        self._max_events = max_events
+        self._failed = failed
+        cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(self._symbols))
+        self._most = max(1, _KEPT_CELLS // cells)
+        # Guards the hours; the other is held while one is fetched, so that nobody fetches it twice.
+        self._lock = threading.Lock()
+        self._fetching = threading.Lock()
+        self._hours: OrderedDict[int, _Hour] = OrderedDict()
+        self._figures: dict[tuple[Asset, float, float], dict[str, dict[str, float]]] = {}
+        self._oldest: tuple[float, int | None] = (-np.inf, None)
+
+    def oldest(self, now: float) -> int | None:
+        """The first second that the archive knows, asked anew every now and then."""
+        asked_at, oldest = self._oldest
+        if not asked_at <= now < asked_at + _ASKED_AGAIN_SEC:
+            try:
+                span = self.archive.span()
+            except ArchiveError as error:
+                self._failed(error)
+                span = None
+            oldest = None if span is None else span[0]
+            self._oldest = now, oldest
+        return oldest
+
+    def moment(self, second: int, newest: int) -> Moment:
+        """The moment of a second, where ``newest`` is the last one that is over."""
+        begin = second // HOUR_SEC * HOUR_SEC
+        found = self._kept(begin, second)
+        if found is not None:
+            return found
+        with self._fetching:
+            found = self._kept(begin, second)
+            if found is not None:
+                return found
+            upto = min(begin + HOUR_SEC, newest + 1)
+            try:
+                moment = self._fetched(begin, upto)
+            except ArchiveError as error:
+                self._failed(error)
+                return self._blank()
+            with self._lock:
+                self._hours[begin] = _Hour(moment, upto)
+                while len(self._hours) > self._most:
+                    self._hours.popitem(last=False)
+        return moment
+
+    def figures(self, asset: Asset, begin: float, end: float) -> dict[str, dict[str, float]]:
+        """First, last, lowest and highest price of each symbol of a session, and its change.
+
+        By symbol; those that had no price in it are missing.
+        """
+        key = (asset, begin, end)
+        with self._fetching:
+            if key not in self._figures:
+                self._figures = {k: v for k, v in self._figures.items() if k[0] != asset}
+                try:
+                    found = self._summed_up(self._watched[asset], int(begin), int(end))
+                except ArchiveError as error:
+                    self._failed(error)
+                    return {}
+                self._figures[key] = found
+            return self._figures[key]
+
+    def _kept(self, begin: int, second: int) -> Moment | None:
+        with self._lock:
+            hour = self._hours.get(begin)
+            if hour is None or second >= hour.upto:
+                return None
+            self._hours.move_to_end(begin)
+            return hour.moment
+
+    def _blank(self) -> Moment:
+        store = PulseStore(_BEFORE_SEC + HOUR_SEC)
+        for asset, symbols in self._watched.items():
+            store.watch(asset, symbols)
+        return Moment(store, EventStore(self._max_events, rewind_sec=_BEFORE_SEC + HOUR_SEC))
+
+    def _fetched(self, begin: int, upto: int) -> Moment:
+        moment = self._blank()
+        fill(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
+        moment.events.add_many(self.archive.states(self._max_events, upto, begin))
+        return moment
+
+    def _summed_up(
+        self, symbols: Sequence[str], begin: int, end: int
+    ) -> dict[str, dict[str, float]]:
+        found: dict[str, dict[str, float]] = {}
+        for bars in self.archive.blocks(begin, end, symbols):
+            for symbol, first, last, low, high in _spans(bars):
+                before = found.get(symbol)
+                found[symbol] = {
+                    "first": before["first"] if before else first,
+                    "last": last,
+                    "low": min(low, before["low"]) if before else low,
+                    "high": max(high, before["high"]) if before else high,
+                }
+        for figures in found.values():
+            figures["change"] = figures["last"] / figures["first"] - 1.0
+        return found
+
+
+def fill(
+    store: PulseStore, archive: Archive, since: int, upto: int, symbols: Sequence[str]
+) -> int | None:
+    """Fill a store that is still empty with what an archive knows before the second ``upto``.
+
+    Its bars from ``since`` on, all closed, and of each symbol the last price from before them.
+    The last second that has a bar, None where none has.
+
+    Raises:
+        ArchiveError: where the archive cannot be read.
+    """
+    wanted = set(symbols)
+    for tick in archive.lasts(since):
+        if tick.symbol in wanted:
+            store.set_last(tick)
+    bars = archive.bars(since, upto, symbols)
+    store.load(bars)
+    store.advance(upto)
+    return int(bars.cells["second"][-1]) if len(bars) else None
+
+
+def _spans(bars: Bars) -> list[tuple[str, Any, Any, Any, Any]]:
+    """Symbol, first, last, lowest and highest price of each symbol in a block."""
+    order = np.argsort(bars.cells["row"], kind="stable")
+    cells = bars.cells[order]
+    rows, starts = np.unique(cells["row"], return_index=True)
+    price = cells["price"]
+    ends = np.append(starts[1:], len(cells)) - 1
+    columns = (
+        price[starts],
+        price[ends],
+        np.minimum.reduceat(price, starts),
+        np.maximum.reduceat(price, starts),
+    )
+    names = [bars.symbols[row] for row in rows]
+    return list(zip(names, *(column.tolist() for column in columns), strict=True))
