@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
+from sessions import ALWAYS, Session
 from ticks import Asset
 from vendors import Offer
 
@@ -30,6 +31,9 @@ FAR_OFF: Final[Mapping[Asset, float]] = MappingProxyType(
     {"stocks": 0.03, "forex": 0.005, "crypto": 0.03}
 )
 """Distance from the recent median, as a fraction, that no price may have unconfirmed."""
+
+# Reasons that leave a price good enough for a last one.
+_LAST_ONLY: Final = frozenset({"old", "closed market"})
 
 RECENT: Final = 25
 AGREEING: Final = 3
@@ -63,12 +67,24 @@ class TickGate:
     """Judges the offers of one asset class for the ``symbols`` subscribed to.
 
     In this order: shape, finite and positive, time, crossed quote, trade condition, subscribed,
-    far off. A price far from the recent median is quarantined until three different ones agree, so
-    that a real jump passes with its third tick and a bad print never does.
+    old, closed market, far off. A price far from the recent median is quarantined until three
+    different ones agree, so that a real jump passes with its third tick and a bad print never does.
+
+    A market is closed where the vendor says so of that very offer; where it says nothing, when
+    ``session`` is closed at the offer's own time. What was offered then, as what is old, may be a
+    last price and enters no window: quotes at a weekend are no market's.
     """
 
-    def __init__(self, asset: Asset, symbols: Iterable[str]) -> None:
+    def __init__(
+        self,
+        asset: Asset,
+        symbols: Iterable[str],
+        session: Callable[[float], Session] = lambda now: ALWAYS,
+    ) -> None:
         self._far_off = FAR_OFF[asset]
+        self._session = session
+        # Of the open session that was asked for last.
+        self._since = self._until = math.inf
         self._levels = {symbol: _Level() for symbol in symbols}
         self.refused: Counter[str] = Counter()
         """Number of refused offers by reason."""
@@ -79,13 +95,14 @@ class TickGate:
 
     def admit(self, offer: Offer, now: float) -> Verdict:
         """Judge one offer at the instant ``now``."""
-        symbol, ts, price, flaw = offer
+        symbol, ts, price, flaw, market = offer
         level = self._levels.get(symbol)
         if (
             level is not None
             and level.low < price < level.high
             and -MAX_LEAD_SEC <= now - ts <= MAX_AGE_SEC
             and not flaw
+            and (market != "closed" if market else self._since <= ts < self._until)
             and level.unreviewed < _REVIEW_EVERY
             and not level.suspects
         ):
@@ -95,7 +112,7 @@ class TickGate:
         reason = self._objection(offer, level, now)
         if reason:
             self.refused[reason] += 1
-            return Verdict.LAST_ONLY if reason == "old" else Verdict.REFUSED
+            return Verdict.LAST_ONLY if reason in _LAST_ONLY else Verdict.REFUSED
         return Verdict.ENTERS
 
     def _objection(self, offer: Offer, level: _Level | None, now: float) -> str:
@@ -112,7 +129,21 @@ class TickGate:
             return "unsubscribed"
         if now - offer.ts > MAX_AGE_SEC:
             return "old"
+        if self._is_closed(offer):
+            return "closed market"
         return "" if self._is_credible(offer, level) else "far off"
+
+    def _is_closed(self, offer: Offer) -> bool:
+        """Whether the market was, by the vendor's word on it or else by its session."""
+        if offer.market:
+            return offer.market == "closed"
+        if self._since <= offer.ts < self._until:
+            return False
+        found = self._session(offer.ts)
+        if found.phase == "closed":
+            return True
+        self._since, self._until = found.since, found.until
+        return False
 
     def _is_credible(self, offer: Offer, level: _Level) -> bool:
         self._review(level)

@@ -9,16 +9,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sessions
 from gate import FAR_OFF, MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
+from sessions import Session
 from ticks import ASSETS, Asset
-from vendors import Flaw, Offer
+from vendors import Flaw, Market, Offer
 
 NOW = 1_790_330_110.0
 BTC = "BTC-USD"
 
 
-def offer(price: float = 100.0, ts: float = NOW, *, symbol: str = BTC, flaw: Flaw = "") -> Offer:
-    return Offer(symbol, ts, price, flaw)
+OPEN = NOW - 30
+"""When the market of the tests of sessions opened, ..."""
+CLOSE = NOW + 1
+"""... and when it will close."""
+
+
+def hours(now: float) -> Session:
+    """A market that is closed around ``OPEN`` and ``CLOSE``."""
+    if now < OPEN:
+        return Session("closed", OPEN - 3600, OPEN, OPEN)
+    if now < CLOSE:
+        return Session("open", OPEN, CLOSE, None)
+    return Session("closed", CLOSE, CLOSE + 3600, CLOSE + 3600)
+
+
+def offer(
+    price: float = 100.0,
+    ts: float = NOW,
+    *,
+    symbol: str = BTC,
+    flaw: Flaw = "",
+    market: Market = "",
+) -> Offer:
+    return Offer(symbol, ts, price, flaw, market)
 
 
 def gate(asset: Asset = "crypto") -> TickGate:
@@ -51,6 +75,7 @@ REASONS: dict[str, tuple[Offer, str]] = {
     "crossed": (offer(flaw="crossed"), "crossed"),
     "condition": (offer(flaw="condition"), "condition"),
     "unsubscribed": (offer(symbol="DOGE-USD"), "unsubscribed"),
+    "closed, by the vendor": (offer(market="closed"), "closed market"),
     "just too old": (offer(ts=NOW - MAX_AGE_SEC - 0.001), "old"),
     "far off": (offer(110.0), "far off"),
 }
@@ -58,11 +83,12 @@ REASONS: dict[str, tuple[Offer, str]] = {
 
 @pytest.mark.parametrize("name", REASONS)
 def test_refusal_is_counted_by_its_reason(name: str) -> None:
-    """Once, and under no other name; an old one may still be a last price."""
+    """Once, and under no other name; an old one, or of a closed market, may be a last price."""
     refused, reason = REASONS[name]
     subject = settled()
     verdict = subject.admit(refused, NOW)
-    assert verdict is (Verdict.LAST_ONLY if reason == "old" else Verdict.REFUSED)
+    is_last = reason in ("old", "closed market")
+    assert verdict is (Verdict.LAST_ONLY if is_last else Verdict.REFUSED)
     assert subject.refused == {reason: 1}
     assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
 
@@ -96,12 +122,13 @@ def test_shape_is_counted_by_the_reader() -> None:
         (offer(999.0, NOW - 99, symbol="X", flaw="crossed"), "crossed"),
         (offer(999.0, NOW - 99, symbol="X", flaw="condition"), "condition"),
         (offer(999.0, NOW - 99, symbol="X"), "unsubscribed"),
-        (offer(999.0, NOW - 99), "old"),
+        (offer(999.0, NOW - 99, market="closed"), "old"),
+        (offer(999.0, market="closed"), "closed market"),
         (offer(999.0), "far off"),
     ],
 )
 def test_first_reason_of_many_is_the_one_counted(flawed: Offer, reason: str) -> None:
-    """Price, time, the vendor's own words, subscription, age, distance: in this order."""
+    """Price, time, the vendor's own words, subscription, age, market, distance: in this order."""
     subject = settled()
     subject.admit(flawed, NOW)
     assert subject.refused == {reason: 1}
@@ -123,6 +150,66 @@ def test_snapshot_never_moves_the_level() -> None:
     assert subject.refused == {"old": 10}
     assert subject.admit(offer(100.0), NOW) is Verdict.ENTERS
     assert subject.admit(offer(150.0), NOW) is Verdict.REFUSED
+
+
+# Sessions.
+
+MARKETS: dict[str, tuple[Offer, str]] = {
+    "before the opening": (offer(ts=OPEN - 0.001), "closed market"),
+    "at the opening": (offer(ts=OPEN), ""),
+    "before the close": (offer(ts=CLOSE - 0.001), ""),
+    "at the close": (offer(ts=CLOSE), "closed market"),
+    "open after the close, by the vendor": (offer(ts=CLOSE, market="open"), ""),
+    "extended after the close, by the vendor": (offer(ts=CLOSE, market="extended"), ""),
+    "open before the opening, by the vendor": (offer(ts=OPEN - 1, market="open"), ""),
+    "closed in between, by the vendor": (offer(market="closed"), "closed market"),
+    "closed after the close, by both": (offer(ts=CLOSE, market="closed"), "closed market"),
+}
+
+
+@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_price_of_a_closed_market_enters_no_window(name: str, is_warm: bool) -> None:
+    """By the offer's own time, not by the clock; the vendor's word on it goes before."""
+    judged, reason = MARKETS[name]
+    subject = TickGate("crypto", [BTC], hours)
+    for number in range(30 if is_warm else 0):
+        assert subject.admit(offer(ts=OPEN + number), NOW) is Verdict.ENTERS
+    expected = Verdict.LAST_ONLY if reason else Verdict.ENTERS
+    assert subject.admit(judged, NOW) is expected
+    assert subject.refused == ({reason: 1} if reason else {})
+    assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
+
+
+def test_weekend_quotes_never_move_the_level() -> None:
+    """However many come; the opening is compared with the last price before."""
+    subject = TickGate("crypto", [BTC], hours)
+    for number in range(30):
+        subject.admit(offer(ts=OPEN + number), NOW)
+    for number in range(50):
+        quote = offer(150.0, CLOSE + number)
+        assert subject.admit(quote, CLOSE + number) is Verdict.LAST_ONLY
+    assert subject.refused == {"closed market": 50}
+    assert subject.admit(offer(150.0), NOW) is Verdict.REFUSED
+    assert subject.admit(offer(100.0), NOW) is Verdict.ENTERS
+
+
+def test_calendar_is_asked_once_per_session() -> None:
+    """The gate knows from then on where it begins and ends."""
+    asked = 0
+
+    def counted(now: float) -> Session:
+        nonlocal asked
+        asked += 1
+        return sessions.session("stocks", now)
+
+    subject = TickGate("stocks", [BTC], counted)
+    opening = 1_795_012_200.0  # a Wednesday, 14:30 UTC
+    for number in range(-50, 50):
+        now = opening + number / 10
+        assert subject.admit(offer(ts=now), now) is Verdict.ENTERS
+    assert asked == 2
+    assert subject.refused == {}
 
 
 def test_symbols_have_levels_of_their_own() -> None:
@@ -235,13 +322,14 @@ anything = st.builds(
     ts=st.one_of(st.floats(NOW - 70, NOW + 5), st.floats()),
     price=st.one_of(st.floats(90, 110), st.sampled_from(EXTREMES), st.floats()),
     flaw=st.sampled_from(["", "", "", "crossed", "condition"]),
+    market=st.sampled_from(["", "", "open", "extended", "closed"]),
 )
 
 
 @given(st.lists(anything, max_size=80), st.sampled_from(ASSETS))
 def test_no_sequence_of_offers_breaks_the_gate(offers: list[Offer], asset: Asset) -> None:
-    """Nothing raises; what enters is positive, finite, in time and subscribed; all is counted."""
-    subject = gate(asset)
+    """Nothing raises; what enters is usable, in time, in hours and subscribed; all is counted."""
+    subject = TickGate(asset, [BTC, "ETH-USD"], hours)
     entered = 0
     for one in offers:
         verdict = subject.admit(one, NOW)
@@ -253,6 +341,8 @@ def test_no_sequence_of_offers_breaks_the_gate(offers: list[Offer], asset: Asset
         if verdict is Verdict.ENTERS:
             entered += 1
             assert one.ts >= NOW - MAX_AGE_SEC
+            assert one.market in ("open", "extended") or OPEN <= one.ts < CLOSE
+            assert one.market != "closed"
     assert entered + sum(subject.refused.values()) == len(offers)
 
 

@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "ticks": set(),
     "vendors": set(),
     "vendors.eodhd": {"msgspec", "ticks", "vendors"},
-    "gate": {"ticks", "vendors"},
+    "gate": {"sessions", "ticks", "vendors"},
     "metrics": {"numpy", "ticks"},
     "pulse_store": {"numpy", "pandas", "metrics", "ticks"},
     "events": {"ticks"},

@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-__all__ = ["Notice", "Offer", "Word"]
+__all__ = ["Flaw", "Market", "Notice", "Offer", "Word"]
 
 Flaw = Literal["", "crossed", "condition"]
+Market = Literal["", "open", "extended", "closed"]
 
 
 class Offer(NamedTuple):
@@ -24,6 +25,8 @@ class Offer(NamedTuple):
     """A trade's price or a quote's mid; NaN where the vendor's number was none or not positive."""
     flaw: Flaw
     """What the vendor's own fields say against it."""
+    market: Market = ""
+    """What the vendor says of the market at that time; empty where it says nothing."""
 
 
 class Word(StrEnum):

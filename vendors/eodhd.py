@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticks import Asset
-from vendors import Notice, Offer, Word
+from vendors import Market, Notice, Offer, Word
 
 __all__ = [
     "CHANNELS",
@@ -127,12 +127,25 @@ def parse(frame: bytes | str) -> Offer | Notice | None:
     if not message.s or t is None:
         return _notice(message)
     ts = t / 1000.0 if t >= _MS_FROM else t
-    if message.p is not None:
+    price = message.p
+    if price is not None:
+        said = message.ms
+        # Spelled out: a dictionary would have to hash a new string for every frame.
+        market: Market = (
+            ""
+            if said is None
+            else "open"
+            if said == "open"
+            else "extended"
+            if said == "extended-hours"
+            else _market(said)
+        )
         return Offer(
             message.s,
             ts,
-            message.p if type(message.p) is float else _number(message.p),
-            "condition" if (message.c or message.dp) and _is_barred(message) else "",
+            price if type(price) is float else _number(price),
+            "condition" if (message.c or message.dp) and _is_barred(message, market) else "",
+            market,
         )
     if message.a is not None and message.b is not None:
         return _quote(message.s, ts, _number(message.b), _number(message.a))
@@ -156,12 +169,21 @@ def _number(value: float | str) -> float:
         return math.nan
 
 
-def _is_barred(message: _Message) -> bool:
+def _market(said: object) -> Market:
+    """The market's status in any spelling: live there is a hyphen, documented a space."""
+    if not isinstance(said, str):
+        return ""
+    words = said.lower().replace("-", " ").split()
+    if words[:1] == ["extended"]:
+        return "extended"
+    return "open" if words == ["open"] else "closed" if words == ["closed"] else ""
+
+
+def _is_barred(message: _Message, market: Market) -> bool:
     """Whether the trade must not set the last price: by condition, or printed in a dark pool."""
     if message.dp is True:
         return True
-    extended = "extended" in str(message.ms or "")
-    barred = _BARRED_EXTENDED if extended else _BARRED
+    barred = _BARRED_EXTENDED if market == "extended" else _BARRED
     codes = message.c if isinstance(message.c, list) else [message.c]
     return any(isinstance(code, int) and code in barred for code in codes)
 
