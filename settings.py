@@ -16,6 +16,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
@@ -23,7 +24,15 @@ from urllib.parse import urlsplit
 
 from ticks import ASSETS, WINDOW_SEC, Asset, EventKind, MarketPulseError
 
-__all__ = ["DEFAULT_WATCHLIST", "MarketPulseError", "Settings", "SettingsError", "load"]
+__all__ = [
+    "DEFAULT_WATCHLIST",
+    "MarketPulseError",
+    "Settings",
+    "SettingsError",
+    "archive_file",
+    "load",
+    "random_seed",
+]
 
 DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     {
@@ -40,6 +49,7 @@ DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
 _HERE = Path(__file__).resolve().parent
 _CONFIG = _HERE / "market_pulse.toml"
+_DATA = _HERE / "data"
 _SECRETS = (_HERE / ".streamlit" / "secrets.toml", Path("~/.streamlit/secrets.toml"))
 
 # What was found is quoted, but not at any length.
@@ -48,13 +58,27 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
 _quoted = _SHORT.repr
 
 _MOST_EVENTS: Final = 100_000
+_MOST_DAYS: Final = 3660
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
 _KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 
-_FILE_KEYS = ("source", "eodhd_url", "seed", "speed", "window_sec", "watchlist", "stress")
+_FILE_KEYS = (
+    "source",
+    "eodhd_url",
+    "seed",
+    "speed",
+    "from",
+    "to",
+    "data",
+    "window_sec",
+    "watchlist",
+    "stress",
+    "archive",
+)
 _STRESS_KEYS = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
+_ARCHIVE_KEYS = ("bars_days", "events_days")
 
 Source = Literal["simulated", "eodhd", "replay"]
 
@@ -69,11 +93,14 @@ class Settings:
 
     source: Source
     replay_file: Path | None = None
-    """The tape, where ``source`` is ``replay``."""
+    """The tape or archive, where ``source`` is ``replay``."""
+    replay_from: float | None = None
+    replay_to: float | None = None
+    """The span of it to replay, in seconds since the epoch; None: from its begin, to its end."""
     api_key: str = field(default="", repr=False)
     eodhd_url: str = DEFAULT_EODHD_URL
-    seed: int = 0
-    """Of the simulated market."""
+    seed: int | None = None
+    """Of the simulated market; None: any, see ``random_seed``."""
     speed: float = 1.0
     """Of a replay, in tape seconds per second; infinite: as fast as possible."""
     window_sec: int = WINDOW_SEC
@@ -85,6 +112,29 @@ class Settings:
     min_surprise: float = 2.5
     cooldown_sec: float = 30.0
     max_events: int = 500
+    data: Path | None = None
+    """The folder of the archives, which may yet have to be made; None: nothing is written."""
+    bars_days: float = 7.0
+    events_days: float = 90.0
+    """How long the archive keeps what."""
+
+
+def archive_file(settings: Settings) -> Path | None:
+    """Where the history of this source lies, None where it has none: no two sources share a file.
+
+    A market whose seed was chosen has a file of its own, so that it never goes on from another's
+    prices; one of any seed goes on with the seed it began with.
+    """
+    if settings.data is None or settings.source == "replay":
+        return None
+    chosen = settings.source == "simulated" and settings.seed is not None
+    name = f"{settings.source}-{settings.seed}" if chosen else settings.source
+    return settings.data / f"{name}.sqlite"
+
+
+def random_seed() -> int:
+    """A seed for a market that was given none, short enough to be read out."""
+    return random.SystemRandom().randrange(1_000_000)
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -114,23 +164,31 @@ def _load(environ: Mapping[str, str], key: str) -> Settings:
         return (value, variable) if value else (file.get(entry), f"{entry} in {name}")
 
     source, replay_file = _source(*given("MARKET_PULSE_SOURCE", "source"), key)
-    seed = _seed(*given("MARKET_PULSE_SEED", "seed"))
-    speed = _speed(*given("MARKET_PULSE_SPEED", "speed"))
+    replay_from, replay_to = _span(
+        given("MARKET_PULSE_FROM", "from"), given("MARKET_PULSE_TO", "to"), source
+    )
     stress = _table(file.get("stress", {}), f"[stress] in {name}")
     _reject_unknown(stress, _STRESS_KEYS, f"[stress] in {name}")
+    archive = _table(file.get("archive", {}), f"[archive] in {name}")
+    _reject_unknown(archive, _ARCHIVE_KEYS, f"[archive] in {name}")
     return Settings(
         source=source,
         replay_file=replay_file,
+        replay_from=replay_from,
+        replay_to=replay_to,
         api_key=key,
         eodhd_url=_url(*given("MARKET_PULSE_EODHD_URL", "eodhd_url")),
-        seed=seed,
-        speed=speed,
+        seed=_seed(*given("MARKET_PULSE_SEED", "seed")),
+        speed=_speed(*given("MARKET_PULSE_SPEED", "speed")),
         window_sec=_window(file.get("window_sec"), f"window_sec in {name}"),
         watchlist=_watchlist(file.get("watchlist"), f"[watchlist] in {name}"),
         thresholds=_thresholds(stress, name),
         min_surprise=_at_least(stress, "min_surprise", 2.5, 0.0, name),
         cooldown_sec=_at_least(stress, "cooldown_sec", 30.0, 0.0, name),
         max_events=_max_events(stress.get("max_events"), f"max_events of [stress] in {name}"),
+        data=_data(*given("MARKET_PULSE_DATA", "data")),
+        bars_days=_days(archive, "bars_days", 7.0, name),
+        events_days=_days(archive, "events_days", 90.0, name),
     )
 
 
@@ -139,10 +197,13 @@ _VARIABLES = (
     "MARKET_PULSE_EODHD_URL",
     "MARKET_PULSE_SEED",
     "MARKET_PULSE_SPEED",
+    "MARKET_PULSE_FROM",
+    "MARKET_PULSE_TO",
+    "MARKET_PULSE_DATA",
     "MARKET_PULSE_CONFIG",
 )
-# The tests' own, and one that is spoken for: neither is read here.
-_OTHER_VARIABLES = ("MARKET_PULSE_TAPE", "MARKET_PULSE_DATA")
+# The tests' own, not read here.
+_OTHER_VARIABLES = ("MARKET_PULSE_TAPE",)
 
 
 def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
@@ -251,9 +312,70 @@ def _source(value: Any, where: str, key: str) -> tuple[Source, Path | None]:
     raise SettingsError(f"{where} is {_quoted(value)}, expected simulated, eodhd or replay:FILE")
 
 
-def _seed(value: Any, where: str) -> int:
+def _span(
+    begin: tuple[Any, str], end: tuple[Any, str], source: Source
+) -> tuple[float | None, float | None]:
+    """What was given as the begin and the end of a replay, each with where it was found."""
+    for value, where in (begin, end):
+        if value is not None and source != "replay":
+            raise SettingsError(
+                f"{where} is given but the source is {source}, expected a replay:"
+                " choose the source replay:FILE, or remove it"
+            )
+    replay_from, replay_to = _instant(*begin), _instant(*end)
+    if replay_from is not None and replay_to is not None and not replay_from < replay_to:
+        raise SettingsError(
+            f"{end[1]} is {_written(end[0])}, expected a time after {begin[1]},"
+            f" which is {_written(begin[0])}"
+        )
+    return replay_from, replay_to
+
+
+def _instant(value: Any, where: str) -> float | None:
     if value is None:
-        return random.SystemRandom().randrange(1_000_000)
+        return None
+    try:
+        # A date alone is its midnight, in TOML as in text; in both, without a zone it is UTC.
+        time = datetime.fromisoformat(value if isinstance(value, str) else _iso(value))
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise SettingsError(
+            f"{where} is {_written(value)}, expected a time such as 2026-11-25T14:30:00Z"
+            " (without a zone it is UTC)"
+        ) from None
+
+
+def _iso(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else ""
+
+
+def _written(value: Any) -> str:
+    """A time as it stood in the file or the environment."""
+    return _iso(value) or _quoted(value)
+
+
+def _data(value: Any, where: str) -> Path | None:
+    if value is None:
+        path, where = _DATA, "the default of MARKET_PULSE_DATA"
+    elif isinstance(value, str) and value.strip() and "\0" not in value:
+        if value.strip() == "off":
+            return None
+        path = _path(value.strip()).absolute()
+    else:
+        raise SettingsError(f"{where} is {_quoted(value)}, expected a folder, or off")
+    # What is missing of it is made when there is something to write.
+    there = next(part for part in (path, *path.parents) if os.path.lexists(part))
+    if not os.path.isdir(there):  # noqa: PTH112 - as above, where a folder is barred to us
+        raise SettingsError(
+            f"{where} names {path}, but {there} is a file, expected a folder:"
+            " give another path, or off to keep no history"
+        )
+    return path
+
+
+def _seed(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
     try:
         seed = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
     except ValueError:
@@ -389,6 +511,16 @@ def _at_least(table: Mapping[str, Any], key: str, default: float, least: float, 
         raise SettingsError(
             f"{key} of [stress] in {name} is {_quoted(value)},"
             f" expected a number of at least {least:g}"
+        )
+    return float(value)
+
+
+def _days(table: Mapping[str, Any], key: str, default: float, name: str) -> float:
+    value = table.get(key, default)
+    if not _is_number(value) or not 0 < value <= _MOST_DAYS:
+        raise SettingsError(
+            f"{key} of [archive] in {name} is {_quoted(value)},"
+            f" expected a number of days above 0, {_MOST_DAYS} at most"
         )
     return float(value)
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import settings
-from settings import DEFAULT_WATCHLIST, Settings, SettingsError, load
+from settings import (
+    DEFAULT_WATCHLIST,
+    Settings,
+    SettingsError,
+    archive_file,
+    load,
+    random_seed,
+)
 
 KEY = "SECRETKEY0123456789"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No file of this computer has a say: the usual places are in an empty folder."""
     monkeypatch.setattr(settings, "_CONFIG", tmp_path / "market_pulse.toml")
+    monkeypatch.setattr(settings, "_DATA", tmp_path / "data")
     monkeypatch.setattr(
         settings,
         "_SECRETS",
@@ -55,15 +65,24 @@ def secrets(path: Path, text: str) -> None:
 # Defaults and places.
 
 
-def test_nothing_set_is_the_simulation() -> None:
-    """Everything has a default, and the seed is drawn."""
+def test_nothing_set_is_the_simulation(nowhere: Path) -> None:
+    """Everything has a default, and the history lies beside the app."""
     found = load({})
-    assert dataclasses.replace(found, seed=0) == Settings(source="simulated", thresholds={})
+    assert found == Settings(source="simulated", thresholds={}, data=nowhere / "data")
     assert found.watchlist is None
     assert found.eodhd_url == "wss://ws.eodhistoricaldata.com/ws"
     assert found.window_sec == 3600
-    assert 0 <= found.seed < 1_000_000
-    assert len({load({}).seed for _ in range(5)}) > 1
+    assert found.seed is None
+    assert (found.bars_days, found.events_days) == (7.0, 90.0)
+    assert not (nowhere / "data").exists()
+
+
+def test_a_random_seed_is_another_each_time() -> None:
+    """Six digits at the most, and good for a market."""
+    drawn = {random_seed() for _ in range(5)}
+    assert len(drawn) > 1
+    assert all(load({"MARKET_PULSE_SEED": str(seed)}).seed == seed for seed in drawn)
+    assert max(drawn) < 1_000_000
 
 
 def test_empty_variables_are_unset() -> None:
@@ -92,6 +111,9 @@ def test_environment_sets_everything_it_may(nowhere: Path) -> None:
             "MARKET_PULSE_EODHD_URL": " ws://127.0.0.1:8765/ws ",
             "MARKET_PULSE_SEED": "7",
             "MARKET_PULSE_SPEED": "60",
+            "MARKET_PULSE_FROM": " 2026-11-25T12:00 ",
+            "MARKET_PULSE_TO": "2026-11-25T13:00:30.5+01:00",
+            "MARKET_PULSE_DATA": f" {nowhere}/not/yet ",
         }
     )
     assert found.source == "replay"
@@ -99,6 +121,8 @@ def test_environment_sets_everything_it_may(nowhere: Path) -> None:
     assert found.api_key == KEY
     assert found.eodhd_url == "ws://127.0.0.1:8765/ws"
     assert (found.seed, found.speed) == (7, 60.0)
+    assert (found.replay_from, found.replay_to) == (NOON, NOON + 30.5)
+    assert found.data == nowhere / "not" / "yet"
 
 
 FILE = """
@@ -106,6 +130,7 @@ source = "simulated"
 eodhd_url = "wss://example.org:443/ws"
 seed = 3
 speed = inf
+data = "off"
 window_sec = 7200
 
 [watchlist]
@@ -119,6 +144,10 @@ max_events = 50
 
 [stress.crypto]
 move_1m = 0.01
+
+[archive]
+bars_days = 0.5
+events_days = 365
 """
 
 
@@ -131,6 +160,8 @@ def test_file_sets_everything_it_may(nowhere: Path) -> None:
     assert found.watchlist == {"stocks": ("AAPL", "BRK.B"), "forex": (), "crypto": ("BTC-USD",)}
     assert (found.min_surprise, found.cooldown_sec, found.max_events) == (0.0, 12.5, 50)
     assert found.thresholds == {"crypto": {"move_1m": 0.01}}
+    assert found.data is None
+    assert (found.bars_days, found.events_days) == (0.5, 365.0)
 
 
 def test_environment_wins_over_the_file(nowhere: Path) -> None:
@@ -143,17 +174,134 @@ def test_environment_wins_over_the_file(nowhere: Path) -> None:
         MARKET_PULSE_SEED="9",
         MARKET_PULSE_SPEED="2",
         MARKET_PULSE_EODHD_URL="wss://elsewhere/ws",
+        MARKET_PULSE_DATA=str(nowhere),
     )
     assert found.source == "eodhd"
     assert (found.seed, found.speed) == (9, 2.0)
     assert found.eodhd_url == "wss://elsewhere/ws"
-    assert found.window_sec == 7200
+    assert (found.window_sec, found.data) == (7200, nowhere)
 
 
 def test_file_in_its_usual_place_is_found(nowhere: Path) -> None:
     """Without a word in the environment."""
     (nowhere / "market_pulse.toml").write_text("seed = 11")
     assert load({}).seed == 11
+
+
+# The history.
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "simulated.sqlite"),
+        ({"MARKET_PULSE_SEED": "0"}, "simulated-0.sqlite"),
+        ({"MARKET_PULSE_SEED": "7", "EODHD_API_KEY": KEY}, "eodhd.sqlite"),
+        ({"EODHD_API_KEY": KEY}, "eodhd.sqlite"),
+        ({"MARKET_PULSE_DATA": "off"}, None),
+        ({"MARKET_PULSE_SOURCE": f"replay:{__file__}", "MARKET_PULSE_SEED": "7"}, None),
+    ],
+)
+def test_every_source_has_a_history_of_its_own(
+    nowhere: Path, environ: Mapping[str, str], name: str | None
+) -> None:
+    """One file for the vendor, one for a market of any seed, one per chosen seed; no replay's."""
+    assert archive_file(load(environ)) == (name and nowhere / "data" / name)
+
+
+def test_settings_made_by_hand_keep_no_history() -> None:
+    """Only a folder that was asked for is written to."""
+    assert archive_file(Settings(source="simulated", seed=7)) is None
+
+
+@pytest.mark.parametrize("text", ["~", "~/of-the-user", "beside", "./off"])
+def test_the_folder_of_the_history_may_be_anywhere(text: str) -> None:
+    """At home, where the program was started, and even with the name of the switch."""
+    assert load({"MARKET_PULSE_DATA": text}).data == Path(text).expanduser().absolute()
+
+
+def test_a_file_in_the_place_of_the_history_is_named(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is the folder itself or one above it, given or by default."""
+    (nowhere / "data").touch()
+    assert complaint(nowhere, MARKET_PULSE_DATA=f"{nowhere}/data/below") == (
+        f"MARKET_PULSE_DATA names {nowhere}/data/below, but {nowhere}/data is a file,"
+        " expected a folder: give another path, or off to keep no history"
+    )
+    assert complaint(nowhere, f'data = "{nowhere}/data"').startswith(
+        f"data in given.toml names {nowhere}/data, but {nowhere}/data is a file"
+    )
+    assert complaint(nowhere).startswith(
+        f"the default of MARKET_PULSE_DATA names {nowhere}/data, but {nowhere}/data is a file"
+    )
+    assert load({"MARKET_PULSE_DATA": "off"}).data is None
+
+
+# The span of a replay.
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('"2026-11-25T12:00:00Z"', NOON),
+        ('"2026-11-25 12:00"', NOON),
+        ('"20261125T120000"', NOON),
+        ('"2026-11-25T07:00-05:00"', NOON),
+        ("2026-11-25T12:00:00Z", NOON),
+        ("2026-11-25T17:30:00.25+05:30", NOON + 0.25),
+        ("2026-11-25T12:00:00", NOON),
+        ("2026-11-26", NOON + 43200),
+        ('"2026-11-26"', NOON + 43200),
+    ],
+)
+def test_a_replay_may_begin_and_end_where_one_wants(
+    nowhere: Path, written: str, expected: float
+) -> None:
+    """A time in ISO 8601 or TOML's own; without a zone it is UTC, a date alone its midnight."""
+    source = f'source = "replay:{__file__}"\n'
+    began, ended = (load_with(nowhere, f"{source}{name} = {written}") for name in ("from", "to"))
+    assert (began.replay_from, began.replay_to) == (expected, None)
+    assert (ended.replay_from, ended.replay_to) == (None, expected)
+
+
+WRONG_SPANS: list[tuple[str, dict[str, str], str]] = [
+    ("from = 5", {}, "from in given.toml is 5, expected a time such as 2026-11-25T14:30:00Z"),
+    ("from = true", {}, "from in given.toml is True, expected a time"),
+    ("to = 10:30:00", {}, "to in given.toml is datetime.time(10, 30), expected a time"),
+    ('from = ""', {}, "from in given.toml is '', expected a time"),
+    ("", {"MARKET_PULSE_TO": "10:30"}, "MARKET_PULSE_TO is '10:30', expected a time such as"),
+    ("", {"MARKET_PULSE_FROM": "yesterday"}, "(without a zone it is UTC)"),
+    ("", {"MARKET_PULSE_FROM": "0" * 5000}, "expected a time"),
+    (
+        "from = 2026-11-25T12:00:00Z",
+        {"MARKET_PULSE_TO": "2026-11-25T12:00"},
+        "MARKET_PULSE_TO is '2026-11-25T12:00', expected a time after from in given.toml,"
+        " which is 2026-11-25T12:00:00+00:00",
+    ),
+    ("from = 2026-11-25\nto = 2026-11-24", {}, "to in given.toml is 2026-11-24, expected a time"),
+    (
+        "",
+        {"MARKET_PULSE_FROM": "2026-11-25", "MARKET_PULSE_SOURCE": "simulated"},
+        "MARKET_PULSE_FROM is given but the source is simulated, expected a replay:"
+        " choose the source replay:FILE, or remove it",
+    ),
+    (
+        "to = 2026-11-25",
+        {"MARKET_PULSE_SOURCE": "eodhd"},
+        "to in given.toml is given but the source is eodhd, expected a replay",
+    ),
+]
+
+
+@pytest.mark.parametrize(("toml", "environ", "expected"), WRONG_SPANS)
+def test_wrong_span_is_one_sentence(
+    nowhere: Path, toml: str, environ: Mapping[str, str], expected: str
+) -> None:
+    """Which end of it, what was expected, and what to do."""
+    text = complaint(nowhere, toml, **{"MARKET_PULSE_SOURCE": f"replay:{__file__}", **environ})
+    assert expected in text
+    assert len(text) < 300
 
 
 # The key.
@@ -368,6 +516,21 @@ WRONG_FILES: list[tuple[str, str]] = [
     ('[watchlist]\nstocks = [""]', "expected a symbol"),
     (f'[watchlist]\nstocks = ["{"A" * 500}"]', "expected a symbol"),
     ('[watchlist]\nstocks = ["A"]\ncrypto = ["A"]', "has A in two asset classes, expected it in"),
+    ("data = 5", "data in given.toml is 5, expected a folder, or off"),
+    ("data = false", "data in given.toml is False, expected a folder, or off"),
+    ('data = " "', "data in given.toml is ' ', expected a folder, or off"),
+    ('data = "a\\u0000b"', "expected a folder, or off"),
+    ("archive = 3", "[archive] in given.toml is 3, expected a table"),
+    ("[archive]\nbar_days = 1", "did you mean bars_days?"),
+    (
+        "[archive]\nbars_days = 0",
+        "bars_days of [archive] in given.toml is 0, expected a number of days above 0, 3660 at",
+    ),
+    ("[archive]\nbars_days = 3661", "expected a number of days above 0, 3660 at most"),
+    ("[archive]\nevents_days = -1", "events_days of [archive] in given.toml is -1, expected a"),
+    ("[archive]\nevents_days = nan", "expected a number of days"),
+    ("[archive]\nevents_days = true", "expected a number of days"),
+    ('[archive]\nevents_days = "90"', "expected a number of days"),
     ("stress = 3", "[stress] in given.toml is 3, expected a table"),
     ("[stress]\nmin_suprise = 1", "did you mean min_surprise?"),
     ("[stress]\nmin_surprise = -1", "min_surprise of [stress] in given.toml is -1, expected a"),
@@ -416,10 +579,9 @@ def test_vendor_without_a_key_says_what_to_do() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["MARKET_PULSE_TAPE", "MARKET_PULSE_DATA"])
-def test_variables_spoken_for_are_let_be(name: str) -> None:
-    """They are somebody else's."""
-    assert load({name: "x"}).source == "simulated"
+def test_variable_spoken_for_is_let_be() -> None:
+    """It is the tests' own."""
+    assert load({"MARKET_PULSE_TAPE": "x"}).source == "simulated"
 
 
 def test_settings_are_frozen() -> None:
