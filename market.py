@@ -3,7 +3,8 @@
 The exchange takes quotes from here on its event loop; nothing here reads a clock, opens a socket
 or shares state between threads: time is always an argument. The same seed is the same market,
 quote for quote, whenever it starts and whoever else is on the watchlist, because every factor,
-underlying and symbol draws from a random generator of its own.
+underlying and symbol draws from a random generator of its own. Only one that goes on from earlier
+prices also depends on its start: it must not repeat what happened after another one.
 """
 
 from __future__ import annotations
@@ -199,6 +200,12 @@ def _crc(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
+def _seed_from(seed: int, start: float) -> int:
+    """A seed of their own for the draws of a market that resumes at ``start``."""
+    mixed = np.random.SeedSequence([seed % 2**64, int(start)]).generate_state(1, np.uint64)
+    return int(mixed[0])
+
+
 def _generator(seed: int, name: str, *more: int) -> np.random.Generator:
     return np.random.default_rng([seed, _crc(name), *more])
 
@@ -250,6 +257,10 @@ class _Path:
         self._level = math.log(self._traits.price)
         self._pending = 0.0
 
+    def go_on_from(self, mid: float) -> None:
+        """Begin the next minute at another price."""
+        self._level = math.log(mid)
+
     def next_minute(self, factors: Mapping[str, Floats], *, stormy: bool) -> _Minute:
         """The next minute under the factors' moves and the weather of its own group."""
         shocks = self._own * _gust(stormy=stormy) * self._shocks.standard_normal(MINUTE_SEC)
@@ -299,6 +310,11 @@ class _Paths:
         names = {(a, underlying_of(a, symbol)) for a in ASSETS for symbol in symbols[a]}
         self._paths = {(a, name): _Path(seed, a, name) for a, name in names}
 
+    def go_on_from(self, mids: Mapping[tuple[Asset, str], float]) -> None:
+        """Begin the next minute at these prices of some underlyings."""
+        for underlying, mid in mids.items():
+            self._paths[underlying].go_on_from(mid)
+
     def next_minute(self) -> dict[tuple[Asset, str], _Minute]:
         stormy = {asset: weather.next_minute() for asset, weather in self._weather.items()}
         factors = {
@@ -315,9 +331,10 @@ class _Printer:
     """Turns the minutes of an underlying into the quotes of one of its symbols."""
 
     def __init__(self, seed: int, asset: Asset, symbol: str) -> None:
+        self.symbol = symbol
         self.underlying = (asset, underlying_of(asset, symbol))
         like = traits(*self.underlying)
-        self._seed, self._asset, self._symbol = seed, asset, symbol
+        self._seed, self._asset = seed, asset
         self._decimals = decimals_of(asset, symbol, like.price)
         self._half_spread = like.spread_bp * 0.5e-4
         self._rate = like.rate
@@ -328,12 +345,16 @@ class _Printer:
             self._rate *= 0.6
             self._basis = (_crc(symbol) % 81 - 40) * 1e-5
 
+    def mid_of(self, price: float) -> float:
+        """The underlying's mid where the symbol's is ``price``."""
+        return price * math.exp(-self._basis)
+
     def quotes(self, minute: _Minute, number: int, begin_ms: int) -> Iterator[Quote]:
         """The quotes of a minute that begins at ``begin_ms`` since the epoch.
 
         The number of the minute seeds what is drawn here, so that minutes can be left out.
         """
-        random = _generator(self._seed, f"{self._asset} {self._symbol} quotes", number)
+        random = _generator(self._seed, f"{self._asset} {self.symbol} quotes", number)
         seconds = self._times(minute.pace, random)
         count = len(seconds)
         mid = np.exp(np.interp(seconds, _MARKS, minute.levels) + self._basis)
@@ -348,7 +369,7 @@ class _Printer:
             _mark_odd_prints(price, size, conditions, random)
         ts = (begin_ms + np.floor(seconds * 1000).astype(np.int64)) / 1000
         columns = (column.tolist() for column in (ts, price, bid, ask, size))
-        return map(Quote, repeat(self._asset), repeat(self._symbol), *columns, conditions)
+        return map(Quote, repeat(self._asset), repeat(self.symbol), *columns, conditions)
 
     def _times(self, pace: Floats, random: np.random.Generator) -> Floats:
         """Random arrivals at the minute's pace, in seconds since its begin, in order."""
@@ -386,24 +407,40 @@ class Market:
     Stocks follow the market and their sector, currency pairs the dollar, coins one another and a
     little the stock market; each group has calm and stormy spells, each underlying now and then
     a jump or a burst of one-sided trading.
+
+    Where ``resumed`` holds the last prices of an earlier market, it goes on from them and has no
+    past of its own; symbols that are not in there start as always. Of several symbols of one
+    underlying the first in the watchlist has the word.
     """
 
-    def __init__(self, symbols: Mapping[Asset, Sequence[str]], seed: int, start: float) -> None:
+    def __init__(
+        self,
+        symbols: Mapping[Asset, Sequence[str]],
+        seed: int,
+        start: float,
+        resumed: Mapping[str, float] | None = None,
+    ) -> None:
         self.symbols: dict[Asset, tuple[str, ...]] = {
             asset: tuple(dict.fromkeys(symbols.get(asset, ()))) for asset in ASSETS
         }
         self.start = float(math.floor(start))
         self.end = math.inf
-        self._seed = seed % 2**64
+        self._resumes = bool(resumed)
+        self._seed = _seed_from(seed, self.start) if resumed else seed % 2**64
         self._printers = [_Printer(self._seed, a, s) for a in ASSETS for s in self.symbols[a]]
         self._paths = _Paths(self._seed, self.symbols)
         for _ in range(HISTORY_MINUTES):
             self._paths.next_minute()
+        if resumed:
+            self._paths.go_on_from(self._mids(resumed))
         self._minute = HISTORY_MINUTES
         self._ready: list[Quote] = []
 
     def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
-        """The last seconds before the start, an hour at most, in time order."""
+        """The last seconds before the start, an hour at most, in time order.
+
+        None where it goes on from an earlier market: that has them.
+        """
         return [
             Tick(quote.symbol, quote.asset, quote.ts, quote.price)
             for quote in self._past(min(seconds, WINDOW_SEC))
@@ -411,7 +448,7 @@ class Market:
         ]
 
     def opening(self) -> list[Quote]:
-        """The last quote of every symbol before the start, in time order."""
+        """The last quote of every symbol before the start, in time order; likewise."""
         latest = {(quote.asset, quote.symbol): quote for quote in self._past(OPENING_SEC)}
         return sorted(latest.values(), key=_event_time)
 
@@ -429,7 +466,15 @@ class Market:
         taken, self._ready = self._ready[oldest:upto], self._ready[upto:]
         return taken
 
+    def _mids(self, prices: Mapping[str, float]) -> dict[tuple[Asset, str], float]:
+        """The mids of the underlyings that the prices of symbols tell."""
+        told = [printer for printer in self._printers if printer.symbol in prices]
+        # The first one's is the last to be set.
+        return {p.underlying: p.mid_of(prices[p.symbol]) for p in reversed(told)}
+
     def _past(self, seconds: float) -> Iterator[Quote]:
+        if self._resumes:
+            return
         paths = _Paths(self._seed, self.symbols)
         since = self.start - seconds
         for number in range(HISTORY_MINUTES):

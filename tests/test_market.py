@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market import EXCLUDED_CONDITIONS, KNOWN, YEAR_SEC, Market, Quote
+from market import EXCLUDED_CONDITIONS, KNOWN, YEAR_SEC, Market, Quote, traits, underlying_of
 from ticks import Asset, Tick
 
 START = 1_800_000_000.0
@@ -161,6 +161,113 @@ def test_prices_go_on_where_the_history_ended() -> None:
     assert len(after) > 12
     for symbol, price in after.items():
         assert price == pytest.approx(before[symbol], rel=0.002)
+
+
+# Where it goes on from
+
+
+def spreads_away(quote: Quote, price: float) -> float:
+    """How many of its spreads a quote is away from a price."""
+    spread = traits(quote.asset, underlying_of(quote.asset, quote.symbol)).spread_bp * 1e-4
+    return abs(quote.price / price - 1) / spread
+
+
+def first_quotes(market: Market) -> dict[str, Quote]:
+    """The first quote of every symbol in the first minute that may set the last price."""
+    found: dict[str, Quote] = {}
+    for quote in market.until(market.start + 60):
+        if EXCLUDED_CONDITIONS.isdisjoint(quote.conditions):
+            found.setdefault(quote.symbol, quote)
+    return found
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    start=st.integers(1_000_000_000, 2_000_000_000),
+    factors=st.lists(st.floats(0.5, 2), min_size=15, max_size=15),
+)
+def test_a_resumed_market_goes_on_where_the_earlier_one_left_off(
+    seed: int, start: int, factors: list[float]
+) -> None:
+    """The first quotes are a few spreads away; one underlying may jump in its very first second."""
+    prices = {
+        symbol: like.price * factor
+        for ((asset, name), like), factor in zip(KNOWN.items(), factors, strict=True)
+        for symbol in WATCHLIST[asset]
+        if underlying_of(asset, symbol) == name
+    }
+    first = first_quotes(Market(WATCHLIST, seed, start, prices))
+    away = {symbol: spreads_away(quote, prices[symbol]) for symbol, quote in first.items()}
+    assert len(away) >= 16
+    assert np.median(list(away.values())) < 2.5
+    far = {underlying_of(first[s].asset, s) for s, distance in away.items() if distance > 10}
+    assert len(far) <= 1
+
+
+@pytest.mark.parametrize(
+    ("resumed", "symbol"),
+    [
+        ({"SOL-USD": 200.0, "SOL-USDT": 150.0}, "SOL-USD"),
+        ({"SOL-USDT": 150.0}, "SOL-USDT"),
+    ],
+)
+def test_of_the_prices_of_one_coin_the_first_symbols_has_the_word(
+    resumed: dict[str, float], symbol: str
+) -> None:
+    """The others keep their distance of some basis points from it."""
+    symbols: dict[Asset, list[str]] = {"crypto": ["SOL-USD", "SOL-USDT"]}
+    told, others = [], []
+    for seed in range(40):
+        quotes = pd.DataFrame(Market(symbols, seed, START, resumed).until(START + 5))
+        logs = np.log((quotes["bid"] + quotes["ask"]) / 2).groupby(quotes["symbol"]).mean()
+        told.append(logs[symbol] - math.log(resumed[symbol]))
+        others.append(logs["SOL-USDT"] - logs["SOL-USD"])
+    assert abs(np.mean(told)) < 1.5e-4
+    assert np.mean(others) == pytest.approx(-3.8e-4, abs=1e-4)
+
+
+def test_symbols_without_an_earlier_price_start_as_always() -> None:
+    """A watchlist may have grown meanwhile."""
+    first = first_quotes(Market(WATCHLIST, 3, START, {"AAPL": 100.0}))
+    for (asset, name), like in KNOWN.items():
+        for symbol in WATCHLIST[asset]:
+            if underlying_of(asset, symbol) == name and symbol in first:
+                expected = 100.0 if symbol == "AAPL" else like.price
+                assert first[symbol].price == pytest.approx(expected, rel=0.05)
+
+
+def test_a_resumed_market_has_no_past_of_its_own() -> None:
+    """What was before it is the archive's, at prices that only that knows."""
+    market = Market(WATCHLIST, 3, START, {"AAPL": 100.0})
+    assert market.history() == []
+    assert market.opening() == []
+    assert min(quote.ts for quote in market.until(START + 30)) >= START
+
+
+def test_no_earlier_price_at_all_is_a_new_market() -> None:
+    """An archive that is still empty changes nothing."""
+    empty, new = Market(WATCHLIST, 3, START, {}), Market(WATCHLIST, 3, START)
+    assert empty.history(60) == new.history(60) != []
+    assert by_the_minute(empty, 60) == by_the_minute(new, 60)
+
+
+def test_a_resumed_market_repeats_itself_but_no_other() -> None:
+    """The same seed, start and prices give the same quotes; a second later they are others."""
+    prices = {"BTC-USD": 84_588.0}
+    symbols: dict[Asset, list[str]] = {"crypto": ["BTC-USD"]}
+
+    def drawn(seed: int, start: float, resumed: dict[str, float] | None) -> list[object]:
+        market = Market(symbols, seed, start, resumed)
+        return [row[1] for row in relative(by_the_minute(market, 120), market.start)]
+
+    resumed = drawn(5, START, prices)
+    assert resumed == drawn(5, START, prices)
+    assert Market(symbols, 5, START, prices).until(START + 60) == Market(
+        symbols, 5, START, prices
+    ).until(START + 60)
+    others = [drawn(5, START, None), drawn(5, START + 1, prices), drawn(6, START, prices)]
+    assert resumed not in others
 
 
 # What a quote looks like
