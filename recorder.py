@@ -203,13 +203,12 @@ class Recorder:
             while not self._is_stopping:
                 is_open = self._connection is not None or self._open()
                 self.ready.set()
-                if is_open:
-                    self._write()
+                if is_open and self._writes():
                     self._wait_for_work()
                 else:
                     self._rest(self._retry_sec)
             if self._connection is not None or self._open():
-                self._write()
+                self._writes()
         except Exception:
             # The feeds go on without it, and the page says so.
             _logger.exception("the archive's writer crashed")
@@ -244,12 +243,13 @@ class Recorder:
                 if not error.is_damaged:
                     return False
             else:
-                self._set_state("writing", "")
+                if self._state[0] != "trouble":  # else not before something is written
+                    self._set_state("writing", "")
                 return True
         return False
 
-    def _write(self) -> None:
-        """Write all that waits, in one go."""
+    def _writes(self) -> bool:
+        """Write all that waits, in one go; whether that went well."""
         with self._changed:
             taken = self._in_hand = self._waiting
             self._waiting = _Waiting()
@@ -259,17 +259,19 @@ class Recorder:
             with translated(self.path):
                 if is_suspect and connection is not None:
                     self._check(connection)
-                if taken and connection is not None:
+                if connection is not None and (taken or self._state[0] == "trouble"):
                     self._commit(connection, taken)
         except ArchiveError as error:
             self._put_back()
             self._fail(error)
-            return
+            return False
+        self._set_state("writing", "")
         with self._changed:
             self._in_hand = _Waiting()
             self._written["bars"] += taken.count
             self._written["events"] += len(taken.events)
             self._changed.notify_all()
+        return True
 
     def _commit(self, connection: sqlite3.Connection, taken: _Waiting) -> None:
         connection.execute("BEGIN IMMEDIATE")

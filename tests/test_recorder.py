@@ -1,0 +1,356 @@
+"""The recorder: everything is written once, and whatever befalls the file nothing else stops."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import recorder
+from archive import Archive, connect, put_bars
+from bars import CELL, Bars
+from events import Track
+from recorder import DAY_SEC, Recorder
+from tests.mounts import mounted, resized
+from tests.waiting import until
+from ticks import Event
+
+START = 1_790_000_000
+
+EVENT = Event(
+    id="move_1m:AAPL:1",
+    kind="move_1m",
+    symbol="AAPL",
+    asset="stocks",
+    ts=START + 1.0,
+    updated_ts=START + 1.0,
+    horizon_sec=60,
+    peak=0.004,
+    threshold=0.0012,
+    severity="alert",
+    count=1,
+    from_price=100.0,
+    from_ts=START - 59.0,
+    to_price=100.4,
+    to_ts=START + 1.0,
+    surprise=4.0,
+    vs_peers=None,
+    regime="normal",
+)
+
+
+def bars(second: int, count: int = 1, symbols: int = 3) -> Bars:
+    """``count`` seconds of bars from ``second`` on, no two alike."""
+    names = tuple(f"S{number}" for number in range(symbols))
+    cells = np.empty(count * symbols, CELL)
+    cells["second"] = np.repeat(np.arange(second, second + count), symbols)
+    cells["row"] = np.tile(np.arange(symbols), count)
+    cells["ms"], cells["n"] = 250, 2
+    # Without a pattern that a disk could store in less.
+    cells["price"] = 100 + np.random.default_rng(second).random(len(cells))
+    cells["sum"] = 2 * cells["price"]
+    return Bars(names, ("stocks",) * symbols, cells)
+
+
+def seconds_in(path: Path) -> set[int]:
+    """The seconds that an archive has bars of."""
+    return set(Archive(path).bars(0, 2**40).cells["second"].tolist())
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
+    """Starts recorders that are stopped after the test."""
+    started: list[Recorder] = []
+
+    def record(path: Path = tmp_path / "data" / "a.sqlite", **options: Any) -> Recorder:
+        one = Recorder(path, **{"retry_sec": 0.05, **options})
+        started.append(one)
+        one.start()
+        assert one.ready.wait(10)
+        return one
+
+    yield record
+    for one in started:
+        one.stop()
+
+
+def test_what_is_put_is_soon_in_the_file(record: Callable[..., Recorder]) -> None:
+    """Bars, events, what the detector remembers and notes, and the status counts them."""
+    one = record()
+    track = Track(EVENT, active=True, seen_ts=START + 2.0, counted_ts=START + 1.0)
+    one.put(bars(START, 2), [EVENT], [track], {"seed": "7"})
+    assert one.flush()
+    archive = Archive(one.path)
+    assert archive.span() == (START, START + 1)
+    assert list(archive.events(0, 2**40)) == [EVENT]
+    assert archive.tracks() == [track]
+    assert archive.noted("seed") == "7"
+    status = one.status()
+    assert (status["state"], status["reason"]) == ("writing", "")
+    assert (status["bars"], status["events"], status["waiting"]) == (6, 1, 0)
+    assert (status["lost"], status["lost_from"]) == (0, None)
+
+
+def test_stopping_writes_what_still_waits(tmp_path: Path) -> None:
+    """The last half second of a proper end is not lost, and the thread is gone."""
+    one = Recorder(tmp_path / "a.sqlite")
+    one.start()
+    for second in range(START, START + 50):
+        one.put(bars(second))
+    one.stop()
+    one.stop()
+    # Closed properly, it is one file.
+    assert not one.path.with_name("a.sqlite-wal").exists()
+    assert seconds_in(one.path) == set(range(START, START + 50))
+
+
+def test_a_file_has_one_writer_and_the_next_one_takes_over(
+    record: Callable[..., Recorder],
+) -> None:
+    """The second says so and writes nothing; when the first ends it begins by itself."""
+    first = record()
+    second = record()
+    status = second.status()
+    assert status["state"] == "reading only"
+    assert "another Market Pulse" in status["reason"]
+    second.put(bars(START))
+    assert second.status()["waiting"] == 0
+    first.put(bars(START + 100))
+    assert first.flush()
+    first.stop()
+    until(lambda: second.status()["state"] == "writing")
+    second.put(bars(START + 200))
+    assert second.flush()
+    assert seconds_in(second.path) == {START + 100, START + 200}
+
+
+def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_path: Path) -> None:
+    """A file that another process writes is only read here, until that process is killed."""
+    path = tmp_path / "data" / "a.sqlite"
+    program = (
+        "import sys; from pathlib import Path; from recorder import Recorder\n"
+        "one = Recorder(Path(sys.argv[1])); one.start(); one.ready.wait()\n"
+        "print(one.status()['state'], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        one = record()
+        assert one.status()["state"] == "reading only"
+        other.kill()
+        until(lambda: one.status()["state"] == "writing")
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """What finds no room waits, and is written when there is room again."""
+    with mounted(tmp_path / "disk", "400k") as disk:
+        one = record(disk / "a.sqlite")
+        second = START
+        while one.status()["state"] == "writing":
+            assert second < START + 100_000
+            one.put(bars(second, 20, 50))
+            one.flush(0.2)
+            second += 20
+        one.put(bars(second, 20, 50), [EVENT])
+        second += 20
+        status = one.status()
+        assert status["state"] == "trouble"
+        assert "the disk is full" in status["reason"]
+        assert status["waiting"] > 0
+        assert (status["lost"], status["lost_events"]) == (0, 0)
+        resized(disk, "size=50m")
+        until(lambda: one.status()["state"] == "writing")
+        assert one.flush()
+        assert seconds_in(one.path) == set(range(START, second))
+        assert list(Archive(one.path).events(0, 2**40)) == [EVENT]
+        one.stop()
+
+
+def test_what_finds_no_room_to_wait_is_counted(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """The oldest goes, its number and its span are told, and events stay."""
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    one = record(blocked / "a.sqlite", most_waiting=30)
+    assert one.status()["state"] == "trouble"
+    for second in range(START, START + 20):
+        one.put(bars(second), [replace(EVENT, id=str(second))])
+    status = one.status()
+    assert (status["waiting"], status["lost"]) == (30, 30)
+    assert (status["lost_from"], status["lost_to"]) == (START, START + 9)
+    blocked.unlink()
+    until(lambda: one.status()["state"] == "writing")
+    assert one.flush()
+    assert seconds_in(one.path) == set(range(START + 10, START + 20))
+    assert len(list(Archive(one.path).events(0, 2**40))) == 20
+    # What was lost stays told.
+    assert one.status()["lost"] == 30
+
+
+def test_a_read_only_folder_is_told(record: Callable[..., Recorder], tmp_path: Path) -> None:
+    """And when it may be written, writing begins."""
+    with mounted(tmp_path / "disk", "10m") as disk:
+        resized(disk, "ro")
+        one = record(disk / "data" / "a.sqlite")
+        status = one.status()
+        assert status["state"] == "trouble"
+        assert "Read-only file system" in status["reason"]
+        assert "MARKET_PULSE_DATA" in status["reason"]
+        one.put(bars(START))
+        resized(disk, "rw")
+        until(lambda: one.status()["state"] == "writing")
+        assert one.flush()
+        assert seconds_in(one.path) == {START}
+        one.stop()
+
+
+def test_a_file_that_another_program_holds_locked_is_waited_for(
+    record: Callable[..., Recorder],
+) -> None:
+    """It is told, and what came meanwhile is written afterwards."""
+    one = record()
+    one.put(bars(START))
+    assert one.flush()
+    other = sqlite3.connect(one.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    one.put(bars(START + 1), [EVENT])
+    until(lambda: one.status()["state"] == "trouble")
+    assert "holds it locked" in one.status()["reason"]
+    one.put(bars(START + 2))
+    other.execute("ROLLBACK")
+    other.close()
+    until(lambda: one.status()["state"] == "writing")
+    assert one.flush()
+    assert seconds_in(one.path) == {START, START + 1, START + 2}
+    assert one.status()["lost"] == 0
+
+
+@pytest.mark.parametrize("content", [b"rubbish" * 1000, b"SQLite format 3\x00" + b"\xff" * 4096])
+def test_a_damaged_file_is_set_aside_when_it_is_opened(
+    record: Callable[..., Recorder], tmp_path: Path, content: bytes
+) -> None:
+    """Under another name, as it was; a new one is begun, and the status names the old."""
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(content)
+    one = record(path)
+    status = one.status()
+    assert status["state"] == "writing"
+    (name,) = status["set_aside"]
+    assert name.startswith("a.damaged-")
+    assert (tmp_path / name).read_bytes() == content
+    one.put(bars(START))
+    assert one.flush()
+    assert seconds_in(path) == {START}
+
+
+def test_a_file_that_gets_damaged_is_set_aside_when_a_reader_finds_out(
+    record: Callable[..., Recorder],
+) -> None:
+    """What is written meanwhile goes into the new one."""
+    one = record()
+    one.put(bars(START, 2000, 20))
+    assert one.flush()
+    one.stop()
+    with one.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 40_000)
+    two = record(one.path)
+    two.suspect()
+    until(lambda: two.status()["set_aside"])
+    two.put(bars(START + 5000))
+    assert two.flush()
+    assert seconds_in(two.path) == {START + 5000}
+    assert two.status()["state"] == "writing"
+
+
+def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Each has a name of its own."""
+    path = tmp_path / "a.sqlite"
+    for content in (b"one" * 2000, b"two" * 2000, b"six" * 2000):
+        path.write_bytes(content)
+        one = record(path)
+        assert one.status()["set_aside"]
+        one.stop()
+    contents = {aside.read_bytes()[:3] for aside in tmp_path.glob("a.damaged-*.sqlite")}
+    assert contents == {b"one", b"two", b"six"}
+
+
+def test_a_file_of_a_newer_version_is_left_as_it_is(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """It is told what to do, and nothing is written, renamed or deleted."""
+    path = tmp_path / "a.sqlite"
+    connection = connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+    one = record(path)
+    one.put(bars(START))
+    status = one.status()
+    assert status["state"] == "trouble"
+    assert "newer Market Pulse" in status["reason"]
+    assert status["waiting"] == 3
+    one.stop()
+    assert path.read_bytes() == before
+
+
+def test_what_is_too_old_is_let_go_counted_from_the_newest_bar(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Bars by their age, events by theirs, and the file gives its room back."""
+    path = tmp_path / "a.sqlite"
+    connection = connect(path)
+    for day in range(10):
+        put_bars(connection, bars(START + day * DAY_SEC, 300, 50))
+    connection.close()
+    big = path.stat().st_size
+    newest = START + 9 * DAY_SEC + 299
+    one = record(path, bars_days=2, events_days=5)
+    old = replace(EVENT, id="old", ts=newest - 6.0 * DAY_SEC, updated_ts=newest - 6.0 * DAY_SEC)
+    # Begun long ago, but not over yet.
+    lasting = replace(old, id="lasting")
+    one.put(Bars.empty(), [old, lasting, replace(lasting, updated_ts=float(newest))])
+    assert one.flush()
+    one.stop()
+    two = record(path, bars_days=2, events_days=5)
+    until(lambda: min(seconds_in(path)) >= newest - 2 * DAY_SEC)
+    until(lambda: [e.id for e in Archive(path).events(0, 2**40)] == ["lasting"])
+    until(lambda: path.stat().st_size < big / 2)
+    assert len(seconds_in(path)) == 300 * 2 + 1
+    two.put(bars(newest + 1))
+    assert two.flush()
+
+
+def test_a_crash_of_the_writer_is_told_and_stops_nothing(
+    record: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever puts goes on; the page says that nothing is recorded."""
+
+    def crash(*_: object) -> None:
+        raise TypeError("no luck")
+
+    monkeypatch.setattr(recorder, "put_bars", crash)
+    one = record()
+    one.put(bars(START))
+    until(lambda: one.status()["state"] == "trouble")
+    assert "crashed" in one.status()["reason"]
+    one.put(bars(START + 1))
+    one.stop()
