@@ -170,7 +170,7 @@ def fill(
     """Fill a store that is still empty with what an archive knows before the second ``upto``.
 
     Its bars from ``since`` on, all closed, and of each symbol the last price from before them.
-    The last second that has a bar, None where none has.
+    The first second that has a bar, None where none has.
 
     Raises:
         ArchiveError: where the archive cannot be read.
@@ -182,7 +182,7 @@ def fill(
     bars = archive.bars(since, upto, symbols)
     store.load(bars)
     store.advance(upto)
-    return int(bars.cells["second"][-1]) if len(bars) else None
+    return int(bars.cells["second"][0]) if len(bars) else None
 
 
 def _spans(bars: Bars) -> list[tuple[str, Any, Any, Any, Any]]:

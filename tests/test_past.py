@@ -1,0 +1,225 @@
+"""The past: hours from the archive answer as memory did, fetched once whoever asks."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pytest
+
+from archive import Archive, ArchiveError, connect, put_bars, put_events
+from past import HOUR_SEC, Past
+from pulse_store import PulseStore
+from tests.test_recorder import EVENT
+from ticks import Asset, Tick
+
+# An hour by the clock, and three hours of prices around it.
+HOUR: Final = 1_790_000_000 // HOUR_SEC * HOUR_SEC
+BEGIN: Final = HOUR - 2 * HOUR_SEC
+END: Final = HOUR + HOUR_SEC
+
+WATCHED: Final[Mapping[Asset, Sequence[str]]] = {
+    "stocks": ("AAPL", "MSFT", "NVDA", "TSLA"),
+    "forex": (),
+    "crypto": ("BTC-USD",),
+}
+
+
+def walk() -> list[Tick]:
+    """Three hours of random walks, with a hole of ten minutes in the middle hour."""
+    rng = random.Random(3)
+    prices = dict.fromkeys([*WATCHED["stocks"], *WATCHED["crypto"], "GONE"], 100.0)
+    ticks = []
+    for second in range(BEGIN, END):
+        if HOUR - 1800 <= second < HOUR - 1200:
+            continue
+        for symbol in prices:
+            if rng.random() < 0.5:
+                prices[symbol] *= 1 + rng.gauss(0, 2e-4)
+                asset = "crypto" if symbol == "BTC-USD" else "stocks"
+                ts = second + rng.randrange(1000) / 1000
+                ticks.append(Tick(symbol, asset, ts, prices[symbol]))
+    return ticks
+
+
+@pytest.fixture(scope="module")
+def memory() -> PulseStore:
+    """A store that saw it all as it happened."""
+    store = PulseStore(3 * HOUR_SEC, records=True)
+    for asset, symbols in WATCHED.items():
+        store.watch(asset, symbols)
+    for tick in walk():
+        store.advance(tick.ts)
+        if tick.symbol != "GONE":
+            store.update(tick)
+    store.advance(END)
+    return store
+
+
+@pytest.fixture
+def archive(tmp_path: Path, memory: PulseStore) -> Archive:
+    """An archive that was written meanwhile, by a store of its own."""
+    store = PulseStore(3 * HOUR_SEC, records=True)
+    path = tmp_path / "a.sqlite"
+    connection = connect(path)
+    for tick in walk():
+        store.update(tick)
+    connection.execute("BEGIN")
+    put_bars(connection, store.take())
+    before = replace(EVENT, id="before", ts=HOUR - 600.0, updated_ts=HOUR - 600.0)
+    inside = replace(EVENT, id="inside", ts=HOUR + 1000.0, updated_ts=HOUR + 1000.0)
+    later = replace(EVENT, id="later", ts=END + 5.0, updated_ts=END + 5.0)
+    grown = [
+        replace(inside, updated_ts=HOUR + 1500.0, count=2),
+        replace(before, updated_ts=HOUR + 9.0, count=3),
+    ]
+    put_events(connection, [before, inside, later, *grown])
+    connection.execute("COMMIT")
+    connection.close()
+    return Archive(path)
+
+
+@pytest.fixture
+def past_of() -> Callable[[Archive], Past]:
+    """Makes a past that may not fail."""
+
+    def past_of(archive: Archive) -> Past:
+        def fail(error: ArchiveError) -> None:
+            raise error
+
+        return Past(archive, WATCHED, 100, fail)
+
+    return past_of
+
+
+def test_any_second_of_the_hour_is_as_memory_had_it(
+    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], Past]
+) -> None:
+    """Every figure of every watched symbol, in the same order, and nobody else."""
+    past = past_of(archive)
+    for second in range(HOUR, END, 97):
+        now = second + 0.999
+        found = past.moment(second, END).store.frame(now)
+        expected = memory.frame(now).loc[found.index]
+        assert list(found.index) == [*WATCHED["stocks"], *WATCHED["crypto"]]
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_events_are_as_they_stood(archive: Archive, past_of: Callable[[Archive], Past]) -> None:
+    """At each second those that had begun, with the count they had then."""
+    events = past_of(archive).moment(HOUR, END).events
+    at: Callable[[float], list[tuple[str, int]]] = lambda now: [  # noqa: E731 - read as a table
+        (event.id, event.count) for event in events.latest(10, now)
+    ]
+    assert at(HOUR + 1.0) == [("before", 1)]
+    assert at(HOUR + 10.0) == [("before", 3)]
+    assert at(HOUR + 1000.0) == [("inside", 1), ("before", 3)]
+    assert at(HOUR + 3599.0) == [("inside", 2), ("before", 3)]
+
+
+def test_an_hour_is_fetched_once_whoever_asks(
+    archive: Archive, past_of: Callable[[Archive], Past], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty tabs that look back at once cost one reading."""
+    read: list[int] = []
+    bars = Archive.bars
+
+    def counted(self: Archive, begin: int, end: int, symbols: Sequence[str]) -> object:
+        read.append(begin)
+        return bars(self, begin, end, symbols)
+
+    monkeypatch.setattr(Archive, "bars", counted)
+    past = past_of(archive)
+    gate = threading.Barrier(20)
+    moments: list[object] = []
+
+    def look() -> None:
+        gate.wait()
+        moments.append(past.moment(HOUR + 7, END))
+
+    tabs = [threading.Thread(target=look) for _ in range(20)]
+    for tab in tabs:
+        tab.start()
+    for tab in tabs:
+        tab.join()
+    assert len({id(moment) for moment in moments}) == 1
+    assert read == [HOUR - 2 * HOUR_SEC]
+
+
+def test_an_hour_that_is_not_over_is_fetched_again(
+    archive: Archive, past_of: Callable[[Archive], Past]
+) -> None:
+    """What was fetched ends with what was known then: a later second of it needs more."""
+    past = past_of(archive)
+    early = past.moment(HOUR + 100, HOUR + 200)
+    assert past.moment(HOUR + 200, HOUR + 900) is early
+    late = past.moment(HOUR + 201, HOUR + 900)
+    assert late is not early
+    assert late.store.frame(HOUR + 900.9)["age"].min() < 60
+
+
+def test_the_last_price_of_a_closed_market_is_found_days_back(
+    archive: Archive, past_of: Callable[[Archive], Past]
+) -> None:
+    """A Sunday's moment still knows Friday's last price, and its age, and no return."""
+    connection = connect(archive.path)
+    later = PulseStore(records=True)
+    sunday = HOUR + 2 * 86_400
+    later.update(Tick("BTC-USD", "crypto", sunday + 5.0, 90_000.0))
+    put_bars(connection, later.take())
+    connection.close()
+    row = past_of(archive).moment(sunday + 60, sunday + 600).store.snapshot("AAPL", sunday + 60.9)
+    assert row is not None
+    assert row["last"] > 0
+    assert row["age"] > 1.9 * 86_400
+    assert [row[name] for name in ("ret_1m", "ret_5m", "ret_15m", "vol_15m")] == [None] * 4
+
+
+def test_the_figures_of_a_session(
+    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], Past]
+) -> None:
+    """First, last, low and high between its begin and its end, of every symbol that ticked."""
+    figures = past_of(archive).figures("stocks", HOUR + 0.0, HOUR + 1800.0)
+    assert set(figures) == set(WATCHED["stocks"])
+    for symbol, found in figures.items():
+        prices = memory.history(symbol, HOUR + 1799, 1800)["price"].dropna()
+        expected = [prices.iloc[0], prices.iloc[-1], prices.min(), prices.max()]
+        assert [found[name] for name in ("first", "last", "low", "high")] == expected
+        assert found["change"] == pytest.approx(expected[1] / expected[0] - 1)
+
+
+def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path) -> None:
+    """Every watched symbol has its row still, and the next one who asks is answered anew."""
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(b"rubbish" * 1000)
+    told: list[ArchiveError] = []
+    past = Past(Archive(path), WATCHED, 100, told.append)
+    moment = past.moment(HOUR, END)
+    frame = moment.store.frame(HOUR + 0.999)
+    assert list(frame.index) == [*WATCHED["stocks"], *WATCHED["crypto"]]
+    assert frame["last"].isna().all()
+    assert past.oldest(float(END)) is None
+    assert past.figures("stocks", HOUR, END) == {}
+    assert len(told) == 3
+    assert all(error.is_damaged for error in told)
+    path.unlink()
+    connect(path).close()
+    assert past.moment(HOUR, END) is not moment
+
+
+def test_what_was_looked_at_long_ago_is_let_go(
+    archive: Archive, past_of: Callable[[Archive], Past]
+) -> None:
+    """Memory has a bound, however far somebody drags the slider."""
+    past = past_of(archive)
+    first = past.moment(HOUR, END)
+    for hours in range(1, 200):
+        past.moment(HOUR - hours * HOUR_SEC, END)
+    assert past.moment(HOUR, END) is not first
+    kept = sum(store.window_sec for store in (m.moment.store for m in past._hours.values()))
+    assert kept * len(past._symbols) <= 4_000_000
