@@ -434,6 +434,8 @@ class PulseStore:
 
     def _roll(self, bar: int) -> None:
         """Make ``bar`` the newest one: empty the places of the bars between."""
+        if self._recent:
+            self._roll_recent(bar)  # first: it reads what a long jump empties
         rows = len(self._rows)
         first = max(self._head + 1, bar - self._bars + 1)
         places = np.arange(first, bar + 1) % self._bars
@@ -441,8 +443,6 @@ class PulseStore:
             ring[:rows, places] = 0
         self._rings.vol[:rows, places] = np.nan
         self._rings.vol_median[:rows, places] = np.nan
-        if self._recent:
-            self._roll_recent(bar)
         self._head = bar
 
     def _roll_recent(self, bar: int) -> None:
@@ -469,7 +469,7 @@ class PulseStore:
         return cells
 
     def _fill(self, cells: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> None:
-        """Put stored bars into the rings, and the newest of each symbol where it has no newer."""
+        """Put stored bars into the rings, and the newest of each symbol where no tick is newer."""
         rings = self._rings
         bar, part = np.divmod(cells["second"], BAR_SEC)
         place = bar % self._bars
@@ -491,7 +491,7 @@ class PulseStore:
         found = np.flatnonzero(last_of >= 0)
         newest = cells[last_of[found]]
         ts = newest["second"] + newest["ms"] / 1000.0
-        newer = ts >= rings.last_ts[found]
+        newer = (ts >= rings.last_ts[found]) | np.isin(found, list(self._given))
         rings.last[found[newer]] = newest["price"][newer]
         rings.last_ts[found[newer]] = ts[newer]
         self._given.difference_update(found[newer].tolist())

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bars import CELL, Bars
 from correlation import corr_card
 from metrics import judge_regimes
 from pulse_store import COLUMNS, PulseStore, to_snapshots
@@ -889,3 +890,345 @@ def test_a_long_gap_closes_as_unknown() -> None:
     store.advance(later)
     assert store.regime("A") == "unknown"
     assert store.frame(later)[["vol_15m", "vol_median"]].isna().all(axis=None)
+
+
+# Bars handed out.
+
+
+Recorded = dict[tuple[str, int], tuple[float, int, float, int]]
+"""By symbol and second: price and millisecond of the newest tick, sum of the prices, number."""
+
+
+def recorded(parts: Iterable[Bars]) -> Recorded:
+    """What a reader has who puts each bar taken in the place of an earlier one."""
+    found: Recorded = {}
+    for bars in parts:
+        keys = [(bars.symbols[row], second) for second, row in bars.cells[["second", "row"]]]
+        assert len(set(keys)) == len(keys)
+        assert bars.cells["second"].tolist() == sorted(bars.cells["second"].tolist())
+        for key, cell in zip(keys, bars.cells, strict=True):
+            found[key] = (*cell[["price", "ms", "sum", "n"]].tolist(),)
+    return found
+
+
+def naively(ticks: Iterable[Tick]) -> Recorded:
+    """The same from all ticks; sums in order of arrival, as the store adds them."""
+    found: Recorded = {}
+    for symbol, _, ts, price in ticks:
+        second, ms = divmod(round(ts * 1000), 1000)
+        last, last_ms, total, n = found.get((symbol, second), (price, -1, 0.0, 0))
+        newest = (price, ms) if ms >= last_ms else (last, last_ms)
+        found[symbol, second] = (*newest, total + price, n + 1)
+    return found
+
+
+def arrivals(seed: int, count: int) -> Iterable[tuple[float, Tick]]:
+    """A clock and what arrives: up to 60 s late or 2 s early, ties, bursts, gaps and long jumps."""
+    rng = random.Random(seed)
+    clock_ms, names = START * 1000, ["AAPL"]
+    for _ in range(count):
+        if rng.random() < 0.7:
+            waits = [1, 30, 400, 3000, 12_000, 95_000, 3_590_000, 3_680_000, 20_000_000]
+            clock_ms += rng.choices(waits, [30, 30, 20, 9, 4, 3, 1, 1, 1])[0]
+        if rng.random() < 0.02 and len(names) < len(SYMBOLS):
+            names.append(list(SYMBOLS)[len(names)])
+        name = rng.choice(names)
+        late_ms = rng.choices([0, 1, 999, 10_000, 60_000, -2000], [60, 10, 10, 5, 5, 2])[0]
+        asset, price = SYMBOLS[name]
+        ts = (clock_ms - late_ms) / 1000.0
+        yield clock_ms / 1000.0, Tick(name, asset, ts, price * (1.0 + rng.randrange(100) * 1e-4))
+
+
+@given(st.integers(0, 2**16), st.sampled_from([60, 3600]), st.sampled_from([0.001, 0.02, 0.5]))
+@settings(derandomize=True, deadline=None, max_examples=25)
+def test_the_bars_taken_are_those_of_all_ticks(seed: int, window_sec: int, often: float) -> None:
+    """Whenever they are taken, nothing is lost, nothing is counted twice, late ticks included."""
+    rng = random.Random(seed)
+    store = PulseStore(window_sec, records=True)
+    ticks, taken, waiting = [], [], []
+    for clock, tick in arrivals(seed, 1500):
+        ticks.append(tick)
+        waiting.append(tick)
+        if rng.random() < 0.3:
+            store.update_many(waiting)
+            waiting = []
+            store.advance(clock)
+        if rng.random() < often:
+            taken.append(store.take())
+    store.update_many(waiting)
+    taken.append(store.take())
+    assert recorded(taken) == naively(ticks)
+    assert len(store.take()) == 0
+
+
+@pytest.mark.parametrize("jump_sec", [80, 100, 3520, 3579, 3669, 3670, 86_400])
+def test_a_long_jump_loses_nothing_that_was_not_taken(jump_sec: int) -> None:
+    """However far the next tick or the clock is ahead, what is to be taken is whole."""
+    for is_tick in (True, False):
+        store = PulseStore(records=True)
+        ticks = [Tick("A", "stocks", START + i / 4, 100.0 + i) for i in range(400)]
+        store.update_many(ticks)
+        later = Tick("A", "stocks", START + 99.0 + jump_sec, 7.0)
+        if is_tick:
+            store.update(later)
+        else:
+            store.advance(later.ts)
+        wanted = naively([*ticks, later] if is_tick else ticks)
+        assert recorded([store.take()]) == wanted
+
+
+def test_a_bar_is_taken_again_when_a_late_tick_comes() -> None:
+    """Taken again it is whole, and what did not change is not."""
+    store = PulseStore(records=True)
+    ticks = [Tick("A", "stocks", START + i, 100.0 + i) for i in range(3)]
+    store.update_many(ticks)
+    assert len(store.take()) == 3
+    late = Tick("A", "stocks", START + 1.5, 50.0)
+    store.update(late)
+    again = store.take()
+    assert again.cells.tolist() == [(START + 1, 0, 500, 2, 50.0, 151.0)]
+    assert again.symbols == ("A",)
+
+
+def test_a_store_that_does_not_record_hands_out_nothing() -> None:
+    """Without being asked to record, it keeps nothing to be taken and holds less memory."""
+    store, recording = PulseStore(), PulseStore(records=True)
+    for _, tick in arrivals(3, 300):
+        for each in (store, recording):
+            each.update(tick)
+    store.load(recording.take())
+    taken = store.take()
+    assert (len(taken), taken.symbols) == (0, tuple(store.symbols))
+    assert ring_bytes(store) < ring_bytes(recording)
+
+
+# Bars taken back.
+
+
+def filled(seconds: int, window_sec: int, seed: int = 5) -> tuple[PulseStore, list[Bars]]:
+    """A recording store fed second by second by symbols of many rates, and all that it recorded."""
+    rng = random.Random(seed)
+    store, taken = PulseStore(window_sec, records=True), []
+    waits = dict(zip(SYMBOLS, (0.3, 0.3, 1, 2, 9, 25, 70, 0.1), strict=True))
+    due = dict.fromkeys(SYMBOLS, float(START))
+    price = {name: first for name, (_, first) in SYMBOLS.items()}
+    for second in range(START, START + seconds):
+        wild = 4.0 if second % 1700 < 300 else 1.0
+        batch = []
+        for name, (asset, _) in SYMBOLS.items():
+            while due[name] < second + 1:
+                price[name] *= 1.0 + rng.gauss(0.0, 1e-4) * wild
+                batch.append(Tick(name, asset, due[name], price[name]))
+                if rng.random() < 0.02 and due[name] % 10 > 4:
+                    # Late, but before its bar is closed: what comes later no sample has seen.
+                    batch.append(batch[-1]._replace(ts=round(due[name] - 3.5, 3)))
+                wait = rng.expovariate(1.0 / waits[name])
+                due[name] = round(due[name] + max(0.001, wait), 3)
+        store.update_many(batch)
+        store.advance(second + 1)
+        taken.append(store.take())
+    return store, taken
+
+
+def merged(parts: Sequence[Bars]) -> Bars:
+    """The bars of a stream as an archive holds them: each once, as it was last."""
+    newest: dict[tuple[int, str], Any] = {}
+    for bars in parts:
+        for cell in bars.cells:
+            newest[int(cell["second"]), bars.symbols[cell["row"]]] = cell
+    symbols, assets = parts[-1].symbols, parts[-1].assets
+    cells = np.array([newest[key] for key in sorted(newest)], CELL)
+    return Bars(symbols, assets, cells)
+
+
+EXACT: Final = ("last", "last_ts", "ret_1m", "ret_5m", "ret_15m", "watched_sec")
+"""Columns in which no sum is: to the last digit what they were."""
+
+
+def is_alike(name: str, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether two columns of a frame agree: what is summed to nine digits, the rest exactly."""
+    if one.dtype == object:
+        return bool((one == other).all())
+    # The median is kept in single precision, where a sum's last bit may round either way.
+    rtol = 0.0 if name in EXACT else 2e-7 if name == "vol_median" else 1e-9
+    return np.allclose(one, other, rtol=rtol, atol=0.0 if name in EXACT else 1e-12, equal_nan=True)
+
+
+def assert_frames_alike(one: PulseStore, other: PulseStore, now: float) -> None:
+    """Every column of every symbol agrees at ``now``, in whatever order they appeared."""
+    first = one.frame(now)
+    second = other.frame(now).loc[first.index]
+    different = [
+        name
+        for name in COLUMNS
+        if not is_alike(name, first[name].to_numpy(), second[name].to_numpy())
+    ]
+    assert different == [], now - START
+
+
+def test_a_store_loaded_tells_every_second_of_its_last_hour_as_the_one_recorded() -> None:
+    """After a restart nothing looks different: frames, regimes and charts of any second."""
+    hours = 2 * 3600
+    store, taken = filled(hours, window_sec=7200)
+    loaded = PulseStore(7200, records=True)
+    loaded.load(merged(taken))
+    loaded.advance(START + hours)
+    assert len(loaded.take()) == 0
+    assert set(loaded.frame(START + hours)["regime"]) >= {"normal"}
+    end = START + hours
+    for second in (*range(end - 3600, end - 180, 7), *range(end - 180, end + 1)):
+        assert_frames_alike(store, loaded, second + 0.999)
+    for name in SYMBOLS:
+        one, other = (each.history(name, START + hours, 7200) for each in (store, loaded))
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_loaded_store_goes_on_as_the_one_recorded() -> None:
+    """Ticks that come afterwards, late ones too, leave both alike and are recorded alike."""
+    store, taken = filled(1500, window_sec=7200)
+    loaded = PulseStore(7200, records=True)
+    loaded.load(merged(taken))
+    loaded.advance(START + 1500)
+    end = START + 1500
+    later = [
+        Tick("AAPL", "stocks", end - 1 + 0.9995, 151.0),  # in the newest second loaded
+        Tick("BTC-USD", "crypto", end - 58.5, 92_000.0),  # late, into a second loaded
+        Tick("NEW", "stocks", end + 1.25, 5.0),
+        Tick("AAPL", "stocks", end + 30.0, 152.0),
+    ]
+    for each in (store, loaded):
+        each.update_many(later)
+        each.advance(end + 31)
+    one, other = recorded([store.take()]), recorded([loaded.take()])
+    assert one.keys() == other.keys()
+    assert one["BTC-USD", end - 59][3] > 1
+    for key, values in one.items():
+        assert other[key] == pytest.approx(values, rel=1e-12)
+    for back in (0, 1, 30, 59, 61, 300, 900):
+        assert_frames_alike(store, loaded, end + 31 - back)
+
+
+def test_what_is_older_than_the_store_is_left_out() -> None:
+    """Of three hours a store of one keeps what it would have kept, and answers so."""
+    store, taken = filled(3 * 3600 // 2, window_sec=600)
+    loaded = PulseStore(600)
+    loaded.load(merged(taken))
+    loaded.advance(START + 3 * 3600 // 2)
+    for back in (0, 100, 300):
+        now = START + 3 * 3600 // 2 - back
+        for name in SYMBOLS:
+            one, other = (each.history(name, now, 3600) for each in (store, loaded))
+            pd.testing.assert_frame_equal(one, other)
+        one_bars, other_bars = (each.bars(list(SYMBOLS), 10, 600, now) for each in (store, loaded))
+        np.testing.assert_allclose(one_bars[0], other_bars[0], rtol=1e-12)
+        np.testing.assert_array_equal(one_bars[1], other_bars[1])
+
+
+def test_bars_older_than_a_store_that_went_on_are_left_out() -> None:
+    """A store ahead of them by more than its window takes none of them for newer ones."""
+    _, taken = filled(30, window_sec=60)
+    store = PulseStore(60)
+    store.update(Tick("AAPL", "stocks", START + 3600.0, 9.0))
+    store.load(merged(taken))
+    assert store.frame(START + 3600.0).loc["AAPL", "last"] == 9.0
+    assert int(store.history("AAPL", START + 3600, 120)["price"].notna().sum()) == 1
+
+
+def test_symbols_watched_keep_their_order_when_loaded() -> None:
+    """The order of the watchlist stays; what is not in it comes after."""
+    _, taken = filled(120, window_sec=600)
+    store = PulseStore(600)
+    store.watch("crypto", ["SHIB"])
+    store.watch("stocks", ["IBM", "MSFT"])
+    bars = merged(taken)
+    store.load(bars)
+    assert store.symbols[:3] == ["SHIB", "IBM", "MSFT"]
+    assert set(store.symbols) == {"IBM", *SYMBOLS}
+    wanted = recorded([bars])
+    for name in ("SHIB", "MSFT", "AAPL"):
+        prices = store.history(name, START + 119, 120)["price"]
+        for second, price in zip(range(START, START + 120), prices, strict=True):
+            assert wanted.get((name, second), (None,))[0] == (None if math.isnan(price) else price)
+    last = store.frame(START + 120)["last"]
+    assert last.isna().tolist() == [name == "IBM" for name in store.symbols]
+
+
+def test_loaded_bars_replace_a_price_that_was_only_given() -> None:
+    """A last price that is in no window gives way to one that is, and makes no return."""
+    _, taken = filled(400, window_sec=600)
+    store = PulseStore(600)
+    store.set_last(Tick("AAPL", "stocks", START + 399.999, 1.0))
+    store.load(merged(taken))
+    only = PulseStore(600)
+    only.load(merged(taken))
+    assert_frames_alike(only, store, START + 400)
+
+
+def test_no_bars_load_as_nothing() -> None:
+    """An empty archive leaves a store as it was, but for the symbols it knows."""
+    store = PulseStore()
+    store.load(Bars.empty(["A"], ["stocks"]))
+    store.advance(START)
+    assert store.symbols == ["A"]
+    with pytest.raises(ValueError, match="asset of B"):
+        store.load(Bars.empty(["B"], ["bonds"]))
+
+
+# Many bars at once, and a clock set back.
+
+
+@given(segments, st.sampled_from([600, 3600, 4440, 7200]), st.integers(0, 9000))
+@settings(derandomize=True, deadline=None, max_examples=12)
+def test_bars_closed_in_one_go_are_closed_as_one_by_one(
+    parts: list[Segment], window_sec: int, after: int
+) -> None:
+    """For rings long and short, the samples, medians and regimes of every bar are the same."""
+    ticks = stream(parts)
+    end = int(max(tick.ts for tick in ticks)) + after
+    ticks.append(Tick("AAPL", "stocks", float(end), 150.0))  # of both the same is stored
+    at_once, one_by_one = PulseStore(window_sec), PulseStore(window_sec)
+    for store in (at_once, one_by_one):
+        store.update_many(ticks)
+    first = int(min(tick.ts for tick in ticks))
+    for now in range(max(first, end - window_sec - 70), end, 10):
+        one_by_one.advance(now)
+    one_by_one.advance(end)
+    at_once.advance(end)
+    for name in ("vol", "vol_median", "regime"):
+        one, other = (getattr(store._rings, name) for store in (at_once, one_by_one))
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-11, err_msg=name)
+    for back in (0, 10, 600, 3000):
+        for one_row, other_row in zip(
+            at_once.snapshots(end - back), one_by_one.snapshots(end - back), strict=True
+        ):
+            for column, value in other_row.items():
+                assert_same_value(column, one_row[column], value, column)
+
+
+@pytest.mark.parametrize("back_sec", [10, 600, 3600])
+def test_sampling_goes_on_after_the_clock_was_set_back(back_sec: int) -> None:
+    """Each bar is sampled anew in its time, and every frame is what all ticks together say."""
+    store, oracle = PulseStore(), Oracle()
+    rng = random.Random(back_sec)
+
+    def run(first: int, end: int) -> None:
+        for second in range(first, end, 5):
+            tick = Tick("A", "stocks", float(second), 100.0 + rng.random())
+            for each in (store, oracle):
+                each.update(tick)
+                each.advance(second + 1)
+
+    run(START, START + 5400)
+    back = START + 5400 - back_sec
+    store.step_back(back)
+    oracle.closed = back // 10 - 1
+    oracle.samples["A"] = {
+        bar: vol for bar, vol in oracle.samples["A"].items() if bar <= oracle.closed
+    }
+    run(back, back + 1300)
+    for now in (back + 1300, back + 1299.5, back + 700, back + 40):
+        assert_like_oracle(store, oracle, now)
+    assert store.regime("A") == oracle.judgement("A").regime != "unknown"
+    run(back + 1300, START + 5700)
+    for now in range(START + 5100, START + 5700, 47):
+        assert_like_oracle(store, oracle, now)
