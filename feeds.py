@@ -18,13 +18,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from gate import TickGate, Verdict
+import sessions
+from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
+from sessions import ALWAYS, Phase, Session
 from ticks import Asset, Tick
 from vendors import Notice, Offer, Word, eodhd
 
@@ -34,6 +37,12 @@ _logger = logging.getLogger(__name__)
 
 _RATE_SEC = 10
 """Ticks per second are counted over this many seconds."""
+
+_SKEW_SEC = 60
+"""The lag of the vendor's stamps is the least of this many seconds, ..."""
+
+_RECENT_SEC = 3
+"""... and its newest value that of this many."""
 
 _MAX_FRAME_BYTES: Final = 64 * 1024
 """The vendor's messages have some hundred bytes; a longer one ends the connection."""
@@ -57,6 +66,8 @@ class Timing:
     close_sec: float = 1.0
     backoff_floor_sec: float = 0.5
     backoff_cap_sec: float = 60.0
+    closed_cap_sec: float = 300.0
+    """Stands in for ``backoff_cap_sec`` while the market is closed; its opening ends any wait."""
     healthy_sec: float = 30.0
     """Backoff is forgotten after a valid tick on a connection that lived this long."""
     key_refused_sec: float = 300.0
@@ -125,21 +136,66 @@ class _Connect(connect):
 
 
 class _EndedError(Exception):
-    """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone."""
+    """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone.
 
-    def __init__(self, why: str, *, refused: bool = False, wait_sec: float | None = None) -> None:
+    ``renewed``: nothing was wrong with it, and the next one is due at once.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        refused: bool = False,
+        wait_sec: float | None = None,
+        renewed: bool = False,
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.refused = refused
         self.wait_sec = wait_sec
+        self.renewed = renewed
+
+
+class _Lags:
+    """How far the vendor's stamps lag the clock, second by second: the least is the truest.
+
+    An offer takes its time on the way, and none arrives before it was sent. One stamped so early
+    that it was refused counts only where none was in time: a single one is rubbish.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[float, float]] = deque(maxlen=_SKEW_SEC)
+        # Of the second that runs. Infinite where there was none.
+        self.least = math.inf
+        self.lead = math.inf
+        """By how much the offer that was the least too early was ahead of the clock."""
+
+    def roll(self) -> None:
+        """Begin another second."""
+        self._seconds.append((self.least, self.lead))
+        self.least = self.lead = math.inf
+
+    def forget(self) -> None:
+        """Begin from nothing."""
+        self._seconds.clear()
+        self.least = self.lead = math.inf
+
+    def over(self, seconds: int) -> float | None:
+        """The lag of the last ``seconds``, negative where the stamps are ahead."""
+        newest = list(self._seconds)[-seconds:]
+        least = min([self.least, *(lag for lag, _ in newest)])
+        if least < math.inf:
+            return least
+        lead = min([self.lead, *(lead for _, lead in newest)])
+        return -lead if lead < math.inf else None
 
 
 class Feed:
     """One asset class's connection to the vendor, for as long as ``run`` is running.
 
-    ``clock`` is the worker's, ``is_open`` says whether the market streams at an instant: a closed
-    market may be silent. ``unasked`` are the symbols that found no room in the account's limit.
-    ``rng`` draws the jitter of the backoff.
+    ``clock`` is the worker's, ``session`` says which session an instant falls into: a closed market
+    may be silent, and its prices enter no window. ``unasked`` are the symbols that found no room in
+    the account's limit. ``rng`` draws the jitter of the backoff.
     """
 
     def __init__(
@@ -150,7 +206,8 @@ class Feed:
         clock: Callable[[], float],
         *,
         timing: Timing | None = None,
-        is_open: Callable[[Asset, float], bool] = eodhd.streams_at,
+        session: Callable[[Asset, float], Session] | None = None,
+        is_open: Callable[[Asset, float], bool] | None = None,
         unasked: Sequence[str] = (),
         rng: random.Random | None = None,
     ) -> None:
@@ -161,9 +218,9 @@ class Feed:
         self._queue = queue
         self._clock = clock
         self._timing = timing or Timing()
-        self._is_open = is_open
+        self._calendar = session or (sessions.session if is_open is None else _by_hours(is_open))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._gate = TickGate(asset, self._symbols)
+        self._gate = TickGate(asset, self._symbols, partial(self._calendar, asset))
 
         self.frames = 0
         """Frames received that were no notice: what a replay waits for."""
@@ -177,8 +234,20 @@ class Feed:
         # One object, so that other threads never see a state with the reason of another.
         self._state = ("connecting", "") if symbols else ("off", "no symbols")
         self._next_at = 0.0  # loop time
+        self._ended_closed = False
+        """Whether the market was closed when the last connection ended."""
+        self._said: Offer | None = None
+        """The newest offer on which the vendor said what its market was doing."""
+
+        self._lags = _Lags()
+        self._skew: float | None = None
+
+        # Set by ``renew`` until the next connection is begun.
+        self._renewal = asyncio.Event()
+        self._renewed_why = ""
 
         # Of the current connection.
+        self._ws: ClientConnection | None = None
         self._opened_at = 0.0  # loop time
         self._subscribed_at = 0.0  # clock
         self._subscribed_loop_at = 0.0  # loop time
@@ -198,20 +267,55 @@ class Feed:
             while True:
                 ended = await self._connection()
                 _raise_cancellation()
-                # What the closing took counts: the wait began with the end.
-                wait_sec = self._next_at - asyncio.get_running_loop().time()
-                await asyncio.sleep(max(0.0, wait_sec))
-                self._set_state("connecting" if ended.refused else "reconnecting", ended.why)
+                why = await self._pause()
+                self._set_state("connecting" if ended.refused else "reconnecting", why or ended.why)
         finally:
             self._set_state("off", "stopped")
 
+    def renew(self, why: str) -> None:
+        """Begin a connection anew at once, whatever the feed is doing; not held against the vendor.
+
+        Called on the feed's own loop, when the computer woke: the connection may be dead without
+        knowing it, and a wait may be over. ``why`` is shown until there is a connection. A feed
+        that is off stays off.
+        """
+        self._renewed_why = why
+        self._renewal.set()
+
+    def clock_changed(self) -> None:
+        """Forget what was measured by the clock: it has jumped, and its times do not compare."""
+        self._lags.forget()
+        self._skew = None
+        self._rates.clear()
+
     def measure(self, now: float) -> None:
-        """Note the tick count; the worker calls it once a second."""
+        """Note the tick count and the vendor's lag; the worker calls it once a second."""
         self._rates.append((now, self._ticks))
+        self._lags.roll()
+        self._skew = self._lags.over(_SKEW_SEC)
+
+    def recent_lag(self) -> float | None:
+        """How far the vendor's newest stamps lag the clock, in seconds; None where none came.
+
+        Negative where they are ahead. Of the last seconds, since the clock changed.
+        """
+        return self._lags.over(_RECENT_SEC)
+
+    def session(self, now: float) -> Session:
+        """The session of ``now``: the calendar's, corrected by the vendor's newest word.
+
+        A word holds for as long as a feed may be silent, and not across the calendar's own changes.
+        """
+        return self._joint(now)[0]
 
     def status(self, now: float) -> dict[str, Any]:
-        """What is true of this feed at ``now``; any thread may ask."""
-        state, reason = self._described(now)
+        """What is true of this feed at ``now``; any thread may ask.
+
+        ``skew`` is how many seconds the vendor's stamps lag the clock, negative where they are
+        ahead of it: the least of the last minute.
+        """
+        session, by = self._joint(now)
+        state, reason = self._described(now, session)
         return {
             "state": state,
             "reason": reason,
@@ -224,46 +328,69 @@ class Feed:
             "asked": list(self._symbols),
             # The union is one call of C: whole even while the loop adds to a set.
             "heard": sorted(self._heard | self._heard_here),
+            "session": {
+                "phase": session.phase,
+                "since": _finite(session.since),
+                "until": _finite(session.until),
+                "opens": session.opens,
+                "by": by,
+            },
+            "skew": self._skew,
         }
 
     # One connection.
 
     async def _connection(self) -> _EndedError:
         """Live one connection to its end, and say how it ended."""
+        self._renewal.clear()
         self._ticked = False
         self._heard = self._heard | self._heard_here
         self._heard_here = set()
         self._refused_symbols = {}
         self._refusal = asyncio.Queue(maxsize=1)
         try:
-            ws = await self._open()
-        except _EndedError as ended:
-            self._end(ended)
-            return ended
-        self._opened_at = asyncio.get_running_loop().time()
-        try:
-            await self._authorize(ws)
             # A task of its own: before Python 3.13 a failing task group swallows a cancellation
             # from outside, or leaves one of its own behind; so this task's count stays true.
-            await asyncio.create_task(self._converse(ws))
+            await asyncio.create_task(self._live())
         except (_EndedError, ConnectionClosed) as error:
             end = error if isinstance(error, _EndedError) else _closed(error)
             # Before the closing, which may take a second: it is live no more.
             self._end(end)
             return end
         finally:
-            # Shielded: a cancelled close would end in 1011 instead of 1000.
-            await asyncio.shield(ws.close())
+            ws, self._ws = self._ws, None
+            if ws is not None:
+                # Shielded: a cancelled close would end in 1011 instead of 1000.
+                await asyncio.shield(ws.close())
 
     def _end(self, ended: _EndedError) -> None:
         """Show how the connection ended, and when the next one is due."""
         now = asyncio.get_running_loop().time()
-        if self._ticked and now - self._opened_at >= self._timing.healthy_sec:
-            self._attempt = 0
-        self._attempt += 1
         self._reconnects += 1
-        self._next_at = now + self._delay(ended)
+        if ended.renewed:
+            self._attempt = 0
+            self._next_at = now
+        else:
+            session = self.session(self._clock())
+            has_opened = self._ended_closed and session.phase != "closed"
+            self._ended_closed = session.phase == "closed"
+            is_healthy = self._ticked and now - self._opened_at >= self._timing.healthy_sec
+            # A night of hang-ups says nothing about the day.
+            self._attempt = 1 if is_healthy or has_opened else self._attempt + 1
+            self._next_at = now + self._delay(ended, session)
         self._set_state("refused" if ended.refused else "reconnecting", ended.why)
+
+    async def _pause(self) -> str:
+        """Wait until the next connection is due, or is asked for; why, where it was asked for."""
+        # What the closing took counts: the wait began with the end.
+        wait_sec = max(0.0, self._next_at - asyncio.get_running_loop().time())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_sec):
+                await self._renewal.wait()
+        if not self._renewal.is_set():
+            return ""
+        self._attempt = 0
+        return self._renewed_why
 
     async def _open(self) -> ClientConnection:
         timing = self._timing
@@ -330,17 +457,26 @@ class Feed:
                 f"no word within {self._timing.authorize_sec:g} s that the key is good"
             ) from None
 
-    async def _converse(self, ws: ClientConnection) -> NoReturn:
-        self._expect_ticks()
-        self._set_state("open", "")
+    async def _live(self) -> NoReturn:
+        """Open a connection, subscribe, read and watch, until something ends it."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._heed_renewal())
+                self._ws = ws = await self._open()
+                self._opened_at = asyncio.get_running_loop().time()
+                await self._authorize(ws)
+                self._expect_ticks()
+                self._set_state("open", "")
                 tasks.create_task(self._read(ws))
                 tasks.create_task(self._subscribe(ws))
                 tasks.create_task(self._watch())
         except* (_EndedError, ConnectionClosed) as group:
             end = group.exceptions[0]
         raise end  # outside, where it is not wrapped into another group
+
+    async def _heed_renewal(self) -> NoReturn:
+        await self._renewal.wait()
+        raise _EndedError(self._renewed_why, renewed=True)
 
     def _expect_ticks(self) -> None:
         """Silence counts from here."""
@@ -351,7 +487,7 @@ class Feed:
         """The hot path: every frame to the gate, and what passes to the queue."""
         receive, parse, admit, put = ws.recv, eodhd.parse, self._gate.admit, self._queue.put
         clock, loop_time = self._clock, asyncio.get_running_loop().time
-        asset, heard = self.asset, self._heard_here.add
+        asset, heard, lags = self.asset, self._heard_here.add, self._lags
         while True:
             offer = parse(await receive(decode=False))
             if type(offer) is not Offer:
@@ -368,9 +504,26 @@ class Feed:
                 self._last_tick_at, self._last_tick_loop_at = now, self._data_at
             elif verdict is Verdict.LAST_ONLY:
                 self._queue.put_last(Tick(offer.symbol, asset, offer.ts, offer.price))
+                if now - offer.ts > MAX_AGE_SEC and offer.symbol not in self._heard_here:
+                    # A snapshot of whenever: what it lags says nothing of clocks.
+                    heard(offer.symbol)
+                    continue
             else:
+                self._note_lead(offer, now)
                 continue
             heard(offer.symbol)
+            if offer.market:
+                self._said = offer
+            if now - offer.ts < lags.least:
+                lags.least = now - offer.ts
+
+    def _note_lead(self, offer: Offer, now: float) -> None:
+        """Note how early a refused offer was, where that was its only fault."""
+        lead = offer.ts - now
+        if MAX_LEAD_SEC < lead < self._lags.lead:
+            is_good = 0 < offer.price < math.inf and not offer.flaw
+            if is_good and offer.symbol in self._symbols:
+                self._lags.lead = lead
 
     def _hear(self, message: Notice | Offer | None) -> None:
         if not isinstance(message, Notice):
@@ -456,9 +609,29 @@ class Feed:
 
     # State.
 
+    def _joint(self, now: float) -> tuple[Session, str]:
+        """The session of ``now`` and by whom: the calendar, or the vendor where it contradicts."""
+        found = self._calendar(self.asset, now)
+        said = self._said
+        if (
+            said is None
+            or said.ts < found.since
+            or now - said.ts > self._timing.silence_sec[self.asset]
+            or (said.market == "closed") is (found.phase == "closed")
+        ):
+            return found, "calendar"
+        if said.market == "closed":
+            return Session("closed", said.ts, found.until, found.opens), "vendor"
+        if said.market == "open":
+            return Session("open", said.ts, found.until, None), "vendor"
+        # The nearer of the two that "extended" may mean.
+        phase: Phase = "after" if now - found.since < found.until - now else "pre"
+        return Session(phase, said.ts, found.until, found.opens), "vendor"
+
     def _has_streamed(self, now: float, seconds: float) -> bool:
         """Whether the market has been open so long that silence means something."""
-        return self._is_open(self.asset, now) and self._is_open(self.asset, now - seconds)
+        then = self._calendar(self.asset, now - seconds)
+        return then.phase != "closed" and self.session(now).phase != "closed"
 
     def _refused(self) -> dict[str, Word]:
         """The symbols the vendor does not send: a refusal names none, but one that ticks is not."""
@@ -467,22 +640,30 @@ class Feed:
     def _is_fully_refused(self) -> bool:
         return len(self._refused()) == len(self._symbols)
 
-    def _delay(self, ended: _EndedError) -> float:
-        """Full jitter over an exponential, with a floor; at least what the vendor asked for."""
+    def _delay(self, ended: _EndedError, session: Session) -> float:
+        """Full jitter over an exponential, with a floor; at least what the vendor asked for.
+
+        In a closed market the wait may be longer, but ends when it opens.
+        """
         timing = self._timing
-        cap = min(timing.backoff_cap_sec, 2.0 ** min(self._attempt, 30))
-        jitter = self._rng.uniform(timing.backoff_floor_sec, max(timing.backoff_floor_sec, cap))
-        return jitter if ended.wait_sec is None else ended.wait_sec + jitter
+        floor, cap, latest = timing.backoff_floor_sec, timing.backoff_cap_sec, math.inf
+        if session.phase == "closed" and ended.wait_sec is None:
+            cap = max(cap, timing.closed_cap_sec)
+            latest = max(floor, session.until - self._clock())
+        jitter = self._rng.uniform(floor, max(floor, min(cap, 2.0 ** min(self._attempt, 30))))
+        return min(jitter, latest) if ended.wait_sec is None else ended.wait_sec + jitter
 
     def _set_state(self, state: str, reason: str) -> None:
         if (state, reason) != self._state:
             _logger.info("%s feed: %s%s", self.asset, state, reason and f" ({reason})")
         self._state = (state, reason)
 
-    def _described(self, now: float) -> tuple[str, str]:
+    def _described(self, now: float, session: Session) -> tuple[str, str]:
         """State and reason in the words of the status."""
         state, reason = self._state
         if state in ("reconnecting", "refused"):
+            if not self._attempt:
+                return state, reason
             wait = max(0.0, self._next_at - time.monotonic())
             when = f"next in {math.ceil(wait)} s" if wait > 0 else "now"
             return state, f"{reason}; try {self._attempt}, {when}"
@@ -490,21 +671,36 @@ class Feed:
             return state, reason
         if self._is_fully_refused():
             return "refused", self._refusals()
-        state, reason = self._open_state(now)
+        state, reason = self._open_state(now, session)
         return state, "; ".join(filter(None, (reason, self._refusals(), self._over_limit())))
 
-    def _open_state(self, now: float) -> tuple[str, str]:
+    def _open_state(self, now: float, session: Session) -> tuple[str, str]:
+        if session.phase == "closed":
+            return "closed market", ""
         patience = self._timing.silence_sec[self.asset] / 2
         age = self._tick_age(now) if self._ticked else None
         quiet = _passed(self._subscribed_at, self._subscribed_loop_at, now) if age is None else age
         if quiet < patience:
             return ("connecting", "waiting for the first tick") if age is None else ("live", "")
-        if not self._is_open(self.asset, now):
-            return "closed market", ""
-        if not self._has_streamed(now, patience):
+        if session.since > now - patience and not self._has_streamed(now, patience):
             return "connecting", "the market has just opened, waiting for the first tick"
-        is_fed = time.monotonic() - self._data_at < patience
-        return "silent", f"no tick for {quiet:.0f} s" + is_fed * ", all that came was refused"
+        reason = f"no tick for {quiet:.0f} s"
+        if time.monotonic() - self._data_at < patience:
+            reason += ", all that came was refused" + self._wrong_time()
+        return "silent", reason
+
+    def _wrong_time(self) -> str:
+        """Why no stamp is in time, in words; nothing where the time is not to blame."""
+        lag = self.recent_lag()
+        if lag is None:
+            lag = self._skew
+        if lag is None or -MAX_LEAD_SEC <= lag <= MAX_AGE_SEC:
+            return ""
+        side = "behind" if lag > 0 else "ahead of"
+        return (
+            f": the vendor's stamps are {abs(lag):.0f} s {side} this computer's clock: check its"
+            " time"
+        )
 
     def _tick_age(self, now: float) -> float | None:
         if self._last_tick_at is None:
@@ -529,6 +725,15 @@ class Feed:
             return None
         (first, before), (last, after) = rates[0], rates[-1]
         return (after - before) / (last - first)
+
+
+def _by_hours(is_open: Callable[[Asset, float], bool]) -> Callable[[Asset, float], Session]:
+    shut = Session("closed", -math.inf, math.inf, None)
+    return lambda asset, now: ALWAYS if is_open(asset, now) else shut
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _closed(error: ConnectionClosed) -> _EndedError:

@@ -114,15 +114,21 @@ async def good(session: Session) -> None:
 
 
 def tick(
-    asset: str, symbol: str, *, price: float | None = None, ts: float | None = None, wiggle: int = 0
+    asset: str,
+    symbol: str,
+    *,
+    price: float | None = None,
+    ts: float | None = None,
+    wiggle: int = 0,
+    market: str = "open",
 ) -> str:
-    """A message as the channel of ``asset`` words it."""
+    """A message as the channel of ``asset`` words it: of stocks it says what the market does."""
     base = PRICES[asset] if price is None else price
     value = base * (1 + 1e-5 * (wiggle % 7))
     t = round((time.time() if ts is None else ts) * 1000)
     message: dict[str, Any] = {"s": symbol, "t": t}
     if asset == "stocks":
-        message |= {"p": value, "c": [], "v": 5, "dp": False, "ms": "extended-hours"}
+        message |= {"p": value, "c": [], "v": 5, "dp": False, "ms": market}
     elif asset == "forex":
         message |= {"a": value, "b": value, "dc": "0.0619", "dd": "0.0007", "ppms": True}
     else:

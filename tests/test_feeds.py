@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -17,7 +19,9 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.http11 import Response
 
 import feeds
+import sessions
 from feeds import Feed, TickQueue, Timing, allot
+from sessions import Session as Hours
 from tests.faulty_vendor import (
     AUTHORIZED,
     BAD_REQUEST,
@@ -31,6 +35,7 @@ from tests.faulty_vendor import (
     Session,
     tick,
 )
+from tests.waiting import until
 from ticks import Asset, Tick
 
 NOON = 1_790_330_110.0  # a Friday
@@ -427,49 +432,482 @@ def test_backoff_is_forgotten_after_a_tick_and_thirty_seconds(
 # The watchdog and sessions, in virtual time.
 
 
+def closed_until(opens_sec: float) -> Callable[[Asset, float], Hours]:
+    """A market that opens so many seconds after ``NOON``, and stays open."""
+    opening = NOON + opens_sec
+
+    def session(asset: Asset, now: float) -> Hours:
+        if now < opening:
+            return Hours("closed", NOON - 9000, opening, opening)
+        return Hours("open", opening, opening + 1e6, None)
+
+    return session
+
+
+class Live:
+    """A running feed in virtual time, whose connections are what ``opening`` makes."""
+
+    def __init__(self, subject: Feed, queue: TickQueue, opened: list[float]) -> None:
+        self.feed = subject
+        self.queue = queue
+        self.opened = opened
+
+    @property
+    def now(self) -> float:
+        return NOON + asyncio.get_running_loop().time()
+
+    def status(self) -> dict[str, Any]:
+        return self.feed.status(self.now)
+
+    async def state_at(self, sec: float) -> tuple[str, str]:
+        """State and reason so many seconds after the start, with a measurement in each."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < sec:
+            await asyncio.sleep(min(1.0, sec - loop.time()))
+            self.feed.measure(self.now)
+        status = self.status()
+        return status["state"], status["reason"]
+
+
+@asynccontextmanager
+async def live(
+    monkeypatch: pytest.MonkeyPatch,
+    opening: Callable[[], Awaitable[Any]],
+    asset: Asset = "crypto",
+    symbols: tuple[str, ...] = SYMBOLS,
+    **options: Any,
+) -> AsyncIterator[Live]:
+    loop = asyncio.get_running_loop()
+    opened: list[float] = []
+
+    async def connect(url: str, **_: Any) -> Any:
+        opened.append(loop.time())
+        return await opening()
+
+    monkeypatch.setattr(feeds, "_Connect", connect)
+    # What status() asks of the time is the real one's business.
+    monkeypatch.setattr(feeds, "time", SimpleNamespace(monotonic=loop.time))
+    queue = TickQueue()
+    given: dict[str, Any] = {"clock": lambda: NOON + loop.time()} | options
+    subject = Feed(asset, symbols, queue, **given)
+    running = asyncio.create_task(subject.run("ws://localhost/ws"))
+    try:
+        yield Live(subject, queue, opened)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert subject.status(NOON)["state"] == "off"
+
+
+def stamped(after_sec: float, lag_sec: float = 0.0, asset: str = "crypto", **fields: Any) -> Frame:
+    """A price whose stamp lags the true time of its arrival."""
+
+    def make() -> str:
+        ts = NOON + asyncio.get_running_loop().time() - lag_sec
+        symbol = {"stocks": "AAPL", "forex": "EURUSD"}.get(asset, "BTC-USD")
+        return tick(asset, symbol, ts=ts, **fields)
+
+    return after_sec, make
+
+
 def test_silence_counts_only_while_the_market_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent through the night without a reconnection, and not blamed for it at the opening."""
     opens_sec = 30_000.0
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        opened: list[float] = []
+        opening = says((0.3, AUTHORIZED), (1e9, ""))
+        async with live(monkeypatch, opening, session=closed_until(opens_sec)) as one:
+            assert await one.state_at(0.1) == ("connecting", "")
+            assert await one.state_at(1.0) == ("closed market", "")
+            assert await one.state_at(40.0) == ("closed market", "")
+            assert await one.state_at(opens_sec - 1) == ("closed market", "")
+            assert await one.state_at(opens_sec + 5) == (
+                "connecting",
+                "the market has just opened, waiting for the first tick",
+            )
+            assert (await one.state_at(opens_sec + 45))[0] == "silent"
+            assert (await one.state_at(opens_sec + 59))[0] == "silent"
+            assert len(one.opened) == 1
+            await one.state_at(opens_sec + 80)
+            assert len(one.opened) == 2, "silence of a whole minute while it was open"
 
-        async def connect(url: str, **options: Any) -> ScriptedSocket:
-            opened.append(loop.time())
-            return ScriptedSocket((0.3, AUTHORIZED), (1e9, ""))
+    in_virtual_time(run())
 
-        monkeypatch.setattr(feeds, "_Connect", connect)
-        subject = feed(
-            clock=lambda: NOON + loop.time(),
-            is_open=lambda asset, now: now >= NOON + opens_sec,
-        )
-        # What status() asks of the time is the real one's business.
-        monkeypatch.setattr(feeds, "time", SimpleNamespace(monotonic=loop.time))
-        running = asyncio.create_task(subject.run("ws://localhost/ws"))
 
-        async def state_at(sec: float) -> tuple[str, str]:
-            await asyncio.sleep(sec - loop.time())
-            status = subject.status(NOON + loop.time())
-            return status["state"], status["reason"]
+def test_quotes_of_a_closed_market_are_no_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused, but for a first last price; the state is closed, and live with the opening."""
+    opens_sec = 300.0
 
-        assert await state_at(0.1) == ("connecting", "")
-        assert await state_at(1.0) == ("connecting", "waiting for the first tick")
-        assert await state_at(40.0) == ("closed market", "")
-        assert await state_at(opens_sec - 1) == ("closed market", "")
-        state, reason = await state_at(opens_sec + 5)
-        assert (state, reason) == (
-            "connecting",
-            "the market has just opened, waiting for the first tick",
-        )
-        assert (await state_at(opens_sec + 45))[0] == "silent"
-        assert (await state_at(opens_sec + 59))[0] == "silent"
-        assert len(opened) == 1
-        await state_at(opens_sec + 80)
-        assert len(opened) == 2, "silence of a whole minute while it was open"
+    async def run() -> None:
+        opening = says((0.3, AUTHORIZED), *[stamped(1.0)] * 10_000)
+        async with live(monkeypatch, opening, session=closed_until(opens_sec)) as one:
+            for sec in range(2, 300, 10):
+                assert await one.state_at(sec) == ("closed market", "")
+            status = one.status()
+            assert status["ticks"] == 0
+            assert status["last_tick_age"] is None
+            assert set(status["refused"]) == {"closed market"}
+            assert status["session"] == {
+                "phase": "closed",
+                "since": NOON - 9000,
+                "until": NOON + opens_sec,
+                "opens": NOON + opens_sec,
+                "by": "calendar",
+            }
+            ticks, last = one.queue.take()
+            assert not ticks
+            assert last
+            assert await one.state_at(opens_sec + 2) == ("live", "")
+            assert one.status()["session"]["phase"] == "open"
+            assert one.status()["ticks"] > 0
+            assert len(one.opened) == 1
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize("opens_sec", [100_000.0, 97.3, 2.0])
+def test_closed_market_that_hangs_up_is_asked_seldom_and_in_time(
+    monkeypatch: pytest.MonkeyPatch, opens_sec: float
+) -> None:
+    """Full jitter up to five minutes, and connected when the market opens."""
+
+    async def opening() -> ScriptedSocket:
+        is_open = asyncio.get_running_loop().time() >= opens_sec
+        rest = [stamped(0.5)] * 100 if is_open else []
+        return ScriptedSocket((0.0, AUTHORIZED), *rest)
+
+    async def run(seed: int) -> list[float]:
+        hours = closed_until(opens_sec)
+        rng = random.Random(seed)
+        async with live(monkeypatch, opening, session=hours, rng=rng) as one:
+            await asyncio.sleep(opens_sec + 3)
+            assert one.status()["state"] == "live"
+            return gaps(one.opened)
+
+    waits: list[float] = []
+    for seed in range(10):
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            found = runner.run(run(seed))
+        assert len(found) <= 15 + 1.3 * opens_sec / 150
+        waits += found
+    assert min(waits) >= 0.49
+    assert max(waits) <= 300
+    if opens_sec > 1000:
+        assert max(waits) > 290
+
+
+def test_wait_that_the_vendor_asked_for_outlasts_an_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refused key is not asked again sooner because a market opens."""
+
+    async def run() -> None:
+        async with live(monkeypatch, rejects(403), session=closed_until(20.0)) as one:
+            assert (await one.state_at(290.0))[0] == "refused"
+            assert len(one.opened) == 1
+
+    in_virtual_time(run())
+
+
+# The vendor's own word on its market.
+
+
+def test_vendor_that_says_open_streams_on_a_day_the_calendar_does_not_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its prices enter, and the calendar has its say again when it falls silent."""
+
+    async def run() -> None:
+        frames = [stamped(1.0, asset="stocks", market="open")] * 20
+        frames += [stamped(1.0, asset="stocks", market="extended-hours")] * 20
+        opening = says((0.0, AUTHORIZED), *frames, (1e9, ""))
+        options: dict[str, Any] = {"asset": "stocks", "symbols": ("AAPL",)}
+        options["session"] = closed_until(1e5)
+        async with live(monkeypatch, opening, **options) as one:
+            assert await one.state_at(0.5) == ("closed market", "")
+            assert await one.state_at(19.5) == ("live", "")
+            session = one.status()["session"]
+            assert session["phase"] == "open"
+            assert session["by"] == "vendor"
+            assert session["opens"] is None
+            assert session["until"] == NOON + 1e5
+            assert one.feed.session(one.now).phase == "open"
+            assert await one.state_at(39.5) == ("live", "")
+            session = one.status()["session"]
+            assert session["phase"] == "after"
+            assert session["opens"] == NOON + 1e5
+            assert one.status()["ticks"] == 39
+            assert (await one.state_at(40.0 + 110))[0] == "silent"
+            assert await one.state_at(40.0 + 130) == ("closed market", "")
+            assert one.status()["session"]["by"] == "calendar"
+            assert await one.state_at(2000.0) == ("closed market", "")
+            assert len(one.opened) == 1
+
+    in_virtual_time(run())
+
+
+def test_vendor_that_says_closed_closes_the_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a day of mourning that the calendar learns of with its next release."""
+
+    async def run() -> None:
+        frames = [stamped(1.0, asset="stocks", market="closed")] * 200
+        opening = says((0.0, AUTHORIZED), *frames, (1e9, ""))
+        hours = Hours("open", NOON - 10, NOON + 1e5, None)
+        options: dict[str, Any] = {"asset": "stocks", "symbols": ("AAPL",)}
+        async with live(monkeypatch, opening, session=lambda asset, now: hours, **options) as one:
+            assert await one.state_at(0.5) == ("connecting", "waiting for the first tick")
+            for sec in range(2, 300, 20):
+                assert await one.state_at(sec) == ("closed market", "")
+            session = one.status()["session"]
+            assert (session["phase"], session["by"]) == ("closed", "vendor")
+            assert one.status()["ticks"] == 0
+            assert one.status()["refused"] == {"closed market": 200}
+            assert len(one.opened) == 1
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize(
+    ("market", "lag_sec", "phase", "by"),
+    [
+        ("extended-hours", 15.0, "closed", "calendar"),  # from before the close
+        ("extended-hours", 5.0, "after", "vendor"),
+        ("open", 5.0, "open", "vendor"),
+        ("closed", 5.0, "closed", "calendar"),
+        ("halted", 5.0, "closed", "calendar"),
+    ],
+)
+def test_word_from_before_the_calendar_s_change_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, market: str, lag_sec: float, phase: str, by: str
+) -> None:
+    """The last trades before the close do not keep the market open."""
+
+    def session(asset: Asset, now: float) -> Hours:
+        if now < NOON + 10:
+            return Hours("after", NOON - 9000, NOON + 10, NOON + 9e4)
+        return Hours("closed", NOON + 10, NOON + 8e4, NOON + 9e4)
+
+    async def run() -> None:
+        frame = stamped(20.0, lag_sec, asset="stocks", market=market)
+        opening = says((0.0, AUTHORIZED), frame, (1e9, ""))
+        options: dict[str, Any] = {"asset": "stocks", "symbols": ("AAPL",), "session": session}
+        async with live(monkeypatch, opening, **options) as one:
+            await one.state_at(21.0)
+            found = one.status()["session"]
+            assert (found["phase"], found["by"]) == (phase, by)
+
+    in_virtual_time(run())
+
+
+def test_session_is_the_calendar_s_where_nothing_else_is_asked_for() -> None:
+    """And infinity is no number that JSON knows."""
+    thanksgiving = 1_795_705_200.0  # 2026-11-26, 15:00 UTC
+    subject = Feed("stocks", ("AAPL",), TickQueue(), time.time)
+    assert subject.session(thanksgiving) == sessions.session("stocks", thanksgiving)
+    assert subject.status(thanksgiving)["session"] == {
+        "phase": "closed",
+        "since": 1_795_654_800.0,
+        "until": 1_795_770_000.0,
+        "opens": 1_795_789_800.0,
+        "by": "calendar",
+    }
+    assert feed().status(thanksgiving)["session"] == {
+        "phase": "open",
+        "since": None,
+        "until": None,
+        "opens": None,
+        "by": "calendar",
+    }
+
+
+# How far the vendor's stamps lag.
+
+
+def test_skew_is_the_least_lag_of_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices take their time on the way; the quickest one tells most."""
+
+    async def run() -> None:
+        lags = [0.9, 0.25, 3.0, *[0.7] * 60, *[1.5] * 100]
+        frames = [stamped(1.0, lag) for lag in lags]
+        async with live(monkeypatch, says((0.5, AUTHORIZED), *frames, (1e9, ""))) as one:
+            assert one.status()["skew"] is None
+            assert one.feed.recent_lag() is None
+            for sec, skew, recent in (
+                (2.0, 0.9, 0.9),
+                (4.0, 0.25, 0.25),
+                (30.0, 0.25, 0.7),
+                (70.0, 0.7, 1.5),
+                (150.0, 1.5, 1.5),
+            ):
+                await one.state_at(sec)
+                assert one.status()["skew"] == pytest.approx(skew, abs=1e-3)
+                assert one.feed.recent_lag() == pytest.approx(recent, abs=1e-3)
+            await one.state_at(164.0 + 5)
+            assert one.feed.recent_lag() is None
+            assert one.status()["skew"] == pytest.approx(1.5, abs=1e-3)
+            one.feed.clock_changed()
+            assert one.status()["skew"] is None
+
+    in_virtual_time(run())
+
+
+def test_one_bad_stamp_says_nothing_of_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a snapshot of Saturday, nor a stamp from a future that no other shares."""
+
+    async def run() -> None:
+        frames = [
+            stamped(1.0, 150_000.0),
+            stamped(1.0, -3600.0),
+            (0.0, '{"s":"BTC-USD","p":1,"t":1e300}'),
+            stamped(1.0, 0.4),
+            stamped(1.0, -7200.0),
+            stamped(1.0, 0.5),
+        ]
+        async with live(monkeypatch, says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            await one.state_at(1.5)
+            assert one.status()["skew"] is None
+            await one.state_at(6.5)
+            assert one.status()["refused"] == {"old": 1, "future": 3}
+            assert one.status()["skew"] == pytest.approx(0.4, abs=1e-3)
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize(
+    ("lag_sec", "said"),
+    [
+        (
+            -3600.4,
+            ": the vendor's stamps are 3600 s ahead of this computer's clock: check its time",
+        ),
+        (3600.4, ": the vendor's stamps are 3600 s behind this computer's clock: check its time"),
+        (-2.9, ": the vendor's stamps are 3 s ahead of this computer's clock: check its time"),
+        (0.3, ""),
+    ],
+)
+def test_wrong_time_is_named_where_nothing_comes_in_time(
+    monkeypatch: pytest.MonkeyPatch, lag_sec: float, said: str
+) -> None:
+    """Where other things are wrong with all that comes, the time is not blamed."""
+
+    async def run() -> None:
+        frame = stamped(1.0, lag_sec, price=84588.0 if said else -1.0)
+        async with live(monkeypatch, says((0.0, AUTHORIZED), *[frame] * 99, (1e9, ""))) as one:
+            state, reason = await one.state_at(45.0)
+            assert state == "silent"
+            assert reason == "no tick for 45 s, all that came was refused" + said
+            skew = one.status()["skew"]
+            assert skew == (pytest.approx(lag_sec, abs=1e-3) if said else None)
+            assert len(one.opened) == 1
+
+    in_virtual_time(run())
+
+
+# Waking up.
+
+
+async def hangs() -> NoReturn:
+    await asyncio.sleep(1e9)
+    raise AssertionError
+
+
+MOMENTS: dict[str, tuple[Opening, float, str]] = {
+    "connecting": (hangs, 5.0, "connecting"),
+    "waiting for the word": (says((1e9, "")), 5.0, "connecting"),
+    "waiting for a tick": (says((0.0, AUTHORIZED), (1e9, "")), 5.0, "connecting"),
+    "live": (says((0.0, AUTHORIZED), *[good_tick(0.5)] * 99), 5.0, "live"),
+    "backing off": (rejects(503), 200.0, "reconnecting"),
+    "refused": (rejects(403), 30.0, "refused"),
+    "throttled": (rejects(429), 30.0, "reconnecting"),
+    "just ended": (says((1.0, AUTHORIZED), (0.0, TOO_EARLY)), 1.01, "reconnecting"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_renewal_connects_at_once_whatever_the_feed_is_doing(
+    monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """With its reason shown until there is a connection, and with patience as at the start."""
+    opening, at_sec, state = MOMENTS[moment]
+    is_well = False
+
+    async def turns_well() -> Any:
+        if not is_well:
+            return await opening()
+        await asyncio.sleep(2.0)
+        return ScriptedSocket((0.1, AUTHORIZED), *[good_tick(0.1)] * 999)
+
+    async def run() -> None:
+        nonlocal is_well
+        async with live(monkeypatch, turns_well) as one:
+            assert (await one.state_at(at_sec))[0] == state
+            before = len(one.opened)
+            is_well = True
+            one.feed.renew("the computer slept for 3600 s")
+            one.feed.renew("the computer slept for 7200 s")
+            shown = await one.state_at(at_sec + 0.1)
+            assert shown[1].startswith("the computer slept for 7200 s")
+            assert len(one.opened) == max(before, 0) + 1
+            assert await one.state_at(at_sec + 2.5) == ("live", "")
+            await one.state_at(at_sec + 60)
+            assert len(one.opened) == before + 1
+
+    in_virtual_time(run())
+
+
+def test_renewal_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits after it begin small again, and none of them was waited out before."""
+
+    async def run() -> None:
+        async with live(monkeypatch, rejects(503), rng=random.Random(1)) as one:
+            await one.state_at(600.0)
+            before = len(one.opened)
+            one.feed.renew("woke")
+            await one.state_at(600.0 + 3)
+            assert len(one.opened) >= before + 2
+            assert one.opened[before] == 600.0
+            assert one.opened[before + 1] - 600.0 <= 2.0
+            assert re.match("the vendor answered HTTP 503; try [123], next", one.status()["reason"])
+
+    in_virtual_time(run())
+
+
+def test_renewal_closes_the_old_connection_properly() -> None:
+    """With code 1000 on a real socket, and the next one is another."""
+
+    async def run(url: str) -> None:
+        queue = TickQueue()
+        subject = feed(queue=queue)
+        running = asyncio.create_task(subject.run(url))
+        for turn in range(3):
+            async with asyncio.timeout(20):
+                await queue.wait()
+            queue.take()
+            subject.renew(f"turn {turn}")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert subject.status(NOON)["state"] == "off"
+
+    with FaultyVendor() as vendor:
+        asyncio.run(run(f"{vendor.url}/crypto"))
+        until(lambda: len(vendor.closed) == len(vendor.attempts("crypto")))
+        assert len(vendor.attempts("crypto")) >= 3
+        assert {code for _, code in vendor.closed[:2]} == {1000}
+
+
+def test_feed_that_is_off_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither before it runs, nor after it was stopped, nor without symbols."""
+    without = Feed("forex", (), TickQueue(), time.time)
+    without.renew("woke")
+    asyncio.run(without.run("ws://localhost:1/ws"))
+    assert without.status(NOON)["reason"] == "no symbols"
+
+    async def run() -> None:
+        async with live(monkeypatch, hangs) as one:
+            await one.state_at(1.0)
+        one.feed.renew("woke")
+        await asyncio.sleep(10)
+        assert one.status()["state"] == "off"
+        assert len(one.opened) == 1
 
     in_virtual_time(run())
 
@@ -505,12 +943,12 @@ def test_silence_counts_from_the_end_of_a_symbol_limit(monkeypatch: pytest.Monke
         monkeypatch.setattr(feeds, "time", SimpleNamespace(monotonic=loop.time))
         subject = feed(clock=lambda: NOON + loop.time())
         running = asyncio.create_task(subject.run("ws://localhost/ws"))
-        for until, states, connections in (
+        for sec, states, connections in (
             (140, {"refused"}, 1),
             (230, {"connecting", "silent"}, 1),
             (270, {"connecting", "reconnecting"}, 2),
         ):
-            await asyncio.sleep(until - loop.time())
+            await asyncio.sleep(sec - loop.time())
             assert subject.status(NOON + loop.time())["state"] in states
             assert len(opened) == connections
         running.cancel()
