@@ -25,7 +25,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from market import Market, Quote
-from tape import Tape
+from tape import ArchivedTape, Tape
 from ticks import ASSETS, Asset
 from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT
 
@@ -104,7 +104,7 @@ class Exchange:
 
     def __init__(
         self,
-        source: Market | Tape,
+        source: Market | Tape | ArchivedTape,
         *,
         symbol_limit: int = SYMBOL_LIMIT,
         ghost_sec: float = 0.0,

@@ -1,24 +1,29 @@
-"""A recorded tape as a source of quotes for the embedded exchange.
+"""What was recorded, a tape or a span of an archive, as a source of quotes for the exchange.
 
-Read whole when the worker is made, then taken from by the exchange on its event loop; nothing here
+Loaded when the worker is made, then taken from by the exchange on its event loop; nothing here
 reads a clock: time is always an argument.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from archive import Archive, ArchiveError, is_archive
+from bars import CELL, Bars
 from market import Quote
-from ticks import ASSETS, WINDOW_SEC, Asset, MarketPulseError, Tick
+from ticks import ASSETS, WINDOW_SEC, Asset, Event, MarketPulseError, Tick
 
-__all__ = ["TAPE_EPOCH", "Tape", "TapeError"]
+__all__ = ["TAPE_EPOCH", "ArchivedTape", "Tape", "TapeError", "load"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,12 +37,42 @@ EPOCH_MS: Final = 1e11
 LATEST_MS: Final = 253_402_300_800_000 - TAPE_EPOCH * 1000
 """The end of the year 9999, for either count: later is another unit."""
 
+PAST_SEC: Final = 2 * WINDOW_SEC
+"""How much of what was before an archive's span is asked for: the window, and as much again to
+look back from its far end."""
+
+_BLOCK_SEC: Final = 300
+"""An archive is read in pieces of so many seconds."""
+
+_WATCHED_SEC: Final = 4 * 86400
+"""A symbol that never ticked again after being silent for longer than this, which is more than a
+weekend with a holiday, was no longer watched."""
+
 TAPE_FEEDS: Final[dict[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
 TAPE_COLUMNS: Final = ("ms", "feed", "symbol", "price", "bid", "ask", "size")
 
 
 class TapeError(MarketPulseError):
     """A tape that cannot be read or does not hold what a tape must hold."""
+
+
+def load(path: Path, begin: float | None = None, end: float | None = None) -> Tape | ArchivedTape:
+    """What was recorded in a file, a CSV tape or an archive, from ``begin`` on and before ``end``.
+
+    Raises:
+        TapeError: where it cannot be read, or holds nothing of that span.
+    """
+    try:
+        if is_archive(path):
+            return ArchivedTape.load(path, begin, end)
+    except OSError as error:
+        raise TapeError(
+            f"{path} cannot be read ({error.strerror}), expected a tape or an archive;"
+            " check the path"
+        ) from error
+    except ArchiveError as error:
+        raise TapeError(str(error)) from error
+    return Tape.load(path, begin, end)
 
 
 class Tape:
@@ -55,14 +90,29 @@ class Tape:
         self._taken = 0
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a CSV file, gzipped where its name ends in .gz, with the columns of TAPE_COLUMNS."""
+    def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
+        """Read a CSV file, gzipped where its name ends in .gz, with the columns of TAPE_COLUMNS.
+
+        Where it has dates, the rows from ``begin`` on and before ``end`` only.
+        """
         rows = _read(path)
         _check_columns(rows)
         ms = _times_of(rows)
         dated = ms[0] > EPOCH_MS
         ts = ms / 1000 if dated else (TAPE_EPOCH * 1000 + ms) / 1000
-        return cls(_quotes_of(rows).assign(ts=ts), float(ts[0]) if dated else TAPE_EPOCH)
+        quotes = _quotes_of(rows).assign(ts=ts)
+        if begin is None and end is None:
+            return cls(quotes, float(ts[0]) if dated else TAPE_EPOCH)
+        if not dated:
+            raise TapeError(
+                f"{path} counts from its own start, expected one with dates where a begin or an"
+                " end is given; replay it whole"
+            )
+        span = float(ts[0]), float(ts[-1])
+        quotes = quotes[(ts >= _or(begin, -math.inf)) & (ts < _or(end, math.inf))]
+        if quotes.empty:
+            raise _outside(path, begin, end, span)
+        return cls(quotes, float(quotes["ts"].iloc[0]))
 
     def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
         """Nothing: a tape has no earlier hour."""
@@ -72,12 +122,158 @@ class Tape:
         """Nothing: nothing is known before the first row."""
         return []
 
+    def past(self, seconds: int = PAST_SEC) -> Bars:
+        """Nothing, likewise."""
+        return Bars.empty()
+
+    def lasts(self) -> list[Tick]:
+        """Nothing, likewise."""
+        return []
+
+    def states(self, most: int, since: float) -> list[Event]:
+        """Nothing, likewise."""
+        return []
+
     def until(self, ts: float) -> list[Quote]:
         """All rows not yet taken with an event time before ``ts``, in file order."""
         begin = self._taken
         self._taken = max(begin, int(self._ts.searchsorted(ts)))
         columns = (column[begin : self._taken].tolist() for column in self._columns)
         return list(map(Quote, *columns, repeat(())))
+
+
+class ArchivedTape:
+    """A span of an archive: each of its one-second bars is as many quotes again as it had ticks.
+
+    The newest one is the bar's own; the others have its time too and the mean of their prices, so
+    that every figure comes out as it was. What lies in the archive is read as time passes it,
+    whoever writes there meanwhile.
+
+    The methods raise ``ArchiveError`` where that fails; nothing is lost then.
+    """
+
+    def __init__(
+        self, archive: Archive, symbols: dict[Asset, tuple[str, ...]], start: float, end: float
+    ) -> None:
+        self.symbols = symbols
+        self.start = start
+        self.end = end
+        """The instant that every quote is before."""
+        self._archive = archive
+        self._listed = [(asset, symbol) for asset in ASSETS for symbol in symbols[asset]]
+        self._place = {symbol: at for at, (_, symbol) in enumerate(self._listed)}
+        self._cells = np.empty(0, CELL)
+        """What was read and not yet taken, in order of time; rows are places in the list."""
+        self._read_to = int(start)
+
+    @classmethod
+    def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
+        """The whole seconds from that of ``begin`` on and before ``end``, from price to price.
+
+        Raises:
+            TapeError: where it holds none of them.
+            ArchiveError: where it cannot be read.
+        """
+        archive = Archive(path)
+        span = archive.span()
+        if span is None:
+            raise TapeError(f"{path} holds no prices yet; replay it when some were recorded")
+        first = max(span[0], math.floor(_or(begin, span[0])))
+        stop = min(span[1] + 1, math.ceil(_or(end, span[1] + 1)))
+        bars = next(archive.blocks(first, stop), None)
+        if bars is None:
+            raise _outside(path, begin, end, span)
+        start = int(bars.cells["second"][0])
+        last_ms = int(_ms_of(_newest_bars(archive, first, stop, bars).cells).max())
+        gone = {t.symbol for t in archive.lasts(span[1] + 1) if t.ts < start - _WATCHED_SEC}
+        symbols: dict[Asset, tuple[str, ...]] = {
+            asset: tuple(s for s, a in archive.symbols().items() if a == asset and s not in gone)
+            for asset in ASSETS
+        }
+        return cls(archive, symbols, float(start), (last_ms + 1) / 1000)
+
+    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
+        """Nothing: what was before the span comes in bars."""
+        return []
+
+    def opening(self) -> list[Quote]:
+        """Nothing, likewise."""
+        return []
+
+    def past(self, seconds: int = PAST_SEC) -> Bars:
+        """The bars of the last seconds before the span."""
+        begin = int(self.start)
+        return self._archive.bars(begin - seconds, begin, tuple(self._place))
+
+    def lasts(self) -> list[Tick]:
+        """The newest price of each symbol before the span, as old as it may be."""
+        return [t for t in self._archive.lasts(int(self.start)) if t.symbol in self._place]
+
+    def states(self, most: int, since: float) -> list[Event]:
+        """The ``most`` newest events that began before the span, see ``Archive.states``."""
+        return self._archive.states(most, self.start, since)
+
+    def until(self, ts: float) -> list[Quote]:
+        """All quotes not yet taken with an event time before ``ts``, in time order."""
+        while self._read_to < min(ts, self.end):
+            self._read_on()
+        upto = int((_ms_of(self._cells) / 1000).searchsorted(ts))
+        taken, self._cells = self._cells[:upto], self._cells[upto:]
+        return list(self._quotes_of(taken))
+
+    def _read_on(self) -> None:
+        end = min(self._read_to + _BLOCK_SEC, math.ceil(self.end))
+        bars = self._archive.bars(self._read_to, end, tuple(self._place))
+        place = np.array([self._place[symbol] for symbol in bars.symbols], dtype=np.intp)
+        cells = bars.cells[_ms_of(bars.cells).argsort(kind="stable")]
+        cells["row"] = place[cells["row"]]
+        self._cells = np.concatenate((self._cells, cells))
+        self._read_to = end
+
+    def _quotes_of(self, cells: npt.NDArray[Any]) -> Iterable[Quote]:
+        price, others = cells["price"], cells["n"].astype(np.int64) - 1
+        mean = (cells["sum"] - price) / np.maximum(others, 1)
+        # Where the newest outweighs the others beyond a float's digits, nothing of them is left.
+        mean = np.maximum(mean, price * np.finfo(np.float64).epsneg)
+        columns = (cells["row"], _ms_of(cells) / 1000, price, others, mean)
+        for row, ts, newest, count, other in zip(*(c.tolist() for c in columns), strict=True):
+            asset, symbol = self._listed[row]
+            yield from repeat(Quote(asset, symbol, ts, other, other, other, 0.0, ()), count)
+            yield Quote(asset, symbol, ts, newest, newest, newest, 0.0, ())
+
+
+def _newest_bars(archive: Archive, begin: int, end: int, least: Bars) -> Bars:
+    """Bars with the newest of a span; ``least`` where those that were known went meanwhile."""
+    for stop in range(end, begin, -_BLOCK_SEC):
+        bars = archive.bars(max(begin, stop - _BLOCK_SEC), stop)
+        if len(bars):
+            return bars
+    return least
+
+
+def _ms_of(cells: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """When the newest tick of each bar was, in milliseconds since the epoch."""
+    ms: npt.NDArray[np.int64] = cells["second"] * 1000 + cells["ms"]
+    return ms
+
+
+def _or(given: float | None, otherwise: float) -> float:
+    return otherwise if given is None else given
+
+
+def _outside(
+    path: Path, begin: float | None, end: float | None, span: tuple[float, float]
+) -> TapeError:
+    first, last = span
+    asked = f"{_utc(_or(begin, first))} to {_utc(_or(end, last))}"
+    return TapeError(
+        f"{path} has no prices from {asked}, only from {_utc(first)} to {_utc(last)};"
+        " choose a span with prices"
+    )
+
+
+def _utc(ts: float) -> str:
+    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _read(path: Path) -> pd.DataFrame:

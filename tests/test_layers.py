@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "sessions": {"exchange_calendars", "ticks"},
     "settings": {"ticks"},
     "market": {"numpy", "ticks"},
-    "tape": {"numpy", "pandas", "market", "ticks"},
+    "tape": {"numpy", "pandas", "archive", "bars", "market", "ticks"},
     "simulator": {"websockets", "market", "tape", "ticks", "vendors"},
     "feeds": {"websockets", "gate", "ticks", "vendors"},
     "worker": {
