@@ -7,8 +7,10 @@ import contextlib
 import functools
 import json
 import logging
+import random
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import ParamSpec
@@ -19,10 +21,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import simulator
+from archive import connect as connect_archive
+from archive import put_bars
 from market import Market
+from pulse_store import PulseStore
 from simulator import Exchange
-from tape import TAPE_EPOCH, Tape
-from ticks import Asset
+from tape import TAPE_EPOCH, ArchivedTape, Tape
+from ticks import ASSETS, Asset, Tick
+from vendors import Offer, eodhd
 
 AUTHORIZED = '{"status_code":200,"message":"Authorized"}'
 BAD_REQUEST = '{"status_code":422,"message":"Action and symbols should be string"}'
@@ -607,3 +613,33 @@ async def test_recorded_ticks_arrive_whole_and_in_order(tape_path: Path) -> None
             assert [(m["s"], m["t"]) for m in messages] == [
                 (row.symbol, round(row.ts * 1000)) for row in rows
             ]
+
+
+# An archive
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+@on_a_loop
+async def test_archived_prices_arrive_to_the_last_bit(tmp_path: Path, asset: Asset) -> None:
+    """In every channel's own words: means with all their digits, the tiny and the huge."""
+    rng, store, begin = random.Random(4), PulseStore(records=True), 1_795_600_800
+    for second in range(300):
+        price = 10 ** rng.uniform(-12, 12)
+        for ms in sorted(rng.choices(range(1000), k=3)):
+            ts = ((begin + second) * 1000 + ms) / 1000
+            store.update(Tick("BTC-USD", asset, ts, price * rng.uniform(0.9, 1.1)))
+    path = tmp_path / "archive.sqlite"
+    with closing(connect_archive(path)) as connection:
+        put_bars(connection, store.take())
+    expected = ArchivedTape.load(path).until(begin + 300)
+    tape = ArchivedTape.load(path)
+    async with Exchange(tape) as exchange, dial(exchange, eodhd.CHANNELS[asset]) as client:
+        await ask(client, "subscribe", "BTC-USD")
+        assert await settled(client) == [AUTHORIZED]
+        exchange.publish(tape.end)
+        offers = [eodhd.parse(text) for text in await settled(client)]
+    assert len(offers) == 900
+    for offer, quote in zip(offers, expected, strict=True):
+        assert isinstance(offer, Offer)
+        assert (offer.symbol, offer.ts, offer.price) == (quote.symbol, quote.ts, quote.price)
+        assert not offer.flaw
