@@ -1,0 +1,226 @@
+"""The worker's clocks: the wall clock, kept usable where somebody sets it or the computer sleeps.
+
+Both are called without arguments, from any thread, and answer in seconds since the epoch (UTC).
+Where time comes from is an argument: ``wall`` is what the computer says, ``steady`` what no setting
+of it moves.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+__all__ = ["ForwardClock", "VendorClock"]
+
+_STEP_SEC: Final = 2.0
+"""What the wall clock may move against the steady one between two looks without having been set."""
+
+_SLEW_SEC: Final = 0.25
+"""A look that finds them no further apart than this takes no lock."""
+
+_WAKE_SEC: Final = 15.0
+"""Whoever missed more than this was asleep."""
+
+_WAIT_SEC: Final = 60.0
+"""How long a step may wait to be judged by the vendor's stamps before the wall clock is followed.
+
+Equal to the age at which the gate takes a stamp for a snapshot.
+"""
+
+_LIVE_SEC: Final = (-2.0, 10.0)
+"""How far live stamps may lag a clock that is right."""
+
+_AGREEING: Final = 5
+"""Judgements in a row that it takes to leave the time that is shown: more seconds than a lag is
+remembered, so that a single late stamp does not suffice."""
+
+
+class ForwardClock:
+    """A clock that stands in for another and, where that steps back, goes on from where it was.
+
+    It begins at ``newest`` where the other is behind that.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, newest: float | None = None) -> None:
+        self._wall = wall
+        # Guards the two below: the loop and the pages ask for the time.
+        self._lock = threading.Lock()
+        self._ahead = 0.0
+        self._newest = wall() if newest is None else newest
+
+    def __call__(self) -> float:
+        """The time; never less than before."""
+        with self._lock:
+            now = self._wall() + self._ahead
+            if now < self._newest:
+                self._ahead += self._newest - now
+                now = self._newest
+            self._newest = now
+            return now
+
+
+class VendorClock:
+    """The wall clock, except where it was set wrongly and the vendor's stamps say so.
+
+    It normally is the wall clock. Where that steps against the steady clock, the truth is one of
+    three: the wall clock is right (it was corrected, or the computer slept, in which the steady
+    clock may stop); the time before goes on (it was set wrongly); or it is as far off as it has
+    been all along, and the computer slept. Which one, the vendor's stamps tell: ``judge`` is given
+    how far they lag.
+
+    Until then a step ahead is followed at once, as after sleep, and a step back is not, so that
+    time goes on. Where no stamp decides within a minute the wall clock is followed. Only a step is
+    judged: a clock that was wrong from the start stays wrong, for a feed that is late by as much
+    would look the same.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall = wall
+        self._steady = steady
+        self.changes = 0
+        """How often this clock has jumped: lags from before and after do not compare."""
+        self.note = ""
+        """What is being done about the wall clock, in words; empty while nothing is."""
+        # Guards all of the below against two threads that find the same step.
+        self._lock = threading.Lock()
+        wall_at, steady_at = self._readings()
+        # How far the wall clock is ahead of the steady one, and what is added to it. One object,
+        # so that a look without the lock never has one of them from before a step.
+        self._state = (wall_at - steady_at, 0.0)
+        # What is added where the time before goes on, by the steady clock, ...
+        self._before = 0.0
+        # ... and where the wall clock is as far off as when a step was judged last.
+        self._judged = 0.0
+        self._stepped_at: float | None = None  # steady; None while nothing waits for judgement
+        self._favoured = math.nan
+        self._in_favour = 0
+        self._slept = 0.0
+        self._woke_asked_at: float | None = None  # steady
+
+    def __call__(self) -> float:
+        """The time."""
+        gap, added = self._state
+        wall = self._wall()
+        if -_SLEW_SEC < wall - self._steady() - gap < _SLEW_SEC:
+            return wall + added
+        with self._lock:
+            wall, _ = self._look()
+            return wall + self._state[1]
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a step waits to be judged."""
+        return self._stepped_at is not None
+
+    def woke(self) -> float:
+        """For how many seconds the computer slept since this was asked last; 0 where it did not.
+
+        To be asked every second: where the steady clock goes on in sleep, missing many tells.
+        """
+        with self._lock:
+            _, steady = self._look()
+            slept, self._slept = self._slept, 0.0
+            asked_at, self._woke_asked_at = self._woke_asked_at, steady
+        if asked_at is not None and steady - asked_at > _WAKE_SEC:
+            slept += steady - asked_at
+        return slept
+
+    def judge(self, lags: Iterable[float], changes: int) -> None:
+        """Judge a step, if there was one; to be called every second.
+
+        ``lags`` are how far each feed's newest stamps lag this clock, all measured since it had
+        jumped ``changes`` times: evidence from before its last jump is none.
+        """
+        with self._lock:
+            _, steady = self._look()
+            if self._stepped_at is None:
+                return
+            if changes == self.changes:
+                self._weigh([*lags])
+            if self._stepped_at is not None and steady - self._stepped_at > _WAIT_SEC:
+                self._settle(0.0)
+
+    # With the lock held.
+
+    def _look(self) -> tuple[float, float]:
+        """Note how the wall clock moved; what both clocks say."""
+        wall, steady = self._readings()
+        gap, added = self._state
+        step = wall - steady - gap
+        if abs(step) > _STEP_SEC:
+            self._step(step, wall - steady, steady)
+        else:
+            self._state = (wall - steady, added)
+        return wall, steady
+
+    def _readings(self) -> tuple[float, float]:
+        """Both clocks at one instant: a thread may be held up between the two."""
+        for _ in range(5):
+            before, wall, steady = self._steady(), self._wall(), self._steady()
+            if steady - before < _SLEW_SEC:
+                break
+        return wall, steady
+
+    def _step(self, step: float, gap: float, steady: float) -> None:
+        """The wall clock moved by ``step`` against the steady one: follow it, or go on without."""
+        _, added = self._state
+        self._before -= step
+        is_behind = self._before > _STEP_SEC
+        now_added = self._before if is_behind else 0.0
+        self._state = (gap, now_added)
+        self.changes += now_added != added - step
+        if step > _WAKE_SEC:
+            self._slept += step
+        self._favoured, self._in_favour = math.nan, 0
+        if abs(self._before) <= _STEP_SEC and abs(self._judged) <= _STEP_SEC:
+            self._settle(0.0)  # set and set back: nothing is left to judge
+            return
+        self._stepped_at = steady
+        self.note = (
+            f"this computer's clock was set back by {self._before:.0f} s: going on by the time"
+            " before until the data vendor's stamps tell which is right"
+            if is_behind
+            else f"this computer's clock moved by {step:+.0f} s: following it until the data"
+            " vendor's stamps tell whether it is right"
+        )
+
+    def _weigh(self, lags: list[float]) -> None:
+        """Settle on what the stamps agree with: at once where it is shown, else after a while."""
+        _, shown = self._state
+        fits = {}
+        for added in (shown, 0.0, self._before, self._judged):
+            under = [lag + added - shown for lag in lags]
+            live = [lag for lag in under if _LIVE_SEC[0] <= lag <= _LIVE_SEC[1]]
+            if live:
+                # Stamps are late rather than early, and the less so the better.
+                fits[added] = min((lag < -0.5, abs(lag)) for lag in live)
+        if shown == 0.0 and any(_LIVE_SEC[0] <= lag <= _WAIT_SEC for lag in lags):
+            # Prices come in by the wall clock: no reason to leave it.
+            fits = {added: fit for added, fit in fits.items() if added == 0.0}
+        if not fits:
+            return
+        best = min(fits, key=fits.__getitem__)
+        self._in_favour = self._in_favour + 1 if best == self._favoured else 1
+        self._favoured = best
+        if best == shown or self._in_favour >= _AGREEING:
+            self._settle(best)
+
+    def _settle(self, added: float) -> None:
+        gap, shown = self._state
+        self._state = (gap, added)
+        self._before = self._judged = added
+        self._stepped_at = None
+        self.changes += added != shown
+        self.note = (
+            f"this computer's clock was set {'back' if added > 0 else 'ahead'} by"
+            f" {abs(added):.0f} s: going on by the time before, which the data vendor confirms"
+            if added
+            else ""
+        )
