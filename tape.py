@@ -192,6 +192,11 @@ class ArchivedTape:
         }
         return cls(archive, symbols, float(start), (last_ms + 1) / 1000)
 
+    @property
+    def source(self) -> str:
+        """Where the prices came from when they were recorded; empty where that is not known."""
+        return self._archive.noted("source") or ""
+
     def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
         """Nothing: what was before the span comes in bars."""
         return []

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tape as recordings
-from archive import ArchiveError, connect, put_bars, put_events
+from archive import ArchiveError, connect, note, put_bars, put_events
 from bars import Bars
 from market import Quote
 from pulse_store import PulseStore
@@ -552,6 +552,15 @@ def test_a_file_is_replayed_as_what_it_is(tmp_path: Path) -> None:
     tape = tape_file(tmp_path, HEADER, *DATED, name="tape.sqlite")
     assert isinstance(recordings.load(tape), Tape)
     assert recordings.load(tape, BEGIN + 1, BEGIN + 60).start == BEGIN + 10
+
+
+def test_an_archive_says_whose_prices_it_holds(tmp_path: Path) -> None:
+    """A vendor's keep the markets' hours; not every archive knows."""
+    path = write(tmp_path / "a.sqlite", minute_of("SPY", "stocks", BEGIN))
+    assert ArchivedTape.load(path).source == ""
+    with closing(connect(path)) as connection:
+        note(connection, "source", "eodhd")
+    assert ArchivedTape.load(path).source == "eodhd"
 
 
 def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
