@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from bars import CELL, Bars
 from events import Track
-from ticks import Event, MarketPulseError, Tick
+from ticks import ASSETS, Event, MarketPulseError, Tick
 
 __all__ = [
     "Archive",
@@ -74,6 +74,9 @@ _PACKED: Final = np.dtype(
 )
 """A bar within its second's row; ``id`` is the symbol's."""
 
+_TIMES_END: Final = 253_402_300_800
+"""The year 10000: no bar is of a later second."""
+
 _BLOCK_SEC: Final = 900
 """What is read piece by piece is read in pieces of so many seconds."""
 
@@ -120,7 +123,11 @@ class Archive:
             first, last = connection.execute(
                 "SELECT (SELECT min(second) FROM bar), (SELECT max(second) FROM bar)"
             ).fetchone()
-        return None if first is None else (first, last)
+        if first is None:
+            return None
+        if not 0 <= first <= last < _TIMES_END:
+            raise _damaged(self.path)
+        return first, last
 
     def noted(self, name: str) -> str | None:
         """What was noted under ``name``."""
@@ -131,7 +138,7 @@ class Archive:
     def symbols(self) -> dict[str, str]:
         """Every symbol that ever had a bar, and its asset class."""
         with self._open() as connection:
-            return dict(connection.execute("SELECT name, asset FROM symbol ORDER BY id"))
+            return dict(self._symbols(connection))
 
     def bars(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Bars:
         """The bars from the second ``begin`` on and before ``end``, of some symbols or all."""
@@ -147,7 +154,7 @@ class Archive:
                 ).fetchone()[0]
                 if found is None or found >= end:
                     return
-                begin = found
+                begin = max(begin, found)  # a damaged file may answer with less
                 bars = self._bars(connection, begin, min(begin + _BLOCK_SEC, end), symbols)
                 if len(bars):
                     yield bars
@@ -156,9 +163,12 @@ class Archive:
     def lasts(self, before: int) -> list[Tick]:
         """The newest price of each symbol before a second, however old; days where it is past."""
         with self._open() as connection:
-            newest = connection.execute(
-                "SELECT name, asset, last_ts, last FROM symbol WHERE last IS NOT NULL"
-            ).fetchall()
+            newest = self._rows(
+                connection.execute(
+                    "SELECT name, asset, last_ts, last FROM symbol WHERE last IS NOT NULL"
+                ),
+                (str, str, float, float),
+            )
             found = {name: Tick(name, asset, ts, price) for name, asset, ts, price in newest}
             later = {name for name, tick in found.items() if tick.ts >= before}
             for name in later:
@@ -182,14 +192,15 @@ class Archive:
                 """
                 WITH newest AS (
                     SELECT DISTINCT id, began FROM event
-                    WHERE began < :before ORDER BY began DESC LIMIT :most
+                    WHERE began < :before ORDER BY began DESC, id LIMIT :most
                 )
                 SELECT event.state FROM newest JOIN event ON event.id = newest.id
                 WHERE event.updated < :before AND event.updated >= coalesce((
                     SELECT max(updated) FROM event AS other
-                    WHERE other.id = newest.id AND other.updated <= :since
+                    WHERE other.id = newest.id
+                    AND other.updated <= :since AND other.updated < :before
                 ), 0)
-                ORDER BY event.updated, event.began
+                ORDER BY event.updated, event.began, event.id
                 """,
                 {"most": most, "before": before, "since": since},
             ).fetchall()
@@ -215,7 +226,10 @@ class Archive:
     def tracks(self) -> list[Track]:
         """What the detector remembered last."""
         with self._open() as connection:
-            rows = connection.execute("SELECT event, active, seen, counted FROM track").fetchall()
+            rows = self._rows(
+                connection.execute("SELECT event, active, seen, counted FROM track"),
+                (str, int, float, float),
+            )
         return [
             Track(_event(text), active=bool(active), seen_ts=seen, counted_ts=counted)
             for text, active, seen, counted in rows
@@ -226,6 +240,8 @@ class Archive:
         with translated(self.path):
             if not self.path.exists():
                 raise ArchiveError(f"there is no archive at {self.path}; check the path")
+            if not self.path.is_file():
+                raise ArchiveError(f"{self.path} is no file, expected an archive; check the path")
             with closing(_read_only(self.path)) as connection:
                 _check_version(connection, self.path)
                 yield connection
@@ -233,23 +249,45 @@ class Archive:
     def _bars(
         self, connection: sqlite3.Connection, begin: int, end: int, symbols: Sequence[str] | None
     ) -> Bars:
-        known = connection.execute("SELECT name, asset FROM symbol ORDER BY id").fetchall()
-        rows = connection.execute(
-            "SELECT second, cells FROM bar WHERE second >= ? AND second < ? ORDER BY second",
-            (begin, end),
-        ).fetchall()
-        sizes = [len(cells) for _, cells in rows]
+        rows = self._rows(
+            connection.execute(
+                "SELECT second, cells FROM bar WHERE second >= ? AND second < ? ORDER BY second",
+                (begin, end),
+            ),
+            (int, bytes),
+        )
+        # After the bars: a symbol that came meanwhile does no harm, a bar of one would.
+        known = self._symbols(connection)
+        seconds = np.array([second for second, _ in rows], np.int64)
+        sizes = np.array([len(cells) for _, cells in rows], np.intp)
+        if not _are_in_order(seconds, begin, end) or (sizes % _PACKED.itemsize).any():
+            raise _damaged(self.path)
         packed = np.frombuffer(b"".join(cells for _, cells in rows), _PACKED)
-        if any(size % _PACKED.itemsize for size in sizes) or (packed["id"] >= len(known)).any():
-            raise ArchiveError(f"{self.path} holds bars that are none", is_damaged=True)
+        if not _are_bars(packed, len(known)):
+            raise _damaged(self.path)
         cells = np.empty(len(packed), CELL)
-        counts = np.array(sizes, dtype=np.intp) // _PACKED.itemsize
-        cells["second"] = np.repeat(np.array([second for second, _ in rows], np.int64), counts)
+        cells["second"] = np.repeat(seconds, sizes // _PACKED.itemsize)
         cells["row"] = packed["id"]
         for name in ("ms", "n", "price", "sum"):
             cells[name] = packed[name]
         bars = Bars(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
         return bars if symbols is None else bars.of(symbols)
+
+    def _symbols(self, connection: sqlite3.Connection) -> list[tuple[str, str]]:
+        """Name and asset class of every symbol, in the order of the numbers that bars name."""
+        rows = self._rows(
+            connection.execute("SELECT name, asset, id FROM symbol ORDER BY id"), (str, str, int)
+        )
+        if any(asset not in ASSETS or at != number for at, (_, asset, number) in enumerate(rows)):
+            raise _damaged(self.path)
+        return [(name, asset) for name, asset, _ in rows]
+
+    def _rows(self, found: sqlite3.Cursor, types: tuple[type, ...]) -> list[tuple[Any, ...]]:
+        """The rows found, of the types they were written with: SQLite holds any in any column."""
+        rows = found.fetchall()
+        if not all(all(map(isinstance, row, types)) for row in rows):
+            raise _damaged(self.path)
+        return rows
 
 
 # Writing.
@@ -293,22 +331,22 @@ def put_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     """Write bars, each in the place of an earlier state of the same."""
     if not len(bars):
         return
+    cells = bars.cells
     connection.executemany(
         "INSERT INTO symbol(id, name, asset)"
         " SELECT (SELECT count(*) FROM symbol), ?1, ?2"
         " WHERE NOT EXISTS (SELECT 1 FROM symbol WHERE name = ?1)",
-        list(zip(bars.symbols, bars.assets, strict=True)),
+        [(bars.symbols[row], bars.assets[row]) for row in np.unique(cells["row"]).tolist()],
     )
     ids = dict(connection.execute("SELECT name, id FROM symbol"))
-    cells = bars.cells
     packed = np.empty(len(cells), _PACKED)
-    packed["id"] = np.array([ids[symbol] for symbol in bars.symbols])[cells["row"]]
+    packed["id"] = np.array([ids.get(symbol, 0) for symbol in bars.symbols])[cells["row"]]
     for name in ("ms", "n", "price", "sum"):
         packed[name] = cells[name]
     seconds, starts = np.unique(cells["second"], return_index=True)
     for second, part in zip(seconds.tolist(), np.split(packed, starts[1:]), strict=True):
         before = connection.execute("SELECT cells FROM bar WHERE second = ?", (second,)).fetchone()
-        whole = part if before is None else _merged(np.frombuffer(before[0], _PACKED), part)
+        whole = part if before is None else _merged(before[0], part)
         connection.execute(
             "INSERT OR REPLACE INTO bar(second, cells) VALUES (?, ?)", (second, whole.tobytes())
         )
@@ -318,8 +356,11 @@ def put_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     )
 
 
-def _merged(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _merged(packed: object, now: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A second's bars now, and those of symbols that had one before and are no longer watched."""
+    if not isinstance(packed, bytes) or len(packed) % _PACKED.itemsize:
+        raise ArchiveError("archived bars are none: the file is damaged", is_damaged=True)
+    before = np.frombuffer(packed, _PACKED)
     return np.concatenate((before[~np.isin(before["id"], now["id"])], now))
 
 
@@ -397,10 +438,32 @@ def _newest(bars: Bars) -> list[Tick]:
     ]
 
 
-def _event(text: str) -> Event:
+def _are_in_order(seconds: npt.NDArray[np.int64], begin: int, end: int) -> bool:
+    """Whether these are seconds from ``begin`` on and before ``end``, each after the other."""
+    return not len(seconds) or bool(
+        begin <= seconds[0] and seconds[-1] < end and (np.diff(seconds) > 0).all()
+    )
+
+
+def _are_bars(packed: npt.NDArray[Any], symbols: int) -> bool:
+    """Whether a store wrote these: it has no bar without a tick, and no tick without a price."""
+    price = packed["price"]
+    return bool(
+        (packed["id"] < symbols).all()
+        and (packed["ms"] < 1000).all()
+        and (packed["n"] > 0).all()
+        and ((price > 0) & (price < np.inf) & (packed["sum"] > 0)).all()
+    )
+
+
+def _damaged(path: Path) -> ArchiveError:
+    return ArchiveError(f"{path}: what it holds is none of what was written", is_damaged=True)
+
+
+def _event(text: Any) -> Event:
     try:
         return _decode(text)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ArchiveError(f"an archived event is none: {error}", is_damaged=True) from None
 
 
@@ -409,9 +472,11 @@ def _read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=_BUSY_SEC)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
+        log = path.with_name(f"{path.name}-wal")
+        cannot = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        if not cannot or (log.exists() and log.stat().st_size):
             raise
         # Nobody writes it, and where it lies nothing can be: as it stands it is complete.
         connection = sqlite3.connect(f"{address}?immutable=1", uri=True)
@@ -422,6 +487,8 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, may_be_old: bool = False) -> None:
+    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise ArchiveError(f"{path} is empty: nothing was recorded yet")
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != _APPLICATION_ID:
         raise ArchiveError(
@@ -447,9 +514,16 @@ def translated(path: Path) -> Iterator[None]:
     """Raises what SQLite raises as an ``ArchiveError``: what was found, and what to do."""
     try:
         yield
+    except OSError as error:
+        raise ArchiveError(f"{path}: it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        # What SQLite says of a damaged schema quotes it, and is no text itself.
+        raise ArchiveError(f"{path}: {_ADVICE['SQLITE_CORRUPT']}", is_damaged=True) from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
-        damaged = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        # Text that is none is found by Python's own driver, which gives no name.
+        is_text = not name and isinstance(error, sqlite3.OperationalError)
+        damaged = is_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
         raise ArchiveError(f"{path}: {_advice(name, error)}", is_damaged=damaged) from error
 
 

@@ -1,0 +1,863 @@
+"""The archive on real SQLite files: what is written is read, whatever befalls the file."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import archive
+from archive import (
+    Archive,
+    ArchiveError,
+    connect,
+    forget_bars,
+    forget_events,
+    give_back,
+    is_archive,
+    note,
+    put_bars,
+    put_events,
+    put_tracks,
+)
+from bars import CELL, Bars
+from events import EventStore, StressDetector, Track
+from tests.conftest import missing
+from ticks import Event, Tick
+
+ROOT: Final = Path(__file__).parent.parent
+
+START: Final = 1_760_000_400
+
+SYMBOLS: Final = ("AAPL", "EURUSD", "BTC-USD")
+ASSETS: Final = ("stocks", "forex", "crypto")
+
+# Each example writes a file; the folder is shared and every file in it has a name of its own.
+on_disk = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+prices = st.floats(1e-12, 1e12, allow_nan=False)
+
+bar_maps = st.dictionaries(
+    st.tuples(st.integers(START, START + 40), st.sampled_from(SYMBOLS)),
+    st.tuples(st.integers(0, 999), st.integers(1, 2**31 - 1), prices, prices),
+    max_size=30,
+)
+"""By second and symbol: millisecond, number, price and sum."""
+
+BarMap = dict[tuple[int, str], tuple[int, int, float, float]]
+
+
+def bars_of(found: BarMap, symbols: Sequence[str] = SYMBOLS) -> Bars:
+    """The bars of a map, rows by their place in ``symbols``."""
+    cells = np.empty(len(found), CELL)
+    for at, (second, symbol) in enumerate(sorted(found, key=lambda key: key[0])):
+        cells[at] = (second, symbols.index(symbol), *found[second, symbol])
+    assets = dict(zip(SYMBOLS, ASSETS, strict=True))
+    return Bars(tuple(symbols), tuple(assets.get(name, "stocks") for name in symbols), cells)
+
+
+def map_of(bars: Bars) -> BarMap:
+    """The other way round; each bar is there once, and seconds are in order."""
+    seconds = bars.cells["second"].tolist()
+    assert seconds == sorted(seconds)
+    found: BarMap = {
+        (second, bars.symbols[row]): tuple(rest)
+        for second, row, *rest in bars.cells[["second", "row", "ms", "n", "price", "sum"]].tolist()
+    }
+    assert len(found) == len(bars)
+    return found
+
+
+def series(begin: int, end: int, symbols: Sequence[str] = SYMBOLS, step: int = 1) -> Bars:
+    """A bar of each symbol in each second."""
+    return bars_of(
+        {
+            (second, name): (second % 1000, 2, 100.0 + second % 977, 200.0 + second % 977)
+            for second in range(begin, end, step)
+            for name in symbols
+        },
+        symbols,
+    )
+
+
+def write(path: Path, *blocks: Bars, events: Sequence[Event] = ()) -> None:
+    """Each block in a transaction of its own, as the writer does."""
+    with closing(connect(path)) as connection:
+        for bars in blocks:
+            connection.execute("BEGIN IMMEDIATE")
+            put_bars(connection, bars)
+            connection.execute("COMMIT")
+        put_events(connection, events)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an archive may be made; blanks and signs of addresses are no trouble."""
+    return tmp_path / "a #1 100%?.sqlite"
+
+
+def fresh(folder: Path) -> Path:
+    """A name no file has yet."""
+    return folder / f"{len(list(folder.iterdir()))}.sqlite"
+
+
+# Bars.
+
+
+@given(bar_maps)
+@on_disk
+def test_bars_are_read_as_they_were_written(tmp_path: Path, found: BarMap) -> None:
+    """To the last bit, and every second asked for alone."""
+    path = fresh(tmp_path)
+    write(path, bars_of(found))
+    reader = Archive(path)
+    assert map_of(reader.bars(0, 2**40)) == found
+    for begin, end in ((START, START + 1), (START + 7, START + 23), (START + 9, START + 9)):
+        expected = {key: bar for key, bar in found.items() if begin <= key[0] < end}
+        assert map_of(reader.bars(begin, end)) == expected
+        expected = {key: bar for key, bar in expected.items() if key[1] in ("AAPL", "BTC-USD")}
+        assert map_of(reader.bars(begin, end, ["BTC-USD", "NONE", "AAPL"])) == expected
+
+
+@given(st.lists(bar_maps, max_size=5), st.booleans())
+@on_disk
+def test_a_later_state_of_a_bar_replaces_the_earlier(
+    tmp_path: Path, parts: list[BarMap], is_turned: bool
+) -> None:
+    """Second by second and symbol by symbol, in whatever rows the symbols come."""
+    path = fresh(tmp_path)
+    orders = [SYMBOLS, SYMBOLS[::-1] if is_turned else SYMBOLS]
+    write(path, *(bars_of(part, orders[at % 2]) for at, part in enumerate(parts)))
+    whole: BarMap = {}
+    for part in parts:
+        whole |= part
+    assert map_of(Archive(path).bars(0, 2**40)) == whole
+
+
+def test_symbols_no_longer_watched_keep_their_bars(path: Path) -> None:
+    """Another watchlist writes beside what was there, in the same seconds too."""
+    write(path, series(START, START + 5, ["AAPL", "EURUSD"]))
+    write(path, series(START + 3, START + 9, ["IBM", "EURUSD"]))
+    found = map_of(Archive(path).bars(START, START + 9))
+    assert {second - START for second, name in found if name == "AAPL"} == {0, 1, 2, 3, 4}
+    assert {second - START for second, name in found if name == "IBM"} == {3, 4, 5, 6, 7, 8}
+    assert {second - START for second, name in found if name == "EURUSD"} == set(range(9))
+
+
+def test_a_symbol_without_a_bar_is_not_recorded(path: Path) -> None:
+    """What is watched and never ticks is no symbol of the archive."""
+    watched = ("MSFT", *SYMBOLS, "TSLA")
+    write(path, bars_of({(START, "EURUSD"): (1, 1, 1.1, 1.1)}, watched))
+    assert Archive(path).symbols() == {"EURUSD": "forex"}
+    write(path, bars_of({(START, "TSLA"): (1, 1, 9.0, 9.0)}, watched))
+    assert Archive(path).symbols() == {"EURUSD": "forex", "TSLA": "stocks"}
+    assert map_of(Archive(path).bars(START, START + 1, ["TSLA"])) == {
+        (START, "TSLA"): (1, 1, 9.0, 9.0)
+    }
+
+
+def test_pieces_are_in_order_and_leave_no_bar_out(path: Path) -> None:
+    """With holes of hours between them; no piece is empty, none is longer than a quarter."""
+    parts = [(0, 2000), (2400, 2401), (50_000, 50_900), (50_900, 51_100), (90_000, 90_010)]
+    write(path, *(series(START + begin, START + end) for begin, end in parts))
+    reader = Archive(path)
+    for begin, end, symbols in (
+        (0, 2**40, None),
+        (START + 5, START + 50_950, None),
+        (START + 950, START + 2401, ["AAPL"]),
+        (START + 3000, START + 40_000, None),
+        (START, START + 90_010, ["NONE"]),
+    ):
+        pieces = list(reader.blocks(begin, end, symbols))
+        for piece in pieces:
+            assert 0 < np.ptp(piece.cells["second"]) + 1 <= 900
+        found: BarMap = {}
+        for piece in pieces:
+            assert not found or min(map_of(piece)) > max(found)
+            found |= map_of(piece)
+        assert found == map_of(reader.bars(begin, end, symbols))
+
+
+def test_the_span_is_from_the_first_second_to_the_last(path: Path) -> None:
+    """None before there is a bar."""
+    write(path)
+    assert Archive(path).span() is None
+    write(path, series(START + 5, START + 9), series(START, START + 1))
+    assert Archive(path).span() == (START, START + 8)
+
+
+def test_the_last_prices_are_told_as_of_then(path: Path) -> None:
+    """Now however old, in the past from some days before; a symbol to come is not there."""
+    day = 86_400
+    write(
+        path,
+        bars_of({(START - 30 * day, "EURUSD"): (500, 1, 1.1, 1.1)}),
+        bars_of({(START - 2 * day, "AAPL"): (250, 3, 150.0, 450.0)}),
+        bars_of({(START, "AAPL"): (1, 1, 151.0, 151.0), (START, "BTC-USD"): (2, 1, 9e4, 9e4)}),
+        bars_of({(START - 5, "AAPL"): (0, 1, 149.0, 149.0)}),
+    )
+    reader = Archive(path)
+    euro = Tick("EURUSD", "forex", START - 30 * day + 0.5, 1.1)
+    assert sorted(reader.lasts(START + 1)) == sorted(
+        [
+            euro,
+            Tick("AAPL", "stocks", START + 0.001, 151.0),
+            Tick("BTC-USD", "crypto", START + 0.002, 9e4),
+        ]
+    )
+    assert sorted(reader.lasts(START)) == sorted([euro, Tick("AAPL", "stocks", START - 5, 149.0)])
+    weekend = sorted([euro, Tick("AAPL", "stocks", START - 2 * day + 0.25, 150.0)])
+    assert sorted(reader.lasts(START - 5)) == weekend
+    assert sorted(reader.lasts(START - 2 * day)) == [euro]
+    assert reader.lasts(START - 31 * day) == []
+
+
+@given(bar_maps, st.integers(START - 3, START + 50))
+@on_disk
+def test_last_prices_agree_with_a_search_through_all_bars(
+    tmp_path: Path, found: BarMap, before: int
+) -> None:
+    """At any second, whatever was written in whichever order."""
+    path = fresh(tmp_path)
+    halves = [dict(list(found.items())[half::2]) for half in (1, 0)]
+    write(path, *map(bars_of, halves))
+    newest: dict[str, Tick] = {}
+    for (second, name), (ms, _, price, _) in sorted(found.items()):
+        if second < before:
+            asset = ASSETS[SYMBOLS.index(name)]
+            newest[name] = Tick(name, asset, second + ms / 1000.0, price)
+    assert sorted(Archive(path).lasts(before)) == sorted(newest.values())
+
+
+# Events, tracks and notes.
+
+
+def event_of(number: int, begin: float, **more: Any) -> Event:
+    """An event that began some seconds after the start."""
+    return replace(
+        Event(
+            id=f"move_1m:AAPL:{number}",
+            kind="move_1m",
+            symbol="AAPL",
+            asset="stocks",
+            ts=START + begin,
+            updated_ts=START + begin,
+            horizon_sec=60,
+            peak=-0.0123,
+            threshold=0.0012,
+            severity="extreme",
+            count=1,
+            from_price=None,
+            from_ts=None,
+            to_price=1 / 3,
+            to_ts=START + begin - 0.1,
+            surprise=None,
+            vs_peers=-1e-17,
+            regime="high_vol",
+        ),
+        **more,
+    )
+
+
+def lives(seed: int, count: int = 12) -> list[Event]:
+    """The states of overlapping events in the order in which a detector tells them."""
+    rng = random.Random(seed)
+    states = []
+    for number in range(count):
+        begin = rng.uniform(0, 9000)
+        states.append(event_of(number, begin, symbol=rng.choice(SYMBOLS)))
+        for _ in range(rng.choice([0, 0, 1, 5, 40])):
+            last = states[-1]
+            later = last.updated_ts + rng.choice([0.5, 30, 31, 400])
+            states.append(replace(last, updated_ts=later, count=last.count + 1))
+    return sorted(states, key=lambda event: event.updated_ts)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(finite, finite, st.none() | finite, st.text(max_size=9), st.booleans())
+@on_disk
+def test_events_are_read_as_they_were_written(
+    tmp_path: Path, peak: float, price: float, surprise: float | None, name: str, is_history: bool
+) -> None:
+    """Any number to the last bit, any name, and nothing that is not known becomes known."""
+    path = fresh(tmp_path)
+    name = name.encode("utf-8", "ignore").decode()
+    event = event_of(
+        1, 0.25, peak=peak, to_price=price, surprise=surprise, symbol=name, history=is_history
+    )
+    write(path, events=[event])
+    assert list(Archive(path).events(0, 2**40)) == [event]
+    assert Archive(path).states(9, 2**40, 0.0) == [event]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_events_are_listed_as_they_ended(path: Path, seed: int) -> None:
+    """Each once, by its begin, the last of its states; of some symbols or all."""
+    states = lives(seed)
+    write(path, events=states)
+    last = {event.id: event for event in states}
+    for begin, end, symbols in (
+        (0.0, 2.0**40, None),
+        (START + 1000.0, START + 5000.0, None),
+        (START, START + 9000, ["AAPL", "NONE"]),
+        (
+            min(last.values(), key=lambda e: e.ts).ts,
+            max(last.values(), key=lambda e: e.ts).ts,
+            None,
+        ),
+    ):
+        expected = [
+            event
+            for event in sorted(last.values(), key=lambda event: event.ts)
+            if begin <= event.ts < end and (symbols is None or event.symbol in symbols)
+        ]
+        assert list(Archive(path).events(begin, end, symbols)) == expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_states_agree_with_a_search_through_all(path: Path, seed: int) -> None:
+    """Of the newest events before then, the state at ``since`` and all after, in order."""
+    states = lives(seed)
+    write(path, events=states)
+    rng = random.Random(seed)
+    for _ in range(40):
+        most = rng.choice([0, 1, 3, 99])
+        before, since = (START + rng.uniform(-100, 12_000) for _ in range(2))
+        known = [event for event in states if event.ts < before]
+        ids = sorted({(event.ts, event.id) for event in known})[::-1][:most]
+        expected = []
+        for event in known:
+            if (event.ts, event.id) not in ids or event.updated_ts >= before:
+                continue
+            then = [e for e in known if e.id == event.id and e.updated_ts <= since]
+            then = [e for e in then if e.updated_ts < before]
+            if not then or event.updated_ts >= then[-1].updated_ts:
+                expected.append(event)
+        assert Archive(path).states(most, before, since) == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_events_refilled_are_told_as_they_stood(path: Path, seed: int) -> None:
+    """A store filled from the archive answers for the rewind window as the one that was lost."""
+    rewind_sec = 3660.0
+    states = lives(seed, 40)
+    write(path, events=states)
+    for most in (5, 500):
+        original = EventStore(most, rewind_sec=rewind_sec)
+        for event in states:
+            original.add(event)
+        newest = states[-1].updated_ts
+        refilled = EventStore(most, rewind_sec=rewind_sec)
+        refilled.add_many(Archive(path).states(most, newest + 1, newest - rewind_sec))
+        assert len(refilled) == len(original)
+        assert refilled.latest(500) == original.latest(500)
+        for back in range(0, int(rewind_sec), 60):
+            now = newest - back
+            assert refilled.latest(500, now=now) == original.latest(500, now=now)
+
+
+def test_tracks_are_restored_as_they_were(path: Path) -> None:
+    """One per symbol and kind, the newest; exact, so that a detector goes on from there."""
+    detector = StressDetector()
+    first = Track(event_of(1, 0.0), active=True, seen_ts=START + 1 / 3, counted_ts=START)
+    other = replace(first, event=event_of(2, 5.5, symbol="EURUSD"), active=False)
+    newer = replace(first, event=event_of(3, 70.0), seen_ts=START + 70.25, counted_ts=START + 70.0)
+    with closing(connect(path)) as connection:
+        put_tracks(connection, [first, other])
+        put_tracks(connection, [newer])
+    found = Archive(path).tracks()
+    assert sorted(found, key=lambda track: track.event.id) == [other, newer]
+    detector.restore(found)
+    assert detector.take_changed() == []
+
+
+def test_notes_are_kept(path: Path) -> None:
+    """The last one under a name; None where there is none."""
+    with closing(connect(path)) as connection:
+        note(connection, "seed", "7")
+        note(connection, "seed", "8")
+    assert (Archive(path).noted("seed"), Archive(path).noted("other")) == ("8", None)
+
+
+# Versions.
+
+
+def plain(path: Path, script: str) -> None:
+    """Run SQL on a file by hand."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(script)
+
+
+def first_version(path: Path) -> tuple[Bars, list[Event]]:
+    """A file as the first format's program left it, with bars and events."""
+    plain(
+        path,
+        f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {archive._APPLICATION_ID};"
+        f"PRAGMA journal_mode = WAL; {archive._MIGRATIONS[0]}; PRAGMA user_version = 1",
+    )
+    bars, states = series(START, START + 50), lives(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        put_bars(connection, bars)
+        put_events(connection, states)
+    return bars, states
+
+
+def test_a_file_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
+    """Opened by the writer it keeps its rows, and can hold what the newest format holds."""
+    bars, states = first_version(path)
+    with closing(connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert version == len(archive._MIGRATIONS)
+        track = Track(states[0], active=True, seen_ts=START, counted_ts=START)
+        put_tracks(connection, [track])
+    reader = Archive(path)
+    assert map_of(reader.bars(0, 2**40)) == map_of(bars)
+    assert reader.states(99, 2**40, 0.0) == states
+    assert reader.tracks() == [track]
+
+
+def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:
+    """A reader changes nothing: it says what brings the file up to date."""
+    first_version(path)
+    with pytest.raises(ArchiveError, match=r"older Market Pulse \(format 1, expected 2\)") as error:
+        Archive(path).span()
+    assert not error.value.is_damaged
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it made is none of it made; the program of before opens the file as before."""
+    write(path, series(START, START + 9))
+    before = plain_dump(path)
+    usual = archive._MIGRATIONS
+    broken = (
+        "CREATE TABLE first(x);",
+        "CREATE TABLE half(x); INSERT INTO half VALUES (1); DROP TABLE bar; INSERT INTO none VALUES"
+        " (1); CREATE TABLE other(x);",
+    )
+    monkeypatch.setattr(archive, "_MIGRATIONS", (*usual, *broken))
+    with pytest.raises(ArchiveError, match="none") as error:
+        connect(path)
+    assert not error.value.is_damaged
+    # The first of the two is a step of its own, and stands.
+    assert plain_dump(path) == sorted([*before, "CREATE TABLE first(x);"])
+    monkeypatch.setattr(archive, "_MIGRATIONS", (*usual, broken[0]))
+    assert map_of(Archive(path).bars(0, 2**40)) == map_of(series(START, START + 9))
+
+
+def plain_dump(path: Path) -> list[str]:
+    """Every statement that would make the file's tables anew."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.iterdump())
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("PRAGMA user_version = 99", r"newer Market Pulse \(format 99, expected 2 at most\)"),
+        ("PRAGMA application_id = 7", "another program's database"),
+    ],
+)
+def test_a_file_that_is_not_of_this_program_is_left_alone(
+    path: Path, script: str, found: str
+) -> None:
+    """Reader and writer say whose it is, and it is not taken for damaged."""
+    write(path, series(START, START + 9))
+    plain(path, script)
+    before = plain_dump(path)
+    for use in (lambda: Archive(path).span(), lambda: connect(path)):
+        with pytest.raises(ArchiveError, match=found) as error:
+            use()
+        assert not error.value.is_damaged
+    assert plain_dump(path) == before
+
+
+# Files that are none, damaged, or out of reach.
+
+
+def test_what_is_no_archive_is_told_apart(path: Path, tmp_path: Path) -> None:
+    """By its first bytes: a tape is none."""
+    write(path)
+    assert is_archive(path)
+    tape = tmp_path / "tape.csv"
+    tape.write_text("ms,feed,symbol\n", "utf-8")
+    assert not is_archive(tape)
+    with pytest.raises(OSError, match="No such file"):
+        is_archive(tmp_path / "none")
+
+
+def everything(reader: Archive) -> tuple[Any, ...]:
+    """All that can be asked of an archive."""
+    return (
+        reader.span(),
+        reader.symbols(),
+        reader.bars(0, 2**40).cells.tolist(),
+        [piece.cells.tolist() for piece in reader.blocks(START - 10, START + 5000, ["AAPL"])],
+        reader.lasts(START + 20),
+        reader.lasts(2**40),
+        reader.states(50, 2**40, START + 10.0),
+        list(reader.events(0, 2**40)),
+        reader.tracks(),
+        reader.noted("seed"),
+    )
+
+
+def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
+    """What is wrong with the path, and that nothing is damaged; nothing is made by reading."""
+    empty = tmp_path / "empty"
+    empty.touch()
+    for path, found in (
+        (tmp_path / "none.sqlite", "there is no archive at"),
+        (tmp_path, "is no file"),
+        (tmp_path / ("x" * 300), "File name too long"),
+        (empty, "is empty: nothing was recorded yet"),
+    ):
+        with pytest.raises(ArchiveError, match=found) as error:
+            Archive(path).span()
+        assert not error.value.is_damaged
+    for path in (tmp_path, tmp_path / "none" / "a.sqlite", tmp_path / ("x" * 300)):
+        with pytest.raises(ArchiveError, match="cannot be opened: check") as error:
+            connect(path)
+        assert not error.value.is_damaged
+    assert [each.name for each in tmp_path.iterdir()] == ["empty"]
+
+
+def test_an_empty_file_becomes_an_archive(path: Path) -> None:
+    """A program that ended before it wrote anything leaves such a file."""
+    path.touch()
+    write(path, series(START, START + 3))
+    assert Archive(path).span() == (START, START + 2)
+
+
+def filled(path: Path) -> None:
+    """An archive of one file with something in every table."""
+    write(path, series(START, START + 40), series(START + 4000, START + 4020), events=lives(2, 6))
+    with closing(connect(path)) as connection:
+        put_tracks(connection, [Track(event_of(1, 0.0), True, START, START)])
+        note(connection, "seed", "7")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive that is in order."""
+    path = tmp_path_factory.mktemp("sound") / "a.sqlite"
+    filled(path)
+    return path
+
+
+def answers_or_is_damaged(path: Path) -> bool:
+    """Whether all can be read; what cannot be is an ``ArchiveError`` and nothing else."""
+    try:
+        everything(Archive(path))
+    except ArchiveError:
+        return False
+    return True
+
+
+@given(st.binary(min_size=2, max_size=9000), st.booleans())
+@on_disk
+def test_garbage_is_damaged(tmp_path: Path, garbage: bytes, has_magic: bool) -> None:
+    """Reader and writer say so, whether or not it begins like a database.
+
+    A single byte is nothing: SQLite itself writes one into an empty file on some disks.
+    """
+    path = fresh(tmp_path)
+    path.write_bytes((b"SQLite format 3\x00" if has_magic else b"") + garbage)
+    for use in (lambda: Archive(path).span(), lambda: connect(path)):
+        with pytest.raises(ArchiveError, match="damaged") as error:
+            use()
+        assert error.value.is_damaged
+
+
+@given(st.floats(0.0, 1.0))
+@on_disk
+def test_a_truncated_file_answers_or_says_so(tmp_path: Path, sound: Path, kept: float) -> None:
+    """Wherever it was cut off."""
+    path = fresh(tmp_path)
+    whole = sound.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    assert answers_or_is_damaged(path) == (kept == 1.0)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([1, 3, 30]), st.booleans())
+@settings(on_disk, max_examples=300)
+def test_a_file_with_wrong_bytes_answers_or_says_so(
+    tmp_path: Path, sound: Path, seed: int, count: int, is_bit: bool
+) -> None:
+    """Anywhere in it, single bits or whole bytes: never another error, and never without end."""
+    rng = random.Random(seed)
+    wrong = bytearray(sound.read_bytes())
+    for _ in range(count):
+        at = rng.randrange(len(wrong))
+        wrong[at] = wrong[at] ^ (1 << rng.randrange(8)) if is_bit else rng.randrange(256)
+    path = tmp_path / "wrong.sqlite"
+    path.write_bytes(wrong)
+    answers_or_is_damaged(path)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "UPDATE bar SET cells = 'text'",
+        "UPDATE bar SET cells = x'0102'",
+        "UPDATE bar SET cells = zeroblob(24)",  # a price of 0
+        "UPDATE bar SET cells = replace(hex(cells), '0', 'F')",
+        "UPDATE symbol SET id = id + 7",
+        "UPDATE symbol SET asset = 'bonds'",
+        "UPDATE symbol SET name = CAST(name AS BLOB)",
+        "UPDATE symbol SET name = CAST(x'ff' AS TEXT) || id",
+        "UPDATE bar SET second = 9000000000000000000 WHERE second = (SELECT max(second) FROM bar)",
+        "UPDATE symbol SET last_ts = 'text'",
+        "UPDATE event SET state = '{}'",
+        "UPDATE event SET state = x'ff'",
+        "UPDATE event SET state = 5",
+        "UPDATE track SET seen = 'text'",
+    ],
+)
+def test_rows_that_no_program_of_ours_wrote_are_damage(path: Path, script: str) -> None:
+    """SQLite finds nothing wrong with them; a store or a detector given them would."""
+    filled(path)
+    plain(path, script)
+    with pytest.raises(ArchiveError) as error:
+        everything(Archive(path))
+    assert error.value.is_damaged
+
+
+def test_writing_beside_damaged_bars_says_so(path: Path) -> None:
+    """Where a second's bars are none, others are not put beside them."""
+    write(path, series(START, START + 9))
+    plain(path, "UPDATE bar SET cells = x'0102'")
+    with pytest.raises(ArchiveError, match="damaged") as error:
+        write(path, series(START, START + 9))
+    assert error.value.is_damaged
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not mount("-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)):
+        missing("the permission to mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mount(*arguments: str) -> bool:
+    """Whether it could be mounted."""
+    try:
+        done = subprocess.run(["mount", *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("has_sides", [False, True], ids=["alone", "with what readers left"])
+def test_an_archive_is_read_where_nothing_can_be_written(disk: Path, has_sides: bool) -> None:
+    """On a read-only disk all is read; the writer says what is wrong."""
+    path = disk / "a.sqlite"
+    filled(path)
+    expected = everything(Archive(path))
+    for side in ("-wal", "-shm"):
+        left = path.with_name(path.name + side)
+        assert left.exists()
+        if not has_sides or side == "-shm":
+            left.unlink()
+    assert mount("-o", "remount,ro", str(disk))
+    assert everything(Archive(path)) == expected
+    with pytest.raises(ArchiveError, match=r"may not be written|cannot be opened") as error:
+        connect(path)
+    assert not error.value.is_damaged
+
+
+# Readers beside the writer.
+
+
+def test_a_reader_waits_for_no_commit(path: Path) -> None:
+    """While the writer is in the middle of one, what was committed is read."""
+    write(path, series(START, START + 9))
+    with closing(connect(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        put_bars(connection, series(START + 9, START + 20, [*SYMBOLS, "IBM"]))
+        assert Archive(path).span() == (START, START + 8)
+        assert "IBM" not in Archive(path).symbols()
+        connection.execute("COMMIT")
+        assert Archive(path).span() == (START, START + 19)
+
+
+def test_a_file_held_locked_is_not_read_as_it_stands(path: Path) -> None:
+    """Another program's exclusive hold is told, not gone round."""
+    write(path, series(START, START + 9))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+        for use in (lambda: Archive(path).span(), lambda: connect(path)):
+            with pytest.raises(ArchiveError, match="another program holds it locked") as error:
+                use()
+            assert not error.value.is_damaged
+
+
+def test_readers_in_threads_see_whole_commits(path: Path) -> None:
+    """Every second is there with all its symbols, new ones too, while the writer goes on."""
+    names = [f"S{i}" for i in range(60)]
+    write(path, series(START, START + 1, names[:1]))
+    written = threading.Event()
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        reader = Archive(path)
+        try:
+            while True:
+                final = written.is_set()
+                bars = reader.bars(START, START + 1000)
+                seconds, counts = np.unique(bars.cells["second"], return_counts=True)
+                # In second i the first i symbols have a bar, up to sixty.
+                assert seconds.tolist() == list(range(START, START + len(seconds)))
+                wanted = np.minimum(np.arange(1, len(seconds) + 1), len(names))
+                assert counts.tolist() == wanted.tolist()
+                assert len(reader.lasts(2**40)) >= min(len(seconds), len(names))
+                assert len(reader.lasts(START + 1)) == 1
+                assert len(list(reader.events(0, 2**40))) <= len(reader.states(999, 2**40, 0.0))
+                assert sum(map(len, reader.blocks(START, START + 1000))) >= len(bars)
+                if final:
+                    assert len(seconds) == 200
+                    return
+        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        with closing(connect(path)) as connection:
+            for second in range(START + 1, START + 200):
+                connection.execute("BEGIN IMMEDIATE")
+                watched = names[: second - START + 1]
+                put_bars(connection, series(second, second + 1, watched))
+                put_events(connection, [event_of(second, second - START)])
+                connection.execute("COMMIT")
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join(60)
+    assert not any(reader.is_alive() for reader in readers)
+    assert failures == []
+
+
+# Retention.
+
+
+def test_what_is_let_go_gives_its_room_back(path: Path) -> None:
+    """The oldest bars go step by step, nothing younger does, and the file shrinks."""
+    names = [f"S{i}" for i in range(30)]
+    write(path, series(START, START + 3000, names))
+    with closing(connect(path)) as connection:
+        before = size_of(connection, path)
+        steps = []
+        while gone := forget_bars(connection, START + 2500, 600):
+            steps.append(gone)
+            (first,) = connection.execute("SELECT min(second) FROM bar").fetchone()
+            assert first == START + sum(steps)
+        assert steps == [600, 600, 600, 600, 100]
+        rounds = 1
+        while give_back(connection, 100):
+            rounds += 1
+        assert rounds > 3
+        assert size_of(connection, path) < 0.25 * before
+    kept = series(START + 2500, START + 3000, names)
+    assert map_of(Archive(path).bars(0, 2**40)) == map_of(kept)
+
+
+def size_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's size when its log is emptied into it."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_that_are_over_are_let_go(path: Path, seed: int) -> None:
+    """All states of one go together, once its newest is too old; one that goes on keeps all."""
+    states = lives(seed, 30)
+    write(path, events=states)
+    last = {event.id: event.updated_ts for event in states}
+    for before in (START, START + 2000.0, START + 5000.0, 2.0**40):
+        with closing(connect(path)) as connection:
+            held = len(Archive(path).states(99, 2**40, 0.0))
+            gone = forget_events(connection, before)
+        kept = [event for event in states if last[event.id] >= before]
+        assert Archive(path).states(99, 2**40, 0.0) == kept
+        assert gone == held - len(kept)
+
+
+# Killed while writing.
+
+WRITER: Final = """
+import sys
+from pathlib import Path
+from archive import connect, put_bars, put_events
+from tests.test_archive import SYMBOLS, START, event_of, series
+
+connection = connect(Path(sys.argv[1]))
+for second in range(int(sys.argv[2]), 2**40):
+    connection.execute("BEGIN IMMEDIATE")
+    put_bars(connection, series(second - 1, second + 1))
+    put_events(connection, [event_of(second, second - START)])
+    connection.execute("COMMIT")
+    print(second, flush=True)
+    if second % 97 == 0:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+"""
+
+
+def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(path: Path) -> None:
+    """Ten times the file opens at once, is whole, and holds every second that was told."""
+    rng = random.Random(4)
+    acknowledged = START - 1
+    for _ in range(10):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(acknowledged + 1)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert writer.stdout is not None
+        with writer, writer.stdout as told:
+            lines = [told.readline() for _ in range(rng.randrange(1, 150))]
+            # In the middle of whatever it does next: a commit takes about a millisecond.
+            threading.Event().wait(rng.uniform(0.0, 0.003))
+            os.kill(writer.pid, signal.SIGKILL)
+            lines += told.readlines()
+        acknowledged = max(int(line) for line in lines if line.endswith("\n"))
+        found = Archive(path).bars(START - 1, 2**40)
+        seconds = np.unique(found.cells["second"])
+        assert seconds[-1] in (acknowledged, acknowledged + 1)
+        assert len(found) == len(SYMBOLS) * len(seconds)
+        assert seconds.tolist() == list(range(START - 1, int(seconds[-1]) + 1))
+        assert len(list(Archive(path).events(0, 2**40))) == len(seconds) - 1
+        with closing(connect(path)) as connection:
+            assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
