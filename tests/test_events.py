@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from events import THRESHOLDS, EventStore, StressDetector
+from events import THRESHOLDS, EventStore, StressDetector, Track
 from pulse_store import PulseStore
 from ticks import Event, EventKind, Tick
 
@@ -405,6 +407,87 @@ def test_only_a_one_minute_move_is_compared_with_its_peers() -> None:
     known: dict[str, Any] = {"ret_5m": 0.02, "vol_15m": 0.02, "vol_median": 0.001}
     for event in StressDetector().check(shot(0, vs_peers=0.01, **known)):
         assert "peers" not in event.text
+
+
+# Remembered across a restart.
+
+
+def restless(seed: int, count: int) -> list[dict[str, Any]]:
+    """Snapshots of two symbols around their thresholds: lasting, flipping, blank, stale, gaps."""
+    rng = random.Random(seed)
+    second, shots = 0.0, []
+    values: dict[tuple[str, str], float] = {}
+    for _ in range(count):
+        second += rng.choice([0.5, 1.0, 1.0, 5.0, 29.5, 31.0])
+        if rng.random() < 0.02:
+            second += rng.choice([-700.0, 200.0, 1200.0])
+        for symbol, asset in (("AAPL", "stocks"), ("BTC-USD", "crypto")):
+            known: dict[str, Any] = {"vol_median": 0.0005, "age": rng.choice([0.0, 1.0, 31.0])}
+            for kind, column in COLUMN.items():
+                threshold = THRESHOLDS[asset][kind]  # type: ignore[index]
+                value = values.get((symbol, kind), 1.0)
+                if rng.random() < 0.3:
+                    value = rng.choice([0.5, 0.79, 0.9, 1.0, 1.2, 2.5, 4.5, -1.1, -0.9])
+                values[symbol, kind] = value
+                known[column] = None if rng.random() < 0.05 else value * threshold
+            known["sigma_1m"] = rng.choice([None, 1e-5, 1.0])
+            shots.append(shot(second, asset, **known) | {"symbol": symbol})
+    return shots
+
+
+@given(st.integers(0, 2**16), st.floats(0.0, 1.0), st.sampled_from([1, 3, 1000]))
+@settings(derandomize=True, deadline=None, max_examples=80)
+def test_a_detector_restored_goes_on_as_if_never_stopped(
+    seed: int, place: float, every: int
+) -> None:
+    """Cut anywhere, nothing fires twice or is lost: ids, counts and peaks are those of one run."""
+    shots = restless(seed, 250)
+    cut = int(place * len(shots))
+    uninterrupted, first, second = StressDetector(), StressDetector(), StressDetector()
+    kept: dict[tuple[str, str], Track] = {}
+    for number, snapshot in enumerate(shots[:cut]):
+        assert first.check(snapshot) == uninterrupted.check(snapshot)
+        if number % every == 0 or number == cut - 1:
+            kept |= {
+                (track.event.symbol, track.event.kind): track for track in first.take_changed()
+            }
+    second.restore(kept.values())
+    assert second.take_changed() == []
+    found = [(second.check(snapshot), uninterrupted.check(snapshot)) for snapshot in shots[cut:]]
+    for restored, wanted in found:
+        assert restored == wanted
+
+
+def test_what_was_taken_does_not_change_behind_its_reader() -> None:
+    """The writer may hold it for a while; what did not change is not handed out again."""
+    detector = StressDetector()
+    detector.check(shot(0, ret_1m=0.002))
+    (taken,) = detector.take_changed()
+    before = replace(taken)
+    assert detector.take_changed() == []
+    detector.check(shot(31, ret_1m=0.006))
+    assert taken == before
+    (later,) = detector.take_changed()
+    assert (later.event.id, later.event.count, later.seen_ts) == (taken.event.id, 2, START + 31)
+    other = StressDetector()
+    other.restore([later])
+    before = replace(later)
+    other.check(shot(62, ret_1m=0.007))
+    assert later == before
+
+
+def test_states_taken_together_are_as_good_as_one_by_one() -> None:
+    """add_many leaves what add leaves, for any cut of the stream of states."""
+    detector, states = StressDetector(), []
+    for snapshot in restless(7, 400):
+        states += detector.check(snapshot)
+    one_by_one, together = EventStore(30), EventStore(30)
+    for state in states:
+        one_by_one.add(state)
+    for begin in range(0, len(states), 9):
+        together.add_many(iter(states[begin : begin + 9]))
+    for now in (None, *(state.updated_ts for state in states[-200::20])):
+        assert together.latest(99, now=now) == one_by_one.latest(99, now=now)
 
 
 # Through the store.
