@@ -7,13 +7,16 @@ together by ``board``, and ``page`` draws it.
 
 from __future__ import annotations
 
+import io
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
 
 import board
+import export
 import page
 import view
 import worker
@@ -21,6 +24,10 @@ from ranking import RANKS
 from settings import MarketPulseError, load
 from ticks import ASSETS
 from view import View
+
+EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
+EXPORT_ALL: Final = "everything"
+EXPORT_OWN: Final = "from – to"
 
 README: Final = Path(__file__).parent / "README.md"
 
@@ -44,6 +51,74 @@ def explain() -> None:
     """The README's own words, formulas and units."""
     text = README.read_text("utf-8")
     st.markdown(text.partition("## What each card shows")[2].partition("\n## ")[0])
+
+
+def choose_span(kept: tuple[int, int]) -> tuple[float, float]:
+    """The begin and the end of what is to be exported, of all that is kept."""
+    begin, end = kept
+    span = st.selectbox("Span", [*EXPORT_SEC, EXPORT_ALL, EXPORT_OWN], key="export_span")
+    if span in EXPORT_SEC:
+        return end - EXPORT_SEC[span], end
+    if span == EXPORT_ALL:
+        return kept
+    hour = datetime.fromtimestamp(end - 3600, UTC), datetime.fromtimestamp(end, UTC)
+    labels = ("From (UTC)", "To (UTC)")
+    chosen = [
+        st.datetime_input(label, at.replace(tzinfo=None), key=f"export_{label}", step=60)
+        for label, at in zip(labels, hour, strict=True)
+    ]
+    first, last = (at.replace(tzinfo=UTC).timestamp() if at else None for at in chosen)
+    return begin if first is None else first, end if last is None else last
+
+
+def offer_export(archive: Archive) -> None:
+    """What is to be had as a file, and the file where it is asked for and memory can hold it."""
+    with st.container(horizontal=True):
+        what = st.selectbox("What", export.WHATS, key="export_what", width=140)
+        form = st.selectbox("Format", export.FORMS, key="export_form", width=140)
+    kept = export.reach(archive, what)
+    if kept is None:
+        st.text(f"The archive has no {what} yet.")
+        return
+    begin, end = choose_span(kept)
+    known = list(archive.symbols())
+    chosen = st.multiselect("Symbols", known, key="export_symbols", placeholder="all")
+    symbols = chosen or None
+    most = export.MOST_ROWS[form]
+    rows = export.count(archive, what, begin, end, symbols, most)
+    if rows > most:
+        st.text(f"More than {most:,} {what}, too many to download. In the project's folder:")
+        st.code(
+            export.command(archive, what, form, begin, end, symbols), language="sh", wrap_lines=True
+        )
+        return
+    st.text(f"{rows:,} {what if rows != 1 else what.removesuffix('s')}")
+    # The file is in memory for as long as its button is there. Deferred until the click it would
+    # not block this tab meanwhile, but any two refreshes of other tabs then take it away.
+    if st.button("Prepare the file", disabled=not rows, key="export_prepare"):
+        file = io.BytesIO()
+        export.write(archive, what, form, file, begin, end, symbols)
+        st.download_button(
+            f"Download {max(1, file.tell() // 1000):,} kB",
+            file,
+            export.file_name(what, form, begin, end),
+            export.MIME[form],
+            on_click="ignore",
+            type="primary",
+        )
+
+
+@st.fragment
+def draw_export() -> None:
+    """The archive as a file, or why there is none."""
+    archive = running().archive
+    if archive is None:
+        st.text("Nothing is archived here, as in a replay or where the settings say off.")
+        return
+    try:
+        offer_export(archive)
+    except MarketPulseError as error:
+        st.text(f"The archive cannot be exported: {error}")
 
 
 def draw_controls(asked: View, symbols: list[str]) -> View:
@@ -70,6 +145,11 @@ def draw_controls(asked: View, symbols: list[str]) -> View:
         freeze = st.toggle("Freeze", key="freeze", **kept)
         if st.button(":material/help:", help="What the numbers mean, and how they are computed"):
             explain()
+        with st.popover(
+            ":material/download:", help="Export the archive", key="export", on_change="rerun"
+        ) as popover:
+            if popover.open:
+                draw_export()
     return asked._replace(
         rank=rank,
         lists=lists,

@@ -52,7 +52,19 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"correlation", "ranking", "ticks"},
     "board": {"msgspec", "numpy", "pandas", "metrics", "ticks", "view", "worker"},
     "page": {"streamlit"},
-    "app": {"streamlit", "board", "page", "ranking", "settings", "ticks", "view", "worker"},
+    "export": {"msgspec", "numpy", "pyarrow", "archive", "settings", "ticks"},
+    "app": {
+        "streamlit",
+        "archive",
+        "board",
+        "export",
+        "page",
+        "ranking",
+        "settings",
+        "ticks",
+        "view",
+        "worker",
+    },
 }
 
 # These know no clock, no socket and no configuration: time is an argument.
