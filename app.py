@@ -20,6 +20,7 @@ import export
 import page
 import view
 import worker
+from archive import Archive
 from ranking import RANKS
 from settings import MarketPulseError, load
 from ticks import ASSETS
