@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import math
+import random
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import worker
+from archive import connect, put_bars
 from events import StressDetector
+from pulse_store import PulseStore, to_snapshots
 from settings import Settings
 from tests.waiting import until
-from ticks import ASSETS, Event
+from ticks import ASSETS, Event, Tick
 from vendors import eodhd
 from worker import Worker
 
@@ -24,7 +28,12 @@ Seen = list[Mapping[str, Any]]
 
 
 def replay(
-    tape: Path, speed: float, monkeypatch: pytest.MonkeyPatch, timeout_sec: float = 120.0
+    tape: Path,
+    speed: float,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout_sec: float = 120.0,
+    begin: float | None = None,
+    end: float | None = None,
 ) -> tuple[Seen, list[Event]]:
     """Every snapshot the detector was shown, and every event in its last state."""
     seen: Seen = []
@@ -35,7 +44,9 @@ def replay(
             return super().check(snapshot, history=history)
 
     monkeypatch.setattr(worker, "StressDetector", Recorder)
-    engine = Worker(Settings(source="replay", replay_file=tape, speed=speed))
+    engine = Worker(
+        Settings(source="replay", replay_file=tape, replay_from=begin, replay_to=end, speed=speed)
+    )
     engine.start()
     try:
         until(lambda: engine.status()["replay_ended"], timeout_sec)
@@ -159,3 +170,47 @@ def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
         assert engine.pulse()[1]["last"].notna().sum() == 80
     finally:
         engine.stop()
+
+
+BEGIN = 1_795_600_800  # 2026-11-25T10:00:00Z
+
+
+def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
+    """An archive of nine minutes with a jump in the eighth, and what its store showed meanwhile."""
+    prices = {"SPY": 512.37, "EURUSD": 1.139005, "BTC-USD": 84_588.01}
+    rng, store, shown = random.Random(6), PulseStore(records=True), {}
+    for asset, symbol in zip(ASSETS, prices, strict=True):
+        store.watch(asset, [symbol])
+    with closing(connect(path)) as connection:
+        for second in range(BEGIN, BEGIN + 540):
+            jump = 1.004 if second >= BEGIN + 450 else 1.0
+            for asset, symbol in zip(ASSETS, prices, strict=True):
+                for ms in sorted(rng.sample(range(1000), rng.choice([0, 1, 2, 5]))):
+                    price = prices[symbol] * jump * (1 + rng.gauss(0, 1e-4))
+                    store.update(Tick(symbol, asset, (second * 1000 + ms) / 1000, price))
+            store.advance(second + 1)
+            shown[second] = to_snapshots(store.frame(second + 0.999), second + 0.999)
+            put_bars(connection, store.take())
+    return shown
+
+
+def test_a_replayed_archive_is_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first second of a span on, whose figures look back before it; events as well."""
+    shown = archived(tmp_path / "archive.sqlite")
+    begin, end = BEGIN + 420, BEGIN + 520
+    expected = [snapshot for second in range(begin, end) for snapshot in shown[second]]
+    seen, events = replay(tmp_path / "archive.sqlite", math.inf, monkeypatch, begin=begin, end=end)
+    assert len(seen) == len(expected)
+    for found, before in zip(seen, expected, strict=True):
+        assert found == {
+            name: pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+            for name, value in before.items()
+        }
+    detector = StressDetector()
+    told = {event.id: event for snapshot in expected for event in detector.check(snapshot)}
+    assert {event.symbol for event in events} == {"SPY", "EURUSD", "BTC-USD"}
+    assert {(e.kind, e.symbol, e.ts, e.count, e.text) for e in events} == {
+        (e.kind, e.symbol, e.ts, e.count, e.text) for e in told.values()
+    }

@@ -257,14 +257,14 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, pd.DataFrame]]:
-    """An archive of twenty minutes, and the frame of every second as it was then."""
+    """An archive of twelve minutes, and the frame of every second as it was then."""
     path = tmp_path_factory.mktemp("recorded") / "archive.sqlite"
     store = PulseStore(records=True)
     for symbol, asset in WATCHED.items():
         store.watch(asset, [symbol])
     frames = {}
     with closing(connect(path)) as connection:
-        seconds = range(BEGIN, BEGIN + 1200)
+        seconds = range(BEGIN, BEGIN + 720)
         for second, arrived in zip(seconds, ticks_of(seconds, seed=1), strict=True):
             store.update_many(arrived)
             store.advance(second + 1)
@@ -291,7 +291,7 @@ def replayed(tape: ArchivedTape) -> Iterator[tuple[int, pd.DataFrame]]:
 def test_a_replayed_archive_shows_every_second_as_it_was(
     recorded: tuple[Path, dict[int, pd.DataFrame]],
 ) -> None:
-    """Prices, returns, volatilities and regimes of twenty minutes, from bars alone."""
+    """Prices, returns, volatilities and regimes of twelve minutes, from bars alone."""
     path, frames = recorded
     tape = ArchivedTape.load(path)
     assert sorted(s for symbols in tape.symbols.values() for s in symbols) == sorted(WATCHED)
@@ -309,9 +309,9 @@ def test_a_span_begins_with_what_was_before_it(
 ) -> None:
     """Its very first second has the figures that it had, and so has every other."""
     path, frames = recorded
-    tape = ArchivedTape.load(path, BEGIN + 1000, BEGIN + 1100)
+    tape = ArchivedTape.load(path, BEGIN + 600, BEGIN + 660)
     found = dict(replayed(tape))
-    assert list(found) == list(range(BEGIN + 1000, BEGIN + 1100))
+    assert list(found) == list(range(BEGIN + 600, BEGIN + 660))
     for second, frame in found.items():
         assert_same(frame, frames[second])
 
