@@ -18,7 +18,7 @@ import time
 import traceback
 import types
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, Final, TypeVar
@@ -27,18 +27,26 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+import sessions
+from archive import Archive, ArchiveError
+from bars import Bars
+from clocks import ForwardClock, VendorClock
 from correlation import auto_bin, corr_card, corr_matrix, moving_together
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
 from market import EXCLUDED_CONDITIONS, Market
 from metrics import BAR_SEC, Floats, Ints
 from pace import Pace
+from past import Moment, Past, fill
 from pulse_store import PulseStore, to_snapshots
 from ranking import RANKS, CalmOrder, RankHistory, State, states
-from settings import DEFAULT_WATCHLIST, Settings
+from recorder import Recorder
+from sessions import Session
+from settings import DEFAULT_WATCHLIST, Settings, archive_file, random_seed
 from simulator import Exchange
-from tape import TAPE_EPOCH, Tape
-from ticks import ASSETS, Asset, Tick
+from tape import TAPE_EPOCH, ArchivedTape, Tape
+from tape import load as load_tape
+from ticks import ASSETS, WINDOW_SEC, Asset, Event, Tick
 from vendors import eodhd
 
 __all__ = ["GRACE_SEC", "REWIND_SEC", "Worker", "shared", "stop_shared"]
@@ -54,6 +62,12 @@ _SECOND_END: Final = 0.999
 
 _SETTLE_SEC: Final = 0.25
 """Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
+
+_RECORD_SEC: Final = 0.5
+"""How often new bars are handed to the recorder: what a sudden end of the process can cost."""
+
+_OPENED_SEC: Final = 5.0
+"""How long to wait for the archive before going on without what it knows."""
 
 # The embedded exchange takes any key.
 _EMBEDDED_KEY: Final = "embedded"
@@ -75,6 +89,22 @@ _TIERS: Final[Mapping[State, int]] = {
 }
 """Which rows come before which, whatever their size."""
 
+_NO_ARCHIVE: Final[Mapping[str, Any]] = {
+    "state": "off",
+    "reason": "",
+    "file": None,
+    "bars": 0,
+    "events": 0,
+    "waiting": 0,
+    "lost": 0,
+    "lost_events": 0,
+    "lost_from": None,
+    "lost_to": None,
+    "set_aside": [],
+    "oldest": None,
+}
+"""What is told of an archive where there is none."""
+
 _T = TypeVar("_T")
 
 _logger = logging.getLogger(__name__)
@@ -84,7 +114,7 @@ class Worker:
     """Everything that runs behind the page, started and stopped as one.
 
     ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
-    does not use.
+    does not use, and ``session`` for the markets' own hours.
 
     Raises:
         TapeError: when the tape to replay cannot be read.
@@ -96,13 +126,27 @@ class Worker:
         *,
         timing: Timing | None = None,
         clock: Callable[[], float] | None = None,
+        session: Callable[[Asset, float], Session] | None = None,
     ) -> None:
         self._settings = settings
-        self._tape = Tape.load(settings.replay_file) if settings.replay_file else None
+        self._tape = self._own_tape()
         self._tape_now = self._tape.start if self._tape else 0.0
         self._has_ended = False
+        self._seed = settings.seed
+        self._vendor_clock: VendorClock | None = None
+        self._clock_changes = 0
+        self._archive_error = ""
+        path = archive_file(settings)
+        self._archive = None if path is None else Archive(path)
         self._clock = clock or self._own_clock()
-        self._store = PulseStore(settings.window_sec + REWIND_SEC)
+        self._hours = session or self._own_hours()
+        self._recorder = (
+            None
+            if path is None
+            else Recorder(path, bars_days=settings.bars_days, events_days=settings.events_days)
+        )
+        self._window_sec = settings.window_sec + REWIND_SEC
+        self._store = PulseStore(self._window_sec, records=self._recorder is not None)
         self._events = EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
         self._detector = StressDetector(
             {
@@ -124,13 +168,18 @@ class Worker:
                 self._queue,
                 self._clock,
                 timing=timing or self._own_timing(),
-                is_open=self._streams_at,
+                session=self._hours,
                 unasked=wanted[asset][len(asked[asset]) :],
             )
             for asset in ASSETS
         }
+        self._past = (
+            None
+            if self._archive is None
+            else Past(self._archive, asked, settings.max_events, self._note_archive_error)
+        )
         self._lost = dict.fromkeys(ASSETS, 0)
-        self._backfilled = False
+        self._has_past = False
         self._oldest: int | None = None
         """The first second there is anything of."""
         self._live_from = 0
@@ -159,6 +208,8 @@ class Worker:
     def start(self) -> None:
         """Start the thread; returns at once."""
         self._started_at = time.time()
+        if self._recorder is not None:
+            self._recorder.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -171,6 +222,8 @@ class Worker:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
+        if self._recorder is not None:
+            self._recorder.stop()
 
     def alive(self) -> bool:
         """Whether the thread is running."""
@@ -192,17 +245,42 @@ class Worker:
         """The stress events."""
         return self._events
 
+    @property
+    def archive(self) -> Archive | None:
+        """The history of this source; None where none is kept."""
+        return self._archive
+
+    def store_at(self, now: float) -> PulseStore:
+        """The prices that the moment ``now`` is to be asked of: in memory, or from the archive."""
+        moment = self._archived(now)
+        return self._store if moment is None else moment.store
+
+    def events_at(self, now: float) -> EventStore:
+        """The events that the moment ``now`` is to be asked of, likewise."""
+        moment = self._archived(now)
+        return self._events if moment is None else moment.events
+
+    def _archived(self, now: float) -> Moment | None:
+        """The moment of ``now`` where that is no longer in memory."""
+        newest = int(self._pulse[0])
+        if self._past is None or now >= newest - REWIND_SEC - GRACE_SEC:
+            return None
+        return self._past.moment(int(now), newest)
+
     def pulse(self, at: float | None = None) -> tuple[float, pd.DataFrame]:
         """A complete second: its instant, and the frame computed once for all readers.
 
-        The newest, or the one of ``at``, which may be up to ``REWIND_SEC`` and a grace ago.
+        The newest, or the one of ``at``, which may be as long ago as the archive knows; without one
+        up to ``REWIND_SEC`` and a grace.
         """
         newest = self._pulse
         if at is None or at >= newest[0]:
             return newest
-        oldest = math.floor(newest[0]) - REWIND_SEC - GRACE_SEC
-        now = max(math.floor(at), oldest) + _SECOND_END
-        return now, self.once(("frame", now), lambda: self._store.frame(now))
+        second = math.floor(at)
+        if self._past is None:
+            second = max(second, math.floor(newest[0]) - REWIND_SEC - GRACE_SEC)
+        now = second + _SECOND_END
+        return now, self.once(("frame", now), lambda: self.store_at(now).frame(now))
 
     def has_prices(self) -> bool:
         """Whether the newest second has any."""
@@ -211,8 +289,43 @@ class Worker:
     def reach(self) -> tuple[int, int]:
         """The first and the last second that ``pulse`` may be asked to go back to."""
         newest = int(self._pulse[0])
-        oldest = newest if self._oldest is None else self._oldest
-        return min(max(oldest, newest - REWIND_SEC), newest), newest
+        oldest = newest if self._oldest is None else max(self._oldest, newest - REWIND_SEC)
+        archived = None if self._past is None else self._past.oldest(newest)
+        return min(oldest, newest if archived is None else archived), newest
+
+    def session(self, asset: Asset, now: float) -> dict[str, Any]:
+        """The phase a market is in at ``now``: when that ends, and who says so.
+
+        ``phase`` is pre, open, after or closed; ``until`` when it ends and ``opens`` when regular
+        trading next begins, None where that is not known; ``by`` is calendar, vendor (whose word
+        is newer) or source: a tape and the embedded exchange know no hours.
+        """
+        if self._hours is _always:
+            phase = "open" if self._streams_at(asset, now) else "closed"
+            return {"phase": phase, "since": None, "until": None, "opens": None, "by": "source"}
+        if now >= self._pulse[0]:
+            return dict(self._feeds[asset].status(self._clock())["session"])
+        found = self._hours(asset, now)
+        return {
+            "phase": found.phase,
+            "since": _finite(found.since),
+            "until": _finite(found.until),
+            "opens": found.opens,
+            "by": "calendar",
+        }
+
+    def last_session(self, asset: Asset, now: float) -> dict[str, Any] | None:
+        """What the symbols of a closed market did in its last session, from the archive.
+
+        ``begin`` and ``end`` of the session, and the ``figures`` of each symbol: first, last, low
+        and high price, and the change as a fraction. None where the market is not closed.
+        """
+        if self._past is None or self._streams_at(asset, now):
+            return None
+        span = sessions.last_session(asset, now)
+        if self._hours is _always or span is None:
+            return None
+        return {"begin": span[0], "end": span[1], "figures": self._past.figures(asset, *span)}
 
     def states(self, frame: pd.DataFrame, now: float) -> list[State]:
         """The state of each row of ``frame``, the frame of ``now``."""
@@ -242,10 +355,11 @@ class Worker:
 
         def card() -> dict[str, Any]:
             symbols = self.symbols(assets)
+            store = self.store_at(now)
             bins = bin_sec or auto_bin(
-                self._store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now
+                store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now
             )
-            return corr_card(self._store, symbols, base, bins, now)
+            return corr_card(store, symbols, base, bins, now)
 
         return self.once(("correlation", now, base, bin_sec, assets), card)
 
@@ -256,7 +370,7 @@ class Worker:
         now, _ = self.pulse(at)
         return self.once(
             ("matrix", now, assets, bin_sec, window_sec),
-            lambda: corr_matrix(self._store, self.symbols(assets), bin_sec, window_sec, now),
+            lambda: corr_matrix(self.store_at(now), self.symbols(assets), bin_sec, window_sec, now),
         )
 
     def together(
@@ -266,7 +380,7 @@ class Worker:
         now, _ = self.pulse(at)
         return self.once(
             ("together", now, assets, bin_sec),
-            lambda: moving_together(self._store, self.symbols(assets), bin_sec, now),
+            lambda: moving_together(self.store_at(now), self.symbols(assets), bin_sec, now),
         )
 
     def symbols(self, assets: tuple[str, ...]) -> list[str]:
@@ -304,7 +418,7 @@ class Worker:
         settings = self._settings
         return {
             "source": settings.source,
-            "seed": settings.seed if settings.source == "simulated" else None,
+            "seed": self._seed if settings.source == "simulated" else None,
             "file": settings.replay_file.name if settings.replay_file else None,
             "speed": settings.speed if settings.replay_file else None,
             "replay_ended": self._has_ended,
@@ -317,10 +431,20 @@ class Worker:
             "queued": len(self._queue),
             "feeds": {asset: self._feed_status(feed, now) for asset, feed in self._feeds.items()},
             "faults": {name: dict(fault) for name, fault in list(self._faults.items())},
+            "clock": self._vendor_clock.note if self._vendor_clock else "",
+            "archive": self._archive_status(),
         }
+
+    def _archive_status(self) -> dict[str, Any]:
+        if self._recorder is None or self._past is None:
+            return dict(_NO_ARCHIVE)
+        oldest = self._past.oldest(int(self._pulse[0]))
+        return {**_NO_ARCHIVE, **self._recorder.status(), "oldest": oldest}
 
     def _feed_status(self, feed: Feed, now: float) -> dict[str, Any]:
         status = feed.status(now)
+        if self._hours is _always:
+            status["session"] = self.session(feed.asset, now)
         if self._has_ended and status["state"] in ("live", "silent"):
             # The tape's clock stands still, so nothing would ever look old.
             status |= {
@@ -350,14 +474,17 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             base, key = self._settings.eodhd_url, self._settings.api_key
             exchange = None
+            # Not for a second time, where this is started again.
+            has_past, self._has_past = self._has_past, True
+            if not has_past:
+                self._restore()
             if self._settings.source != "eodhd":
                 market = self._tape or self._market()
                 exchange = await stack.enter_async_context(
                     Exchange(market, symbol_limit=self._symbol_limit())
                 )
                 base, key = exchange.url, _EMBEDDED_KEY
-                if not self._backfilled:
-                    self._backfilled = True
+                if not has_past:
                     self._backfill([*market.history(), *self._opening(market)])
             async with asyncio.TaskGroup() as tasks:
 
@@ -371,6 +498,8 @@ class Worker:
                     keep("replay", partial(self._play, exchange, self._tape))
                     return
                 keep("heartbeat", self._beat)
+                if self._recorder is not None:
+                    keep("record", partial(self._record, self._recorder))
                 if exchange is not None:
                     keep("exchange", partial(exchange.run, self._clock))
 
@@ -426,9 +555,13 @@ class Worker:
             now = self._clock() - _SETTLE_SEC
             second = int(now) - 1
             if second != shown:
+                if second < shown:
+                    self._store.step_back(second)
                 shown = second
                 self._show(second)
                 self._measure()
+                if self._vendor_clock is not None:
+                    self._mind(self._vendor_clock)
                 self._unsearched.append(second)
             if self._unsearched:
                 self._search(self._unsearched.popleft())
@@ -436,14 +569,47 @@ class Worker:
             else:
                 await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
 
+    def _mind(self, clock: VendorClock) -> None:
+        """Tell the clock what the vendor's stamps say of it, and connect anew after sleep."""
+        if clock.changes != self._clock_changes:
+            self._clock_changes = clock.changes
+            for feed in self._feeds.values():
+                feed.clock_changed()
+        else:
+            lags = [feed.recent_lag() for feed in self._feeds.values()]
+            clock.judge([lag for lag in lags if lag is not None], self._clock_changes)
+        slept = clock.woke()
+        if slept:
+            # The sockets may be dead and not know it.
+            for feed in self._feeds.values():
+                feed.renew(f"this computer slept for {slept:.0f} s")
+
     def _search(self, second: int) -> None:
-        """Find the events of a second, with the frame of then."""
+        """Find the events of a second, with the frame of then; none of a closed market."""
         now = second + _SECOND_END
         shown_at, frame = self._pulse
         snapshots = to_snapshots(frame, now) if shown_at == now else self._store.snapshots(now)
+        streams = {asset: self._streams_at(asset, now) for asset in ASSETS}
+        found: list[Event] = []
         for snapshot in snapshots:
-            for event in self._detector.check(snapshot, history=second < self._live_from):
-                self._events.add(event)
+            if streams[snapshot["asset"]]:
+                found += self._detector.check(snapshot, history=second < self._live_from)
+        self._events.add_many(found)
+        if found and self._recorder is not None:
+            # Not with the next bars: an event that was seen is never to be lost.
+            self._hand_over(self._recorder, found)
+
+    async def _record(self, recorder: Recorder) -> None:
+        """Hand new bars over, every now and then and at the end."""
+        try:
+            while True:
+                await asyncio.sleep(_RECORD_SEC)
+                self._hand_over(recorder)
+        finally:
+            self._hand_over(recorder)
+
+    def _hand_over(self, recorder: Recorder, events: Sequence[Event] = ()) -> None:
+        recorder.put(self._store.take(), events, self._detector.take_changed())
 
     def _is_searching_past(self) -> bool:
         try:
@@ -473,6 +639,66 @@ class Worker:
         tiers = np.array([_TIERS[state] for state in self.states(frame, now)], np.int32)
         return {rank: (frame[column].abs().to_numpy(), tiers) for rank, column in RANKS.items()}
 
+    def _restore(self) -> None:
+        """Take what the archive knows of the time before: prices, events, and which go on.
+
+        Of a simulated market only where it can go on from there.
+        """
+        if self._tape is not None:
+            self._restore_tape(self._tape)
+        if self._archive is None or self._recorder is None:
+            return
+        self._recorder.ready.wait(_OPENED_SEC)
+        now = self._clock()
+        try:
+            self._seed = self._own_seed(self._archive)
+            self._recorder.put(Bars.empty(), notes=self._notes())
+            span = self._archive.span()
+            if span is None or (
+                self._settings.source == "simulated" and now - span[1] > WINDOW_SEC
+            ):
+                return
+            self._take_over(self._archive, now)
+        except ArchiveError as error:
+            self._note_archive_error(error)
+
+    def _take_over(self, archive: Archive, now: float) -> None:
+        second = int(now)
+        symbols = [symbol for asked in self._asked.values() for symbol in asked]
+        since = second - self._window_sec
+        oldest = fill(self._store, archive, since, second + 1, symbols)
+        self._store.take()  # it is in the archive already
+        wanted = set(symbols)
+        states = archive.states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
+        self._events.add_many(event for event in states if event.symbol in wanted)
+        self._detector.restore(track for track in archive.tracks() if track.event.symbol in wanted)
+        self._live_from = second
+        self._oldest = oldest
+        self._show(second - 1)
+
+    def _restore_tape(self, tape: Tape | ArchivedTape) -> None:
+        """Take what is known of the time before a tape's begin."""
+        past = tape.past()
+        for tick in tape.lasts():
+            self._store.set_last(tick)
+        self._store.load(past)
+        if len(past):
+            self._oldest = int(past.cells["second"][0])
+            self._store.advance(tape.start)
+        self._events.add_many(tape.states(self._settings.max_events, tape.start - 2 * WINDOW_SEC))
+
+    def _notes(self) -> dict[str, str]:
+        """What is to be known of an archive's source."""
+        return {"source": self._settings.source, "seed": str(self._seed or "")}
+
+    def _note_archive_error(self, error: ArchiveError) -> None:
+        """Say once that the archive cannot be read, and have a damaged file looked at."""
+        if str(error) != self._archive_error:
+            self._archive_error = str(error)
+            _logger.warning("%s", error)
+        if error.is_damaged and self._recorder is not None:
+            self._recorder.suspect()
+
     def _backfill(self, history: list[Tick]) -> None:
         """Take a past hour of ticks into the store and show its last second."""
         if not history:
@@ -482,12 +708,14 @@ class Worker:
             taken = list(ticks)
             self._store.update_many(taken)
             self._store.advance(taken[-1].ts)
+            if self._recorder is not None:
+                self._hand_over(self._recorder)
         self._unsearched.extend(range(first, last + 1))
         self._live_from = last + 1
         self._oldest = first
         self._show(last)
 
-    async def _play(self, exchange: Exchange, tape: Tape) -> None:
+    async def _play(self, exchange: Exchange, tape: Tape | ArchivedTape) -> None:
         """Replay second by second: the clock goes on when everything sent has arrived.
 
         So the frames and the events are the same at any speed.
@@ -542,11 +770,31 @@ class Worker:
         return max(eodhd.SYMBOL_LIMIT, on_tape)
 
     def _market(self) -> Market:
+        """The simulated market: a new one, or the one that goes on from the last hour's prices."""
         # From a whole minute on: bars fall alike in every run of a seed, and so do its events.
         asked = {asset: tuple(symbols) for asset, symbols in self._asked.items()}
-        return Market(asked, self._settings.seed, start=self._clock() // 60 * 60)
+        now = self._clock()
+        if self._seed is None:
+            self._seed = random_seed()
+        known = {
+            row["symbol"]: row["last"]
+            for row in self._store.snapshots(now)
+            if row["last"] is not None
+        }
+        if not known:
+            return Market(asked, self._seed, start=now // 60 * 60)
+        market = Market(asked, self._seed, start=now // 60 * 60, resumed=known)
+        market.until(now)  # what it would have quoted before it went on
+        return market
 
-    def _opening(self, market: Market | Tape) -> list[Tick]:
+    def _own_seed(self, archive: Archive) -> int | None:
+        """The seed that was chosen, or that of the market whose history this is."""
+        if self._settings.source != "simulated" or self._settings.seed is not None:
+            return self._settings.seed
+        noted = archive.noted("seed")
+        return int(noted) if noted and noted.isdecimal() else random_seed()
+
+    def _opening(self, market: Market | Tape | ArchivedTape) -> list[Tick]:
         """What was quoted between the market's start and now, which no feed can have seen."""
         if self._tape is not None:
             return []
@@ -557,10 +805,26 @@ class Worker:
         ]
 
     def _streams_at(self, asset: Asset, now: float) -> bool:
-        if self._settings.source == "eodhd":
-            return eodhd.streams_at(asset, now)
-        # A tape's end closes the market, but not the time before it.
-        return not self._has_ended or (self._tape is not None and now < self._tape.end)
+        """Whether a market streams at ``now``: by the newest word for now, else by its hours."""
+        if self._has_ended and self._tape is not None and now >= self._tape.end:
+            return False  # a tape's end closes the market, but not the time before it
+        if now >= self._pulse[0]:
+            return self._feeds[asset].session(now).phase != "closed"
+        return self._hours(asset, now).phase != "closed"
+
+    def _own_hours(self) -> Callable[[Asset, float], Session]:
+        """The markets' hours where the prices are a vendor's; else there are none."""
+        settings, replayed = self._settings, self._tape
+        is_vendors = settings.source == "eodhd" or (
+            isinstance(replayed, ArchivedTape) and replayed.source == "eodhd"
+        )
+        return sessions.session if is_vendors else _always
+
+    def _own_tape(self) -> Tape | ArchivedTape | None:
+        settings = self._settings
+        if settings.replay_file is None:
+            return None
+        return load_tape(settings.replay_file, settings.replay_from, settings.replay_to)
 
     def _own_timing(self) -> Timing:
         if self._tape is None:
@@ -571,8 +835,18 @@ class Worker:
     def _own_clock(self) -> Callable[[], float]:
         if self._tape is not None:
             return lambda: self._tape_now
-        # A vendor stamps with the true time; the simulated market may not run backwards.
-        return time.time if self._settings.source == "eodhd" else _Forward(time.time)
+        if self._settings.source == "eodhd":
+            self._vendor_clock = VendorClock()
+            return self._vendor_clock
+        # The simulated market may not run backwards, nor begin before what it has already quoted.
+        return ForwardClock(time.time, self._archived_until())
+
+    def _archived_until(self) -> float:
+        try:
+            span = None if self._archive is None else self._archive.span()
+        except ArchiveError:
+            span = None  # told when it is opened
+        return 0.0 if span is None else span[1] + 1.0
 
 
 def _is_cancelled() -> bool:
@@ -581,24 +855,14 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-class _Forward:
-    """A clock that stands in for another and, where that steps back, goes on from where it was."""
+def _always(asset: Asset, now: float) -> Session:
+    """The hours of what knows none: the embedded exchange, and a tape."""
+    return sessions.ALWAYS
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        # Guards the two below: the loop and the pages ask for the time.
-        self._lock = threading.Lock()
-        self._ahead = 0.0
-        self._newest = clock()
 
-    def __call__(self) -> float:
-        with self._lock:
-            now = self._clock() + self._ahead
-            if now < self._newest:
-                self._ahead += self._newest - now
-                now = self._newest
-            self._newest = now
-            return now
+def _finite(value: float | None) -> float | None:
+    """A time, None where it is never."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 # One worker per process, in a module of its own without a file: Streamlit evicts the modules of an

@@ -129,6 +129,8 @@ def test_status_has_every_promised_key(start: Callable[..., Worker]) -> None:
         "refused",
         "asked",
         "heard",
+        "session",
+        "skew",
     }
     assert all(set(feed) == promised for feed in status["feeds"].values())
 

@@ -1,0 +1,353 @@
+"""The worker remembers: after a restart everything is as it was, with a hole where nobody was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sessions
+from archive import Archive, connect, put_bars
+from bars import CELL, Bars
+from past import HOUR_SEC
+from recorder import DAY_SEC
+from sessions import ALWAYS, Session
+from settings import Settings
+from tests.waiting import until
+from ticks import ASSETS, Asset
+from worker import REWIND_SEC, Worker
+
+# Nobody listens there.
+NOWHERE: Final = "ws://127.0.0.1:9/ws"
+
+# Sunday, 22 November 2026, 15:00 UTC: stocks and forex are closed.
+SUNDAY: Final = 1_795_359_600.0
+
+Start = Callable[..., Worker]
+
+
+def always(asset: Asset, now: float) -> Session:
+    """Every market is always open."""
+    return ALWAYS
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers with an archive that are stopped after the test."""
+    started: list[Worker] = []
+
+    def start(settings: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Worker:
+        kept: dict[str, Any] = {"source": "simulated", "data": tmp_path / "data", **settings}
+        engine = Worker(Settings(**kept), **options)
+        started.append(engine)
+        engine.start()
+        assert engine.ready.wait(20)
+        return engine
+
+    yield start
+    for engine in started:
+        engine.stop()
+
+
+def live(engine: Worker) -> bool:
+    """Whether every feed is."""
+    return all(feed["state"] == "live" for feed in engine.status()["feeds"].values())
+
+
+def walk(symbols: Sequence[str], assets: Sequence[str], begin: int, end: int) -> Bars:
+    """One bar a second and symbol of a random walk."""
+    count = end - begin
+    cells = np.zeros(count * len(symbols), CELL)
+    cells["second"] = np.repeat(np.arange(begin, end), len(symbols))
+    cells["row"] = np.tile(np.arange(len(symbols)), count)
+    cells["n"], cells["ms"] = 1, 500
+    steps = np.random.default_rng(begin).normal(0, 1e-4, (count, len(symbols)))
+    cells["price"] = cells["sum"] = 100 * np.exp(steps.cumsum(axis=0)).reshape(-1)
+    return Bars(tuple(symbols), tuple(assets), cells)
+
+
+def archived(path: Path, *bars: Bars) -> None:
+    """An archive with these bars."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = connect(path)
+    connection.execute("BEGIN")
+    for one in bars:
+        put_bars(connection, one)
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
+    """The same market goes on: prices, figures, regimes and events of the seconds before."""
+    first = start()
+    until(lambda: live(first) and not first.status()["searching_past"])
+    now = first.pulse()[0]
+    until(lambda: first.pulse()[0] > now + 3)
+    first.stop()
+    at, frame = first.pulse()
+    events = first.events.latest(500, at)
+    assert events
+    seed = first.status()["seed"]
+
+    second = start()
+    assert second.status()["seed"] == seed
+    again = second.store.frame(at)
+    # A tick that came after its bar was sampled is in the sample that is taken anew.
+    sampled = ["vol_median", "regime"]
+    pd.testing.assert_frame_equal(
+        again.drop(columns=sampled), frame.drop(columns=sampled), rtol=1e-9, atol=1e-12
+    )
+    assert again["vol_median"].to_numpy() == pytest.approx(frame["vol_median"].to_numpy(), 0.02)
+    assert (again["regime"] == frame["regime"]).sum() >= len(frame) - 2
+    assert second.events.latest(500, at) == events
+    assert second.reach()[0] <= first.reach()[0] + 5
+    before, after = (each.correlation("AAPL", 20, ASSETS, at)["top"] for each in (first, second))
+    assert [pair["symbol"] for pair in after] == [pair["symbol"] for pair in before]
+    assert [p["corr"] for p in after] == pytest.approx([p["corr"] for p in before])
+    until(lambda: live(second))
+
+
+def test_the_time_nobody_was_there_is_a_hole(start: Start) -> None:
+    """No price, no line and no move across it, and the market goes on from where it was."""
+    first = start()
+    until(lambda: live(first))
+    first.stop()
+    last = first.pulse()[1]["last"]
+    ended = int(first.pulse()[0])
+    # As if half an hour had gone by.
+    second = start(clock=lambda: time.time() + 1800.0)
+    until(lambda: live(second) and bool((second.pulse()[1]["age"] < 5).sum() > 12))
+    now, frame = second.pulse()
+    history = second.store.history("BTC-USD", now, REWIND_SEC)["price"]
+    assert history.loc[ended + 2 : ended + 1790].isna().all()
+    assert history.loc[: ended - 1].notna().any()
+    assert frame["ret_1m"].isna().all()
+    assert frame["ret_5m"].isna().all()
+    fresh = frame["age"] < 5
+    assert (frame["last"] / last - 1)[fresh].abs().max() < 0.02
+    assert not [event for event in second.events.latest(500) if event.ts > ended + 10]
+
+
+def test_a_simulated_market_whose_hour_is_over_begins_anew(start: Start) -> None:
+    """With an hour behind it, as at first; the archive still knows the other."""
+    first = start()
+    until(lambda: live(first))
+    first.stop()
+    ended = int(first.pulse()[0])
+    seed = first.status()["seed"]
+    second = start(clock=lambda: time.time() + 3 * HOUR_SEC)
+    _, frame = second.pulse()
+    assert second.status()["seed"] == seed
+    assert frame["vol_15m"].notna().all()
+    assert second._recorder is not None
+    assert second._recorder.flush()
+    assert second.archive is not None
+    span = second.archive.span()
+    assert span is not None
+    assert span[0] < ended - 3000
+    assert span[1] > ended + 2 * HOUR_SEC
+    # What both hours lie apart is nothing.
+    assert second.store_at(ended + 1800.0).frame(ended + 1800.0)["ret_1m"].isna().all()
+
+
+def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
+    """A seed that was chosen has a history of its own, and so has every source."""
+    for seed in (None, 7, 8):
+        engine = start(settings={"seed": seed})
+        until(lambda engine=engine: live(engine))  # type: ignore[misc]
+        engine.stop()
+    found = {path.name for path in (tmp_path / "data").glob("*.sqlite")}
+    assert found == {"simulated.sqlite", "simulated-7.sqlite", "simulated-8.sqlite"}
+    assert Archive(tmp_path / "data" / "simulated-7.sqlite").noted("seed") == "7"
+
+
+def test_off_writes_nothing(start: Start, tmp_path: Path) -> None:
+    """Without a folder there is no file, no thread and no past but the hour in memory."""
+    engine = start(settings={"data": None})
+    assert engine.status()["archive"]["state"] == "off"
+    assert engine.archive is None
+    assert engine.reach()[1] - engine.reach()[0] <= REWIND_SEC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_archive_stops_nothing(start: Start, tmp_path: Path) -> None:
+    """It is set aside and named, the feeds are live, and a new one is written."""
+    path = tmp_path / "data" / "simulated.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(b"rubbish" * 5000)
+    engine = start()
+    until(lambda: live(engine))
+    status = engine.status()["archive"]
+    assert status["state"] == "writing"
+    assert [name.startswith("simulated.damaged-") for name in status["set_aside"]] == [True]
+    until(lambda: engine.status()["archive"]["bars"] > 0)
+    engine.stop()
+    assert Archive(path).span() is not None
+
+
+def test_a_folder_that_cannot_be_made_stops_nothing(start: Start, tmp_path: Path) -> None:
+    """The page can say what is wrong; prices come all the same."""
+    (tmp_path / "data").write_text("in the way")
+    engine = start()
+    until(lambda: live(engine))
+    status = engine.status()["archive"]
+    assert status["state"] == "trouble"
+    assert "MARKET_PULSE_DATA" in status["reason"]
+    assert engine.pulse()[1]["last"].notna().all()
+
+
+def test_a_second_worker_on_the_file_reads_what_the_first_writes(start: Start) -> None:
+    """It says so, shows the hour that was, and writes when the first has gone."""
+    first = start()
+    until(lambda: live(first) and first.status()["archive"]["bars"] > 0)
+    second = start()
+    assert second.status()["archive"]["state"] == "reading only"
+    assert second.pulse()[1]["vol_15m"].notna().all()
+    first.stop()
+    until(lambda: second.status()["archive"]["state"] == "writing")
+    before = second.status()["archive"]["bars"]
+    until(lambda: second.status()["archive"]["bars"] > before)
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Path:
+    """A live archive: stocks and forex up to Friday's close, crypto to a Sunday's afternoon."""
+    path = tmp_path / "data" / "eodhd.sqlite"
+    stocks = sessions.last_session("stocks", SUNDAY)
+    forex = sessions.last_session("forex", SUNDAY)
+    assert stocks is not None
+    assert forex is not None
+    archived(
+        path,
+        walk(("AAPL", "MSFT"), ("stocks",) * 2, int(stocks[1]) - 5000, int(stocks[1])),
+        walk(("EURUSD",), ("forex",), int(forex[1]) - 3000, int(forex[1])),
+        walk(("BTC-USD", "ETH-USD"), ("crypto",) * 2, int(SUNDAY) - 5 * HOUR_SEC, int(SUNDAY)),
+    )
+    return path
+
+
+LIVE: Final[dict[str, Any]] = {
+    "source": "eodhd",
+    "api_key": "k",
+    "eodhd_url": NOWHERE,
+    "watchlist": {
+        "stocks": ("AAPL", "MSFT"),
+        "forex": ("EURUSD",),
+        "crypto": ("BTC-USD", "ETH-USD"),
+    },
+}
+
+
+@pytest.mark.usefixtures("week")
+def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
+    """Closed rows keep Friday's price, crypto its hour, and last session's figures are there."""
+    began = time.monotonic()
+    engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
+    now, frame = engine.pulse()
+    assert engine.states(frame, now)[:3] == ["closed"] * 3
+    assert frame["last"].notna().all()
+    assert frame["ret_15m"].isna().tolist() == [True] * 3 + [False] * 2
+    assert frame["vol_15m"].isna().tolist() == [True] * 3 + [False] * 2
+    assert engine.order("surprise", now)[:2] in ([3, 4], [4, 3])
+    for asset in ("stocks", "forex"):
+        last = engine.last_session(asset, now)
+        assert last is not None
+        assert (last["begin"], last["end"]) == sessions.last_session(asset, SUNDAY)
+        for symbol, figures in last["figures"].items():
+            assert figures["last"] == frame["last"][symbol]
+            assert figures["low"] <= figures["first"] <= figures["high"]
+    assert engine.last_session("crypto", now) is None
+    assert engine.session("stocks", now)["phase"] == "closed"
+    assert engine.session("stocks", now)["opens"] == sessions.session("stocks", now).opens
+    assert engine.session("crypto", now) == {
+        "phase": "open",
+        "since": None,
+        "until": None,
+        "opens": None,
+        "by": "calendar",
+    }
+
+
+@pytest.mark.usefixtures("week")
+def test_rewind_reaches_into_the_archive(start: Start) -> None:
+    """Any second that was recorded can be looked back at, on the same symbols."""
+    began = time.monotonic()
+    engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
+    oldest, newest = engine.reach()
+    stocks = sessions.last_session("stocks", SUNDAY)
+    assert stocks is not None
+    forex = sessions.last_session("forex", SUNDAY)
+    assert forex is not None
+    assert oldest == int(forex[1]) - 3000  # the first that was recorded
+    at = int(SUNDAY) - 3 * HOUR_SEC
+    now, frame = engine.pulse(at)
+    assert int(now) == at
+    assert list(frame.index) == list(engine.pulse()[1].index)
+    assert engine.store_at(now) is not engine.store
+    assert engine.pulse(at)[1] is frame
+    assert frame["vol_15m"].notna().tolist()[3:] == [True] * 2
+    assert engine.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
+    assert engine.correlation("BTC-USD", 20, ("crypto",), at)["top"][0]["symbol"] == "ETH-USD"
+    assert len(engine.order("surprise", now)) == 5
+    # Friday, a minute before the close: an hour of stocks, and crypto not yet recorded.
+    now, frame = engine.pulse(int(stocks[1]) - 60)
+    assert engine.states(frame, now)[:2] == ["live", "live"]
+    assert frame["vol_15m"]["AAPL"] > 0
+    assert np.isnan(frame["last"]["BTC-USD"])
+    # In memory as before.
+    assert engine.store_at(newest - REWIND_SEC) is engine.store
+
+
+def test_a_closed_market_raises_no_event(start: Start, tmp_path: Path) -> None:
+    """Whatever prices say: the same worker that finds events in an open one finds none."""
+    found = {}
+    for phase in ("open", "closed"):
+        hours = replace_phase(phase)
+        engine = start(settings={"seed": 7, "data": None}, session=lambda asset, now, h=hours: h)
+        until(lambda engine=engine: not engine.status()["searching_past"])  # type: ignore[misc]
+        found[phase] = len(engine.events)
+        engine.stop()
+    assert found["open"] > 0
+    assert found["closed"] == 0
+
+
+def replace_phase(phase: str) -> Session:
+    """A session that lasts for ever."""
+    return ALWAYS._replace(phase=phase)  # type: ignore[arg-type]
+
+
+def test_the_oldest_is_let_go_and_the_reach_ends_there(start: Start, tmp_path: Path) -> None:
+    """Retention is by age, and the page's reach follows."""
+    path = tmp_path / "data" / "eodhd.sqlite"
+    crypto = ("BTC-USD", "ETH-USD")
+    archived(
+        path,
+        walk(crypto, ("crypto",) * 2, int(SUNDAY - 8 * DAY_SEC), int(SUNDAY - 8 * DAY_SEC) + 600),
+        walk(crypto, ("crypto",) * 2, int(SUNDAY - 6 * DAY_SEC), int(SUNDAY - 6 * DAY_SEC) + 600),
+        walk(crypto, ("crypto",) * 2, int(SUNDAY) - 600, int(SUNDAY)),
+    )
+    began = time.monotonic()
+    engine = start(settings=LIVE, clock=lambda: SUNDAY + 60 * (time.monotonic() - began))
+    until(lambda: engine.reach()[0] == int(SUNDAY - 6 * DAY_SEC))
+
+
+def test_a_newer_file_is_left_alone(start: Start, tmp_path: Path) -> None:
+    """It is told, and the dashboard runs without an archive."""
+    path = tmp_path / "data" / "simulated.sqlite"
+    archived(path, walk(("AAPL",), ("stocks",), 1_790_000_000, 1_790_000_010))
+    connection = connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+    engine = start()
+    until(lambda: live(engine))
+    status = engine.status()["archive"]
+    assert (status["state"], "newer Market Pulse" in status["reason"]) == ("trouble", True)
+    engine.stop()
+    assert path.read_bytes() == before
