@@ -39,7 +39,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-from archive import Archive
+from archive import Archive, is_archive
 from settings import archive_file, load
 from ticks import Event, MarketPulseError
 
@@ -310,7 +310,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    archive = Archive(given.archive or _own_archive(environ))
+    archive = _archive(given.archive or _own_archive(environ))
     form = _form(given.format, given.out)
     begin, end = _span(given, archive)
     if given.out == "-":
@@ -321,6 +321,19 @@ def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
     path = Path(given.out)
     rows = save(archive, given.what, form, path, begin, end, given.symbols)
     sys.stderr.write(f"{rows:,} {given.what} in {path}, {path.stat().st_size:,} bytes\n")
+
+
+def _archive(path: Path) -> Archive:
+    try:
+        if path.is_file() and not is_archive(path):
+            raise ExportError(
+                f"{path} is no archive, expected one of the dashboard's: check the path"
+            )
+    except OSError as error:
+        raise ExportError(
+            f"{path} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    return Archive(path)
 
 
 def _own_archive(environ: Mapping[str, str]) -> Path:

@@ -498,7 +498,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "folder": ("bars --out {}/no/bars.csv", "(No such file or directory): make its folder first"),
     "a file": ("bars --out {}/there.csv/x.csv", "(Not a directory): its folder is a file"),
     "missing": ("bars --archive {}/no.sqlite", "there is no archive at"),
-    "no archive": ("bars --archive {}/there.csv", "the file is damaged"),
+    "no archive": ("bars --archive {}/there.csv", "there.csv is no archive, expected one of"),
+    "unreadable": ("bars --archive /proc/self/mem", "/proc/self/mem cannot be read (Input/output"),
+    "a folder": ("bars --archive {}", "is no file, expected an archive; check the path"),
     "off": ("bars --archive ", "by its settings the dashboard keeps no archive: name one by"),
 }
 
@@ -563,7 +565,7 @@ def page(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     made = Worker(Settings(source="simulated", seed=42), clock=lambda: BEGIN)
     made._started_at = 0.0
     monkeypatch.setattr(worker, "shared", lambda load: made)
-    monkeypatch.setattr(Worker, "archive", kept, raising=False)
+    monkeypatch.setattr(Worker, "archive", kept)
     app = AppTest.from_file(ROOT / "app.py", default_timeout=20)
     app.session_state["export"] = True
     return app
@@ -580,7 +582,7 @@ def test_it_costs_nothing_while_it_is_closed(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The archive is not even looked at."""
-    monkeypatch.setattr(Worker, "archive", None, raising=False)
+    monkeypatch.setattr(Worker, "archive", None)
     page.session_state["export"] = False
     assert shown(page) == []
     assert not [widget for widget in page.selectbox if str(widget.key).startswith("export")]
@@ -643,12 +645,12 @@ def test_without_an_archive_the_page_says_so(
     page: AppTest, kept: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Off, empty and unreadable are told apart."""
-    monkeypatch.setattr(Worker, "archive", None, raising=False)
+    monkeypatch.setattr(Worker, "archive", None)
     assert shown(page) == [
         "Nothing is archived here, as in a replay or where the settings say off."
     ]
     path = kept.path.with_name("other.sqlite")
-    monkeypatch.setattr(Worker, "archive", Archive(path), raising=False)
+    monkeypatch.setattr(Worker, "archive", Archive(path))
     (text,) = shown(page)
     assert text.startswith("The archive cannot be exported: there is no archive at")
     put(path)
