@@ -34,7 +34,8 @@ README: Final = Path(__file__).parent / "README.md"
 
 LOGO: Final = Path(__file__).parent / "page" / "logo.svg"
 
-LET_GO: Final = "The moment that was shown has left the hour in memory: live again."
+LET_GO: Final = "The moment that was shown is not kept any more: live again."
+THAWED: Final = "The page was frozen for an hour: live again."
 
 
 def running() -> worker.Worker:
@@ -184,12 +185,12 @@ def write_address(shown: View) -> None:
             del st.query_params[name]
 
 
-def let_go() -> None:
-    """Be live again where the moment that was shown is no longer in memory."""
+def let_go(note: str) -> None:
+    """Be live again, and say why."""
     state = st.session_state
     is_frozen = state.view.freeze
     state.view = state.view._replace(at=None)
-    state.notes = [LET_GO]
+    state.notes = [note]
     if is_frozen:
         state.thaws = True
         st.rerun()
@@ -207,9 +208,11 @@ def refresh() -> None:
     if not engine.has_prices():
         at = None
     elif state.view.freeze:
-        at = state.setdefault("frozen_at", newest if at is None else at)
+        at, since = state.setdefault("frozen", (newest if at is None else at, newest))
+        if newest - since > worker.REWIND_SEC:
+            let_go(THAWED)
     if at is not None and at < oldest - worker.GRACE_SEC:
-        let_go()
+        let_go(LET_GO)
         at = None
     write_address(state.view)
     choices = state.get("pulse", {}).get("choices") or {}
@@ -250,7 +253,7 @@ def draw() -> None:
         asked = asked._replace(**{name: getattr(before, name) for name in view.BOARD})
     state.view = asked if asked.kiosk else draw_controls(asked, symbols)
     if not state.view.freeze:
-        state.pop("frozen_at", None)
+        state.pop("frozen", None)
     if before and state.view != before and not thaws:
         state.notes = []
     state.setdefault("tab", uuid.uuid4().hex)

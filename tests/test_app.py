@@ -460,7 +460,7 @@ def test_looking_back_shows_what_was_shown(page: Callable[[], AppTest], engine: 
     assert again["pulse"]["lists"] == seen["pulse"]["lists"]
 
 
-def test_a_moment_that_left_the_hour_is_let_go(engine: Worker) -> None:
+def test_a_moment_that_is_not_kept_is_let_go(engine: Worker) -> None:
     """An old link shows the present, and says so."""
     ticking(engine)
     app = AppTest.from_file(APP, default_timeout=20)
@@ -468,22 +468,23 @@ def test_a_moment_that_left_the_hour_is_let_go(engine: Worker) -> None:
     drawn = payload(app.run())
     assert not app.exception
     assert drawn["view"]["at"] is None
-    assert "left the hour in memory" in drawn["notes"][0]
+    assert "not kept any more" in drawn["notes"][0]
 
 
-def test_a_frozen_page_goes_on_when_its_moment_is_gone(
+def test_a_page_is_frozen_for_an_hour_at_most(
     page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page frozen and forgotten is live again after the hour, and says why."""
+    """Frozen and forgotten it is live again after an hour, and says why."""
     ticking(engine, until=NOW - 60)
     app = page()
     app.toggle(key="freeze").set_value(True)
     page()
     ticking(engine, seconds=60)
-    monkeypatch.setattr(engine, "reach", lambda: (NOW - 60 + worker.GRACE_SEC + 2, NOW - 1))
+    # However far back there is something to be seen.
+    monkeypatch.setattr(engine, "reach", lambda: (0, NOW - 60 + worker.REWIND_SEC))
     drawn = payload(page())
     assert drawn["now"] == pytest.approx(NOW, abs=1)
-    assert "left the hour in memory" in drawn["notes"][0]
+    assert "frozen for an hour" in drawn["notes"][0]
     assert not app.toggle(key="freeze").value
 
 
@@ -495,7 +496,10 @@ def test_everything_the_status_knows_is_a_click_away(
     status = engine.status()
     view = read({}, ["AAPL"])[0]
     drawn = json.loads(board.payload(engine, view, notes=[], details=True))
-    assert [table["name"] for table in drawn["details"]] == ["everything", *status["feeds"]]
+    assert [table["name"] for table in drawn["details"]] == [
+        *("everything", "archive"),
+        *status["feeds"],
+    ]
 
 
 def test_many_tabs_refresh_more_seldom_and_say_so(
