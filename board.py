@@ -18,7 +18,7 @@ import pandas as pd
 from metrics import BAR_SEC
 from ticks import ASSETS, HORIZONS_SEC, Event, price_text
 from view import SEVERITIES, View, bin_sec
-from worker import REWIND_SEC, Worker
+from worker import GRACE_SEC, REWIND_SEC, Worker
 
 __all__ = ["duration_text", "payload", "percent"]
 
@@ -32,6 +32,13 @@ NEWS_SEC: Final = 120
 
 STANDSTILL_SEC: Final = 5
 """A pulse further behind the worker's clock than this is said to stand still."""
+
+BEHIND_SEC: Final = 2.0
+AHEAD_SEC: Final = 0.5
+"""How far a vendor's clock may be behind or ahead of this one before it is told."""
+
+NOTHING_SEC: Final = 300
+"""Where an open market brought no price for so long, nothing of it was recorded."""
 
 SPARK_SEC: Final = 900
 CHART_BIN_SEC: Final = 5
@@ -132,12 +139,15 @@ def payload(
     now, frame = engine.pulse(live_now if at is None else at)
     shown = _Shown(view, now, frame, is_live=at is None)
     status = engine.status()
+    reach = engine.reach()
+    line = _line(at, *reach)
     # Events of a second that is over may still be found.
-    version = engine.events.version
+    version = engine.events_at(now).version
     parts = {
         "now": now,
         "live_now": live_now,
-        "reach": engine.reach(),
+        "reach": reach,
+        "line": line,
         "at": at,
         "view": view._asdict(),
         "notes": notes,
@@ -150,12 +160,13 @@ def payload(
             _events,
             (now, view.severity, view.events),
         ),
-        "news": _shared(engine, ("news", live_now, version), _news, live_now),
-        "marks": _shared(engine, ("marks", live_now, version), _marks, live_now),
+        "news": _shared(engine, ("news", live_now, engine.events.version), _news, live_now),
+        "marks": _shared(engine, ("marks", line, version), _marks, (now, *line)),
+        "sessions": _shared(engine, ("sessions", now), _sessions, now),
         "correlation": _correlation(engine, shown) if view.base else None,
         "opened": _opened(engine, shown) if view.symbol else None,
         "status": _status(status, live_now),
-        "missed": engine.events.count_since(now) if at is not None else 0,
+        "missed": engine.events.count_since(now) if at is not None and line[1] == reach[1] else 0,
         "details": _details(status) if details else None,
         "refresh": {"sec": engine.pace.refresh_sec, "tabs": engine.pace.tabs},
     }
@@ -165,6 +176,18 @@ def payload(
 def _shared(engine: Worker, key: tuple[Any, ...], make: Any, what: Any) -> msgspec.Raw:
     """A part that looks the same in every tab that asks alike, encoded once."""
     return engine.once(key, lambda: msgspec.Raw(msgspec.json.encode(make(engine, what))))
+
+
+def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
+    """First and last second of the hour in which a moment is looked for.
+
+    The last one, or further back the whole hour by the clock that holds the moment; one that was in
+    the last hour stays on it for as long as nothing else lets go of it.
+    """
+    begin = max(oldest, newest - REWIND_SEC)
+    if at is None or at >= begin - GRACE_SEC:
+        return begin, newest
+    return at - at % REWIND_SEC, at - at % REWIND_SEC + REWIND_SEC - 1
 
 
 # Words and numbers.
@@ -228,13 +251,17 @@ def _pulse(engine: Worker, shown: _Shown) -> dict[str, Any]:
         lists = [("", order[: view.rows])]
     wanted = [row for _, rows in lists for row in rows]
     drawn = _rows(engine, now, frame, wanted)
+    trading = frame[[state != "closed" for state in engine.states(frame, now)]]
     return {
         "lists": [
             {"name": name, "rows": [drawn[row] for row in rows]} for name, rows in lists if rows
         ],
         "watched": len(frame),
         "priced": int(frame["last"].notna().sum()),
-        "warming": _warming(frame) if shown.is_live else [],
+        "trading": len(trading),
+        "trading_priced": int(trading["last"].notna().sum()),
+        "warming": _warming(trading) if shown.is_live else [],
+        "recorded": trading.empty or bool((trading["age"] <= NOTHING_SEC).any()),
     }
 
 
@@ -252,7 +279,27 @@ def _rows(
     ):
         row = dict(zip(part.columns, values, strict=True))
         rows[place] = {"symbol": symbol, "spark": spark, **_row(row, state)}
+        if state == "closed":
+            rows[place] |= _closed(engine, str(symbol), row, now)
     return rows
+
+
+def _closed(engine: Worker, symbol: str, row: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """What a row of a closed market tells instead: when its price is of, and its last session."""
+    asset, age = row["asset"], row["age"]
+    session = engine.last_session(asset, now)
+    figures = session["figures"].get(symbol) if session else None
+    return {
+        "last_ts": None if math.isnan(age) else now - age,
+        "session": {
+            "begin": session["begin"],
+            "end": session["end"],
+            "change": percent(figures["change"], _FINE[asset]),
+            **{name: price_text(figures[name], asset) for name in ("first", "low", "high")},
+        }
+        if session and figures
+        else None,
+    }
 
 
 def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
@@ -285,7 +332,7 @@ def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
 
 def _sparks(engine: Worker, symbols: Sequence[str], now: float) -> list[list[int | None]]:
     """Ten-second means of the last fifteen minutes, each symbol's own range as 0 to 100."""
-    logs, _ = engine.store.bars(symbols, BAR_SEC, SPARK_SEC, now)
+    logs, _ = engine.store_at(now).bars(symbols, BAR_SEC, SPARK_SEC, now)
     sparks: list[list[int | None]] = []
     for row in logs:
         known = row[~np.isnan(row)]
@@ -335,7 +382,7 @@ def _events(engine: Worker, what: tuple[float, str, tuple[str, ...]]) -> dict[st
     """The newest events that pass the filter, how many do, and how many there are."""
     now, severity, assets = what
     severities = SEVERITIES[SEVERITIES.index(severity) :]
-    events = engine.events.latest(EVENTS_READ, now)
+    events = engine.events_at(now).latest(EVENTS_READ, now)
     passing = [event for event in events if event.severity in severities and event.asset in assets]
     return {
         "shown": [_event(event) for event in passing[:EVENTS_SHOWN]],
@@ -352,12 +399,57 @@ def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
     ]
 
 
-def _marks(engine: Worker, now: float) -> list[list[Any]]:
+def _marks(engine: Worker, what: tuple[float, int, int]) -> list[list[Any]]:
     """Where on the hour's line something happened: time, severity, which event."""
+    now, begin, last = what
     return [
         [int(event.ts), event.severity, event.id]
-        for event in engine.events.latest(MARKS, since=now - REWIND_SEC)
+        for event in engine.events_at(now).latest(MARKS, since=begin)
+        if event.ts < last + 1
     ]
+
+
+# Market hours.
+
+
+def _sessions(engine: Worker, now: float) -> list[dict[str, Any]]:
+    """The session of each class, in epoch seconds: the viewer's clock is the browser's to know."""
+    return [{"asset": asset, **engine.session(asset, now)} for asset in ASSETS]
+
+
+def _shut(
+    engine: Worker, base: str, assets: Sequence[str], frame: pd.DataFrame, now: float
+) -> dict[str, Any] | None:
+    """What of a comparison is closed, when it opens, and what can be compared meanwhile.
+
+    None where market hours do not stand in the way.
+    """
+    sessions: dict[str, Any] = {asset: engine.session(asset, now) for asset in ASSETS}
+    is_open = {asset: session["phase"] != "closed" for asset, session in sessions.items()}
+    own = str(frame.at[base, "asset"])
+    others = frame["asset"][frame.index != base]
+    if is_open[own]:
+        compared = [asset for asset in assets if (others == asset).any()]
+        if not compared or any(is_open[asset] for asset in compared):
+            return None
+        opens = [sessions[asset]["opens"] for asset in compared]
+        instead = [asset for asset in ASSETS if is_open[asset] and (others == asset).any()]
+        return {
+            "assets": compared,
+            "opens": min((at for at in opens if at is not None), default=None),
+            "base": base,
+            "is_base": False,
+            "instead": instead[:1],
+        }
+    counts = frame["asset"].value_counts()
+    instead = [asset for asset in ASSETS if is_open[asset] and counts.get(asset, 0) > 1]
+    return {
+        "assets": [own],
+        "opens": sessions[own]["opens"],
+        "base": base,
+        "is_base": True,
+        "instead": [*frame.index[frame["asset"] == instead[0]][:1], instead[0]] if instead else [],
+    }
 
 
 # Correlation.
@@ -391,6 +483,9 @@ def _card(engine: Worker, what: tuple[_Shown, Mapping[str, Any], bool]) -> dict[
         "words": f"{regime} · last {minutes} min · {card['bin_sec']} s bars{auto}"
         f" · with {', '.join(view.correlate)}",
         "missing": _missing(card, has_others=bool({*symbols} - {card["base"]})),
+        "shut": None
+        if card["top"]
+        else _shut(engine, card["base"], view.correlate, shown.frame, shown.now),
         "top": [_pair(pair) for pair in card["top"]],
         "changed": [
             {
@@ -454,7 +549,8 @@ def _opened(engine: Worker, shown: _Shown) -> msgspec.Raw | None:
     view = shown.view
     if view.symbol not in shown.frame.index:
         return None
-    key = ("opened", shown.now, engine.events.version, view.symbol, view.bars)
+    version = engine.events_at(shown.now).version
+    key = ("opened", shown.now, version, view.symbol, view.bars)
     return _shared(engine, key, _symbol, shown)
 
 
@@ -467,7 +563,7 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
     card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, now)
     events = [
         event
-        for event in engine.events.latest(EVENTS_READ, now, since=now - REWIND_SEC)
+        for event in engine.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
         if event.symbol == symbol
     ]
     return {
@@ -478,12 +574,13 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
         "events": [_event(event) for event in events],
         "top": [_pair(pair) for pair in card["top"]],
         "missing": _missing(card, has_others=len(frame) > 1),
+        "shut": None if card["top"] else _shut(engine, symbol, ASSETS, frame, now),
     }
 
 
 def _chart(engine: Worker, symbol: str, now: float) -> dict[str, Any]:
     """The last price of every five seconds of the hour; None where no tick fell."""
-    prices = engine.store.history(symbol, now, REWIND_SEC)["price"]
+    prices = engine.store_at(now).history(symbol, now, REWIND_SEC)["price"]
     blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
     # The newest in each block: from the right the first that is known.
     known = ~np.isnan(blocks[:, ::-1])
@@ -496,13 +593,36 @@ def _chart(engine: Worker, symbol: str, now: float) -> dict[str, Any]:
     }
 
 
-def _words(row: Mapping[str, Any], drawn: Mapping[str, Any]) -> list[str]:
-    """The figures of a symbol as sentences."""
-    decimals = _FINE[row["asset"]]
-    words = []
+def _words(row: Mapping[str, Any], drawn: Mapping[str, Any]) -> list[str | dict[str, Any]]:
+    """The figures of a symbol as sentences; where they name instants, with these beside them."""
+    if drawn["state"] == "closed":
+        return _closing_words(drawn)
     if math.isnan(row["age"]):
         return ["No price yet."]
-    words.append(f"Last price {drawn['last']}, {duration_text(row['age'])} old.")
+    return [
+        f"Last price {drawn['last']}, {duration_text(row['age'])} old.",
+        *_figures(row, _FINE[row["asset"]]),
+    ]
+
+
+def _closing_words(drawn: Mapping[str, Any]) -> list[str | dict[str, Any]]:
+    words: list[str | dict[str, Any]] = []
+    if drawn["last_ts"] is not None:
+        words.append({"text": f"Last price {drawn['last']}, of {{}}.", "at": [drawn["last_ts"]]})
+    session = drawn["session"]
+    if session:
+        words.append(
+            {
+                "text": f"Last session, {{}} to {{}}: {session['change']} from {session['first']},"
+                f" lowest {session['low']}, highest {session['high']}.",
+                "at": [session["begin"], session["end"]],
+            }
+        )
+    return words or ["No price yet: its market is closed."]
+
+
+def _figures(row: Mapping[str, Any], decimals: int) -> list[str]:
+    words = []
     moves = ", ".join(
         f"{percent(row[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
         for name in HORIZONS_SEC
@@ -528,7 +648,7 @@ def _words(row: Mapping[str, Any], drawn: Mapping[str, Any]) -> list[str]:
     return words
 
 
-# The feeds.
+# The feeds and the archive.
 
 
 def _status(status: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -540,7 +660,9 @@ def _status(status: Mapping[str, Any], now: float) -> dict[str, Any]:
         "uptime": duration_text(status["uptime"]),
         "feeds": [_feed(asset, feed) for asset, feed in status["feeds"].items()],
         "searching": status["searching_past"],
+        "archive": status["archive"],
         "warnings": [
+            *filter(None, [status["clock"]]),
             *(
                 [f"The pulse stands still: what is shown is {duration_text(behind)} old."]
                 if behind > STANDSTILL_SEC
@@ -587,6 +709,26 @@ def _feed(asset: str, feed: Mapping[str, Any]) -> dict[str, Any]:
         "age": duration_text(feed["last_tick_age"]),
         "heard": f"{len(feed['heard'])} of {len(feed['asked'])}",
         "advice": advice[0] if advice else "",
+        "session": feed["session"],
+        "skew": _skew(feed["skew"]),
+    }
+
+
+def _skew(skew: float | None) -> dict[str, Any] | None:
+    """How the vendor's clock differs from this computer's, where that is worth telling.
+
+    Prices are always a little late; one that comes before its time never should.
+    """
+    if skew is None or -AHEAD_SEC <= skew <= BEHIND_SEC:
+        return None
+    way = "ahead of" if skew < 0 else "behind"
+    return {
+        "text": f"the vendor's clock is {abs(skew):.1f} s {way} this computer's",
+        # Without its decimals: it would be read out anew whenever they change.
+        "advice": f"the vendor's clock is about {abs(skew):.0f} s {way} this computer's. To help:"
+        " let a time server set this computer's clock."
+        if abs(skew) > BEHIND_SEC
+        else "",
     }
 
 
@@ -604,7 +746,21 @@ def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
         "ticks lost": status["lost"],
         "crashed parts": _counts({name: f["count"] for name, f in status["faults"].items()}),
     }
-    tables = [_table("everything", general)]
+    archive = status["archive"]
+    kept = {
+        "state": archive["state"],
+        "reason": archive["reason"],
+        "file": archive["file"],
+        "goes back to": _instant(archive["oldest"]),
+        "bars written": f"{archive['bars']:,}",
+        "events written": f"{archive['events']:,}",
+        "bars waiting": f"{archive['waiting']:,}",
+        "bars lost": f"{archive['lost']:,}",
+        "lost from": _instant(archive["lost_from"]),
+        "lost to": _instant(archive["lost_to"]),
+        "set aside": ", ".join(archive["set_aside"]),
+    }
+    tables = [_table("everything", {**general, "clock": status["clock"]}), _table("archive", kept)]
     for asset, feed in status["feeds"].items():
         silent = sorted(set(feed["asked"]) - set(feed["heard"]))
         tables.append(
@@ -621,14 +777,33 @@ def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "refused": _counts(feed["refused"]),
                     "asked": ", ".join(feed["asked"]),
                     "not heard yet": ", ".join(silent),
+                    "market": feed["session"]["phase"],
+                    "until": _instant(feed["session"]["until"]),
+                    "opens": _instant(feed["session"]["opens"]),
+                    "hours known from": feed["session"]["by"],
+                    "vendor's clock": _skew_text(feed["skew"]),
                 },
             )
         )
     return tables
 
 
+def _skew_text(skew: float | None) -> str | None:
+    if skew is None:
+        return None
+    size = f"{abs(skew):.1f}"
+    return "in step" if size == "0.0" else f"{size} s {'ahead' if skew < 0 else 'behind'}"
+
+
+def _instant(seconds: float | None) -> dict[str, float] | None:
+    """An instant, for the browser to put into the viewer's words."""
+    return None if seconds is None else {"at": seconds}
+
+
 def _table(name: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    def text(value: Any) -> str:
+    def text(value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
         return f"{value:.1f}" if isinstance(value, float) else str(value)
 
     return {

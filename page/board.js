@@ -15,6 +15,9 @@ const ARRIVED_MS = 5000; // a choice is with the server by then
 const LOST_MS = 6000;
 const NUMBERED = 7; // so many symbols of a heat map leave room for numbers
 const TROUBLE_MS = 10000;
+const HOUR_SEC = 3600;
+const PHASES = { open: "OPEN", pre: "PRE-MARKET", after: "AFTER HOURS", closed: "CLOSED" };
+const TURNS = { open: "closes", pre: "opens", after: "ends", closed: "opens" };
 const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
 
 const COLUMNS = [
@@ -49,8 +52,10 @@ class Board {
   build() {
     this.badge = h("span", { class: "badge" });
     this.source = h("span", { class: "source" });
+    this.hands = h("span", { class: "hands" });
+    this.zoneName = h("span", { class: "zone" });
     this.feeds = h("ul", { class: "feeds", "aria-label": "Feeds" });
-    this.time = h("span", { class: "time" });
+    this.time = h("span", { class: "time" }, this.hands, " ", this.zoneName);
     this.sound = h("button", { type: "button", class: "chip", role: "switch",
       onclick: () => this.switchSound() });
     this.notify = h("button", { type: "button", class: "chip", role: "switch",
@@ -68,8 +73,8 @@ class Board {
     this.toasts = h("div", { class: "toasts", role: "status", "aria-label": "New events" });
     this.root.append(
       h("h1", { class: "hidden" }, TITLE),
-      h("header", { class: "strip" }, this.badge, this.source, this.feeds, this.time,
-        h("div", { class: "chips" }, this.sound, this.notify, this.more)),
+      h("header", { class: "strip" }, h("div", { class: "origin" }, this.badge, this.source),
+        this.feeds, this.time, h("div", { class: "chips" }, this.sound, this.notify, this.more)),
       h("div", { class: "alerts", role: "alert" }, this.lost),
       this.messages,
       this.details,
@@ -89,12 +94,17 @@ class Board {
       oninput: () => { this.isTyped = true; },
       onkeydown: (event) => { if (event.key === "Enter") this.lookAtTyped(); },
       onblur: () => this.lookAtTyped() });
+    this.hour = h("span", { class: "label" });
+    this.earlier = h("button", { type: "button", class: "step", "aria-label": "An hour earlier",
+      title: "An hour earlier; with shift a day", onclick: (event) => this.step(event, -1) }, "‹");
+    this.later = h("button", { type: "button", class: "step", "aria-label": "An hour later",
+      title: "An hour later; with shift a day", onclick: (event) => this.step(event, 1) }, "›");
     this.moment = h("span", { class: "moment" });
     this.live = h("button", { type: "button", class: "live", onclick: () => this.lookAt(null) }, "Live");
     this.marks = s("svg", { class: "marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10",
       "aria-hidden": "true" });
     this.rewind = h("div", { class: "rewind", role: "group", "aria-label": "Rewind" },
-      h("span", { class: "label" }, "Last hour"),
+      h("div", { class: "steps" }, this.earlier, this.hour, this.later),
       h("div", { class: "track" }, this.marks, this.slider),
       this.clockInput, this.moment, this.live);
   }
@@ -196,7 +206,13 @@ class Board {
   }
 
   lookAt(second) {
-    this.choose({ at: second === null || second >= this.payload.reach[1] ? null : second });
+    const [oldest, newest] = this.payload.reach;
+    this.choose({ at: second === null || second >= newest ? null : Math.max(second, oldest) });
+  }
+
+  step(event, way) {
+    const shown = this.choices.at ?? this.payload.reach[1];
+    this.lookAt(shown + way * (event.shiftKey ? DAY_SEC : HOUR_SEC));
   }
 
   lookAtTyped() {
@@ -205,7 +221,8 @@ class Board {
     this.isTyped = false;
     const second = this.clock.at(typed, ...this.payload.reach);
     if (second !== null) return this.lookAt(second);
-    this.carried = [`${typed} is not in the last hour.`];
+    const [oldest, newest] = this.payload.reach;
+    this.carried = [`${typed.replace("T", " ")} is not between ${this.clock.moment(oldest, newest)} and now.`];
     this.drawMessages(this.payload);
   }
 
@@ -347,6 +364,7 @@ class Board {
     mark(this.root, "data-colours", view.colours);
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
+    this.sessions = Object.fromEntries(payload.sessions.map((session) => [session.asset, session]));
     this.drawStrip(payload);
     this.drawMessages(payload);
     this.drawDetails(payload.details);
@@ -415,63 +433,149 @@ class Board {
     return Notification.permission === "granted" ? "Notify on" : "Notify: click to allow";
   }
 
-  drawStrip({ status, now, refresh }) {
+  drawStrip({ status, now, refresh, at }) {
     say(this.badge, status.source);
     mark(this.badge, "data-live", status.source === "eodhd" && status.feeds.some((feed) => feed.state === "live"));
     say(this.source, status.text);
     mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
-    keyed(this.feeds, status.feeds, (feed) => feed.asset, () => h("li", {},
-      h("span", { class: "dot", "aria-hidden": "true" }), h("b", {}), h("span", { class: "state" }), h("span", { class: "rate" })),
-    (item, feed) => {
-      mark(item, "data-state", feed.state.split(" ")[0]);
-      say(item.children[1], feed.asset);
-      say(item.children[2], feed.state);
-      const wait = /; try \d+, (?:next in (\d+) s|now)/.exec(feed.reason);
-      const trouble = ["reconnecting", "refused"].includes(feed.state);
-      const pace = feed.age === "–" ? "" : `${feed.rate} · ${feed.age} ago`;
-      say(item.children[3], trouble && wait ? `next ${wait[1] ? `in ${durationText(Number(wait[1]))}` : "now"}` : pace);
-      mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`].filter(Boolean).join("; "));
-    });
+    keyed(this.feeds, status.feeds, (feed) => feed.asset, () => this.feed(), (item, feed) => this.correctFeed(item, feed, now, at !== null));
     const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
-    say(this.time, `${this.clock.text(now)} ${this.clock.name}${slow}`);
+    say(this.hands, this.clock.text(now));
+    say(this.zoneName, `${this.clock.name}${slow}`);
     mark(this.time, "title", this.clock.long(now));
   }
 
-  drawMessages({ notes, status, pulse, view, at, missed, refresh, now }) {
+  feed() {
+    return h("li", {},
+      h("div", { class: "line" }, h("span", { class: "dot", "aria-hidden": "true" }), h("b", {}), h("span", { class: "state" }), h("span", { class: "rate" })),
+      h("div", { class: "session" }, h("span", { class: "phase" }), h("span", { class: "turn" }), h("span", { class: "wait" })));
+  }
+
+  // The first line is the connection as it is now, the second the market at the moment shown.
+  correctFeed(item, feed, now, isPast) {
+    const [, name, state, rate] = item.firstChild.children;
+    const isShut = feed.session.phase === "closed";
+    mark(item, "data-state", feed.state.split(" ")[0]);
+    mark(item, "data-shut", isShut);
+    say(name, feed.asset);
+    say(state, isShut && feed.state === "closed market" ? "" : feed.state);
+    const wait = /; try \d+, (?:next in (\d+) s|now)/.exec(feed.reason);
+    const trouble = ["reconnecting", "refused"].includes(feed.state);
+    const pace = feed.age === "–" ? "" : isShut ? `last price ${feed.age} ago` : `${feed.rate} · ${feed.age} ago`;
+    say(rate, trouble && wait ? `next ${wait[1] ? `in ${durationText(Number(wait[1]))}` : "now"}` : pace);
+    const session = this.sessions[feed.asset];
+    const [phase, turn, countdown] = item.lastChild.children;
+    const words = this.sessionWords(session, now, isPast);
+    item.lastChild.hidden = feed.state === "off";
+    mark(item, "data-phase", session.phase);
+    say(phase, words.phase);
+    say(turn, words.turn);
+    say(countdown, words.wait);
+    mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`, feed.skew?.text, words.more].filter(Boolean).join("; "));
+  }
+
+  // What a market does at the moment shown, when that changes, and how long that takes.
+  sessionWords({ phase, until, opens, by }, now, isPast) {
+    const name = `${isPast ? "then " : ""}${PHASES[phase]}`;
+    if (by === "source") {
+      const isReplay = this.payload.status.source === "replay";
+      if (phase === "closed") return { phase: "ENDED", turn: "nothing more was recorded", wait: "", more: "" };
+      const why = isReplay ? "recorded, knows no hours" : "simulated, never closes";
+      return { phase: name, turn: why, wait: "", more: `Prices are ${why}` };
+    }
+    if (by === "vendor" && (phase !== "closed" || opens === null)) return { phase: name, turn: "as the vendor says", wait: "", more: "" };
+    if (until === null) return { phase: name, turn: phase === "open" ? "always" : "", wait: "", more: "" };
+    const turns = phase === "closed" || phase === "pre" ? opens ?? until : until;
+    const wait = waitText(turns - now);
+    return {
+      phase: name,
+      turn: `${TURNS[phase]} ${this.clock.brief(turns, now)} ${this.clock.city}`,
+      wait: isPast ? `${wait} later` : `in ${wait}`,
+      more: this.hoursText({ phase, until, opens, by }, now),
+    };
+  }
+
+  hoursText({ phase, until, opens, by }, now) {
+    const brief = (second) => `${this.clock.brief(second, now)} ${this.clock.city}`;
+    const parts = [];
+    if (phase === "closed" && until < opens) parts.push(`pre-market from ${brief(until)}`);
+    if (phase !== "open" && opens !== null) parts.push(`regular trading from ${brief(opens)}`);
+    parts.push(by === "vendor" ? "as the vendor says" : "by the exchange's calendar");
+    return parts.join(", ");
+  }
+
+  // "Mon 09:30 New York", or where that is not known nothing.
+  opening(opens) {
+    return opens === null ? "" : `${this.clock.brief(opens, this.payload.now)} ${this.clock.city}`;
+  }
+
+  drawMessages({ notes, status, pulse, view, at, missed, refresh, now, live_now }) {
     const messages = [];
-    if (view.freeze) messages.push(["paused", `Paused at ${this.clock.text(now)}, ${missed} new event${missed === 1 ? "" : "s"}. Collection goes on.`]);
-    else if (at !== null) messages.push(["paused", `Looking back at ${this.clock.text(now)}. Collection goes on.`]);
+    const moment = this.clock.moment(now, live_now);
+    const news = missed ? `, ${missed} new event${missed === 1 ? "" : "s"}` : "";
+    if (view.freeze) messages.push(["paused", `Paused at ${moment}${news}. Collection goes on.`]);
+    else if (at !== null && pulse.recorded) messages.push(["paused", `Looking back at ${moment}. Collection goes on.`]);
+    else if (at !== null) messages.push(["paused", `Looking back at ${moment}. Nothing was recorded at this moment: the dashboard was off, or no feed brought a price.`]);
     for (const note of [...this.carried, ...notes]) messages.push(["note", note]);
     for (const warning of status.warnings) messages.push(["warning", warning]);
-    const same = status.feeds.filter((feed) => feed.state === status.feeds[0].state && feed.reason === status.feeds[0].reason && !feed.advice);
-    const areAllSame = same.length === status.feeds.length && same.length > 1;
-    for (const feed of areAllSame ? same.slice(0, 1) : status.feeds) {
-      const name = areAllSame ? "All feeds" : feed.asset[0].toUpperCase() + feed.asset.slice(1);
-      if (!this.isLasting(feed)) continue;
-      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice}`]);
-      else messages.push(["warning", `${name} ${feed.state}: ${feed.plain}`]);
-    }
+    messages.push(...this.archiveMessages(status.archive), ...this.feedMessages(status.feeds));
     if (pulse.warming.length) {
       const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
       messages.push(["note", `Warming up: ${parts.join(", ")}.`]);
     }
     if (refresh.sec > 2) messages.push(["note", `${refresh.tabs} tabs are open, so each refreshes every ${refresh.sec} s.`]);
-    const lines = messages.map(([kind, text], place) => ({ kind, text, place }));
-    keyed(this.messages, lines, (line) => line.place, () => h("p"), (line, { kind, text }) => {
+    const lines = messages.map(([kind, text, counts = ""], place) => ({ kind, text, counts, place }));
+    // Counts that never rest are for the eye: read out, they would never end.
+    keyed(this.messages, lines, (line) => line.place, () => h("p", {}, h("span"), h("span", { "aria-hidden": "true" })), (line, { kind, text, counts }) => {
       mark(line, "data-kind", kind);
       mark(line, "role", kind === "note" ? null : "status");
-      say(line, text);
+      say(line.firstChild, text);
+      say(line.lastChild, counts && ` ${counts}`);
     });
   }
 
-  // Whether there is something to say of a feed that the strip has no room for. A fault that mends
-  // itself within seconds is left to the strip: the page must not jump for it.
-  isLasting({ asset, state, reason, advice }) {
-    const isTrouble = ["silent", "reconnecting"].includes(state);
+  feedMessages(feeds) {
+    const messages = [];
+    const same = feeds.filter((feed) => feed.state === feeds[0].state && feed.reason === feeds[0].reason && !feed.advice);
+    const areAllSame = same.length === feeds.length && same.length > 1;
+    for (const feed of areAllSame ? same.slice(0, 1) : feeds) {
+      const name = areAllSame ? "All feeds" : feed.asset[0].toUpperCase() + feed.asset.slice(1);
+      if (!this.isLasting(feed)) continue;
+      if (feed.advice) messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice}`]);
+      else messages.push(["warning", `${name} ${feed.state}: ${feed.plain}`]);
+    }
+    for (const { asset, skew } of feeds) {
+      if (skew?.advice) messages.push(["warning", `${asset[0].toUpperCase()}${asset.slice(1)}: ${skew.advice}`]);
+    }
+    return messages;
+  }
+
+  archiveMessages({ state, reason, file, waiting, lost, lost_from, lost_to, set_aside }) {
+    const messages = set_aside.map((name) => ["warning", `The archive was damaged and is kept aside as ${name}; a new one goes on.`]);
+    if (state === "reading only") messages.push(["note", `Another Market Pulse records into ${file}: this one shows what is in it and records nothing itself.`]);
+    if (!this.lasts("archive", state === "trouble")) return messages;
+    const span = (second) => this.clock.moment(second, this.payload.live_now);
+    const gone = lost ? ` What came from ${span(lost_from)} to ${span(lost_to)} found no room to wait and is lost.` : "";
+    messages.push(["warning", `The archive is not written: ${reason}. It is tried again by itself; the prices shown are not affected.${gone}`,
+      `${waiting.toLocaleString("en-US")} bars wait${lost ? `, ${lost.toLocaleString("en-US")} are lost` : ""}.`]);
+    return messages;
+  }
+
+  // Whether a trouble goes on for longer than those that mend themselves within seconds: the page
+  // must not jump for these.
+  lasts(name, isTrouble) {
     this.troubleSince ??= {};
-    if (!isTrouble) delete this.troubleSince[asset];
-    else this.troubleSince[asset] ??= Date.now();
-    if (isTrouble) return Date.now() - this.troubleSince[asset] > TROUBLE_MS;
+    if (!isTrouble) delete this.troubleSince[name];
+    else this.troubleSince[name] ??= Date.now();
+    return isTrouble && Date.now() - this.troubleSince[name] > TROUBLE_MS;
+  }
+
+  // Whether there is something to say of a feed that the strip has no room for. While its market is
+  // closed nothing is missed.
+  isLasting({ asset, state, reason, advice, session }) {
+    const isTrouble = ["silent", "reconnecting"].includes(state);
+    const lasts = this.lasts(asset, isTrouble && session.phase !== "closed");
+    if (isTrouble) return lasts;
     return state === "refused" || state.startsWith("closed") ? Boolean(reason) : Boolean(advice);
   }
 
@@ -481,40 +585,52 @@ class Board {
     keyed(this.details, tables, (table) => table.name, (table) => h("div", {}, h("h3", {}, table.name), h("dl")), (block, table) => {
       keyed(block.lastChild, table.entries, ([name]) => name, () => h("div", {}, h("dt"), h("dd")), (pair, [name, text]) => {
         say(pair.firstChild, name);
-        say(pair.lastChild, text);
+        say(pair.lastChild, typeof text === "string" ? text : this.clock.moment(text.at, this.payload.live_now));
       });
     });
   }
 
-  drawRewind(payload) {
-    const { reach, marks } = payload;
-    const [oldest, newest] = reach;
-    mark(this.slider, "min", Math.min(oldest, payload.at ?? oldest));
-    mark(this.slider, "max", Math.max(oldest + 1, newest));
-    const span = Math.max(1, newest - oldest);
-    keyed(this.marks, marks.filter(([ts]) => ts >= oldest), ([, , id]) => id, () => s("path"), (line, [ts, severity]) => {
-      const x = ((ts - oldest) / span) * 1000;
-      mark(line, "d", `M${x.toFixed(1)} 0V10`);
-      mark(line, "data-severity", severity);
+  drawRewind({ line, reach, marks, at, live_now }) {
+    const [oldest, newest] = line;
+    const first = Math.min(oldest, at ?? oldest);
+    mark(this.slider, "min", first);
+    mark(this.slider, "max", Math.max(first + 1, newest));
+    say(this.hour, newest === reach[1] ? "Last hour" : this.clock.hour(oldest, newest + 1, live_now));
+    const span = Math.max(1, newest - first);
+    keyed(this.marks, marks.filter(([ts]) => ts >= first), ([, , id]) => id, () => s("path"), (stroke, [ts, severity]) => {
+      const x = ((ts - first) / span) * 1000;
+      mark(stroke, "d", `M${x.toFixed(1)} 0V10`);
+      mark(stroke, "data-severity", severity);
     });
   }
 
   drawMoment({ reach, view, at: shownAt }) {
+    const [oldest, newest] = reach;
     const at = view.freeze ? shownAt : this.choices.at;
-    const shown = at ?? reach[1];
+    const shown = at ?? newest;
     if (this.slider.value !== String(shown)) this.slider.value = shown;
-    mark(this.slider, "aria-valuetext", at === null ? "live" : this.clock.text(shown));
-    if (this.root.getRootNode().activeElement !== this.clockInput) this.clockInput.value = this.clock.text(shown);
-    say(this.moment, at === null ? "" : `${durationText(reach[1] - at)} ago`);
+    mark(this.slider, "aria-valuetext", at === null ? "live" : this.clock.moment(shown, newest));
+    this.drawField(shown, newest - oldest >= DAY_SEC || !this.clock.isSameDay(shown, newest));
+    say(this.moment, at === null ? "" : `${durationText(newest - at)} ago`);
     this.slider.disabled = this.clockInput.disabled = view.freeze;
+    this.earlier.disabled = view.freeze || shown <= oldest;
+    this.later.disabled = view.freeze || at === null;
     this.live.disabled = at === null || view.freeze;
     mark(this.live, "data-live", at === null);
   }
 
-  drawPulse({ pulse, view }) {
-    const { priced, watched } = pulse;
-    this.pulseEmpty.hidden = watched > 0;
-    say(this.pulseNote, priced ? `by ${view.rank} · ${priced} of ${watched} symbols have a price` : "No tick yet: the first prices appear as soon as a feed sends one.");
+  // The field in which a moment is typed: with its date where the time alone may not tell it.
+  drawField(shown, needsDate) {
+    if (this.root.getRootNode().activeElement === this.clockInput) return;
+    const type = needsDate && this.clock.isDated ? "datetime-local" : "time";
+    mark(this.clockInput, "type", type);
+    const text = type === "time" ? this.clock.text(shown) : this.clock.field(shown);
+    if (this.clockInput.value !== text) this.clockInput.value = text;
+  }
+
+  drawPulse({ pulse, view, at }) {
+    this.pulseEmpty.hidden = pulse.watched > 0;
+    say(this.pulseNote, this.pricedText(pulse, view.rank, at !== null));
     mark(this.root, "data-rank", ["surprise", "1m"].includes(view.rank) ? view.rank : "other");
     gliding(this.lists, () => {
       keyed(this.lists, pulse.lists, (list) => list.name || "all", (list) => this.table(list), (table, list) => {
@@ -527,6 +643,15 @@ class Board {
         }
       });
     });
+  }
+
+  pricedText({ watched, priced, trading, trading_priced }, rank, isPast) {
+    const shut = watched - trading;
+    if (shut && !trading) return `by ${rank} · every market is closed`;
+    if (!priced && isPast) return "no symbol had a price";
+    if (!priced) return "No tick yet: the first prices appear as soon as a feed sends one.";
+    if (shut) return `by ${rank} · ${trading_priced} of ${trading} open symbols have a price, ${shut} are closed`;
+    return `by ${rank} · ${priced} of ${watched} symbols have a price`;
   }
 
   table(list) {
@@ -543,7 +668,8 @@ class Board {
     const surprise = cells[5];
     surprise.append(h("span", { class: "bar", "aria-hidden": "true" }, h("i")), h("span"));
     const line = s("path");
-    cells[10].append(s("svg", { viewBox: "-2 -8 93 116", preserveAspectRatio: "none", "aria-hidden": "true" }, line));
+    cells[10].append(s("svg", { viewBox: "-2 -8 93 116", preserveAspectRatio: "none", "aria-hidden": "true" }, line),
+      h("span", { class: "last-session" }, h("span", { class: "word" }), h("span"), h("span", { class: "range" })));
     return h("tr", { "data-symbol": symbol, onclick: () => this.open(this.choices.symbol === symbol ? "" : symbol),
       onkeydown: (event) => this.walk(event) }, ...cells);
   }
@@ -561,8 +687,10 @@ class Board {
     mark(row, "data-asset", item.asset);
     mark(row, "data-open", item.symbol === this.choices.symbol);
     const cells = row.cells;
-    say(cells[0].lastChild, item.state_text);
+    say(cells[0].lastChild, this.stateText(item));
     say(cells[1], item.last);
+    this.correctSession(row, cells[10].lastChild, item.session);
+    if (item.session) return this.blank(row);
     ["1m", "5m", "15m"].forEach((name, place) => this.signed(cells[2 + place], item[name]));
     this.signed(cells[5].lastChild, item.surprise);
     const fill = cells[5].firstChild.firstChild;
@@ -578,20 +706,44 @@ class Board {
     mark(cells[10].querySelector("path"), "d", linePath(item.spark, HOLE_BARS, (x) => x, (y) => 100 - y));
   }
 
+  stateText(item) {
+    return item.last_ts == null ? item.state_text : `${item.state_text} · ${this.clock.brief(item.last_ts, this.payload.now)}`;
+  }
+
+  // No figures, where the last session stands in their place.
+  blank({ cells }) {
+    for (const place of [2, 3, 4, 7, 8]) this.signed(cells[place], ["", 0]);
+    this.signed(cells[5].lastChild, ["", 0]);
+    for (const place of [6, 9]) say(cells[place], "");
+    mark(cells[9], "data-regime", null);
+  }
+
+  // In the place of figures that a closed market does not have.
+  correctSession(row, place, session) {
+    mark(row, "data-session", Boolean(session));
+    const [word, change, range] = place.children;
+    say(word, session ? "last session " : "");
+    say(change, session ? session.change : "");
+    say(range, session ? `, ${session.low} – ${session.high}` : "");
+    const brief = (second) => this.clock.brief(second, this.payload.now);
+    mark(place, "title", session ? `Last session, ${brief(session.begin)} to ${brief(session.end)} ${this.clock.city}: from its first price to its last, lowest to highest` : null);
+  }
+
   signed(cell, [text, tone]) {
     say(cell, text);
     mark(cell, "data-tone", tone);
   }
 
-  drawStress({ status, pulse, events }) {
+  drawStress({ status, pulse, events, at }) {
     const isEmpty = !events.shown.some((event) => this.wanted(event));
     let text = "";
     this.searching.hidden = !status.searching;
-    if (!pulse.priced) text = "No price to judge yet.";
+    if (!pulse.trading && pulse.watched) text = events.all ? "" : "Every market is closed: nothing to judge.";
+    else if (!pulse.priced) text = at === null ? "No price to judge yet." : "No price to judge.";
     else if (status.searching && isEmpty) text = "";
     else if (!events.all && pulse.warming.some(([name]) => name === "surprise")) text = "Still learning what is usual: too early to judge.";
     else if (!events.all) text = "Nothing unusual so far.";
-    else if (isEmpty) text = `None of ${events.all} events passes the filter.`;
+    if (!text && events.all && isEmpty && !status.searching) text = `None of ${events.all} events passes the filter.`;
     say(this.stressEmpty, text);
     this.stressEmpty.hidden = !text;
   }
@@ -606,10 +758,11 @@ class Board {
       mark(item, "data-severity", event.severity);
       const [severity, time, meta] = item.firstChild.children;
       say(severity, `${MARKS[event.severity]} ${event.severity}`);
-      say(time, this.clock.text(event.ts));
+      const full = (second) => this.clock.full(second, this.payload.now);
+      say(time, full(event.ts));
       mark(time, "title", `Look back at ${this.clock.long(event.ts)}`);
       time.disabled = this.payload.view.freeze || event.ts < this.payload.reach[0];
-      const times = event.count > 1 ? `×${event.count}, last ${this.clock.text(event.updated)}` : "";
+      const times = event.count > 1 ? `×${event.count}, last ${full(event.updated)}` : "";
       say(meta, [times, event.asset, event.history ? "history" : ""].filter(Boolean).join(" · "));
       mark(meta, "title", event.history ? "Found in the past hour when the dashboard started" : null);
       say(item.lastChild, event.text);
@@ -625,8 +778,8 @@ class Board {
     this.correlation.hidden = !part;
     if (!part) return;
     const { card, heat } = part;
-    say(this.base, `${card.base} · ${card.words}`);
-    say(this.corrEmpty, card.missing);
+    say(this.base, `${card.base} · ${card.shut?.is_base ? "its market is closed" : card.words}`);
+    say(this.corrEmpty, card.shut ? this.shutText(card.shut) : card.missing);
     this.corrEmpty.hidden = !card.missing;
     this.drawPairs(this.pairs, card.top);
     this.changedHead.hidden = !card.changed.length;
@@ -639,6 +792,15 @@ class Board {
     this.heatButton.disabled = card.too_many;
     mark(this.heatButton, "title", card.too_many ? "Too many symbols for a heat map: choose fewer classes" : null);
     if (heat && this.choices.heat) this.drawHeat(heat);
+  }
+
+  // Why market hours leave nothing to compare, until when, and what there is instead.
+  shutText({ assets, opens, base, is_base, instead }) {
+    const names = assets.join(" and ");
+    const closed = `${names[0].toUpperCase()}${names.slice(1)} ${assets.length > 1 || names === "stocks" ? "are" : "is"} closed`;
+    const until = opens === null ? "" : ` until ${this.opening(opens)}`;
+    const other = is_base ? `choose ${instead[0]} as the base, and correlate it with ${instead[1]}` : `correlate ${base} with ${instead[0]}`;
+    return `${closed}${until}.${instead.length ? ` Meanwhile ${other}.` : ""}`;
   }
 
   drawPairs(list, pairs) {
@@ -700,16 +862,23 @@ class Board {
         this.chart.element, this.openedWords, h("h3", {}, "Moves with"), this.openedEmpty, this.openedPairs);
     }
     this.opened.hidden = false;
-    say(this.openedState, `${symbol.last} · ${symbol.state_text}`);
+    say(this.openedState, `${symbol.last} · ${this.stateText(symbol)}`);
     this.chart.draw(symbol, this.clock);
-    keyed(this.openedWords, symbol.words.map((text, place) => ({ text, place })), (item) => item.place, () => h("li"), (item, { text }) => say(item, text));
-    say(this.openedEmpty, symbol.top.length ? "" : symbol.missing);
+    keyed(this.openedWords, symbol.words.map((words, place) => ({ words, place })), (item) => item.place, () => h("li"), (item, { words }) => say(item, this.sentence(words)));
+    say(this.openedEmpty, symbol.shut ? this.shutText(symbol.shut) : symbol.missing);
     this.openedEmpty.hidden = symbol.top.length > 0;
     this.drawPairs(this.openedPairs, symbol.top);
     if (this.shouldReveal) {
       this.shouldReveal = false;
       this.opened.scrollIntoView({ block: "nearest" });
     }
+  }
+
+  // A sentence, with its instants in the viewer's zone.
+  sentence(words) {
+    if (typeof words === "string") return words;
+    const at = [...words.at];
+    return words.text.replaceAll("{}", () => this.clock.brief(at.shift(), this.payload.now));
   }
 }
 

@@ -9,13 +9,14 @@ class Chart {
     this.svg = s("svg", { viewBox: "0 0 720 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.events, this.line, this.cross);
     this.high = h("span", { class: "high" });
     this.low = h("span", { class: "low" });
+    this.none = h("span", { class: "none" });
     this.from = h("span");
     this.reading = h("span", { class: "reading" });
     this.to = h("span");
     this.frame = h("div", { class: "plot", tabindex: "0", role: "img",
       onpointermove: (event) => this.point((event.offsetX / this.frame.clientWidth) * 720),
       onpointerleave: () => this.point(null),
-      onkeydown: (event) => this.step(event) }, this.svg, this.high, this.low);
+      onkeydown: (event) => this.step(event) }, this.svg, this.high, this.low, this.none);
     this.element = h("div", { class: "chart" }, this.frame, h("div", { class: "axis" }, this.from, this.reading, this.to));
   }
 
@@ -26,6 +27,7 @@ class Chart {
     if (!known.length) {
       for (const span of [this.high, this.low, this.from, this.to, this.reading]) say(span, "");
       mark(this.line, "d", "");
+      say(this.none, "No price in this hour");
       mark(this.frame, "aria-label", `No price of ${symbol.symbol} in this hour`);
       this.events.keyed?.clear();
       this.events.replaceChildren();
@@ -35,11 +37,12 @@ class Chart {
     const high = known.reduce((a, b) => Math.max(a, b));
     const y = (price) => (high > low ? 92 - ((price - low) / (high - low)) * 84 : 50);
     mark(this.line, "d", linePath(prices, 60 / step, (x) => x, y));
+    say(this.none, "");
     say(this.high, this.price(high));
     say(this.low, this.price(low));
     say(this.from, clock.text(start));
     say(this.to, clock.text(start + prices.length * step));
-    mark(this.frame, "aria-label", `Last hour of ${symbol.symbol}: lowest ${this.price(low)}, highest ${this.price(high)}, ${symbol.events.length} stress events`);
+    mark(this.frame, "aria-label", `An hour of ${symbol.symbol}: lowest ${this.price(low)}, highest ${this.price(high)}, ${symbol.events.length} stress events`);
     keyed(this.events, symbol.events, (event) => event.id, () => s("path"), (line, event) => {
       mark(line, "d", `M${((event.ts - start) / step).toFixed(1)} 0V100`);
       mark(line, "data-severity", event.severity);

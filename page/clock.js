@@ -1,10 +1,16 @@
 // Times, in the viewer's zone or the one the address asks for.
 
+const DAY_SEC = 86400;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
 class Clock {
   constructor(view, isDated) {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-    const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone });
+    const dated = { ...options, day: "numeric", month: "numeric", year: "numeric" };
+    const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...dated, timeZone });
+    this.isDated = isDated;
     this.zone = isDated ? view.tz || own : "UTC";
     try {
       this.local = of(this.zone);
@@ -14,31 +20,112 @@ class Clock {
       this.local = of(own);
     }
     this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
+    this.city = isDated ? this.name.split("/").at(-1) : this.name;
     this.utc = new Intl.DateTimeFormat("en-GB", {
       ...options, timeZone: "UTC", day: "numeric", month: "short", year: "numeric",
     });
   }
 
+  // What clocks and calendars here show at an instant, as the date that shows the same in UTC.
+  wall(seconds) {
+    const part = {};
+    for (const { type, value } of this.local.formatToParts(seconds * 1000)) part[type] = Number(value);
+    return new Date(Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second));
+  }
+
   text(seconds) {
-    return this.local.format(seconds * 1000);
+    return this.wall(seconds).toISOString().slice(11, 19);
+  }
+
+  // For a field of date and time.
+  field(seconds) {
+    return this.wall(seconds).toISOString().slice(0, 19);
   }
 
   long(seconds) {
     return `${this.utc.format(seconds * 1000)} UTC`;
   }
 
-  // The newest second of those at which clocks here show `text`, "14:32" or "14:32:05"; null for none.
-  // Looked for one by one: on two days of the year there is no other way to be right.
+  isSameDay(left, right) {
+    return !this.isDated || this.field(left).slice(0, 10) === this.field(right).slice(0, 10);
+  }
+
+  // The day of an instant as it is called at `now`: nothing today, a weekday within a week, else a date.
+  day(seconds, now) {
+    if (this.isSameDay(seconds, now)) return "";
+    const [wall, here] = [this.wall(seconds), this.wall(now)];
+    const days = Math.floor(wall / 1000 / DAY_SEC) - Math.floor(here / 1000 / DAY_SEC);
+    if (Math.abs(days) < 7) return WEEKDAYS[wall.getUTCDay()];
+    const year = wall.getUTCFullYear() === here.getUTCFullYear() ? "" : ` ${wall.getUTCFullYear()}`;
+    return `${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]}${year}`;
+  }
+
+  // "09:30", "Mon 09:30", "24 Nov 09:30".
+  brief(seconds, now) {
+    return this.full(seconds, now).slice(0, -3);
+  }
+
+  // "09:30:05", "Mon 09:30:05", "24 Nov 09:30:05".
+  full(seconds, now) {
+    return `${this.day(seconds, now)} ${this.text(seconds)}`.trim();
+  }
+
+  date(seconds) {
+    const wall = this.wall(seconds);
+    return `${WEEKDAYS[wall.getUTCDay()]} ${wall.getUTCDate()} ${MONTHS[wall.getUTCMonth()]}`;
+  }
+
+  // "09:30:05", "Tue 24 Nov, 09:30:05".
+  moment(seconds, now) {
+    return this.isSameDay(seconds, now) ? this.text(seconds) : `${this.date(seconds)}, ${this.text(seconds)}`;
+  }
+
+  // "Today, 09:00–10:00", "Tue 24 Nov, 09:00–10:00".
+  hour(begin, end, now) {
+    const day = this.isSameDay(begin, now) ? "Today" : this.date(begin);
+    return `${day}, ${this.text(begin).slice(0, 5)}–${this.text(end).slice(0, 5)}`;
+  }
+
+  // The newest instant from `oldest` to `newest` at which clocks here show `text`, null for none:
+  // "14:32", "14:32:05", or either after a date, "2026-11-24T14:32:05".
   at(text, oldest, newest) {
-    const wanted = text.length === 5 ? `${text}:00` : text;
-    for (let second = newest; second >= oldest; second -= 1) {
-      if (this.text(second) === wanted) return second;
+    const [day, time] = text.includes("T") ? text.split("T") : [null, text];
+    const whole = time.length === 5 ? `${time}:00` : time;
+    if (day) return this.instants(`${day}T${whole}`).findLast((second) => second >= oldest && second <= newest) ?? null;
+    const today = Date.parse(`${this.field(newest).slice(0, 10)}T00:00:00Z`);
+    for (let back = 0; back <= (newest - oldest) / DAY_SEC + 1; back += 1) {
+      const date = new Date(today - back * DAY_SEC * 1000).toISOString().slice(0, 10);
+      const found = this.at(`${date}T${whole}`, oldest, newest);
+      if (found !== null) return found;
     }
     return null;
   }
+
+  // The instants at which clocks here show a date and time, in order: one, or on the two days of the
+  // year on which clocks change none or two. Clocks a day before and a day after know all offsets.
+  instants(text) {
+    const wanted = Date.parse(`${text}Z`) / 1000;
+    if (Number.isNaN(wanted)) return [];
+    const offsets = [-DAY_SEC, DAY_SEC].map((by) => this.wall(wanted + by) / 1000 - wanted - by);
+    const found = [...new Set(offsets.map((offset) => wanted - offset))];
+    return found.filter((second) => this.wall(second) / 1000 === wanted).sort((a, b) => a - b);
+  }
 }
 
+// A duration in its two largest units.
 function durationText(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, "0")} s`;
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  return waitText(whole);
+}
+
+// The same without its seconds, for what is far off: it changes once a minute.
+function waitText(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return "under a minute";
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

@@ -1,13 +1,20 @@
-"""How figures read."""
+"""How figures read, and what a tab is sent."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from board import duration_text, percent
-from ticks import price_text
+from board import duration_text, payload, percent
+from sessions import ALWAYS, Session
+from settings import Settings
+from ticks import ASSETS, Asset, Tick, price_text
+from view import read
+from worker import Worker
 
 
 @pytest.mark.parametrize(
@@ -60,3 +67,233 @@ def test_a_move_always_has_its_sign(fraction: float, text: str) -> None:
 def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) -> None:
     """Short enough for a table cell."""
     assert duration_text(seconds) == text
+
+
+# What a tab is sent.
+
+WATCHLIST: dict[Asset, tuple[str, ...]] = {
+    "stocks": ("AAPL", "MSFT"),
+    "forex": ("EURUSD",),
+    "crypto": ("BTC-USD", "ETH-USD"),
+}
+NOW = 1_795_000_000
+OPENS = NOW + 100_000.0
+FRIDAY = {"begin": NOW - 200_000.0, "end": NOW - 150_000.0}
+
+
+def crypto_only(asset: Asset, now: float) -> Session:
+    """A Sunday."""
+    if asset == "crypto":
+        return ALWAYS
+    return Session("closed", NOW - 150_000.0, OPENS - 19_800.0, OPENS)
+
+
+def nothing(asset: Asset, now: float) -> Session:
+    """An hour at which nothing trades."""
+    return crypto_only("stocks", now)
+
+
+Make = Callable[..., Worker]
+
+
+@pytest.fixture
+def make() -> Make:
+    """Makes real workers that are not running, on which crypto has ticked for a while."""
+
+    def make(
+        hours: Callable[[Asset, float], Session] = crypto_only,
+        seconds: int = 1200,
+        watchlist: dict[Asset, tuple[str, ...]] = WATCHLIST,
+    ) -> Worker:
+        settings = Settings(source="eodhd", api_key="SECRETKEY", watchlist=watchlist)
+        engine = Worker(settings, clock=lambda: float(NOW), session=hours)
+        for second in range(NOW - seconds, NOW):
+            for symbol in watchlist["crypto"]:
+                price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))
+                engine.store.update(Tick(symbol, "crypto", second + 0.5, price))
+            engine.store.advance(second + 1)
+        engine._show(NOW - 1)
+        return engine
+
+    return make
+
+
+def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
+    """A payload, with choices for the view."""
+    at, details = options.pop("at", None), options.pop("details", False)
+    view = read({}, engine.symbols(ASSETS))[0]._replace(**options)
+    found: dict[str, Any] = json.loads(payload(engine, view, at=at, details=details))
+    return found
+
+
+def test_hours_are_those_of_the_moment_shown(make: Make) -> None:
+    """In seconds since the epoch: which clock shows them is for the browser to know."""
+    sessions = {session["asset"]: session for session in drawn(make())["sessions"]}
+    assert sessions["stocks"] | {"since": None} == {
+        "asset": "stocks",
+        "phase": "closed",
+        "since": None,
+        "until": OPENS - 19_800.0,
+        "opens": OPENS,
+        "by": "calendar",
+    }
+    assert sessions["crypto"]["phase"] == "open"
+    assert sessions["crypto"]["until"] is None
+
+
+def test_a_closed_row_has_the_figures_of_its_last_session(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named as such, with the time of its price; what is open has no such figures."""
+    engine = make()
+    engine.store.set_last(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
+    engine._show(NOW)
+    figures = {"first": 151.0, "last": 152.83, "low": 150.1, "high": 154.02, "change": 0.0121192}
+    monkeypatch.setattr(
+        engine, "last_session", lambda asset, now: {**FRIDAY, "figures": {"AAPL": figures}}
+    )
+    rows = {row["symbol"]: row for row in drawn(engine)["pulse"]["lists"][0]["rows"]}
+    assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
+    assert rows["AAPL"]["session"] == {
+        **FRIDAY,
+        "change": "+1.21 %",
+        "first": "151.00",
+        "low": "150.10",
+        "high": "154.02",
+    }
+    assert (rows["MSFT"]["last_ts"], rows["MSFT"]["session"]) == (None, None)
+    assert "session" not in rows["BTC-USD"]
+    assert [*rows][:2] == ["BTC-USD", "ETH-USD"]
+
+
+def test_what_is_closed_does_not_warm_up_and_is_not_missed(make: Make) -> None:
+    """Counts and waits are those of the symbols that can tick."""
+    pulse = drawn(make(seconds=100))["pulse"]
+    assert (pulse["watched"], pulse["trading"], pulse["trading_priced"]) == (5, 2, 2)
+    assert next(name for name, _ in pulse["warming"]) == "volatility"
+    shut = drawn(make(nothing, watchlist={**WATCHLIST, "crypto": ()}))["pulse"]
+    assert (shut["trading"], shut["warming"], shut["recorded"]) == (0, [], True)
+
+
+def test_a_moment_without_prices_is_told_from_a_closed_market(make: Make) -> None:
+    """Nothing was recorded where an open market had no price for five minutes."""
+    engine = make()
+    assert drawn(engine, at=NOW - 600)["pulse"]["recorded"]
+    assert not drawn(engine, at=NOW - 1300)["pulse"]["recorded"]
+
+
+@pytest.mark.parametrize(
+    ("ago", "line"),
+    [
+        (None, (NOW - 3601, NOW - 1)),
+        (600, (NOW - 3601, NOW - 1)),
+        (3601, (NOW - 3601, NOW - 1)),
+        # One that was just chosen there, or frozen, does not leave it at once.
+        (3800, (NOW - 3601, NOW - 1)),
+        (7200, (NOW // 3600 * 3600 - 7200, NOW // 3600 * 3600 - 3601)),
+        (100_000, ((NOW - 100_001) // 3600 * 3600, (NOW - 100_001) // 3600 * 3600 + 3599)),
+    ],
+)
+def test_the_line_is_the_hour_that_holds_the_moment(
+    make: Make, monkeypatch: pytest.MonkeyPatch, ago: int | None, line: tuple[int, int]
+) -> None:
+    """The last one, or by the clock."""
+    engine = make()
+    monkeypatch.setattr(engine, "reach", lambda: (NOW - 500_000, NOW - 1))
+    at = None if ago is None else NOW - 1 - ago
+    assert tuple(drawn(engine, at=at)["line"]) == line
+
+
+def test_nothing_to_compare_says_until_when_and_what_else(make: Make) -> None:
+    """A closed base, closed others, or everything closed; an open market is not to blame."""
+    engine = make()
+    base = drawn(engine, base="AAPL")["correlation"]["card"]["shut"]
+    assert base == {
+        "assets": ["stocks"],
+        "opens": OPENS,
+        "base": "AAPL",
+        "is_base": True,
+        "instead": ["BTC-USD", "crypto"],
+    }
+    others = drawn(engine, base="BTC-USD", correlate=("stocks", "forex"))
+    assert others["correlation"]["card"]["shut"] == {
+        "assets": ["stocks", "forex"],
+        "opens": OPENS,
+        "base": "BTC-USD",
+        "is_base": False,
+        "instead": ["crypto"],
+    }
+    assert drawn(engine, symbol="MSFT")["opened"]["shut"]["is_base"]
+    card = drawn(make(seconds=60), base="BTC-USD", correlate=("crypto",))["correlation"]["card"]
+    assert card["shut"] is None
+    assert card["missing"].startswith("Not enough shared data")
+    assert drawn(make(nothing), base="AAPL")["correlation"]["card"]["shut"]["instead"] == []
+
+
+def test_an_opened_symbol_of_a_closed_market_has_words_with_instants(make: Make) -> None:
+    """The browser puts them into the viewer's zone."""
+    engine = make()
+    engine.store.set_last(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
+    engine._show(NOW)
+    (word,) = drawn(engine, symbol="AAPL")["opened"]["words"]
+    assert word["text"] == "Last price 152.83, of {}."
+    assert word["at"] == [pytest.approx(NOW - 150_030.0)]
+    assert drawn(engine, symbol="MSFT")["opened"]["words"] == [
+        "No price yet: its market is closed."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("skew", "text", "advice"),
+    [
+        (None, None, False),
+        (0.4, None, False),
+        (2.0, None, False),
+        (-0.5, None, False),
+        (-0.6, "the vendor's clock is 0.6 s ahead of this computer's", False),
+        (2.6, "the vendor's clock is 2.6 s behind this computer's", True),
+        (-3.2, "the vendor's clock is 3.2 s ahead of this computer's", True),
+    ],
+)
+def test_a_vendors_clock_that_differs_is_told(
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    skew: float | None,
+    text: str | None,
+    advice: bool,
+) -> None:
+    """Where it is worth telling, with advice where it is much."""
+    engine = make()
+    status = engine.status()
+    status["feeds"]["crypto"]["skew"] = skew
+    monkeypatch.setattr(engine, "status", lambda: status)
+    feeds = {feed["asset"]: feed for feed in drawn(engine)["status"]["feeds"]}
+    told = feeds["crypto"]["skew"]
+    assert (told and told["text"]) == text
+    assert bool(told and told["advice"]) is advice
+
+
+def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written, what waits, what was lost and when."""
+    engine = make()
+    status = engine.status()
+    status["archive"] |= {
+        "state": "trouble",
+        "reason": "the disk is full: free some space",
+        "file": "eodhd.sqlite",
+        "bars": 12_345,
+        "waiting": 678,
+        "lost": 9,
+        "lost_from": NOW - 500.0,
+        "lost_to": NOW - 400.0,
+        "set_aside": ["eodhd.damaged"],
+    }
+    monkeypatch.setattr(engine, "status", lambda: status)
+    tables = {table["name"]: table for table in drawn(engine, details=True)["details"]}
+    told = dict(tables["archive"]["entries"])
+    assert told["state"] == "trouble"
+    assert told["bars written"] == "12,345"
+    assert (told["bars waiting"], told["bars lost"]) == ("678", "9")
+    assert (told["lost from"], told["lost to"]) == ({"at": NOW - 500.0}, {"at": NOW - 400.0})
+    assert told["set aside"] == "eodhd.damaged"
+    assert dict(tables["crypto"]["entries"])["market"] == "open"

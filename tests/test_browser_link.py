@@ -255,10 +255,10 @@ def test_looking_back_shows_that_moment(market: Server, tabs: Tabs) -> None:
 
 
 def test_a_moment_out_of_reach_is_live(market: Server, tabs: Tabs) -> None:
-    """A link to a moment longer ago than the hour says so and is live."""
+    """A link to a moment that is not kept says so and is live."""
     page = tabs(f"{market.url}?at=2020-01-01T00:00:00Z")
     until_ready(page)
-    until(lambda: any("has left the hour" in text for text in messages(page)))
+    until(lambda: any("is not kept any more" in text for text in messages(page)))
     before = prices(page)
     until(lambda: prices(page) != before)
     assert page.locator(".live").is_disabled()
