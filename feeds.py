@@ -208,6 +208,7 @@ class Feed:
         timing: Timing | None = None,
         session: Callable[[Asset, float], Session] | None = None,
         is_open: Callable[[Asset, float], bool] | None = None,
+        far_off: float | None = None,
         unasked: Sequence[str] = (),
         rng: random.Random | None = None,
     ) -> None:
@@ -220,7 +221,7 @@ class Feed:
         self._timing = timing or Timing()
         self._calendar = session or (sessions.session if is_open is None else _by_hours(is_open))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._gate = TickGate(asset, self._symbols, partial(self._calendar, asset))
+        self._gate = TickGate(asset, self._symbols, partial(self._calendar, asset), far_off)
 
         self.frames = 0
         """Frames received that were no notice: what a replay waits for."""

@@ -80,8 +80,9 @@ class TickGate:
         asset: Asset,
         symbols: Iterable[str],
         session: Callable[[float], Session] = lambda now: ALWAYS,
+        far_off: float | None = None,
     ) -> None:
-        self._far_off = FAR_OFF[asset]
+        self._far_off = FAR_OFF[asset] if far_off is None else far_off
         self._session = session
         # Of the open session that was asked for last.
         self._since = self._until = math.inf

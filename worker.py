@@ -169,6 +169,8 @@ class Worker:
                 self._clock,
                 timing=timing or self._own_timing(),
                 session=self._hours,
+                # What lies in an archive was believed when it came.
+                far_off=math.inf if isinstance(self._tape, ArchivedTape) else None,
                 unasked=wanted[asset][len(asked[asset]) :],
             )
             for asset in ASSETS
@@ -689,7 +691,7 @@ class Worker:
 
     def _notes(self) -> dict[str, str]:
         """What is to be known of an archive's source."""
-        return {"source": self._settings.source, "seed": str(self._seed or "")}
+        return {"source": self._settings.source, "seed": "" if self._seed is None else str(self._seed)}
 
     def _note_archive_error(self, error: ArchiveError) -> None:
         """Say once that the archive cannot be read, and have a damaged file looked at."""
@@ -783,9 +785,7 @@ class Worker:
         }
         if not known:
             return Market(asked, self._seed, start=now // 60 * 60)
-        market = Market(asked, self._seed, start=now // 60 * 60, resumed=known)
-        market.until(now)  # what it would have quoted before it went on
-        return market
+        return Market(asked, self._seed, start=now, resumed=known)
 
     def _own_seed(self, archive: Archive) -> int | None:
         """The seed that was chosen, or that of the market whose history this is."""

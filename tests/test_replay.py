@@ -183,7 +183,7 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
         store.watch(asset, [symbol])
     with closing(connect(path)) as connection:
         for second in range(BEGIN, BEGIN + 540):
-            jump = 1.004 if second >= BEGIN + 450 else 1.0
+            jump = 1.05 if second >= BEGIN + 450 else 1.0
             for asset, symbol in zip(ASSETS, prices, strict=True):
                 for ms in sorted(rng.sample(range(1000), rng.choice([0, 1, 2, 5]))):
                     price = prices[symbol] * jump * (1 + rng.gauss(0, 1e-4))
