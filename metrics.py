@@ -28,6 +28,7 @@ __all__ = [
     "against_peers",
     "judge_regimes",
     "mean_logs",
+    "ranked_anew",
     "ratio",
     "reach_sec",
     "slopes_per_min",
@@ -163,18 +164,26 @@ def against_peers(ret_1m: Floats, asset: npt.NDArray[Any]) -> Floats:
     return difference
 
 
+def ranked_anew(ranked: Floats, gone: Floats, come: Floats) -> Floats:
+    """Sorted rows, NaN last, after one value of each row has gone and another has come."""
+    # A NaN equals none, but they are last.
+    place = np.where(np.isnan(gone), -1, (ranked == gone[:, None]).argmax(axis=1))
+    ranked[np.arange(len(ranked)), place] = come
+    ranked.sort(axis=1, kind="stable")  # which is quick where all but one are in order
+    return ranked
+
+
 def judge_regimes(
-    samples: Floats, before: npt.NDArray[np.int8]
+    ranked: Floats, newest: Floats, before: npt.NDArray[np.int8]
 ) -> tuple[npt.NDArray[np.int8], Floats]:
     """The regime of each symbol, and the median of its samples where the regime is known.
 
-    ``samples`` is [symbol, bar] with the newest last and NaN where unknown; ``before`` is the
-    regime at the bar before. High from the 80th percentile and 1.2 medians on, back to normal
-    below the 70th or below 1.1 medians; unknown below 30 samples. A flat market is never high.
+    ``ranked`` is each symbol's samples in order of their size, NaN, where unknown, last; ``newest``
+    is the newest of them; ``before`` is the regime at the bar before. High from the 80th percentile
+    and 1.2 medians on, back to normal below the 70th or below 1.1 medians; unknown below 30
+    samples. A flat market is never high.
     """
-    newest = samples[:, -1]
-    ranked = np.sort(samples, axis=1)  # NaN sorts last
-    count = np.count_nonzero(~np.isnan(samples), axis=1)
+    count = np.count_nonzero(~np.isnan(ranked), axis=1)
     median, p70, p80 = (_quantile(ranked, count, q) for q in (0.5, 0.7, 0.8))
     rises = (newest > 0) & (newest >= p80) & (newest >= 1.2 * median)
     falls = (newest < p70) | (newest < 1.1 * median) | (newest == 0)

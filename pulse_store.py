@@ -30,6 +30,7 @@ from metrics import (
     against_peers,
     judge_regimes,
     mean_logs,
+    ranked_anew,
     ratio,
     reach_sec,
     slopes_per_min,
@@ -283,7 +284,6 @@ class PulseStore:
         Raises:
             ValueError: for an unknown asset class.
         """
-        cells = bars.cells
         with self._lock:
             rows = np.array(
                 [
@@ -293,12 +293,13 @@ class PulseStore:
                 ],
                 dtype=np.intp,
             )
-            if not len(cells):
+            if not len(bars):
                 return
-            newest_bar = int(cells["second"][-1]) // BAR_SEC
-            if newest_bar > self._head:
-                self._roll(newest_bar)
-            cells = cells[cells["second"] // BAR_SEC > self._head - self._bars]
+            newest = int(bars.cells["second"][-1])
+            if newest // BAR_SEC > self._head:
+                self._roll(newest // BAR_SEC)
+            oldest = (self._head - self._bars + 1) * BAR_SEC
+            cells = bars.between(oldest, newest + 1).cells
             self._fill(cells, rows[cells["row"]])
 
     def take(self) -> Bars:
@@ -471,20 +472,22 @@ class PulseStore:
     def _fill(self, cells: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> None:
         """Put stored bars into the rings, and the newest of each symbol where no tick is newer."""
         rings = self._rings
+        # By flat index: of millions of cells, three indices each would take twice as long.
         bar, part = np.divmod(cells["second"], BAR_SEC)
-        place = bar % self._bars
-        rings.price[rows, place, part] = cells["price"]
-        rings.ms[rows, place, part] = cells["ms"]
-        # Sums of what falls into the same place, which fancy indexing alone would not give.
-        cell = rows * self._bars + place
+        cell = rows * self._bars + bar % self._bars
+        slot = cell * BAR_SEC + part
+        rings.price.reshape(-1)[slot] = cells["price"]
+        rings.ms.reshape(-1)[slot] = cells["ms"]
+        # Sums of what falls into the same place, which indexing alone would not give.
+        size = len(self._rows) * self._bars
         for ring, values in ((rings.bar_sum, cells["sum"]), (rings.bar_n, cells["n"])):
-            flat = ring.reshape(-1)
-            flat += np.bincount(cell, values, len(flat)).astype(flat.dtype)
+            flat = ring.reshape(-1)[:size]
+            flat += np.bincount(cell, values, size).astype(flat.dtype)
         if self._recent:
-            near = bar > self._head - self._recent
-            at = (rows[near], bar[near] % self._recent, part[near])
-            rings.recent_sum[at] = cells["sum"][near]
-            rings.recent_n[at] = cells["n"][near]
+            near = int(np.searchsorted(bar, self._head - self._recent, "right"))
+            at = (rows[near:], bar[near:] % self._recent, part[near:])
+            rings.recent_sum[at] = cells["sum"][near:]
+            rings.recent_n[at] = cells["n"][near:]
         # The last of each symbol: cells are in order of time, and of several the last one stays.
         last_of = np.full(len(self._rows), -1)
         last_of[rows] = np.arange(len(cells))
@@ -605,8 +608,12 @@ class PulseStore:
         medians = np.empty((len(bar_n), count))
         for at in range(count):
             upto = at + SAMPLE_BARS
-            samples[:, upto - 1] = steps.volatility(at, at + VOL_BARS)
-            before, medians[:, at] = judge_regimes(samples[:, at:upto], before)
+            newest = samples[:, upto - 1] = steps.volatility(at, at + VOL_BARS)
+            if at == 0:
+                ranked = np.sort(samples[:, :upto], axis=1)  # NaN sorts last
+            else:
+                ranked = ranked_anew(ranked, samples[:, at - 1], newest)
+            before, medians[:, at] = judge_regimes(ranked, newest, before)
             regimes[:, at] = before
         with self._lock:
             places = np.arange(first, last + 1) % self._bars

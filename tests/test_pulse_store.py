@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import corr_card
-from metrics import judge_regimes
+from metrics import judge_regimes, ranked_anew
 from pulse_store import COLUMNS, PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from ticks import Tick
@@ -645,8 +645,14 @@ def test_peers_need_three_others() -> None:
 
 def regime_after(samples: Sequence[float], before: str = "normal") -> str:
     """The regime that judge_regimes makes of one symbol's samples."""
-    codes, _ = judge_regimes(np.array([samples]), np.array([REGIMES.index(before)], np.int8))
-    return REGIMES[int(codes[0])]
+    return judged(np.array([samples]), before)[0]
+
+
+def judged(rows: npt.NDArray[np.float64], before: str = "unknown") -> tuple[str, float]:
+    """The regime and the median that judge_regimes makes of one row of samples, newest last."""
+    code = np.array([REGIMES.index(before)], np.int8)
+    codes, medians = judge_regimes(np.sort(rows, axis=1), rows[:, -1], code)
+    return REGIMES[int(codes[0])], float(medians[0])
 
 
 @pytest.mark.parametrize(
@@ -688,8 +694,8 @@ def test_too_few_samples_are_unknown() -> None:
     assert regime_after([blank] * 300 + [1.0] * 28 + [9.0]) == "unknown"
     assert regime_after([blank] * 300 + [1.0] * 29 + [9.0]) == "high_vol"
     assert regime_after([1.0] * 300 + [blank]) == "unknown"
-    _, median = judge_regimes(np.array([[blank] * 5 + [1.0] * 29]), np.zeros(1, np.int8))
-    assert np.isnan(median).all()
+    _, median = judged(np.array([[blank] * 5 + [1.0] * 29]))
+    assert math.isnan(median)
 
 
 def test_a_sample_of_zero_is_never_high() -> None:
@@ -708,11 +714,25 @@ def test_any_samples_are_judged_as_by_brute_force(samples: list[int | None], bef
     values = [None if sample is None else sample * 1e-4 for sample in samples]
     expected = judge(values, before)
     rows = np.array([[math.nan if value is None else value for value in values]])
-    codes, median = judge_regimes(rows, np.array([REGIMES.index(before)], np.int8))
+    regime, median = judged(rows, before)
     wanted = math.nan if expected.median is None else expected.median
-    assert median[0] == pytest.approx(wanted, nan_ok=True)
+    assert median == pytest.approx(wanted, nan_ok=True)
     if not expected.close_call:
-        assert REGIMES[int(codes[0])] == expected.regime
+        assert regime == expected.regime
+
+
+@given(
+    st.lists(st.one_of(st.just(math.nan), st.integers(0, 5).map(float)), min_size=9, max_size=60),
+    st.integers(1, 8),
+)
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_samples_ranked_anew_are_ranked(values: list[float], size: int) -> None:
+    """As the window moves on, one out and one in, it is what sorting it would make it."""
+    row = np.array([values, values[::-1]])
+    ranked = np.sort(row[:, :size], axis=1)
+    for at in range(1, len(values) - size + 1):
+        ranked = ranked_anew(ranked, row[:, at - 1], row[:, at + size - 1])
+        np.testing.assert_array_equal(ranked, np.sort(row[:, at : at + size], axis=1))
 
 
 def test_the_regime_rises_and_falls_with_the_volatility() -> None:
