@@ -12,6 +12,7 @@ week is half as large as with a row for each bar.
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
@@ -160,8 +161,11 @@ class Archive:
                     yield bars
                 begin += _BLOCK_SEC
 
-    def lasts(self, before: int) -> list[Tick]:
-        """The newest price of each symbol before a second, however old; days where it is past."""
+    def lasts(self, before: int, symbols: Sequence[str] | None = None) -> list[Tick]:
+        """The newest price before a second of some symbols or all.
+
+        However old it is; where a symbol had a newer one since, not older than four days.
+        """
         with self._open() as connection:
             newest = self._rows(
                 connection.execute(
@@ -169,12 +173,23 @@ class Archive:
                 ),
                 (str, str, float, float),
             )
-            found = {name: Tick(name, asset, ts, price) for name, asset, ts, price in newest}
+            wanted = None if symbols is None else set(symbols)
+            found = {
+                name: Tick(name, asset, ts, price)
+                for name, asset, ts, price in newest
+                if wanted is None or name in wanted
+            }
             later = {name for name, tick in found.items() if tick.ts >= before}
             for name in later:
                 del found[name]
             end = before
-            while later and end > before - _LAST_SEC:
+            while later:
+                newest_bar = connection.execute(
+                    "SELECT max(second) FROM bar WHERE second < ?", (end,)
+                ).fetchone()[0]
+                if newest_bar is None or newest_bar <= before - _LAST_SEC:
+                    break
+                end = min(end, newest_bar + 1)  # a damaged file may answer with more
                 for tick in _newest(self._bars(connection, end - _BLOCK_SEC, end, list(later))):
                     found[tick.symbol] = tick
                     later.discard(tick.symbol)
@@ -238,10 +253,7 @@ class Archive:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         with translated(self.path):
-            if not self.path.exists():
-                raise ArchiveError(f"there is no archive at {self.path}; check the path")
-            if not self.path.is_file():
-                raise ArchiveError(f"{self.path} is no file, expected an archive; check the path")
+            _check_file(self.path)
             with closing(_read_only(self.path)) as connection:
                 _check_version(connection, self.path)
                 yield connection
@@ -465,6 +477,17 @@ def _event(text: Any) -> Event:
         return _decode(text)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ArchiveError(f"an archived event is none: {error}", is_damaged=True) from None
+
+
+def _check_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise ArchiveError(f"there is no archive at {path}; check the path") from None
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be opened ({error.strerror}); check the path") from None
+    if not stat.S_ISREG(mode):
+        raise ArchiveError(f"{path} is no file, expected an archive; check the path")
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -175,13 +175,12 @@ def fill(
     Raises:
         ArchiveError: where the archive cannot be read.
     """
-    wanted = set(symbols)
-    for tick in archive.lasts(since):
-        if tick.symbol in wanted:
-            store.set_last(tick)
     bars = archive.bars(since, upto, symbols)
     store.load(bars)
     store.advance(upto)
+    ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
+    for tick in archive.lasts(since, [s for s in symbols if s not in ticked]):
+        store.set_last(tick)
     return int(bars.cells["second"][0]) if len(bars) else None
 
 
