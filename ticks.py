@@ -43,7 +43,7 @@ and raises no event."""
 
 
 class MarketPulseError(Exception):
-    """The root of the errors raised here: SettingsError, TapeError."""
+    """The root of the errors raised here: SettingsError, TapeError, ArchiveError, ExportError."""
 
 
 class Tick(NamedTuple):
