@@ -1,12 +1,13 @@
 """Runs the benchmarks that take minutes and prints their tables: ``python -m benchmarks``.
 
 Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
-carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour.
+carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive is
+of a day; ``python -m benchmarks.archive 7`` writes a week.
 """
 
 from __future__ import annotations
 
-from benchmarks import end_to_end, recompute, refresh, store
+from benchmarks import archive, end_to_end, recompute, refresh, store
 from benchmarks.report import table
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     """Measure in order of what the promises say."""
     print(table("It keeps up", end_to_end.measure()))
     print(table("It is lean, and a glance is cheap", store.measure()))
+    print(table("Remembering is cheap", archive.measure()))
     print(table("A glance of a tab is cheap", refresh.measure()))
     print(table("Beside recomputing from raw ticks on every tick", recompute.measure()))
 
