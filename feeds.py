@@ -27,7 +27,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 import sessions
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
-from sessions import ALWAYS, Phase, Session
+from sessions import Phase, Session
 from ticks import Asset, Tick
 from vendors import Notice, Offer, Word, eodhd
 
@@ -194,8 +194,8 @@ class Feed:
     """One asset class's connection to the vendor, for as long as ``run`` is running.
 
     ``clock`` is the worker's, ``session`` says which session an instant falls into: a closed market
-    may be silent, and its prices enter no window. ``unasked`` are the symbols that found no room in
-    the account's limit. ``rng`` draws the jitter of the backoff.
+    may be silent, and its prices enter no window. ``far_off`` is the gate's. ``unasked`` are the
+    symbols that found no room in the account's limit. ``rng`` draws the jitter of the backoff.
     """
 
     def __init__(
@@ -206,8 +206,7 @@ class Feed:
         clock: Callable[[], float],
         *,
         timing: Timing | None = None,
-        session: Callable[[Asset, float], Session] | None = None,
-        is_open: Callable[[Asset, float], bool] | None = None,
+        session: Callable[[Asset, float], Session] = sessions.session,
         far_off: float | None = None,
         unasked: Sequence[str] = (),
         rng: random.Random | None = None,
@@ -219,7 +218,7 @@ class Feed:
         self._queue = queue
         self._clock = clock
         self._timing = timing or Timing()
-        self._calendar = session or (sessions.session if is_open is None else _by_hours(is_open))
+        self._calendar = session
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._gate = TickGate(asset, self._symbols, partial(self._calendar, asset), far_off)
 
@@ -726,11 +725,6 @@ class Feed:
             return None
         (first, before), (last, after) = rates[0], rates[-1]
         return (after - before) / (last - first)
-
-
-def _by_hours(is_open: Callable[[Asset, float], bool]) -> Callable[[Asset, float], Session]:
-    shut = Session("closed", -math.inf, math.inf, None)
-    return lambda asset, now: ALWAYS if is_open(asset, now) else shut
 
 
 def _finite(value: float) -> float | None:

@@ -69,6 +69,7 @@ class TickGate:
     In this order: shape, finite and positive, time, crossed quote, trade condition, subscribed,
     old, closed market, far off. A price far from the recent median is quarantined until three
     different ones agree, so that a real jump passes with its third tick and a bad print never does.
+    How far that is, ``far_off`` says where ``FAR_OFF`` is not meant.
 
     A market is closed where the vendor says so of that very offer; where it says nothing, when
     ``session`` is closed at the offer's own time. What was offered then, as what is old, may be a

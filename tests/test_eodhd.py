@@ -1,11 +1,9 @@
-"""EODHD's format: messages seen on the wire, what is sent, streaming hours, and any rubbish."""
+"""EODHD's format: messages seen on the wire, what is sent, and any rubbish."""
 
 from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -303,61 +301,6 @@ def test_url_quotes_the_key(base: str, asset: Asset, key: str, expected: str | N
     found = eodhd.url(base, asset, key)
     quoted = "wss://h/ws/crypto?api_token=a%2Fb%3Fc%26d%3D%23%C3%A9%2B%25"
     assert found == (expected or quoted)
-
-
-# Streaming hours.
-
-NEW_YORK = ZoneInfo("America/New_York")
-
-
-def at(text: str) -> float:
-    """An instant by the clocks of New York."""
-    return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()
-
-
-HOURS: list[tuple[str, bool, bool]] = [  # instant, stocks, forex
-    ("2026-11-18T03:59:59", False, True),  # a Wednesday
-    ("2026-11-18T04:00:00", True, True),
-    ("2026-11-18T19:59:59", True, True),
-    ("2026-11-18T20:00:00", False, True),
-    ("2026-11-20T16:59:59", True, True),  # Friday
-    ("2026-11-20T17:00:00", True, False),
-    ("2026-11-20T23:59:59", False, False),
-    ("2026-11-21T12:00:00", False, False),  # Saturday
-    ("2026-11-22T16:59:59", False, False),  # Sunday
-    ("2026-11-22T17:00:00", False, True),
-    ("2026-11-23T00:00:00", False, True),  # Monday
-    ("2026-11-23T04:00:00", True, True),
-    # The Sundays on which the clocks change, and the Mondays after.
-    ("2026-03-08T16:59:59", False, False),
-    ("2026-03-08T17:00:00", False, True),
-    ("2026-03-09T03:59:59", False, True),
-    ("2026-03-09T04:00:00", True, True),
-    ("2026-11-01T16:59:59", False, False),
-    ("2026-11-01T17:00:00", False, True),
-    ("2026-11-02T03:59:59", False, True),
-    ("2026-11-02T04:00:00", True, True),
-]
-
-
-@pytest.mark.parametrize(("instant", "stocks", "forex"), HOURS)
-def test_markets_stream_by_the_clocks_of_new_york(instant: str, stocks: bool, forex: bool) -> None:
-    """In summer and in winter; crypto always."""
-    now = at(instant)
-    assert eodhd.streams_at("stocks", now) is stocks
-    assert eodhd.streams_at("forex", now) is forex
-    assert eodhd.streams_at("crypto", now)
-
-
-def test_week_has_its_hours_whatever_the_season() -> None:
-    """80 hours of stocks and 120 of forex, in a week with a change of clocks one more or less."""
-    for monday in ("2026-01-12", "2026-07-13"):
-        start = at(f"{monday}T00:00:00")
-        open_hours = {
-            asset: sum(eodhd.streams_at(asset, start + 3600 * hour) for hour in range(168))
-            for asset in ASSETS
-        }
-        assert open_hours == {"stocks": 80, "forex": 120, "crypto": 168}
 
 
 def test_every_class_has_a_channel_and_a_patience() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import time
@@ -769,6 +770,33 @@ def test_one_bad_stamp_says_nothing_of_the_clocks(monkeypatch: pytest.MonkeyPatc
             await one.state_at(6.5)
             assert one.status()["refused"] == {"old": 1, "future": 3}
             assert one.status()["skew"] == pytest.approx(0.4, abs=1e-3)
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"s": "DOGE-USD", "p": "1.5"},
+        {"s": "BTC-USD", "p": "-1.5"},
+        {"s": "BTC-USD", "a": 1.5, "b": 1.6},
+        {"s": "BTC-USD", "p": "1.5", "c": [2]},
+    ],
+)
+def test_stamp_of_what_is_refused_anyway_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    """Its time is not its only fault."""
+
+    def make() -> str:
+        return json.dumps(fields | {"t": (NOON + asyncio.get_running_loop().time() + 60) * 1000})
+
+    async def run() -> None:
+        frames: list[Frame] = [(1.0, make)] * 5
+        async with live(monkeypatch, says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            await one.state_at(4.5)
+            assert sum(one.status()["refused"].values()) == 4
+            assert one.feed.recent_lag() is None
 
     in_virtual_time(run())
 

@@ -1,4 +1,4 @@
-"""EODHD's WebSocket format: addresses, subscription messages, streaming hours, and ``parse``.
+"""EODHD's WebSocket format: addresses, subscription messages, and ``parse``.
 
 Called by the feeds. Where the vendor's documentation and the wire disagree, the wire is right: the
 shapes below were seen live between 2021 and 2026.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -27,7 +25,6 @@ __all__ = [
     "SILENCE_SEC",
     "SYMBOL_LIMIT",
     "parse",
-    "streams_at",
     "subscribe",
     "unsubscribe",
     "url",
@@ -59,8 +56,6 @@ _BARRED_EXTENDED = _BARRED - {12, 13}
 # A time below this is in seconds (historic index messages), above it in milliseconds.
 _MS_FROM = 1e11
 
-_NEW_YORK = ZoneInfo("America/New_York")
-
 
 def url(base: str, asset: Asset, key: str) -> str:
     """The address of an asset class's channel. It holds the key: never log it."""
@@ -75,21 +70,6 @@ def subscribe(symbols: Iterable[str]) -> str:
 def unsubscribe(symbols: Iterable[str]) -> str:
     """The message that gives ``symbols`` back."""
     return json.dumps({"action": "unsubscribe", "symbols": ",".join(symbols)})
-
-
-def streams_at(asset: Asset, now: float) -> bool:
-    """Whether the vendor streams ``asset`` at ``now``, by weekday and hour in New York.
-
-    Stocks from 04:00 to 20:00 on weekdays, forex from Sunday 17:00 to Friday 17:00, crypto always.
-    Knows no holidays: a silent holiday looks like a silent feed.
-    """
-    if asset == "crypto":
-        return True
-    there = datetime.fromtimestamp(now, UTC).astimezone(_NEW_YORK)
-    day, hour = there.weekday(), there.hour
-    if asset == "stocks":
-        return day < 5 and 4 <= hour < 20
-    return day < 4 or (day == 4 and hour < 17) or (day == 6 and hour >= 17)
 
 
 class _Message(msgspec.Struct, gc=False):
