@@ -166,7 +166,8 @@ def payload(
         "correlation": _correlation(engine, shown) if view.base else None,
         "opened": _opened(engine, shown) if view.symbol else None,
         "status": _status(status, live_now),
-        "missed": engine.events.count_since(now) if at is not None and line[1] == reach[1] else 0,
+        # Of days there is no telling how many are still in memory.
+        "missed": engine.events.count_since(now) if line[1] == reach[1] else None,
         "details": _details(status) if details else None,
         "refresh": {"sec": engine.pace.refresh_sec, "tabs": engine.pace.tabs},
     }

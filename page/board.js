@@ -512,7 +512,7 @@ class Board {
   drawMessages({ notes, status, pulse, view, at, missed, refresh, now, live_now }) {
     const messages = [];
     const moment = this.clock.moment(now, live_now);
-    const news = missed ? `, ${missed} new event${missed === 1 ? "" : "s"}` : "";
+    const news = missed === null ? "" : `, ${missed} new event${missed === 1 ? "" : "s"}`;
     if (view.freeze) messages.push(["paused", `Paused at ${moment}${news}. Collection goes on.`]);
     else if (at !== null && pulse.recorded) messages.push(["paused", `Looking back at ${moment}. Collection goes on.`]);
     else if (at !== null) messages.push(["paused", `Looking back at ${moment}. Nothing was recorded at this moment: the dashboard was off, or no feed brought a price.`]);
