@@ -1,8 +1,8 @@
 """Runs the benchmarks that take minutes and prints their tables: ``python -m benchmarks``.
 
 Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
-carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive is
-of a day; ``python -m benchmarks.archive 7`` writes a week.
+carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive
+is of a day; ``python -m benchmarks.archive 7`` writes a week.
 """
 
 from __future__ import annotations
