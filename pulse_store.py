@@ -285,6 +285,10 @@ class PulseStore:
             ValueError: for an unknown asset class.
         """
         with self._lock:
+            # At once: each growth copies all there is.
+            needed = len(self._rows.keys() | set(bars.symbols))
+            if needed > len(self._rings.last):
+                self._grow(needed)
             rows = np.array(
                 [
                     self._register(symbol, asset) if row is None else row
@@ -418,15 +422,19 @@ class PulseStore:
         self._cells = _Cells(*(_flat(ring) for ring in rings[:6]))
         self._newest = _Newest(_flat(rings.last), _flat(rings.last_ts))
 
+    def _grow(self, rows: int) -> None:
+        """Make room for so many rows."""
+        grown, held = _Rings.zeros(rows, self._bars, self._recent), len(self._rows)
+        for new, old in zip(grown, self._rings, strict=True):
+            cast("npt.NDArray[Any]", new)[:held] = cast("npt.NDArray[Any]", old)[:held]
+        self._allocate(grown)
+
     def _register(self, symbol: str, asset: str) -> int:
         if asset not in ASSETS:
             raise ValueError(f"asset of {symbol} is {asset!r}, expected one of {', '.join(ASSETS)}")
         row = len(self._rows)
         if row == len(self._rings.last):
-            grown = _Rings.zeros(max(64, row + row // 4), self._bars, self._recent)
-            for new, old in zip(grown, self._rings, strict=True):
-                cast("npt.NDArray[Any]", new)[:row] = old
-            self._allocate(grown)
+            self._grow(max(64, row + row // 4))
         self._rings.vol[row] = np.nan
         self._rings.vol_median[row] = np.nan
         self._rows[symbol] = row
