@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from websockets.asyncio.client import connect
 
 from benchmarks.flood import SYMBOLS
 from benchmarks.report import Row
+from sessions import ALWAYS
 from settings import Settings
 from worker import Worker
 
@@ -39,14 +41,17 @@ def measure() -> list[Row]:
     os.sched_setaffinity(0, {cores[0]})
     try:
         url = f"ws://127.0.0.1:{int(sender.stdout.readline())}/ws"
-        bare, ours = [], []
+        bare, ours, recorded = [], [], []
         for _ in range(ROUNDS):
             bare.append(asyncio.run(_bare(url, sender)))
             ours.append(_through_worker(url, sender))
+            with tempfile.TemporaryDirectory() as folder:
+                recorded.append(_through_worker(url, sender, Path(folder)))
     finally:
         sender.kill()
         os.sched_setaffinity(0, set(cores))
     ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
+    slower = statistics.median(r / o for r, o in zip(recorded, ours, strict=True))
     return [
         Row("receive loop with json.loads alone", f"{statistics.median(bare):,.0f} frames/s"),
         Row(
@@ -54,6 +59,7 @@ def measure() -> list[Row]:
             f"{statistics.median(ours):,.0f} frames/s",
         ),
         Row("ratio of the two", f"{ratio:.2f}", "≥ 0.70", ratio >= 0.70),
+        Row("the same with an archive, over without", f"{slower:.2f}", "≥ 0.95", slower >= 0.95),
     ]
 
 
@@ -72,14 +78,15 @@ async def _bare(url: str, sender: subprocess.Popen[str]) -> float:
         return FRAMES / (time.perf_counter() - began)
 
 
-def _through_worker(url: str, sender: subprocess.Popen[str]) -> float:
+def _through_worker(url: str, sender: subprocess.Popen[str], data: Path | None = None) -> float:
     settings = Settings(
         source="eodhd",
         api_key="x",
         eodhd_url=url,
         watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
+        data=data,
     )
-    worker = Worker(settings)
+    worker = Worker(settings, session=lambda asset, now: ALWAYS)
     worker.start()
     try:
         while worker.status()["feeds"]["stocks"]["reason"] != "waiting for the first tick":
