@@ -273,6 +273,10 @@ def _rows(
     part = frame.iloc[list(wanted)]
     sparks = _sparks(engine, [str(symbol) for symbol in part.index], now)
     states = engine.states(part, now)
+    closed = {
+        asset for asset, state in zip(part["asset"], states, strict=True) if state == "closed"
+    }
+    sessions = {asset: engine.last_session(asset, now) for asset in closed}
     columns = [part[name].tolist() for name in part.columns]
     rows = {}
     for place, symbol, state, spark, values in zip(
@@ -281,25 +285,24 @@ def _rows(
         row = dict(zip(part.columns, values, strict=True))
         rows[place] = {"symbol": symbol, "spark": spark, **_row(row, state)}
         if state == "closed":
-            rows[place] |= _closed(engine, str(symbol), row, now)
+            session = sessions[row["asset"]]
+            rows[place] |= {
+                "last_ts": None if math.isnan(row["age"]) else now - row["age"],
+                "session": _last_session(session, str(symbol), row["asset"]) if session else None,
+            }
     return rows
 
 
-def _closed(engine: Worker, symbol: str, row: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """What a row of a closed market tells instead: when its price is of, and its last session."""
-    asset, age = row["asset"], row["age"]
-    session = engine.last_session(asset, now)
-    figures = session["figures"].get(symbol) if session else None
+def _last_session(session: Mapping[str, Any], symbol: str, asset: str) -> dict[str, Any] | None:
+    """What a row of a closed market tells in the place of its figures."""
+    figures = session["figures"].get(symbol)
+    if figures is None:
+        return None
     return {
-        "last_ts": None if math.isnan(age) else now - age,
-        "session": {
-            "begin": session["begin"],
-            "end": session["end"],
-            "change": percent(figures["change"], _FINE[asset]),
-            **{name: price_text(figures[name], asset) for name in ("first", "low", "high")},
-        }
-        if session and figures
-        else None,
+        "begin": session["begin"],
+        "end": session["end"],
+        "change": percent(figures["change"], _FINE[asset]),
+        **{name: price_text(figures[name], asset) for name in ("first", "low", "high")},
     }
 
 

@@ -369,6 +369,19 @@ def test_an_archive_in_trouble_says_what_to_do(serve: Serve, tabs: Tabs, tmp_pat
     assert violations(page) == []
 
 
+def test_a_vendors_clock_that_differs_is_told(serve: Serve, tabs: Tabs) -> None:
+    """In a line with what to do, and to the tenth in the tooltip of its feed."""
+    with FaultyVendor(crypto=later(-4.0)) as vendor:
+        environ = {"EODHD_API_KEY": "SECRETKEY0123456789", "MARKET_PULSE_EODHD_URL": vendor.url}
+        page = tabs(serve(environ).url)
+        told = "the vendor's clock is about 4 s behind this computer's. To help: let a time server"
+        line = page.locator(".messages p", has_text=f"Crypto: {told}")
+        expect(line).to_have_attribute("data-kind", "warning", timeout=40_000)
+        chip = page.locator(".feeds li").nth(2)
+        expect(chip).to_have_attribute("title", re.compile(r"clock is 4\.\d s behind"))
+        assert not page.locator(".messages p", has_text="Stocks: the vendor's clock").count()
+
+
 def test_a_second_dashboard_only_reads(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
     """And says so; the first one does not."""
     environ = {**SIMULATED, "MARKET_PULSE_DATA": str(tmp_path / "data")}
