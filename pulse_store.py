@@ -332,9 +332,17 @@ class PulseStore:
             self._close(bar, min(bar + at_once - 1, newest))
 
     def step_back(self, now: float) -> None:
-        """Take note that the clock was set back: later bars are closed anew in their time."""
+        """Take note that the clock was set back: what follows is closed and taken in its time.
+
+        Ticks that are ahead of ``now`` stay.
+        """
         with self._lock:
-            self._closed = min(self._closed, int(now) // BAR_SEC - 1)
+            bar = int(now) // BAR_SEC
+            self._closed = min(self._closed, bar - 1)
+            ids = np.arange(max(0, self._head - self._bars + 1), self._head + 1)
+            live = self._rings.bar_n[: len(self._rows)].take(ids % self._bars, axis=1).any(axis=0)
+            newest = int(ids[live][-1]) if live.any() else -1
+            self._head = min(self._head, max(bar, newest))
 
     # Reading: anybody.
 

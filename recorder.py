@@ -23,6 +23,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from archive import (
+    Archive,
     ArchiveError,
     connect,
     forget_bars,
@@ -57,6 +58,9 @@ MOST_EVENTS: Final = 10_000
 # One step of tidying: short enough for what came meanwhile to be written in time.
 _STEP_BARS: Final = 600
 _STEP_PAGES: Final = 500
+
+# Later than any bar or event.
+_NEVER: Final = 2**40
 
 _logger = logging.getLogger(__name__)
 
@@ -331,9 +335,16 @@ class Recorder:
         return give_back(connection, _STEP_PAGES)
 
     def _check(self, connection: sqlite3.Connection) -> None:
+        """Raise where the file, or what lies in it, is damaged."""
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
+        # What is sound to SQLite need not be what was written.
+        archive = Archive(self.path)
+        archive.lasts(_NEVER)
+        archive.tracks()
+        for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
+            deque(read, maxlen=0)
 
     # When something goes wrong.
 

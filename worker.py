@@ -63,7 +63,7 @@ _SECOND_END: Final = 0.999
 _SETTLE_SEC: Final = 0.25
 """Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
 
-_RECORD_SEC: Final = 0.5
+_RECORD_SEC: Final = 0.25
 """How often new bars are handed to the recorder: what a sudden end of the process can cost."""
 
 _OPENED_SEC: Final = 5.0
@@ -265,7 +265,7 @@ class Worker:
     def _archived(self, now: float) -> Moment | None:
         """The moment of ``now`` where that is no longer in memory."""
         newest = int(self._pulse[0])
-        if self._past is None or now >= newest - REWIND_SEC - GRACE_SEC:
+        if self._past is None or not self._is_opened() or now >= newest - REWIND_SEC - GRACE_SEC:
             return None
         return self._past.moment(int(now), newest)
 
@@ -292,7 +292,7 @@ class Worker:
         """The first and the last second that ``pulse`` may be asked to go back to."""
         newest = int(self._pulse[0])
         oldest = newest if self._oldest is None else max(self._oldest, newest - REWIND_SEC)
-        archived = None if self._past is None else self._past.oldest(newest)
+        archived = self._archived_from(newest)
         return min(oldest, newest if archived is None else archived), newest
 
     def session(self, asset: Asset, now: float) -> dict[str, Any]:
@@ -440,8 +440,16 @@ class Worker:
     def _archive_status(self) -> dict[str, Any]:
         if self._recorder is None or self._past is None:
             return dict(_NO_ARCHIVE)
-        oldest = self._past.oldest(int(self._pulse[0]))
+        oldest = self._archived_from(int(self._pulse[0]))
         return {**_NO_ARCHIVE, **self._recorder.status(), "oldest": oldest}
+
+    def _archived_from(self, now: int) -> int | None:
+        """The first second that the archive knows."""
+        return self._past.oldest(now) if self._past and self._is_opened() else None
+
+    def _is_opened(self) -> bool:
+        """Whether the archive was looked at, and made or brought up to date where that was due."""
+        return self._recorder is not None and self._recorder.ready.is_set()
 
     def _feed_status(self, feed: Feed, now: float) -> dict[str, Any]:
         status = feed.status(now)

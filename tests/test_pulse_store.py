@@ -1252,3 +1252,32 @@ def test_sampling_goes_on_after_the_clock_was_set_back(back_sec: int) -> None:
     run(back + 1300, START + 5700)
     for now in range(START + 5100, START + 5700, 47):
         assert_like_oracle(store, oracle, now)
+
+
+def test_after_the_clock_was_set_back_bars_are_taken_again() -> None:
+    """An hour ahead by mistake: what comes by the right time is recorded, and frames see it."""
+    store = PulseStore(7200, records=True)
+    for second in range(600):
+        store.update(Tick("A", "stocks", START + second + 0.5, 100.0 + second / 1000))
+    store.advance(START + 600)
+    first = store.take()
+    # The clock jumps ahead, nothing comes by that time, and it is set right.
+    store.advance(START + 4200)
+    store.step_back(START + 610)
+    for second in range(610, 900):
+        store.update(Tick("A", "stocks", START + second + 0.5, 100.0 + second / 1000))
+    store.advance(START + 900)
+    taken = store.take()
+    assert first.cells["second"].tolist() == list(range(START, START + 600))
+    assert taken.cells["second"].tolist() == list(range(START + 610, START + 900))
+    assert (taken.cells["price"] > 0).all()
+    row = store.snapshot("A", START + 899.9)
+    assert row is not None
+    assert row["last"] == pytest.approx(100.899)
+    assert row["ret_1m"] == pytest.approx(100.899 / 100.839 - 1)
+    assert row["vol_15m"] is not None
+    # And all the way through the time that had been by mistake.
+    for second in range(900, 4800, 7):
+        store.advance(START + second)
+        store.update(Tick("A", "stocks", START + second + 0.5, 101.0))
+    assert len(store.take()) == len(range(900, 4800, 7))

@@ -279,6 +279,28 @@ def test_a_file_that_gets_damaged_is_set_aside_when_a_reader_finds_out(
     assert two.status()["state"] == "writing"
 
 
+def test_a_file_that_is_sound_and_holds_rubbish_is_set_aside(
+    record: Callable[..., Recorder],
+) -> None:
+    """What a reader stumbles over, the writer finds as well: it is not left for the next one."""
+    one = record()
+    one.put(bars(START, 10))
+    assert one.flush()
+    one.stop()
+    connection = sqlite3.connect(one.path)
+    connection.execute("UPDATE bar SET cells = x'0102'")
+    connection.commit()
+    connection.close()
+    two = record(one.path)
+    two.suspect()
+    until(lambda: two.status()["set_aside"])
+    # And one in which nothing is wrong is left as it is.
+    two.suspect()
+    two.put(bars(START))
+    assert two.flush()
+    assert len(two.status()["set_aside"]) == 1
+
+
 def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
