@@ -1,0 +1,215 @@
+"""The real worker while its computer sleeps, or somebody sets its clock, before a real vendor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import worker
+from archive import Archive
+from clocks import VendorClock
+from feeds import Timing
+from sessions import ALWAYS, Session
+from settings import Settings
+from tests.faulty_vendor import FaultyVendor, tick
+from tests.faulty_vendor import Session as Connection
+from tests.test_remembering import archived, walk
+from tests.waiting import until
+from ticks import ASSETS, Asset
+from worker import Worker
+
+SYMBOLS: Final = ("BTC-USD", "ETH-USD")
+HOUR: Final = 3600.0
+
+
+class World:
+    """A vendor, a computer's clock and a worker, whose times can be set apart."""
+
+    def __init__(self) -> None:
+        self.true = 0.0
+        """What time it truly is, against this machine's."""
+        self.wrong = 0.0
+        """How far the computer's clock is off."""
+        self.price = 100.0
+        self.vendor = FaultyVendor(crypto=self._quote)
+        self.engine: Worker
+
+    def begin(self, data: Path) -> None:
+        """Let a worker begin; whoever begins one ends it."""
+        settings = Settings(
+            source="eodhd",
+            api_key="k",
+            eodhd_url=self.vendor.url,
+            watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS},
+            data=data,
+            # Any move at all would be told.
+            thresholds={"crypto": {"move_1m": 0.003, "move_5m": 0.003, "vol_spike": 0.9}},
+            min_surprise=0,
+        )
+        # Silence counts for more than it took to mend itself, and is told after half of that.
+        timing = Timing(silence_sec=dict.fromkeys(ASSETS, 20.0))
+        self.engine = Worker(settings, timing=timing, session=always)
+        self.engine.start()
+
+    def feed(self) -> dict[str, Any]:
+        """The status of the only feed."""
+        found: dict[str, Any] = self.engine.status()["feeds"]["crypto"]
+        return found
+
+    def wall(self) -> float:
+        """What the computer's clock says."""
+        return time.time() + self.true + self.wrong
+
+    async def _quote(self, connection: Connection) -> None:
+        await connection.subscribed()
+        turn = 0
+        while True:
+            for symbol in connection.symbols:
+                turn += 1
+                price = self.price * (1 + 1e-5 * (turn % 7))
+                ts = time.time() + self.true
+                await connection.send(tick("crypto", symbol, price=price, ts=ts))
+            await asyncio.sleep(0.05)
+
+    def lives(self) -> bool:
+        """Whether prices come in and are shown by the true time."""
+        now, frame = self.engine.pulse()
+        return (
+            self.feed()["state"] == "live"
+            and abs(now - time.time() - self.true) < 3
+            and bool((frame["age"] < 3).all())
+        )
+
+    def lives_on(self, seconds: int = 4) -> None:
+        """Return when it has lived for some seconds on end."""
+        until(self.lives, 40)
+        begun = self.engine.pulse()[0]
+        until(lambda: self.lives() and self.engine.pulse()[0] > begun + seconds, 40)
+
+
+@pytest.fixture
+def void(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """One in which there is only the vendor yet."""
+    world = World()
+    monkeypatch.setattr(worker, "VendorClock", partial(VendorClock, wall=world.wall))
+    with world.vendor:
+        yield world
+
+
+@pytest.fixture
+def world(void: World, tmp_path: Path) -> Iterator[World]:
+    """One in which all is well, with two hours of quiet prices behind it."""
+    now = int(time.time())
+    path = tmp_path / "eodhd.sqlite"
+    archived(path, walk(SYMBOLS, ("crypto",) * 2, now - 7200, now))
+    # Where the walk ended, so that beginning is no move.
+    void.price = Archive(path).lasts(now)[0].price
+    void.begin(tmp_path)
+    try:
+        void.lives_on(2)
+        yield void
+    finally:
+        void.engine.stop()
+
+
+def always(asset: Asset, now: float) -> Session:
+    """Every market is always open."""
+    return ALWAYS
+
+
+def new_events(world: World) -> Callable[[], list[str]]:
+    """A look at the events that began since."""
+    known = {event.id for event in world.engine.events.latest(1000)}
+    return lambda: [e.id for e in world.engine.events.latest(1000) if e.id not in known]
+
+
+def test_an_hour_asleep_is_a_hole_and_no_move(world: World) -> None:
+    """Awake again: connections made anew, an hour without a line, and no event of the jump."""
+    since = new_events(world)
+    connections = len(world.vendor.attempts("crypto"))
+    asleep = int(world.engine.pulse()[0])
+    world.price *= 1.02
+    world.true += HOUR
+    world.lives_on()
+    assert len(world.vendor.attempts("crypto")) == connections + 1
+    now, frame = world.engine.pulse()
+    history = world.engine.store.history("BTC-USD", now, 3650)["price"]
+    assert history.loc[asleep + 3 : asleep + 3590].isna().all()
+    assert history.loc[asleep + 3600 :].notna().any()
+    assert frame[["ret_1m", "ret_5m", "ret_15m"]].isna().all(axis=None)
+    assert since() == []
+    # What was written knows the same hole.
+    recorder = world.engine._recorder
+    assert recorder is not None
+    assert recorder.flush()
+    archive = world.engine.archive
+    assert archive is not None
+    seconds = archive.bars(asleep + 3, asleep + 3590).cells["second"]
+    assert len(seconds) == 0
+
+
+def test_a_clock_set_back_by_an_hour_changes_nothing(world: World) -> None:
+    """Prices go on by the true time, on the same connection, and the page can say why."""
+    since = new_events(world)
+    connections = len(world.vendor.attempts("crypto"))
+    world.wrong = -HOUR
+    world.lives_on(8)
+    assert "set back by 3600 s" in world.engine.status()["clock"]
+    assert len(world.vendor.attempts("crypto")) == connections
+    assert since() == []
+    world.wrong = 0.0
+    world.lives_on()
+    until(lambda: world.engine.status()["clock"] == "")
+    assert since() == []
+
+
+def test_a_clock_set_ahead_by_an_hour_is_found_out(world: World) -> None:
+    """For some seconds nothing fits; then it is the true time again, recorded as before."""
+    since = new_events(world)
+    world.wrong = HOUR
+    until(lambda: world.engine.status()["clock"] != "")
+    world.lives_on(8)
+    assert "going on by the time before" in world.engine.status()["clock"]
+    assert since() == []
+    recorder, archive = world.engine._recorder, world.engine.archive
+    assert recorder is not None
+    assert archive is not None
+    assert recorder.flush()
+    span = archive.span()
+    assert span is not None
+    assert abs(span[1] - time.time()) < 3
+
+
+def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
+    """Wrong and told by its vendor, then set right: nothing moves, and nothing is told twice."""
+    since = new_events(world)
+    world.wrong = HOUR
+    until(lambda: "going on" in world.engine.status()["clock"], 40)
+    world.lives_on()
+    world.wrong = 0.0
+    world.lives_on(8)
+    until(lambda: world.engine.status()["clock"] == "")
+    assert since() == []
+
+
+@pytest.mark.parametrize(("behind", "state"), [(5.0, "live"), (-5.0, "silent")])
+def test_a_vendors_clock_off_by_seconds_is_measured(
+    void: World, tmp_path: Path, behind: float, state: str
+) -> None:
+    """The skew is in the status; where prices are refused for it, the reason says so."""
+    void.wrong = behind
+    void.begin(tmp_path)
+    try:
+        until(lambda: void.feed()["state"] == state)
+        until(lambda: void.feed()["skew"] == pytest.approx(behind, abs=1.0))
+        if state == "silent":
+            assert "ahead of this computer's clock" in void.feed()["reason"]
+            assert void.feed()["refused"]["future"] > 0
+    finally:
+        void.engine.stop()
