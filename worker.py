@@ -699,7 +699,10 @@ class Worker:
 
     def _notes(self) -> dict[str, str]:
         """What is to be known of an archive's source."""
-        return {"source": self._settings.source, "seed": "" if self._seed is None else str(self._seed)}
+        return {
+            "source": self._settings.source,
+            "seed": "" if self._seed is None else str(self._seed),
+        }
 
     def _note_archive_error(self, error: ArchiveError) -> None:
         """Say once that the archive cannot be read, and have a damaged file looked at."""
