@@ -1,8 +1,8 @@
 """Worker: the daemon thread and its asyncio loop that wire the feeds to the store and the detector.
 
 One per process, whatever the number of tabs: ``shared`` hands it out. The thread writes the store
-and the events; any other thread reads them, and ``status``, ``pulse`` and ``correlation``. There is
-one clock, the worker's: the wall clock, or a replay's own.
+and the events; any other thread reads its status, and what a ``Glance`` has to tell. There is one
+clock, the worker's: the wall clock, or a replay's own.
 """
 
 from __future__ import annotations
@@ -17,29 +17,25 @@ import threading
 import time
 import traceback
 import types
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
-
-import numpy as np
-import pandas as pd
 
 import sessions
 from archive import Archive, ArchiveError
 from bars import Bars
 from clocks import ForwardClock, VendorClock
-from correlation import auto_bin, corr_card, corr_matrix, moving_together
 from events import THRESHOLDS, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
+from glance import GRACE_SEC, REWIND_SEC, SECOND_END, Glance
 from market import EXCLUDED_CONDITIONS, Market
-from metrics import BAR_SEC, Floats, Ints
+from metrics import BAR_SEC
 from pace import Pace
-from past import Moment, Past, fill
+from past import Past, fill
 from pulse_store import PulseStore, to_snapshots
-from ranking import RANKS, CalmOrder, RankHistory, State, states
 from recorder import Recorder
 from sessions import Session
 from settings import DEFAULT_WATCHLIST, Settings, archive_file, random_seed
@@ -50,15 +46,6 @@ from ticks import ASSETS, WINDOW_SEC, Asset, Event, Tick
 from vendors import eodhd
 
 __all__ = ["GRACE_SEC", "REWIND_SEC", "Worker", "shared", "stop_shared"]
-
-REWIND_SEC: Final = 3600
-"""How far back ``pulse`` can go; the store keeps an hour more, for what was looked at then."""
-
-GRACE_SEC: Final = 300
-"""How much longer a moment may be looked at that was chosen within ``REWIND_SEC``."""
-
-# A second's frame is looked at when the second is over, at the last instant that belongs to it.
-_SECOND_END: Final = 0.999
 
 _SETTLE_SEC: Final = 0.25
 """Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
@@ -77,18 +64,6 @@ _CATCH_UP_SEC: Final = 5.0
 
 _RESTART_CAP_SEC: Final = 60.0
 
-_KEPT_SEC: Final = 5.0
-"""What was computed for one reader is kept this long for the others."""
-
-_TIERS: Final[Mapping[State, int]] = {
-    "live": 0,
-    "quiet": 0,
-    "stale": 1,
-    "closed": 2,
-    "no data": 3,
-}
-"""Which rows come before which, whatever their size."""
-
 _NO_ARCHIVE: Final[Mapping[str, Any]] = {
     "state": "off",
     "reason": "",
@@ -105,12 +80,10 @@ _NO_ARCHIVE: Final[Mapping[str, Any]] = {
 }
 """What is told of an archive where there is none."""
 
-_T = TypeVar("_T")
-
 _logger = logging.getLogger(__name__)
 
 
-class Worker:
+class Worker(Glance):
     """Everything that runs behind the page, started and stopped as one.
 
     ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
@@ -146,8 +119,11 @@ class Worker:
             else Recorder(path, bars_days=settings.bars_days, events_days=settings.events_days)
         )
         self._window_sec = settings.window_sec + REWIND_SEC
-        self._store = PulseStore(self._window_sec, records=self._recorder is not None)
-        self._events = EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
+        super().__init__(
+            PulseStore(self._window_sec, records=self._recorder is not None),
+            EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC),
+            self._clock(),
+        )
         self._detector = StressDetector(
             {
                 asset: {**THRESHOLDS[asset], **settings.thresholds.get(asset, {})}
@@ -182,34 +158,25 @@ class Worker:
         )
         self._lost = dict.fromkeys(ASSETS, 0)
         self._has_past = False
-        self._oldest: int | None = None
-        """The first second there is anything of."""
         self._live_from = 0
         """The second that follows the backfilled past."""
         self._unsearched: deque[int] = deque()
         """Seconds whose events are still to be found."""
         self._started_at: float | None = None
-        self._pulse: tuple[float, pd.DataFrame] = (self._clock(), self._store.frame(0.0))
+        self._begun_at: float | None = None  # by a clock that nobody sets
         self._faults: dict[str, dict[str, Any]] = {}
         self.pace = Pace()
         """How often the tabs are to refresh."""
-        self._orders = {rank: CalmOrder() for rank in RANKS}
-        self._ranked = RankHistory(REWIND_SEC + GRACE_SEC)
-        # Guards what was computed for readers, the last used last, each with the time of its use.
-        self._shared_lock = threading.Lock()
-        self._shared: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_asked = False
         self._thread = threading.Thread(target=self._run, name="market-pulse", daemon=True)
-        self.ready = threading.Event()
-        """Set when the first frame is there."""
 
     # For the owner.
 
     def start(self) -> None:
         """Start the thread; returns at once."""
-        self._started_at = time.time()
+        self._started_at, self._begun_at = time.time(), time.monotonic()
         if self._recorder is not None:
             self._recorder.start()
         self._thread.start()
@@ -238,62 +205,9 @@ class Worker:
         return self.pace.seen(tab, time.monotonic())
 
     @property
-    def store(self) -> PulseStore:
-        """The rolling prices."""
-        return self._store
-
-    @property
-    def events(self) -> EventStore:
-        """The stress events."""
-        return self._events
-
-    @property
     def archive(self) -> Archive | None:
         """The history of this source; None where none is kept."""
         return self._archive
-
-    def store_at(self, now: float) -> PulseStore:
-        """The prices that the moment ``now`` is to be asked of: in memory, or from the archive."""
-        moment = self._archived(now)
-        return self._store if moment is None else moment.store
-
-    def events_at(self, now: float) -> EventStore:
-        """The events that the moment ``now`` is to be asked of, likewise."""
-        moment = self._archived(now)
-        return self._events if moment is None else moment.events
-
-    def _archived(self, now: float) -> Moment | None:
-        """The moment of ``now`` where that is no longer in memory."""
-        newest = int(self._pulse[0])
-        if self._past is None or not self._is_opened() or now >= newest - REWIND_SEC - GRACE_SEC:
-            return None
-        return self._past.moment(int(now), newest)
-
-    def pulse(self, at: float | None = None) -> tuple[float, pd.DataFrame]:
-        """A complete second: its instant, and the frame computed once for all readers.
-
-        The newest, or the one of ``at``, which may be as long ago as the archive knows; without one
-        up to ``REWIND_SEC`` and a grace.
-        """
-        newest = self._pulse
-        if at is None or at >= newest[0]:
-            return newest
-        second = math.floor(at)
-        if self._past is None:
-            second = max(second, math.floor(newest[0]) - REWIND_SEC - GRACE_SEC)
-        now = second + _SECOND_END
-        return now, self.once(("frame", now), lambda: self.store_at(now).frame(now))
-
-    def has_prices(self) -> bool:
-        """Whether the newest second has any."""
-        return bool(self._pulse[1]["last"].notna().any())
-
-    def reach(self) -> tuple[int, int]:
-        """The first and the last second that ``pulse`` may be asked to go back to."""
-        newest = int(self._pulse[0])
-        oldest = newest if self._oldest is None else max(self._oldest, newest - REWIND_SEC)
-        archived = self._archived_from(newest)
-        return min(oldest, newest if archived is None else archived), newest
 
     def session(self, asset: Asset, now: float) -> dict[str, Any]:
         """The phase a market is in at ``now``: when that ends, and who says so.
@@ -322,93 +236,13 @@ class Worker:
         ``begin`` and ``end`` of the session, and the ``figures`` of each symbol: first, last, low
         and high price, and the change as a fraction. None where the market is not closed.
         """
-        if self._past is None or self._streams_at(asset, now):
+        past = self._open_past()
+        if past is None or self._hours is _always or self._streams_at(asset, now):
             return None
         span = sessions.last_session(asset, now)
-        if self._hours is _always or span is None:
+        if span is None:
             return None
-        return {"begin": span[0], "end": span[1], "figures": self._past.figures(asset, *span)}
-
-    def states(self, frame: pd.DataFrame, now: float) -> list[State]:
-        """The state of each row of ``frame``, the frame of ``now``."""
-        is_open = {asset: self._streams_at(asset, now) for asset in ASSETS}
-        return states(frame["age"].to_numpy(), frame["asset"].map(is_open).to_numpy(dtype=bool))
-
-    def order(self, rank: str, now: float) -> list[int]:
-        """The rows of the frame of ``now``, those that lead by ``rank`` (of ``RANKS``) first.
-
-        In the order that was shown then, or by size alone where nobody was there to see it.
-        """
-        shown = self._ranked.at(int(now), rank)
-        if shown is None:
-            now, frame = self.pulse(now)
-            shown = CalmOrder().update(int(now), *self._sizes(frame, now)[rank])
-        order: list[int] = shown.tolist()
-        return order
-
-    def correlation(
-        self, base: str, bin_sec: int | None, assets: tuple[str, ...], at: float | None = None
-    ) -> dict[str, Any]:
-        """The correlation card of ``base`` among the symbols of ``assets`` at the pulse of ``at``.
-
-        Without a ``bin_sec`` in the smallest bars of which most are live.
-        """
-        now, _ = self.pulse(at)
-
-        def card() -> dict[str, Any]:
-            symbols = self.symbols(assets)
-            store = self.store_at(now)
-            bins = bin_sec or auto_bin(
-                store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now
-            )
-            return corr_card(store, symbols, base, bins, now)
-
-        return self.once(("correlation", now, base, bin_sec, assets), card)
-
-    def matrix(
-        self, assets: tuple[str, ...], bin_sec: int, window_sec: int, at: float | None = None
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Correlations and shared returns of every pair of ``assets`` at the pulse of ``at``."""
-        now, _ = self.pulse(at)
-        return self.once(
-            ("matrix", now, assets, bin_sec, window_sec),
-            lambda: corr_matrix(self.store_at(now), self.symbols(assets), bin_sec, window_sec, now),
-        )
-
-    def together(
-        self, assets: tuple[str, ...], bin_sec: int, at: float | None = None
-    ) -> list[dict[str, Any]]:
-        """The pairs of ``assets`` that started or stopped moving together."""
-        now, _ = self.pulse(at)
-        return self.once(
-            ("together", now, assets, bin_sec),
-            lambda: moving_together(self.store_at(now), self.symbols(assets), bin_sec, now),
-        )
-
-    def symbols(self, assets: tuple[str, ...]) -> list[str]:
-        """The watched symbols of these asset classes, in their order."""
-        _, frame = self._pulse
-
-        def of_assets() -> list[str]:
-            return [str(symbol) for symbol in frame.index[frame["asset"].isin(assets)]]
-
-        return self.once(("symbols", len(frame), assets), of_assets)
-
-    def once(self, key: tuple[Any, ...], make: Callable[[], _T]) -> _T:
-        """What ``make`` returns, kept for all who ask with the same ``key`` in a while.
-
-        Two who ask at the same moment may both compute it.
-        """
-        used_at = time.monotonic()
-        with self._shared_lock:
-            kept = self._shared.get(key)
-        value: _T = make() if kept is None else kept[1]
-        with self._shared_lock:
-            self._shared[key] = used_at, value
-            self._shared.move_to_end(key)
-            while next(iter(self._shared.values()))[0] < used_at - _KEPT_SEC:
-                self._shared.popitem(last=False)
-        return value
+        return {"begin": span[0], "end": span[1], "figures": past.figures(asset, *span)}
 
     def status(self) -> dict[str, Any]:
         """What is true now: source, start, queue, every feed, and what crashed.
@@ -428,7 +262,7 @@ class Worker:
             "dated": self._tape is None or self._tape.start != TAPE_EPOCH,
             "lost": sum(self._lost.values()),
             "started_at": self._started_at,
-            "uptime": None if self._started_at is None else time.time() - self._started_at,
+            "uptime": None if self._begun_at is None else time.monotonic() - self._begun_at,
             "now": now,
             "queued": len(self._queue),
             "feeds": {asset: self._feed_status(feed, now) for asset, feed in self._feeds.items()},
@@ -440,16 +274,14 @@ class Worker:
     def _archive_status(self) -> dict[str, Any]:
         if self._recorder is None or self._past is None:
             return dict(_NO_ARCHIVE)
-        oldest = self._archived_from(int(self._pulse[0]))
+        past = self._open_past()
+        oldest = None if past is None else past.oldest(int(self._pulse[0]))
         return {**_NO_ARCHIVE, **self._recorder.status(), "oldest": oldest}
 
-    def _archived_from(self, now: int) -> int | None:
-        """The first second that the archive knows."""
-        return self._past.oldest(now) if self._past and self._is_opened() else None
-
-    def _is_opened(self) -> bool:
-        """Whether the archive was looked at, and made or brought up to date where that was due."""
-        return self._recorder is not None and self._recorder.ready.is_set()
+    def _open_past(self) -> Past | None:
+        # Not before the archive was made, or brought up to date.
+        is_open = self._recorder is not None and self._recorder.ready.is_set()
+        return self._past if is_open else None
 
     def _feed_status(self, feed: Feed, now: float) -> dict[str, Any]:
         status = feed.status(now)
@@ -596,7 +428,7 @@ class Worker:
 
     def _search(self, second: int) -> None:
         """Find the events of a second, with the frame of then; none of a closed market."""
-        now = second + _SECOND_END
+        now = second + SECOND_END
         shown_at, frame = self._pulse
         snapshots = to_snapshots(frame, now) if shown_at == now else self._store.snapshots(now)
         streams = {asset: self._streams_at(asset, now) for asset in ASSETS}
@@ -631,23 +463,6 @@ class Worker:
         now = self._clock()
         for feed in self._feeds.values():
             feed.measure(now)
-
-    def _show(self, second: int) -> None:
-        """Close what ended with ``second``, and compute its frame."""
-        self._store.advance(second + 1)
-        now = second + _SECOND_END
-        if self._oldest is None:
-            self._oldest = second
-        frame = self._store.frame(now)
-        for rank, (sizes, tiers) in self._sizes(frame, now).items():
-            self._ranked.add(second, rank, self._orders[rank].update(second, sizes, tiers))
-        self._pulse = (now, frame)
-        self.ready.set()
-
-    def _sizes(self, frame: pd.DataFrame, now: float) -> dict[str, tuple[Floats, Ints]]:
-        """How large each row is by each ranking, and its tier: what is stale may not lead."""
-        tiers = np.array([_TIERS[state] for state in self.states(frame, now)], np.int32)
-        return {rank: (frame[column].abs().to_numpy(), tiers) for rank, column in RANKS.items()}
 
     def _restore(self) -> None:
         """Take what the archive knows of the time before: prices, events, and which go on.
