@@ -119,11 +119,6 @@ class Worker(Glance):
             else Recorder(path, bars_days=settings.bars_days, events_days=settings.events_days)
         )
         self._window_sec = settings.window_sec + REWIND_SEC
-        super().__init__(
-            PulseStore(self._window_sec, records=self._recorder is not None),
-            EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC),
-            self._clock(),
-        )
         self._detector = StressDetector(
             {
                 asset: {**THRESHOLDS[asset], **settings.thresholds.get(asset, {})}
@@ -135,8 +130,12 @@ class Worker(Glance):
         self._queue = TickQueue()
         wanted = self._watchlist()
         self._asked = asked = allot(wanted, self._symbol_limit())
+        store = PulseStore(self._window_sec, records=self._recorder is not None)
         for asset, symbols in asked.items():
-            self._store.watch(asset, symbols)
+            store.watch(asset, symbols)
+        events = EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
+        # From the first moment on every symbol that is watched has its row.
+        super().__init__(store, events, self._clock())
         self._feeds: dict[Asset, Feed] = {
             asset: Feed(
                 asset,

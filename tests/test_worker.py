@@ -68,6 +68,14 @@ def test_the_simulated_market_is_alive_within_five_seconds(start: Callable[..., 
     until(lambda: states(engine) == ["live"] * 3, 5)
 
 
+def test_every_symbol_has_its_row_before_anything_begins() -> None:
+    """A tab that opens in the first moment finds all it can choose from."""
+    engine = Worker(SIMULATED)
+    assert len(engine.symbols(ASSETS)) == 17
+    assert len(engine.pulse()[1]) == 17
+    assert not engine.has_prices()
+
+
 def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
     """New frames come by themselves, each of a later second, and prices change."""
     engine = start()
