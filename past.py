@@ -67,9 +67,11 @@ class Past:
         self._failed = failed
         cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(self._symbols))
         self._most = max(1, _KEPT_CELLS // cells)
-        # Guards the hours; the other is held while one is fetched, so that nobody fetches it twice.
+        # Guards the hours; the others are held while something is fetched, so that nobody fetches
+        # it twice.
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
+        self._summing_up = threading.Lock()
         self._hours: OrderedDict[int, _Hour] = OrderedDict()
         self._figures: dict[tuple[Asset, float, float], dict[str, dict[str, float]]] = {}
         self._oldest: tuple[float, int | None] = (-np.inf, None)
@@ -78,12 +80,15 @@ class Past:
         """The first second that the archive knows, asked anew every now and then."""
         asked_at, oldest = self._oldest
         if not asked_at <= now < asked_at + _ASKED_AGAIN_SEC:
+            if oldest is not None:
+                # One asks, and where the disk takes its time the others do without.
+                self._oldest = now, oldest
             try:
                 span = self.archive.span()
             except ArchiveError as error:
-                self._failed(error)
-                span = None
-            oldest = None if span is None else span[0]
+                self._failed(error)  # and may be read again in a moment
+            else:
+                oldest = None if span is None else span[0]
             self._oldest = now, oldest
         return oldest
 
@@ -115,7 +120,7 @@ class Past:
         By symbol; those that had no price in it are missing.
         """
         key = (asset, begin, end)
-        with self._fetching:
+        with self._summing_up:
             if key not in self._figures:
                 self._figures = {k: v for k, v in self._figures.items() if k[0] != asset}
                 try:

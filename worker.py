@@ -423,7 +423,7 @@ class Worker(Glance):
         if slept:
             # The sockets may be dead and not know it.
             for feed in self._feeds.values():
-                feed.renew(f"this computer slept for {slept:.0f} s")
+                feed.renew(f"the clock moved on by {slept:.0f} s, as after sleep")
 
     def _search(self, second: int) -> None:
         """Find the events of a second, with the frame of then; none of a closed market."""

@@ -212,14 +212,13 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
     assert past.moment(HOUR, END) is not moment
 
 
-def test_what_was_looked_at_long_ago_is_let_go(
-    archive: Archive, past_of: Callable[[Archive], Past]
-) -> None:
+def test_what_was_looked_at_long_ago_is_let_go(archive: Archive) -> None:
     """Memory has a bound, however far somebody drags the slider."""
-    past = past_of(archive)
+    many = {**WATCHED, "forex": [f"FX{number}" for number in range(60)]}
+    past = Past(archive, many, 100, lambda error: None)
     first = past.moment(HOUR, END)
-    for hours in range(1, 200):
+    for hours in range(1, 10):
         past.moment(HOUR - hours * HOUR_SEC, END)
     assert past.moment(HOUR, END) is not first
-    kept = sum(store.window_sec for store in (m.moment.store for m in past._hours.values()))
+    kept = sum(hour.moment.store.window_sec for hour in past._hours.values())
     assert kept * len(past._symbols) <= 4_000_000
