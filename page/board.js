@@ -471,7 +471,8 @@ class Board {
     say(phase, words.phase);
     say(turn, words.turn);
     say(countdown, words.wait);
-    mark(item, "title", [feed.reason, `${feed.heard} symbols heard, last tick ${feed.age} ago`, feed.skew?.text, words.more].filter(Boolean).join("; "));
+    const age = feed.age === "–" ? "no tick yet" : `last tick ${feed.age} ago`;
+    mark(item, "title", [feed.reason, `${feed.heard} symbols heard, ${age}`, feed.skew?.text, words.more].filter(Boolean).join("; "));
   }
 
   // What a market does at the moment shown, when that changes, and how long that takes.
@@ -739,7 +740,7 @@ class Board {
     let text = "";
     this.searching.hidden = !status.searching;
     if (!pulse.trading && pulse.watched) text = events.all ? "" : "Every market is closed: nothing to judge.";
-    else if (!pulse.priced) text = at === null ? "No price to judge yet." : "No price to judge.";
+    else if (!pulse.priced) text = events.all ? "" : at === null ? "No price to judge yet." : "No price to judge.";
     else if (status.searching && isEmpty) text = "";
     else if (!events.all && pulse.warming.some(([name]) => name === "surprise")) text = "Still learning what is usual: too early to judge.";
     else if (!events.all) text = "Nothing unusual so far.";

@@ -215,3 +215,20 @@ def test_the_palette_is_chosen(market: Server, tabs: Tabs) -> None:
     signs = page.locator('.pulse td[data-tone="1"]').all_text_contents()
     assert signs
     assert all("+" in text for text in signs)
+
+
+def test_nothing_is_written_over_events(market: Server, tabs: Tabs) -> None:
+    """Where no price is known, as in a restart's first moment, those of before are listed alone."""
+    page = tabs(market.url)
+    until_ready(page)
+    expect(page.locator(".events li p").first).to_be_visible()
+    is_hidden = page.locator(".stress .empty").evaluate(
+        """(empty) => {
+          const payload = JSON.parse(new TextDecoder().decode(marketPulse.payload));
+          payload.pulse.priced = 0;
+          marketPulse.payload = new TextEncoder().encode(JSON.stringify(payload));
+          marketPulse.draw();
+          return empty.hidden;
+        }"""
+    )
+    assert is_hidden
