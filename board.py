@@ -760,6 +760,7 @@ def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
         "events written": f"{archive['events']:,}",
         "bars waiting": f"{archive['waiting']:,}",
         "bars lost": f"{archive['lost']:,}",
+        "events lost": f"{archive['lost_events']:,}",
         "lost from": _instant(archive["lost_from"]),
         "lost to": _instant(archive["lost_to"]),
         "set aside": ", ".join(archive["set_aside"]),

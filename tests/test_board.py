@@ -284,6 +284,7 @@ def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.Mon
         "bars": 12_345,
         "waiting": 678,
         "lost": 9,
+        "lost_events": 3,
         "lost_from": NOW - 500.0,
         "lost_to": NOW - 400.0,
         "set_aside": ["eodhd.damaged"],
@@ -294,6 +295,7 @@ def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.Mon
     assert told["state"] == "trouble"
     assert told["bars written"] == "12,345"
     assert (told["bars waiting"], told["bars lost"]) == ("678", "9")
+    assert told["events lost"] == "3"
     assert (told["lost from"], told["lost to"]) == ({"at": NOW - 500.0}, {"at": NOW - 400.0})
     assert told["set aside"] == "eodhd.damaged"
     assert dict(tables["crypto"]["entries"])["market"] == "open"
