@@ -553,7 +553,7 @@ class Board {
 
   archiveMessages({ state, reason, file, waiting, lost, lost_from, lost_to, set_aside }) {
     const messages = set_aside.map((name) => ["warning", `The archive was damaged and is kept aside as ${name}; a new one goes on.`]);
-    if (state === "reading only") messages.push(["note", `Another Market Pulse records into ${file}: this one shows what is in it and records nothing itself.`]);
+    if (state === "reading only") messages.push(["note", `Another Market Pulse records into ${file}: this one looks back at what is in it, and records nothing itself.`]);
     if (!this.lasts("archive", state === "trouble")) return messages;
     const span = (second) => this.clock.moment(second, this.payload.live_now);
     const gone = lost ? ` What came from ${span(lost_from)} to ${span(lost_to)} found no room to wait and is lost.` : "";
