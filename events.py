@@ -46,6 +46,8 @@ ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
 
 _BEGAN = attrgetter("ts")
+# Of two that began in the same instant, one order whichever was taken first.
+_PLACE = attrgetter("ts", "id")
 _UPDATED = attrgetter("updated_ts")
 
 
@@ -202,6 +204,7 @@ class _Held:
 
     def __init__(self, event: Event) -> None:
         self.ts = event.ts
+        self.id = event.id
         self.states = [event]
 
     def at(self, now: float) -> Event | None:
@@ -259,9 +262,9 @@ class EventStore:
             if len(self._in_order) == self._max_events:
                 if event.ts < self._in_order[0].ts:
                     return
-                del self._held[self._in_order.pop(0).states[0].id]
+                del self._held[self._in_order.pop(0).id]
             held = self._held[event.id] = _Held(event)
-            insort(self._in_order, held, key=_BEGAN)
+            insort(self._in_order, held, key=_PLACE)
         self._newest_ts = max(self._newest_ts, event.updated_ts)
 
     def latest(self, n: int, now: float | None = None, since: float | None = None) -> list[Event]:
