@@ -2,12 +2,13 @@
 
 Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
 carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive
-is of a day; ``python -m benchmarks.archive 7`` writes a week.
+is of a day; ``python -m benchmarks.archive 7`` writes a week, ``python -m benchmarks.export 7``
+exports one.
 """
 
 from __future__ import annotations
 
-from benchmarks import archive, end_to_end, recompute, refresh, store
+from benchmarks import archive, end_to_end, export, recompute, refresh, store
 from benchmarks.report import table
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     print(table("It keeps up", end_to_end.measure()))
     print(table("It is lean, and a glance is cheap", store.measure()))
     print(table("Remembering is cheap", archive.measure()))
+    print(table("An export is lean", export.measure()))
     print(table("A glance of a tab is cheap", refresh.measure()))
     print(table("Beside recomputing from raw ticks on every tick", recompute.measure()))
 
