@@ -121,10 +121,12 @@ class Recorder:
         self._lost = {"bars": 0, "events": 0}
         self._lost_span: tuple[int, int] | None = None
         self._set_aside: list[str] = []
+        self._notes: dict[str, str] = {}  # for every file that is begun
 
         # The writer's own.
         self._lock = FileLock(f"{path}.lock")
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # which file that is: device and number
         self._tidied_at = -TIDY_SEC
         self._thread = threading.Thread(target=self._run, name="market-pulse-archive", daemon=True)
         self.ready = threading.Event()
@@ -153,6 +155,7 @@ class Recorder:
     ) -> None:
         """Take what is to be written soon; never waits for the file."""
         with self._changed:
+            self._notes.update(notes or {})
             if self._state[0] == "reading only":
                 return  # another process records the same
             waiting = self._waiting
@@ -220,12 +223,14 @@ class Recorder:
         finally:
             self.ready.set()
             self._close()
-            self._lock.release()
+            self._lock.release(force=True)  # however often it was opened anew
 
     def _open(self) -> bool:
         """Get hold of the file; whether that went well."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not Path(self._lock.lock_file).exists():
+                self._lock.release(force=True)  # it went with its folder: nobody else sees it
             self._lock.acquire(timeout=0)
         except Timeout:
             self._set_state(
@@ -242,15 +247,26 @@ class Recorder:
         for _ in range(2):  # a damaged file is set aside, and another begun
             try:
                 self._connection = connect(self.path)
+                self._opened = self._found()
             except ArchiveError as error:
                 self._fail(error)
                 if not error.is_damaged:
                     return False
             else:
+                with self._changed:
+                    self._waiting.notes = dict(self._notes)
                 if self._state[0] != "trouble":  # else not before something is written
                     self._set_state("writing", "")
                 return True
         return False
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file lies at the path now; None where none does."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _writes(self) -> bool:
         """Write all that waits, in one go; whether that went well."""
@@ -261,6 +277,8 @@ class Recorder:
         connection = self._connection
         try:
             with translated(self.path):
+                if connection is not None:
+                    self._check_place()
                 if is_suspect and connection is not None:
                     self._check(connection)
                 if connection is not None and (taken or self._state[0] == "trouble"):
@@ -315,6 +333,7 @@ class Recorder:
             return False
         try:
             with translated(self.path):
+                self._check_place()
                 if self._lets_go(connection):
                     return True
                 # Readers may hold the log; then it is the next time's.
@@ -325,14 +344,23 @@ class Recorder:
         return False
 
     def _lets_go(self, connection: sqlite3.Connection) -> bool:
-        # Not by the clock: one that is wrong by years would let go of everything.
-        newest = connection.execute("SELECT max(second) FROM bar").fetchone()[0]
-        if newest is None:
+        # Not by the clock: one that is wrong by years would let go of everything. And as a reader
+        # finds it: so would a damaged second.
+        span = Archive(self.path).span()
+        if span is None:
             return False
+        newest = span[1]
         if forget_bars(connection, int(newest - self._bars_sec), _STEP_BARS):
             return True
         forget_events(connection, newest - self._events_sec)
         return give_back(connection, _STEP_PAGES)
+
+    def _check_place(self) -> None:
+        """Raise where the file is no longer at its path: what goes into it, nobody finds."""
+        if self._found() != self._opened:
+            raise ArchiveError(
+                f"{self.path}: it was moved or deleted while it was written: a new one is begun"
+            )
 
     def _check(self, connection: sqlite3.Connection) -> None:
         """Raise where the file, or what lies in it, is damaged."""
@@ -341,6 +369,7 @@ class Recorder:
             raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
         # What is sound to SQLite need not be what was written.
         archive = Archive(self.path)
+        archive.span()
         archive.lasts(_NEVER)
         archive.tracks()
         for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):

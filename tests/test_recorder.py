@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -313,6 +315,93 @@ def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
         one.stop()
     contents = {aside.read_bytes()[:3] for aside in tmp_path.glob("a.damaged-*.sqlite")}
     assert contents == {b"one", b"two", b"six"}
+
+
+@pytest.mark.parametrize("second", [-5, 2**39, 9 * 10**18])
+def test_a_second_that_is_none_sets_the_file_aside(
+    record: Callable[..., Recorder], second: int
+) -> None:
+    """Where readers refuse it the writer does too, and nothing is let go by its count."""
+    one = record()
+    one.put(bars(START, 10))
+    assert one.flush()
+    one.stop()
+    connection = sqlite3.connect(one.path)
+    was = START if second < 0 else START + 9
+    connection.execute("UPDATE bar SET second = ? WHERE second = ?", (second, was))
+    connection.commit()
+    connection.close()
+    two = record(one.path)
+    two.suspect()
+    until(lambda: two.status()["set_aside"])
+    (name,) = two.status()["set_aside"]
+    aside = sqlite3.connect(one.path.with_name(name))
+    assert aside.execute("SELECT count(*) FROM bar").fetchone() == (10,)
+    aside.close()
+
+
+def test_a_new_file_has_the_notes_of_the_old(record: Callable[..., Recorder]) -> None:
+    """Whose prices these are is told once, and true of every file that is begun."""
+    one = record()
+    one.put(bars(START), notes={"source": "eodhd"})
+    assert one.flush()
+    connection = sqlite3.connect(one.path)
+    connection.execute("UPDATE bar SET cells = x'0102'")
+    connection.commit()
+    connection.close()
+    one.suspect()
+    until(lambda: one.status()["set_aside"])
+    one.put(bars(START + 1))
+    assert one.flush()
+    assert Archive(one.path).noted("source") == "eodhd"
+
+
+def _delete_file(path: Path) -> None:
+    path.unlink()
+
+
+def _delete_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def _rename_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def _replace_file(path: Path) -> None:
+    path.with_name("other").touch()
+    path.with_name("other").replace(path)
+
+
+@pytest.mark.parametrize("go", [_delete_file, _delete_folder, _rename_folder, _replace_file])
+def test_a_file_that_is_gone_is_told_and_another_begun(
+    record: Callable[..., Recorder], caplog: pytest.LogCaptureFixture, go: Callable[[Path], None]
+) -> None:
+    """What is recorded from then on can be found, and has one writer still."""
+    one = record()
+    one.put(bars(START))
+    assert one.flush()
+    go(one.path)
+    one.put(bars(START + 1))
+    one.put(bars(START + 2))
+    assert one.flush()
+    assert seconds_in(one.path) == {START + 1, START + 2}
+    assert one.status()["state"] == "writing"
+    assert "moved or deleted" in caplog.text
+    assert record(one.path).status()["state"] == "reading only"
+
+
+def test_whoever_ends_after_trouble_lets_go_of_the_file(record: Callable[..., Recorder]) -> None:
+    """However often it was opened anew: the next one writes at once."""
+    one = record()
+    with closing(sqlite3.connect(one.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        one.put(bars(START))
+        until(lambda: one.status()["state"] == "trouble")
+        other.execute("ROLLBACK")
+    until(lambda: one.status()["state"] == "writing")
+    one.stop()
+    assert record(one.path).status()["state"] == "writing"
 
 
 def test_a_file_of_a_newer_version_is_left_as_it_is(
