@@ -427,10 +427,16 @@ def forget_events(connection: sqlite3.Connection, before: float) -> int:
 
 
 def give_back(connection: sqlite3.Connection, pages: int) -> bool:
-    """Give free pages of the file back to the system; whether there are more."""
+    """Give free pages of the file back to the system; whether more can be."""
+
+    def free() -> int:
+        found: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return found
+
+    before = free()
     connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    return free > 0
+    # A file that another program wrote anew may keep its pages for ever.
+    return 0 < free() < before
 
 
 # Private.

@@ -793,6 +793,18 @@ def test_what_is_let_go_gives_its_room_back(path: Path) -> None:
     assert map_of(Archive(path).bars(0, 2**40)) == map_of(kept)
 
 
+def test_a_file_that_keeps_its_free_pages_does_not_keep_the_writer_busy(path: Path) -> None:
+    """Rewritten by another program it may give nothing back: that is no reason to try for ever."""
+    write(path, series(START, START + 1000))
+    plain(path, "PRAGMA journal_mode = DELETE")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = NONE")
+        connection.execute("VACUUM")
+    with closing(connect(path)) as connection:
+        assert forget_bars(connection, START + 900, 1000) == 900
+        assert not give_back(connection, 1)
+
+
 def size_of(connection: sqlite3.Connection, path: Path) -> int:
     """The file's size when its log is emptied into it."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
