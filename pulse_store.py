@@ -177,6 +177,7 @@ class PulseStore:
         self._lock = threading.Lock()
         self._rows: dict[str, int] = {}
         self._assets: list[str] = []
+        self._named: tuple[tuple[str, ...], tuple[str, ...]] = (), ()  # both, as bars share them
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
         self._given: set[int] = set()  # rows whose last price is in no window: any tick replaces it
@@ -315,7 +316,9 @@ class PulseStore:
             cells = [*self._spilled, *map(self._second, sorted(self._touched))]
             self._spilled = []
             self._touched.clear()
-            symbols, assets = tuple(self._rows), tuple(self._assets)
+            if len(self._named[0]) != len(self._rows):
+                self._named = tuple(self._rows), tuple(self._assets)
+            symbols, assets = self._named
         return Bars(symbols, assets, np.concatenate(cells) if cells else np.empty(0, CELL))
 
     def advance(self, now: float) -> None:

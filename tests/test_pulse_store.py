@@ -981,6 +981,20 @@ def test_the_bars_taken_are_those_of_all_ticks(seed: int, window_sec: int, often
     assert len(store.take()) == 0
 
 
+def test_blocks_of_bars_share_their_names() -> None:
+    """Where thousands wait for a disk they hold each symbol's name once, until there is another."""
+    store = PulseStore(records=True)
+    store.watch("stocks", [f"S{number}" for number in range(500)])
+    taken = []
+    for second in range(3):
+        store.update(Tick("S1", "stocks", START + second, 100.0))
+        taken.append(store.take())
+    assert len({id(bars.symbols) for bars in taken} | {id(bars.assets) for bars in taken}) == 2
+    store.update(Tick("NEW", "crypto", START + 9.0, 1.0))
+    (new,) = store.take().symbols[500:]
+    assert new == "NEW"
+
+
 @pytest.mark.parametrize("jump_sec", [80, 100, 3520, 3579, 3669, 3670, 86_400])
 def test_a_long_jump_loses_nothing_that_was_not_taken(jump_sec: int) -> None:
     """However far the next tick or the clock is ahead, what is to be taken is whole."""
