@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -210,6 +211,44 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
     path.unlink()
     connect(path).close()
     assert past.moment(HOUR, END) is not moment
+
+
+def test_how_far_back_it_goes_is_not_waited_for_twice(
+    archive: Archive, past_of: Callable[[Archive], Past], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one asks a disk that takes its time, the others have the answer from before."""
+    past = past_of(archive)
+    assert past.oldest(float(END)) == BEGIN
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow(_: Archive) -> tuple[int, int]:
+        asked.set()
+        assert answered.wait(10)
+        return BEGIN + 5, END
+
+    monkeypatch.setattr(Archive, "span", slow)
+    found: list[int | None] = []
+    tab = threading.Thread(target=lambda: found.append(past.oldest(END + 60.0)))
+    tab.start()
+    assert asked.wait(10)
+    assert past.oldest(END + 61.0) == BEGIN
+    answered.set()
+    tab.join()
+    assert found == [BEGIN + 5]
+    assert past.oldest(END + 62.0) == BEGIN + 5
+
+
+def test_an_archive_that_is_locked_for_a_moment_shortens_nothing(archive: Archive) -> None:
+    """Whoever looks at an old moment is not sent away from it by one answer that failed."""
+    told: list[ArchiveError] = []
+    past = Past(archive, WATCHED, 100, told.append)
+    assert past.oldest(float(END)) == BEGIN
+    connection = sqlite3.connect(archive.path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("BEGIN EXCLUSIVE")
+    assert past.oldest(END + 60.0) == BEGIN
+    assert len(told) == 1
+    connection.close()
 
 
 def test_what_was_looked_at_long_ago_is_let_go(archive: Archive) -> None:
