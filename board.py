@@ -70,6 +70,13 @@ _WARM_UP_COLUMNS: Final = {
     "surprise": "surprise",
 }
 
+_KNOWN_FROM: Final = {
+    "calendar": "the exchange's calendar",
+    "vendor": "the vendor",
+    "source": "nobody: it knows none",
+}
+"""Who says what a market's hours are."""
+
 _ADVICE: Final = (
     (
         "refused the API key",
@@ -765,6 +772,8 @@ def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
         "lost to": _instant(archive["lost_to"]),
         "set aside": ", ".join(archive["set_aside"]),
     }
+    if archive["file"] is None:
+        kept = {"state": archive["state"]}
     tables = [_table("everything", {**general, "clock": status["clock"]}), _table("archive", kept)]
     for asset, feed in status["feeds"].items():
         silent = sorted(set(feed["asked"]) - set(feed["heard"]))
@@ -785,7 +794,7 @@ def _details(status: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "market": feed["session"]["phase"],
                     "until": _instant(feed["session"]["until"]),
                     "opens": _instant(feed["session"]["opens"]),
-                    "hours known from": feed["session"]["by"],
+                    "hours known from": _KNOWN_FROM[feed["session"]["by"]],
                     "vendor's clock": _skew_text(feed["skew"]),
                 },
             )

@@ -298,4 +298,11 @@ def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.Mon
     assert told["events lost"] == "3"
     assert (told["lost from"], told["lost to"]) == ({"at": NOW - 500.0}, {"at": NOW - 400.0})
     assert told["set aside"] == "eodhd.damaged"
-    assert dict(tables["crypto"]["entries"])["market"] == "open"
+    crypto = dict(tables["crypto"]["entries"])
+    assert (crypto["market"], crypto["hours known from"]) == ("open", "the exchange's calendar")
+
+
+def test_the_details_count_nothing_of_an_archive_that_is_off(make: Make) -> None:
+    """That it is off is all there is to tell."""
+    tables = {table["name"]: table for table in drawn(make(), details=True)["details"]}
+    assert tables["archive"]["entries"] == [["state", "off"]]
