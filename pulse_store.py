@@ -325,9 +325,12 @@ class PulseStore:
         """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
         newest = int(now) // BAR_SEC - 1
         if self._closed < 0:
-            # Nothing to sample before the first tick.
+            # Nothing to sample before the first tick, which may yet come from the past.
             with self._lock:
-                self._closed = self._first_live_bar(newest) - 1
+                live = self._first_live_bar(newest)
+            if live > newest:
+                return
+            self._closed = live - 1
         first = max(self._closed + 1, newest - self._bars + 1)
         # Several at once only where all that any of them looks at is still stored at their end.
         at_once = _CLOSED_AT_ONCE if self._bars >= SAMPLE_BARS + _CLOSED_AT_ONCE else 1

@@ -981,6 +981,20 @@ def test_the_bars_taken_are_those_of_all_ticks(seed: int, window_sec: int, often
     assert len(store.take()) == 0
 
 
+def test_a_past_that_comes_after_a_look_at_the_empty_store_is_sampled() -> None:
+    """Time that goes by before there is any price takes nothing from the hour that is filled in."""
+    early, late = PulseStore(), PulseStore()
+    late.watch("stocks", ["A"])
+    late.advance(START + 1800.0)
+    for store in (early, late):
+        for second in range(1800):
+            store.update(Tick("A", "stocks", START + second, 100.0 + second % 7))
+            store.advance(START + second)
+        store.advance(START + 1800.0)
+    assert early.regime("A") != "unknown"
+    pd.testing.assert_frame_equal(early.frame(START + 1800.9), late.frame(START + 1800.9))
+
+
 def test_blocks_of_bars_share_their_names() -> None:
     """Where thousands wait for a disk they hold each symbol's name once, until there is another."""
     store = PulseStore(records=True)
