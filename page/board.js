@@ -837,11 +837,12 @@ class Board {
     }
     symbols.forEach((left, i) => symbols.forEach((right, j) => {
       const cell = this.heatCells[i][j];
-      const value = i === j ? null : r[i][j];
+      // What rounds to zero has neither sign nor colour: adding 0 makes it of −0.
+      const value = i === j || r[i][j] === null ? null : Math.round(r[i][j] * 100) / 100 + 0;
       const text = value === null ? "" : value.toFixed(2).replace("-", "−");
       // Where a number has no room its sign has: colour is not the only one to tell it.
       say(cell, symbols.length <= NUMBERED ? text : value < 0 ? "−" : "");
-      mark(cell, "title", i === j ? left : `${left} and ${right}: ${value === null ? "not enough shared data" : value.toFixed(2)}, n ${n[i][j]}`);
+      mark(cell, "title", i === j ? left : `${left} and ${right}: ${text || "not enough shared data"}, n ${n[i][j]}`);
       mark(cell, "data-tone", value === null ? 0 : Math.sign(value));
       cell.style.setProperty("--strength", `${Math.round(Math.abs(value ?? 0) * 70)}%`);
     }));

@@ -232,3 +232,26 @@ def test_nothing_is_written_over_events(market: Server, tabs: Tabs) -> None:
         }"""
     )
     assert is_hidden
+
+
+def test_a_correlation_that_rounds_to_zero_has_no_sign(market: Server, tabs: Tabs) -> None:
+    """Neither sign nor colour in the heat map, however little it is below zero."""
+    page = tabs(f"{market.url}?heat=true")
+    until_ready(page)
+    page.locator(".heat td").first.wait_for()
+    page.evaluate(
+        """() => {
+          const payload = JSON.parse(new TextDecoder().decode(marketPulse.payload));
+          payload.correlation.heat.r[0][1] = -0.004;
+          payload.correlation.heat.r[1][0] = -0.006;
+          marketPulse.payload = new TextEncoder().encode(JSON.stringify(payload));
+          marketPulse.draw();
+          marketPulse.draw = () => {}; // what comes next changes nothing of it
+        }"""
+    )
+    rows = page.locator(".heat tr")
+    zero, below = rows.nth(1).locator("td").nth(1), rows.nth(2).locator("td").nth(0)
+    expect(zero).to_have_text("0.00")
+    expect(zero).to_have_attribute("data-tone", "0")
+    expect(below).to_have_text("−0.01")
+    expect(below).to_have_attribute("data-tone", "-1")
