@@ -238,6 +238,19 @@ class Archive:
                 if wanted is None or event.symbol in wanted:
                     yield event
 
+    def began(self) -> tuple[float, float] | None:
+        """When the first and the last event began, None where there is none."""
+        with self._open() as connection:
+            first, last = connection.execute(
+                "SELECT (SELECT min(began) FROM event), (SELECT max(began) FROM event)"
+            ).fetchone()
+        if first is None:
+            return None
+        is_span = isinstance(first, float) and isinstance(last, float)
+        if not is_span or not 0.0 <= first <= last < _TIMES_END:
+            raise _damaged(self.path)
+        return first, last
+
     def tracks(self) -> list[Track]:
         """What the detector remembered last."""
         with self._open() as connection:
@@ -563,6 +576,8 @@ _ADVICE: Final = {
     "SQLITE_BUSY": "another program holds it locked: end that, or wait",
     "SQLITE_LOCKED": "another program holds it locked: end that, or wait",
     "SQLITE_IOERR": "the disk reports an error: check it",
+    # What stands beside the file while it is open finds no room.
+    "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",
     "SQLITE_CORRUPT": "the file is damaged",
     "SQLITE_NOTADB": "the file is damaged: it is no database any more",
 }
@@ -571,4 +586,4 @@ _ADVICE: Final = {
 def _advice(name: str, error: sqlite3.Error) -> str:
     # Extended names begin with the plain one: SQLITE_IOERR_WRITE.
     plain = "_".join(name.split("_")[:2])
-    return _ADVICE.get(plain, str(error))
+    return _ADVICE.get(name) or _ADVICE.get(plain, str(error))

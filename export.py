@@ -202,8 +202,8 @@ def reach(archive: Archive, what: What) -> tuple[int, int] | None:
     seconds = [] if kept is None else [kept[0], kept[1] + 1]
     if what == "events":
         # They are kept for longer than bars.
-        began = [event.ts for event in archive.events(0.0, math.inf)]
-        seconds += [math.floor(began[0]), math.floor(began[-1]) + 1] if began else []
+        began = archive.began()
+        seconds += [] if began is None else [math.floor(began[0]), math.floor(began[1]) + 1]
     return (min(seconds), max(seconds)) if seconds else None
 
 

@@ -370,6 +370,7 @@ class Recorder:
         # What is sound to SQLite need not be what was written.
         archive = Archive(self.path)
         archive.span()
+        archive.began()
         archive.lasts(_NEVER)
         archive.tracks()
         for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):

@@ -519,6 +519,7 @@ def everything(reader: Archive) -> tuple[Any, ...]:
         reader.lasts(2**40),
         reader.states(50, 2**40, START + 10.0),
         list(reader.events(0, 2**40)),
+        reader.began(),
         reader.tracks(),
         reader.noted("seed"),
     )
@@ -631,6 +632,8 @@ def test_a_file_with_wrong_bytes_answers_or_says_so(
         "UPDATE symbol SET name = CAST(x'ff' AS TEXT) || id",
         "UPDATE bar SET second = 9000000000000000000 WHERE second = (SELECT max(second) FROM bar)",
         "UPDATE symbol SET last_ts = 'text'",
+        "UPDATE event SET began = 9e999",
+        "UPDATE event SET began = 'text'",
         "UPDATE event SET state = '{}'",
         "UPDATE event SET state = x'ff'",
         "UPDATE event SET state = 5",
@@ -809,6 +812,16 @@ def size_of(connection: sqlite3.Connection, path: Path) -> int:
     """The file's size when its log is emptied into it."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return path.stat().st_size
+
+
+def test_when_events_began_is_told_without_reading_them(path: Path) -> None:
+    """From the first one's begin to the last one's, however they went on."""
+    write(path, series(START, START + 9))
+    assert Archive(path).began() is None
+    states = lives(1, 30)
+    write(path, events=states)
+    began = [event.ts for event in states]
+    assert Archive(path).began() == (min(began), max(began))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -183,6 +183,25 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
         one.stop()
 
 
+@pytest.mark.parametrize("size", ["4k", "16k", "32k", "64k", "80k"])
+def test_a_disk_that_is_full_from_the_start_is_told(
+    record: Callable[..., Recorder], tmp_path: Path, size: str
+) -> None:
+    """Wherever in the making of the file it ends, what is made of it later is whole."""
+    with mounted(tmp_path / "disk", size) as disk:
+        one = record(disk / "a.sqlite")
+        for second in range(START, START + 20):
+            one.put(bars(second, 1, 50), notes={"source": "eodhd"})
+        until(lambda: one.status()["state"] == "trouble")
+        assert "the disk is full" in one.status()["reason"]
+        resized(disk, "size=50m")
+        until(lambda: one.status()["state"] == "writing")
+        assert one.flush()
+        assert seconds_in(one.path) == set(range(START, START + 20))
+        assert one.status()["set_aside"] == []
+        one.stop()
+
+
 def test_what_finds_no_room_to_wait_is_counted(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
