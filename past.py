@@ -148,7 +148,9 @@ class Past:
     def _fetched(self, begin: int, upto: int) -> Moment:
         moment = self._blank()
         fill(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
-        moment.events.add_many(self.archive.states(self._max_events, upto, begin))
+        states = self.archive.states(self._max_events, upto, begin)
+        watched = set(self._symbols)
+        moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 
     def _summed_up(

@@ -79,7 +79,8 @@ def archive(tmp_path: Path, memory: PulseStore) -> Archive:
         replace(inside, updated_ts=HOUR + 1500.0, count=2),
         replace(before, updated_ts=HOUR + 9.0, count=3),
     ]
-    put_events(connection, [before, inside, later, *grown])
+    gone = replace(inside, id="gone", symbol="GONE")
+    put_events(connection, [before, inside, later, gone, *grown])
     connection.execute("COMMIT")
     connection.close()
     return Archive(path)
@@ -112,7 +113,7 @@ def test_any_second_of_the_hour_is_as_memory_had_it(
 
 
 def test_events_are_as_they_stood(archive: Archive, past_of: Callable[[Archive], Past]) -> None:
-    """At each second those that had begun, with the count they had then."""
+    """At each second those that had begun, with the count they had then, of what has a row."""
     events = past_of(archive).moment(HOUR, END).events
     at: Callable[[float], list[tuple[str, int]]] = lambda now: [  # noqa: E731 - read as a table
         (event.id, event.count) for event in events.latest(10, now)
