@@ -146,6 +146,7 @@ def payload(
     now, frame = engine.pulse(live_now if at is None else at)
     shown = _Shown(view, now, frame, is_live=at is None)
     status = engine.status()
+    has_ended = at is None and bool(status["replay_ended"])
     reach = engine.reach()
     line = _line(at, *reach)
     # Events of a second that is over may still be found.
@@ -169,7 +170,7 @@ def payload(
         ),
         "news": _shared(engine, ("news", live_now, engine.events.version), _news, live_now),
         "marks": _shared(engine, ("marks", line, version), _marks, (now, *line)),
-        "sessions": _shared(engine, ("sessions", now), _sessions, now),
+        "sessions": _shared(engine, ("sessions", now, has_ended), _sessions, (now, has_ended)),
         "correlation": _correlation(engine, shown) if view.base else None,
         "opened": _opened(engine, shown) if view.symbol else None,
         "status": _status(status, live_now),
@@ -423,9 +424,16 @@ def _marks(engine: Worker, what: tuple[float, int, int]) -> list[list[Any]]:
 # Market hours.
 
 
-def _sessions(engine: Worker, now: float) -> list[dict[str, Any]]:
-    """The session of each class, in epoch seconds: the viewer's clock is the browser's to know."""
-    return [{"asset": asset, **engine.session(asset, now)} for asset in ASSETS]
+def _sessions(engine: Worker, what: tuple[float, bool]) -> list[dict[str, Any]]:
+    """The session of each class, in epoch seconds: the viewer's clock is the browser's to know.
+
+    At the end of a replay there is none, whatever the hours of the markets were.
+    """
+    now, has_ended = what
+    ended = {"phase": "closed", "since": None, "until": None, "opens": None, "by": "source"}
+    return [
+        {"asset": asset, **(ended if has_ended else engine.session(asset, now))} for asset in ASSETS
+    ]
 
 
 def _shut(

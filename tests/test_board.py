@@ -306,3 +306,18 @@ def test_the_details_count_nothing_of_an_archive_that_is_off(make: Make) -> None
     """That it is off is all there is to tell."""
     tables = {table["name"]: table for table in drawn(make(), details=True)["details"]}
     assert tables["archive"]["entries"] == [["state", "off"]]
+
+
+def test_a_replay_that_has_ended_counts_down_to_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end closes every market, for good; the time before it had the hours that it had."""
+    engine = make()
+    before = drawn(engine)["sessions"]
+    assert [session["by"] for session in before] == ["calendar"] * 3
+    status = engine.status() | {"replay_ended": True}
+    monkeypatch.setattr(engine, "status", lambda: status)
+    for session in drawn(engine)["sessions"]:
+        assert (session["phase"], session["by"]) == ("closed", "source")
+        assert session["until"] is session["opens"] is None
+    assert drawn(engine, at=int(NOW) - 60)["sessions"][2]["by"] == "calendar"
