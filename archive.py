@@ -357,12 +357,17 @@ def put_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     if not len(bars):
         return
     cells = bars.cells
-    connection.executemany(
-        "INSERT INTO symbol(id, name, asset)"
-        " SELECT (SELECT count(*) FROM symbol), ?1, ?2"
-        " WHERE NOT EXISTS (SELECT 1 FROM symbol WHERE name = ?1)",
-        [(bars.symbols[row], bars.assets[row]) for row in np.unique(cells["row"]).tolist()],
-    )
+    asset_of = {bars.symbols[row]: bars.assets[row] for row in np.unique(cells["row"]).tolist()}
+    known = dict(connection.execute("SELECT name, asset FROM symbol"))
+    for name, asset in asset_of.items():
+        if name not in known:
+            connection.execute(
+                "INSERT INTO symbol(id, name, asset) VALUES ((SELECT count(*) FROM symbol), ?, ?)",
+                (name, asset),
+            )
+        elif known[name] != asset:
+            # The watchlist had it in another class, which was a mistake or is one now.
+            connection.execute("UPDATE symbol SET asset = ? WHERE name = ?", (asset, name))
     ids = dict(connection.execute("SELECT name, id FROM symbol"))
     packed = np.empty(len(cells), _PACKED)
     packed["id"] = np.array([ids.get(symbol, 0) for symbol in bars.symbols])[cells["row"]]

@@ -163,6 +163,14 @@ def test_symbols_no_longer_watched_keep_their_bars(path: Path) -> None:
     assert {second - START for second, name in found if name == "EURUSD"} == set(range(9))
 
 
+def test_a_symbol_is_of_the_class_it_was_watched_in_last(path: Path) -> None:
+    """One that was listed in the wrong class is not replayed by that one's hours for ever."""
+    bars = series(START, START + 2, ["EURUSD"])
+    write(path, replace(bars, assets=("crypto",)), replace(bars, assets=("forex",)))
+    assert Archive(path).symbols() == {"EURUSD": "forex"}
+    assert Archive(path).bars(START, START + 9).assets == ("forex",)
+
+
 def test_a_symbol_without_a_bar_is_not_recorded(path: Path) -> None:
     """What is watched and never ticks is no symbol of the archive."""
     watched = ("MSFT", *SYMBOLS, "TSLA")
