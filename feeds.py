@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ import sessions
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
 from sessions import Phase, Session
 from ticks import Asset, Tick
-from vendors import Notice, Offer, Word, eodhd
+from vendors import Market, Notice, Offer, Word, eodhd
 
 __all__ = ["Feed", "TickQueue", "Timing", "allot"]
 
@@ -43,6 +44,12 @@ _SKEW_SEC = 60
 
 _RECENT_SEC = 3
 """... and its newest value that of this many."""
+
+_SKEW_FRAMES = 5
+"""Fewer in that minute tell nothing of the clocks: single trades are reported seconds late."""
+
+_INSTANT_SEC: Final = 1e-3
+"""Less than this is not waited for: rounding may leave a wait that no clock can measure."""
 
 _MAX_FRAME_BYTES: Final = 64 * 1024
 """The vendor's messages have some hundred bytes; a longer one ends the connection."""
@@ -78,6 +85,9 @@ class Timing:
     single_sec: float = 1.0
     """How long one symbol's refusal may take: refusals name no symbol, so they are asked singly."""
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: eodhd.SILENCE_SEC)
+    thin_sec: float = 600.0
+    """Stands in for a shorter silence before and after regular hours, when minutes may pass between
+    trades; and what silence comes to in the end where one connection after the other is silent."""
 
 
 class TickQueue:
@@ -164,15 +174,22 @@ class _Lags:
     """
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[float, float]] = deque(maxlen=_SKEW_SEC)
+        self._seconds: deque[tuple[float, float, int]] = deque(maxlen=_SKEW_SEC)
+        self._frames = 0
         # Of the second that runs. Infinite where there was none.
         self.least = math.inf
         self.lead = math.inf
         """By how much the offer that was the least too early was ahead of the clock."""
 
-    def roll(self) -> None:
-        """Begin another second."""
-        self._seconds.append((self.least, self.lead))
+    @property
+    def frames(self) -> int:
+        """How many frames came in the seconds that are remembered."""
+        return sum(count for _, _, count in self._seconds)
+
+    def roll(self, frames: int) -> None:
+        """Begin another second; ``frames`` are how many ever came until then."""
+        self._seconds.append((self.least, self.lead, frames - self._frames))
+        self._frames = frames
         self.least = self.lead = math.inf
 
     def forget(self) -> None:
@@ -183,10 +200,10 @@ class _Lags:
     def over(self, seconds: int) -> float | None:
         """The lag of the last ``seconds``, negative where the stamps are ahead."""
         newest = list(self._seconds)[-seconds:]
-        least = min([self.least, *(lag for lag, _ in newest)])
+        least = min([self.least, *(lag for lag, _, _ in newest)])
         if least < math.inf:
             return least
-        lead = min([self.lead, *(lead for _, lead in newest)])
+        lead = min([self.lead, *(lead for _, lead, _ in newest)])
         return -lead if lead < math.inf else None
 
 
@@ -236,8 +253,10 @@ class Feed:
         self._next_at = 0.0  # loop time
         self._ended_closed = False
         """Whether the market was closed when the last connection ended."""
-        self._said: Offer | None = None
-        """The newest offer on which the vendor said what its market was doing."""
+        self._silences = 0
+        """How many connections in a row ended for silence without a single tick."""
+        self._said: dict[Market, Offer] = {}
+        """The newest offer on which the vendor said so, by what it said of its market."""
 
         self._lags = _Lags()
         self._skew: float | None = None
@@ -291,8 +310,9 @@ class Feed:
     def measure(self, now: float) -> None:
         """Note the tick count and the vendor's lag; the worker calls it once a second."""
         self._rates.append((now, self._ticks))
-        self._lags.roll()
-        self._skew = self._lags.over(_SKEW_SEC)
+        self._lags.roll(self.frames)
+        is_enough = self._lags.frames >= _SKEW_FRAMES
+        self._skew = self._lags.over(_SKEW_SEC) if is_enough else None
 
     def recent_lag(self) -> float | None:
         """How far the vendor's newest stamps lag the clock, in seconds; None where none came.
@@ -302,7 +322,7 @@ class Feed:
         return self._lags.over(_RECENT_SEC)
 
     def session(self, now: float) -> Session:
-        """The session of ``now``: the calendar's, corrected by the vendor's newest word.
+        """The session of ``now``: the calendar's, corrected by the vendor where all its words do.
 
         A word holds for as long as a feed may be silent, and not across the calendar's own changes.
         """
@@ -375,6 +395,8 @@ class Feed:
             has_opened = self._ended_closed and session.phase != "closed"
             self._ended_closed = session.phase == "closed"
             is_healthy = self._ticked and now - self._opened_at >= self._timing.healthy_sec
+            if self._ticked:
+                self._silences = 0
             # A night of hang-ups says nothing about the day.
             self._attempt = 1 if is_healthy or has_opened else self._attempt + 1
             self._next_at = now + self._delay(ended, session)
@@ -487,7 +509,7 @@ class Feed:
         """The hot path: every frame to the gate, and what passes to the queue."""
         receive, parse, admit, put = ws.recv, eodhd.parse, self._gate.admit, self._queue.put
         clock, loop_time = self._clock, asyncio.get_running_loop().time
-        asset, heard, lags = self.asset, self._heard_here.add, self._lags
+        asset, heard, lags, said = self.asset, self._heard_here.add, self._lags, self._said
         while True:
             offer = parse(await receive(decode=False))
             if type(offer) is not Offer:
@@ -513,7 +535,7 @@ class Feed:
                 continue
             heard(offer.symbol)
             if offer.market:
-                self._said = offer
+                said[offer.market] = offer
             if now - offer.ts < lags.least:
                 lags.least = now - offer.ts
 
@@ -597,29 +619,39 @@ class Feed:
     async def _watch(self) -> NoReturn:
         """End a connection without data while its market streams: pings prove only the socket."""
         loop = asyncio.get_running_loop()
-        limit = self._timing.silence_sec[self.asset]
+        shortest = self._timing.silence_sec[self.asset]
         while True:
-            silent = loop.time() - self._data_at
-            if silent < limit:
-                await asyncio.sleep(limit - silent)
-            elif self._has_streamed(self._clock(), limit) and not self._is_fully_refused():
+            now = self._clock()
+            patience = self._patience(now)
+            # Where a new connection did not help, the next one hardly does: nobody may trade.
+            longest = max(patience, self._timing.thin_sec)
+            silences = 0 if self._ticked else min(self._silences, 30)
+            limit = min(patience * 2.0**silences, longest)
+            left = limit - (loop.time() - self._data_at)
+            if left > _INSTANT_SEC:
+                # Looked at again in between: in regular hours patience is shorter.
+                await asyncio.sleep(min(left, shortest))
+            elif self._has_streamed(now, limit) and not self._is_fully_refused():
+                self._silences += 1
                 raise _EndedError(f"silent for {limit:g} s")
             else:
-                await asyncio.sleep(limit / 4)
+                await asyncio.sleep(shortest / 4)
 
     # State.
 
     def _joint(self, now: float) -> tuple[Session, str]:
         """The session of ``now`` and by whom: the calendar, or the vendor where it contradicts."""
         found = self._calendar(self.asset, now)
-        said = self._said
-        if (
-            said is None
-            or said.ts < found.since
-            or now - said.ts > self._timing.silence_sec[self.asset]
-            or (said.market == "closed") is (found.phase == "closed")
-        ):
+        is_closed = found.phase == "closed"
+        words = [
+            offer
+            for offer in [*self._said.values()]
+            if offer.ts >= found.since and now - offer.ts <= self._timing.silence_sec[self.asset]
+        ]
+        # A single odd message closes no market: nobody may agree with the calendar.
+        if not words or any((offer.market == "closed") is is_closed for offer in words):
             return found, "calendar"
+        said = max(words, key=attrgetter("ts"))
         if said.market == "closed":
             return Session("closed", said.ts, found.until, found.opens), "vendor"
         if said.market == "open":
@@ -627,6 +659,24 @@ class Feed:
         # The nearer of the two that "extended" may mean.
         phase: Phase = "after" if now - found.since < found.until - now else "pre"
         return Session(phase, said.ts, found.until, found.opens), "vendor"
+
+    def _patience(self, now: float) -> float:
+        """For how long there may be no tick before the connection is suspect."""
+        timing = self._timing
+        patience = timing.silence_sec[self.asset]
+        if patience >= timing.thin_sec:
+            return patience
+        # A silence of before regular hours is not held against their begin.
+        phases = self.session(now).phase, self._calendar(self.asset, now - patience).phase
+        return timing.thin_sec if "pre" in phases or "after" in phases else patience
+
+    def _streams_since(self, now: float) -> float:
+        """When the market last began to stream, by the calendar."""
+        begin, found = -math.inf, self._calendar(self.asset, now)
+        while found.phase != "closed" and found.since != begin:
+            begin = found.since
+            found = self._calendar(self.asset, math.nextafter(begin, -math.inf))
+        return begin
 
     def _has_streamed(self, now: float, seconds: float) -> bool:
         """Whether the market has been open so long that silence means something."""
@@ -677,14 +727,16 @@ class Feed:
     def _open_state(self, now: float, session: Session) -> tuple[str, str]:
         if session.phase == "closed":
             return "closed market", ""
-        patience = self._timing.silence_sec[self.asset] / 2
+        patience = self._patience(now) / 2
         age = self._tick_age(now) if self._ticked else None
         quiet = _passed(self._subscribed_at, self._subscribed_loop_at, now) if age is None else age
         if quiet < patience:
             return ("connecting", "waiting for the first tick") if age is None else ("live", "")
         if session.since > now - patience and not self._has_streamed(now, patience):
             return "connecting", "the market has just opened, waiting for the first tick"
-        reason = f"no tick for {quiet:.0f} s"
+        # A night without prices was no silence.
+        quiet = min(quiet, now - self._streams_since(now))
+        reason = f"no tick for {_duration(quiet)}"
         if time.monotonic() - self._data_at < patience:
             reason += ", all that came was refused" + self._wrong_time()
         return "silent", reason
@@ -725,6 +777,13 @@ class Feed:
             return None
         (first, before), (last, after) = rates[0], rates[-1]
         return (after - before) / (last - first)
+
+
+def _duration(seconds: float) -> str:
+    """In a unit in which it does not change with every look."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min" if seconds < 7200 else f"{seconds // 3600:.0f} h"
 
 
 def _finite(value: float) -> float | None:
