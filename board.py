@@ -260,7 +260,9 @@ def _pulse(engine: Worker, shown: _Shown) -> dict[str, Any]:
         lists = [("", order[: view.rows])]
     wanted = [row for _, rows in lists for row in rows]
     drawn = _rows(engine, now, frame, wanted)
-    trading = frame[[state != "closed" for state in engine.states(frame, now)]]
+    # As an array: an empty list would choose columns, not rows.
+    is_trading = np.array([state != "closed" for state in engine.states(frame, now)], bool)
+    trading = frame[is_trading]
     return {
         "lists": [
             {"name": name, "rows": [drawn[row] for row in rows]} for name, rows in lists if rows

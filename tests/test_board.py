@@ -126,6 +126,12 @@ def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
     return found
 
 
+def test_an_empty_watchlist_is_an_empty_page(make: Make) -> None:
+    """And no crash: the page says that no symbols are watched."""
+    pulse = drawn(make(watchlist={"stocks": (), "forex": (), "crypto": ()}))["pulse"]
+    assert (pulse["watched"], pulse["trading"], pulse["lists"]) == (0, 0, [])
+
+
 def test_hours_are_those_of_the_moment_shown(make: Make) -> None:
     """In seconds since the epoch: which clock shows them is for the browser to know."""
     sessions = {session["asset"]: session for session in drawn(make())["sessions"]}
