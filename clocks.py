@@ -41,20 +41,34 @@ remembered, so that a single late stamp does not suffice."""
 class ForwardClock:
     """A clock that stands in for another and, where that steps back, goes on from where it was.
 
-    It begins at ``newest`` where the other is behind that.
+    It begins at ``newest`` where the other is behind that. Where the other was set back and is set
+    right again, it is the other's time again.
     """
 
-    def __init__(self, wall: Callable[[], float] = time.time, newest: float | None = None) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        newest: float | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._wall = wall
+        self._steady = steady
+        begun = wall()
+        self._gap = begun - steady()
         # Guards the two below: the loop and the pages ask for the time.
         self._lock = threading.Lock()
         self._ahead = 0.0
-        self._newest = wall() if newest is None else newest
+        self._newest = begun if newest is None else newest
 
     def __call__(self) -> float:
         """The time; never less than before."""
         with self._lock:
-            now = self._wall() + self._ahead
+            wall = self._wall()
+            step = wall - self._steady() - self._gap
+            self._gap += step
+            if step > _STEP_SEC:
+                self._ahead = max(0.0, self._ahead - step)
+            now = wall + self._ahead
             if now < self._newest:
                 self._ahead += self._newest - now
                 now = self._newest
@@ -187,8 +201,8 @@ class VendorClock:
             f"this computer's clock was set back by {self._before:.0f} s: going on by the time"
             " before until the data vendor's stamps tell which is right"
             if is_behind
-            else f"this computer's clock moved by {step:+.0f} s: following it until the data"
-            " vendor's stamps tell whether it is right"
+            else f"this computer slept, or its clock was changed: it moved by {step:+.0f} s, and is"
+            " followed until the data vendor's stamps tell whether it is right"
         )
 
     def _weigh(self, lags: list[float]) -> None:

@@ -19,21 +19,30 @@ HOUR = 3600.0
 # ForwardClock.
 
 
+def told(*readings: float, newest: float | None = None) -> list[float]:
+    """What a ForwardClock says, the wall clock's readings a second apart."""
+    walls, seconds = iter(readings), iter(range(len(readings)))
+    clock = ForwardClock(lambda: next(walls), newest, steady=lambda: float(next(seconds)))
+    return [clock() for _ in readings[1:]]
+
+
 def test_forward_clock_follows_the_wall_clock_but_not_back() -> None:
     """It goes on from where it was, at the wall clock's pace."""
-    readings = iter([100.0, 101.0, 105.0, 50.0, 51.0, 51.5, 200.0])
-    clock = ForwardClock(lambda: next(readings))
-    assert [clock() for _ in range(6)] == [101.0, 105.0, 105.0, 106.0, 106.5, 255.0]
+    assert told(100, 101, 105, 50, 51, 51.5) == [101, 105, 105, 106, 106.5]
+
+
+def test_forward_clock_is_right_again_when_the_wall_clock_is() -> None:
+    """Set back and set right it is what it would have been; so again and again."""
+    assert told(100, 101, 50, 51, 105, 106, 57, 58, 109) == [101, 101, 102, 105, 106, 106, 107, 109]
+    assert told(100, 101, 50, 51, 75, 76) == [101, 101, 102, 103, 104]
+    # Asleep in between: the hour that was slept is no hour that it was set ahead by.
+    assert told(100, 101, 50, 51, 3651, 3652) == [101, 101, 102, 3651, 3652]
 
 
 def test_forward_clock_begins_no_sooner_than_it_is_told() -> None:
     """A market that goes on from an earlier run may have been ahead of the wall clock."""
-    readings = iter([100.0, 101.0, 110.0])
-    clock = ForwardClock(lambda: next(readings), newest=150.0)
-    assert [clock() for _ in range(3)] == [150.0, 151.0, 160.0]
-    later = iter([200.0, 201.0])
-    clock = ForwardClock(lambda: next(later), newest=150.0)
-    assert [clock() for _ in range(2)] == [200.0, 201.0]
+    assert told(99, 100, 101, 102, newest=150.0) == [150, 151, 152]
+    assert told(199, 200, 201, newest=150.0) == [200, 201]
 
 
 @given(st.lists(st.floats(0, 1e10), min_size=2, max_size=50))
@@ -182,8 +191,8 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     world.set(HOUR)
     assert world.off == near(HOUR)
     assert world.clock.note == (
-        "this computer's clock moved by +3600 s: following it until the data vendor's stamps tell"
-        " whether it is right"
+        "this computer slept, or its clock was changed: it moved by +3600 s, and is followed until"
+        " the data vendor's stamps tell whether it is right"
     )
     world.run(4)
     assert world.clock.is_judging
