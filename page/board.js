@@ -833,7 +833,7 @@ class Board {
       const head = h("tr", {}, h("td"), ...symbols.map((name) => h("th", { scope: "col" }, h("span", {}, name))));
       this.heatCells = symbols.map(() => symbols.map(() => h("td")));
       const rows = symbols.map((name, place) => h("tr", {}, h("th", { scope: "row" }, name), ...this.heatCells[place]));
-      this.heat.replaceChildren(h("table", {}, h("caption", { class: "hidden" }, "Correlation of each pair"), h("tbody", {}, head, ...rows)));
+      this.heat.replaceChildren(h("table", { "aria-label": "Correlation of each pair" }, h("tbody", {}, head, ...rows)));
     }
     symbols.forEach((left, i) => symbols.forEach((right, j) => {
       const cell = this.heatCells[i][j];

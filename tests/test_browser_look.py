@@ -100,12 +100,13 @@ def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
 @pytest.mark.parametrize("size", [DESK, WALL, PHONE], ids=["desk", "wall", "phone"])
 def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -> None:
     """No width makes the page scroll sideways, nor cuts a price or a state short."""
-    page = tabs(f"{market.url}?lists={lists}&heat=true&symbol=TSLA", tabs.visitor(viewport=size))
+    query = f"?lists={lists}&heat=true&symbol=TSLA&correlate=stocks&correlate=crypto"
+    page = tabs(market.url + query, tabs.visitor(viewport=size))
     until_ready(page)
     page.locator(".heat td").first.wait_for()
     assert not scrolls_sideways(page)
     cut: list[str] = page.locator(
-        ".pulse tbody td, .pulse tbody th, .feeds li, .strip span, .pairs b, .pairs .r"
+        ".pulse tbody td, .pulse tbody th, .feeds li, .strip span, .pairs b, .pairs .r, .heat th"
     ).evaluate_all(
         """(elements) => elements.filter((one) => one.offsetParent !== null
           && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow !== "visible")
