@@ -247,6 +247,16 @@ NO_EVENTS: Final = "[stress]\nmin_surprise = 1000\n" + "".join(
     f"[stress.{asset}]\nmove_1m = 0.99\nmove_5m = 0.99\nvol_spike = 0.99\n" for asset in ASSETS
 )
 
+# Appended to the copy's sessions.py: a test that is not about hours passes on a Saturday as well.
+_OPEN: Final = """
+
+def session(asset, now):
+    return ALWAYS
+"""
+
+ALWAYS_OPEN: Final = (("sessions.py", _OPEN),)
+"""The edits of a copy whose markets never close."""
+
 ON_ORDER: Final = (("events.py", ORDERS), ("market_pulse.toml", NO_EVENTS))
 """The edits of a copy that has those events only that are ordered."""
 

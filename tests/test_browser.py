@@ -11,6 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import connect
 
 from tests.browser_page import (
+    ALWAYS_OPEN,
     Serve,
     Tabs,
     all_live,
@@ -75,7 +76,8 @@ def assert_one_worker(server: Server, vendor: FaultyVendor) -> None:
 def test_one_worker_whatever_the_tabs_do(serve: Serve, tabs: Tabs) -> None:
     """Tabs, reloads and cleared caches open no second connection per feed, and leave no thread."""
     with FaultyVendor() as vendor:
-        server = serve({"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url})
+        environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
+        server = serve(environ, edits=ALWAYS_OPEN)
         first = tabs(server.url)
         until(lambda: shows_prices(first) and all_live(first))
         threads = server.threads()
@@ -104,6 +106,7 @@ def test_one_worker_whatever_is_edited(serve: Serve, tabs: Tabs) -> None:
             {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url},
             "--server.fileWatcherType=poll",
             "--server.runOnSave=true",
+            edits=ALWAYS_OPEN,
         )
         page = tabs(server.url)
         until(lambda: shows_prices(page) and all_live(page))
@@ -178,7 +181,8 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         await session.ws.close(1012)
 
     with FaultyVendor(crypto=falls) as vendor:
-        server = serve({"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url})
+        environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
+        server = serve(environ, edits=ALWAYS_OPEN)
         page = tabs(server.url)
         until(lambda: shows_prices(page) and all_live(page))
         down.set()
@@ -208,7 +212,8 @@ def test_a_refused_key_and_a_full_account_are_explained(serve: Serve, tabs: Tabs
             await session.send(OVER_LIMIT)
 
     with FaultyVendor(stocks=refuses, crypto=is_full) as vendor:
-        server = serve({"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url})
+        environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
+        server = serve(environ, edits=ALWAYS_OPEN)
         page = tabs(server.url)
         until(lambda: page.locator('.feeds li[data-state="refused"]').count() == 2)
         said = page.locator('.messages [data-kind="error"]')
