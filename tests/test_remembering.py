@@ -205,7 +205,9 @@ def test_a_folder_that_cannot_be_made_stops_nothing(start: Start, tmp_path: Path
 def test_a_second_worker_on_the_file_reads_what_the_first_writes(start: Start) -> None:
     """It says so, shows the hour that was, and writes when the first has gone."""
     first = start()
-    until(lambda: live(first) and first.status()["archive"]["bars"] > 0)
+    until(lambda: live(first))
+    assert first._recorder is not None
+    assert first._recorder.flush()  # the whole hour
     second = start()
     assert second.status()["archive"]["state"] == "reading only"
     assert second.pulse()[1]["vol_15m"].notna().all()
