@@ -52,7 +52,7 @@ _MIGRATIONS: Final = (
     CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE symbol(
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, asset TEXT NOT NULL,
-        last REAL, last_ts REAL
+        first INTEGER NOT NULL, last REAL, last_ts REAL
     );
     CREATE TABLE bar(second INTEGER PRIMARY KEY, cells BLOB NOT NULL);
     CREATE TABLE event(
@@ -169,7 +169,9 @@ class Archive:
         with self._open() as connection:
             newest = self._rows(
                 connection.execute(
-                    "SELECT name, asset, last_ts, last FROM symbol WHERE last IS NOT NULL"
+                    "SELECT name, asset, last_ts, last FROM symbol"
+                    " WHERE last IS NOT NULL AND first < ?",
+                    (before,),
                 ),
                 (str, str, float, float),
             )
@@ -357,17 +359,25 @@ def put_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     if not len(bars):
         return
     cells = bars.cells
-    asset_of = {bars.symbols[row]: bars.assets[row] for row in np.unique(cells["row"]).tolist()}
-    known = dict(connection.execute("SELECT name, asset FROM symbol"))
-    for name, asset in asset_of.items():
+    known = {
+        name: (asset, first)
+        for name, asset, first in connection.execute("SELECT name, asset, first FROM symbol")
+    }
+    rows, at = np.unique(cells["row"], return_index=True)
+    for row, first in zip(rows.tolist(), cells["second"][at].tolist(), strict=True):
+        name, asset = bars.symbols[row], bars.assets[row]
         if name not in known:
             connection.execute(
-                "INSERT INTO symbol(id, name, asset) VALUES ((SELECT count(*) FROM symbol), ?, ?)",
-                (name, asset),
+                "INSERT INTO symbol(id, name, asset, first)"
+                " VALUES ((SELECT count(*) FROM symbol), ?, ?, ?)",
+                (name, asset, first),
             )
-        elif known[name] != asset:
+        elif known[name][0] != asset or known[name][1] > first:
             # The watchlist had it in another class, which was a mistake or is one now.
-            connection.execute("UPDATE symbol SET asset = ? WHERE name = ?", (asset, name))
+            connection.execute(
+                "UPDATE symbol SET asset = ?, first = min(first, ?) WHERE name = ?",
+                (asset, first, name),
+            )
     ids = dict(connection.execute("SELECT name, id FROM symbol"))
     packed = np.empty(len(cells), _PACKED)
     packed["id"] = np.array([ids.get(symbol, 0) for symbol in bars.symbols])[cells["row"]]

@@ -160,7 +160,10 @@ def payload(
         "view": view._asdict(),
         "notes": notes,
         "pulse": _shared(
-            engine, ("pulse", now, at is None, view.rank, view.lists, view.rows), _pulse, shown
+            engine,
+            ("pulse", now, at is None, has_ended, view.rank, view.lists, view.rows),
+            _pulse,
+            shown,
         ),
         "events": _shared(
             engine,

@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,10 @@ SECOND_END: Final = 0.999
 _KEPT_SEC: Final = 5.0
 """What was computed for one reader is kept this long for the others."""
 
+_FRESH_SEC: Final = 30.0
+"""And no longer than this for those who look all the time: an archive that could not be read for a
+moment must not be a blank page for good."""
+
 _TIERS: Final[Mapping[State, int]] = {
     "live": 0,
     "quiet": 0,
@@ -50,6 +54,14 @@ _TIERS: Final[Mapping[State, int]] = {
 """Which rows come before which, whatever their size."""
 
 _T = TypeVar("_T")
+
+
+class _Kept(NamedTuple):
+    """What was computed for readers, and when, by the steady clock."""
+
+    value: Any
+    made_at: float
+    used_at: float
 
 
 class Glance(ABC):
@@ -63,9 +75,9 @@ class Glance(ABC):
         """The first second there is anything of."""
         self._orders = {rank: CalmOrder() for rank in RANKS}
         self._ranked = RankHistory(REWIND_SEC + GRACE_SEC)
-        # Guards what was computed for readers, the last used last, each with the time of its use.
+        # Guards what was computed for readers, the last used last.
         self._shared_lock = threading.Lock()
-        self._shared: OrderedDict[tuple[Any, ...], tuple[float, Any]] = OrderedDict()
+        self._shared: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()
         self.ready = threading.Event()
         """Set when the first second is shown."""
 
@@ -207,12 +219,14 @@ class Glance(ABC):
         used_at = time.monotonic()
         with self._shared_lock:
             kept = self._shared.get(key)
-        value: _T = make() if kept is None else kept[1]
+        if kept is None or kept.made_at < used_at - _FRESH_SEC:
+            kept = _Kept(make(), used_at, used_at)
         with self._shared_lock:
-            self._shared[key] = used_at, value
+            self._shared[key] = kept._replace(used_at=used_at)
             self._shared.move_to_end(key)
-            while next(iter(self._shared.values()))[0] < used_at - _KEPT_SEC:
+            while next(iter(self._shared.values())).used_at < used_at - _KEPT_SEC:
                 self._shared.popitem(last=False)
+        value: _T = kept.value
         return value
 
     # For the thread that shows.

@@ -33,6 +33,10 @@ _KEPT_CELLS: Final = 4_000_000
 _ASKED_AGAIN_SEC: Final = 30
 
 
+_SETTLED_SEC: Final = 300
+"""After its end a session's figures may still change for this long."""
+
+
 class Moment(NamedTuple):
     """What was known in an hour: prices and events, of which any second can be asked."""
 
@@ -73,7 +77,7 @@ class Past:
         self._fetching = threading.Lock()
         self._summing_up = threading.Lock()
         self._hours: OrderedDict[int, _Hour] = OrderedDict()
-        self._figures: dict[tuple[Asset, float, float], dict[str, dict[str, float]]] = {}
+        self._figures: dict[tuple[Asset, float, float, float], dict[str, dict[str, float]]] = {}
         self._oldest: tuple[float, int | None] = (-np.inf, None)
 
     def oldest(self, now: float) -> int | None:
@@ -114,12 +118,15 @@ class Past:
                     self._hours.popitem(last=False)
         return moment
 
-    def figures(self, asset: Asset, begin: float, end: float) -> dict[str, dict[str, float]]:
+    def figures(
+        self, asset: Asset, begin: float, end: float, now: float
+    ) -> dict[str, dict[str, float]]:
         """First, last, lowest and highest price of each symbol of a session, and its change.
 
-        By symbol; those that had no price in it are missing.
+        By symbol; those that had no price in it are missing. Soon after its end they are asked for
+        anew: its last prices may still have been on their way to the archive.
         """
-        key = (asset, begin, end)
+        key = (asset, begin, end, min(now, end + _SETTLED_SEC) // _ASKED_AGAIN_SEC)
         with self._summing_up:
             if key not in self._figures:
                 self._figures = {k: v for k, v in self._figures.items() if k[0] != asset}

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from archive import (
@@ -55,6 +58,16 @@ MOST_WAITING: Final = 1_000_000
 MOST_EVENTS: Final = 10_000
 """States of events that wait likewise."""
 
+OVERLAP_SEC: Final = 15
+"""What of these last seconds came while another process wrote is written when that ends: it may
+not have got to it."""
+
+PATIENCE_SEC: Final = 30.0
+"""One that does not take over waits this long all the same: its predecessor may be about to end."""
+
+_COUNTED: Final = 300
+"""So many seconds are remembered with their bars, each of which is written several times."""
+
 # One step of tidying: short enough for what came meanwhile to be written in time.
 _STEP_BARS: Final = 600
 _STEP_PAGES: Final = 500
@@ -69,7 +82,8 @@ _logger = logging.getLogger(__name__)
 class _Waiting:
     """What is still to be written."""
 
-    bars: deque[Bars] = field(default_factory=deque)
+    bars: dict[int, Bars] = field(default_factory=dict)
+    """By second, each as it was last."""
     events: deque[Event] = field(default_factory=deque)
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -81,19 +95,32 @@ class _Waiting:
 
     def add(self, other: _Waiting) -> None:
         """What came after this."""
-        self.bars.extend(other.bars)
+        for second, bars in other.bars.items():
+            self.add_bars(second, bars)
         self.events.extend(other.events)
         self.tracks.update(other.tracks)
         self.notes.update(other.notes)
-        self.count += other.count
+
+    def add_bars(self, second: int, bars: Bars) -> None:
+        """All bars of a second, as they are now."""
+        before = self.bars.get(second)
+        self.count += len(bars) - (0 if before is None else len(before))
+        self.bars[second] = bars
+
+    def drop(self, second: int) -> Bars:
+        """Let go of a second."""
+        gone = self.bars.pop(second)
+        self.count -= len(gone)
+        return gone
 
 
 class Recorder:
     """Writes one source's history into the archive at ``path``, for as long as it runs.
 
     One recorder writes a file at a time, whatever the number of processes: the next one waits for
-    the file to be free, and says so. Bars older than ``bars_days`` and events older than
-    ``events_days``, both counted from the newest bar, are let go.
+    the file to be free, and says so. One that does not ``take_over`` gives up where that lasts:
+    what it would write does not go on from what lies there. Bars older than ``bars_days`` and
+    events older than ``events_days``, both counted from the newest bar, are let go.
     """
 
     def __init__(
@@ -102,12 +129,15 @@ class Recorder:
         *,
         bars_days: float = 7.0,
         events_days: float = 90.0,
+        takes_over: bool = True,
         retry_sec: float = RETRY_SEC,
+        patience_sec: float = PATIENCE_SEC,
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self.path = path
         self._bars_sec = bars_days * DAY_SEC
         self._events_sec = events_days * DAY_SEC
+        self._patience_sec = math.inf if takes_over else patience_sec
         self._retry_sec = retry_sec
         self._most_waiting = most_waiting
         # Guards everything below that several threads touch, and wakes the writer.
@@ -126,6 +156,8 @@ class Recorder:
         # The writer's own.
         self._lock = FileLock(f"{path}.lock")
         self._connection: sqlite3.Connection | None = None
+        self._refused_at: float | None = None  # when another process was found to write it
+        self._counted: OrderedDict[int, int] = OrderedDict()  # bars of the last seconds written
         self._opened: tuple[int, int] | None = None  # which file that is: device and number
         self._tidied_at = -TIDY_SEC
         self._thread = threading.Thread(target=self._run, name="market-pulse-archive", daemon=True)
@@ -156,17 +188,17 @@ class Recorder:
         """Take what is to be written soon; never waits for the file."""
         with self._changed:
             self._notes.update(notes or {})
-            if self._state[0] == "reading only":
-                return  # another process records the same
             waiting = self._waiting
-            if len(bars):
-                waiting.bars.append(bars)
-                waiting.count += len(bars)
+            for second, part in _by_second(bars):
+                waiting.add_bars(second, part)
             waiting.events.extend(events)
             waiting.tracks.update(
                 {(track.event.symbol, track.event.kind): track for track in tracks}
             )
             waiting.notes.update(notes or {})
+            if self._state[0] == "reading only":
+                self._keep_overlap()  # another process records the same
+                return
             self._make_room()
             if waiting:
                 self._changed.notify_all()
@@ -195,7 +227,9 @@ class Recorder:
                 "file": self.path.name,
                 "bars": self._written["bars"],
                 "events": self._written["events"],
-                "waiting": self._waiting.count + self._in_hand.count,
+                "waiting": (
+                    0 if state == "reading only" else self._waiting.count + self._in_hand.count
+                ),
                 "lost": self._lost["bars"],
                 "lost_events": self._lost["events"],
                 "lost_from": begin,
@@ -227,12 +261,21 @@ class Recorder:
 
     def _open(self) -> bool:
         """Get hold of the file; whether that went well."""
+        refused_at = self._refused_at
+        if refused_at is not None and time.monotonic() - refused_at > self._patience_sec:
+            self._set_state(
+                "reading only",
+                "another Market Pulse wrote this file when this one began, and their prices"
+                " differ: restart this one when that has ended",
+            )
+            return False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not Path(self._lock.lock_file).exists():
                 self._lock.release(force=True)  # it went with its folder: nobody else sees it
             self._lock.acquire(timeout=0)
         except Timeout:
+            self._refused_at = time.monotonic() if refused_at is None else refused_at
             self._set_state(
                 "reading only", "another Market Pulse writes this file; this one only reads it"
             )
@@ -244,6 +287,7 @@ class Recorder:
                 " another with MARKET_PULSE_DATA",
             )
             return False
+        self._refused_at = None
         for _ in range(2):  # a damaged file is set aside, and another begun
             try:
                 self._connection = connect(self.path)
@@ -290,7 +334,7 @@ class Recorder:
         self._set_state("writing", "")
         with self._changed:
             self._in_hand = _Waiting()
-            self._written["bars"] += taken.count
+            self._count(taken)
             self._written["events"] += len(taken.events)
             self._changed.notify_all()
         return True
@@ -298,7 +342,7 @@ class Recorder:
     def _commit(self, connection: sqlite3.Connection, taken: _Waiting) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for bars in taken.bars:
+            for bars in _joined(taken.bars.values()):
                 put_bars(connection, bars)
             put_events(connection, taken.events)
             put_tracks(connection, taken.tracks.values())
@@ -349,7 +393,8 @@ class Recorder:
         span = Archive(self.path).span()
         if span is None:
             return False
-        newest = span[1]
+        # Nor by a bar of such a clock, which is in the future.
+        newest = min(span[1], time.time() + DAY_SEC)
         if forget_bars(connection, int(newest - self._bars_sec), _STEP_BARS):
             return True
         forget_events(connection, newest - self._events_sec)
@@ -423,15 +468,32 @@ class Recorder:
         """Let the oldest go where too much waits, and count it. Called with the lock held."""
         waiting = self._waiting
         while waiting.count + self._in_hand.count > self._most_waiting and waiting.bars:
-            gone = waiting.bars.popleft()
-            waiting.count -= len(gone)
-            self._lost["bars"] += len(gone)
-            begin, end = int(gone.cells["second"][0]), int(gone.cells["second"][-1])
-            before = self._lost_span or (begin, end)
-            self._lost_span = min(before[0], begin), max(before[1], end)
+            second = next(iter(waiting.bars))
+            self._lost["bars"] += len(waiting.drop(second))
+            before = self._lost_span or (second, second)
+            self._lost_span = min(before[0], second), max(before[1], second)
         while len(waiting.events) > MOST_EVENTS:
             waiting.events.popleft()
             self._lost["events"] += 1
+
+    def _keep_overlap(self) -> None:
+        """Let go of what another process has surely written. Called with the lock held."""
+        waiting = self._waiting
+        since = max(waiting.bars, default=0) - OVERLAP_SEC
+        for second in [second for second in waiting.bars if second < since]:
+            waiting.drop(second)
+        while waiting.events and waiting.events[0].updated_ts < since:
+            waiting.events.popleft()
+
+    def _count(self, taken: _Waiting) -> None:
+        """Count what was written, each bar once. Called with the lock held."""
+        for second, bars in taken.bars.items():
+            before = self._counted.get(second, 0)
+            self._written["bars"] += max(0, len(bars) - before)
+            self._counted[second] = max(before, len(bars))
+            self._counted.move_to_end(second)
+        while len(self._counted) > _COUNTED:
+            self._counted.popitem(last=False)
 
     def _rest(self, seconds: float) -> None:
         with self._changed:
@@ -447,8 +509,6 @@ class Recorder:
         with self._changed:
             is_new = self._state != (state, reason)
             self._state = (state, reason)
-            if state == "reading only":
-                self._waiting = _Waiting()
         if is_new:
             _logger.log(
                 logging.WARNING if state == "trouble" else logging.INFO,
@@ -457,3 +517,20 @@ class Recorder:
                 state,
                 reason and f" ({reason})",
             )
+
+
+def _by_second(bars: Bars) -> Iterator[tuple[int, Bars]]:
+    seconds, starts = np.unique(bars.cells["second"], return_index=True)
+    if len(seconds) == 1:
+        yield int(seconds[0]), bars
+        return
+    for second, cells in zip(seconds.tolist(), np.split(bars.cells, starts[1:]), strict=False):
+        yield second, replace(bars, cells=cells.copy())  # not a view, which would keep all of them
+
+
+def _joined(parts: Iterable[Bars]) -> Iterator[Bars]:
+    """In as few pieces as there are sets of symbols in a row."""
+    for _, group in groupby(parts, key=lambda bars: bars.symbols):
+        alike = list(group)
+        cells = np.concatenate([bars.cells for bars in alike])
+        yield replace(alike[0], cells=cells[cells["second"].argsort(kind="stable")])

@@ -56,6 +56,15 @@ _RECORD_SEC: Final = 0.25
 _OPENED_SEC: Final = 5.0
 """How long to wait for the archive before going on without what it knows."""
 
+_FIRST_SEC: Final = 2.0
+"""How long whoever starts the process's worker waits for its first second."""
+
+_NOW_SEC: Final = 5.0
+"""A moment this long ago is still now, where another second begins while it is looked at."""
+
+_AHEAD_SEC: Final = 7200.0
+"""An archive that is further ahead is that of a clock that was wrong."""
+
 # The embedded exchange takes any key.
 _EMBEDDED_KEY: Final = "embedded"
 
@@ -116,7 +125,13 @@ class Worker(Glance):
         self._recorder = (
             None
             if path is None
-            else Recorder(path, bars_days=settings.bars_days, events_days=settings.events_days)
+            else Recorder(
+                path,
+                bars_days=settings.bars_days,
+                events_days=settings.events_days,
+                # Two simulated markets go different ways from the moment they part.
+                takes_over=settings.source != "simulated",
+            )
         )
         self._window_sec = settings.window_sec + REWIND_SEC
         self._detector = StressDetector(
@@ -218,7 +233,7 @@ class Worker(Glance):
         if self._hours is _always:
             phase = "open" if self._streams_at(asset, now) else "closed"
             return {"phase": phase, "since": None, "until": None, "opens": None, "by": "source"}
-        if now >= self._pulse[0]:
+        if now >= self._pulse[0] - _NOW_SEC:
             return dict(self._feeds[asset].status(self._clock())["session"])
         found = self._hours(asset, now)
         return {
@@ -239,9 +254,12 @@ class Worker(Glance):
         if past is None or self._hours is _always or self._streams_at(asset, now):
             return None
         span = sessions.last_session(asset, now)
+        if span is not None and span[1] > now:
+            # By the calendar it still runs, and the vendor knows better: it is not the last yet.
+            span = sessions.last_session(asset, span[0] - 1)
         if span is None:
             return None
-        return {"begin": span[0], "end": span[1], "figures": past.figures(asset, *span)}
+        return {"begin": span[0], "end": span[1], "figures": past.figures(asset, *span, now)}
 
     def status(self) -> dict[str, Any]:
         """What is true now: source, start, queue, every feed, and what crashed.
@@ -479,7 +497,8 @@ class Worker(Glance):
             self._recorder.put(Bars.empty(), notes=self._notes())
             span = self._archive.span()
             if span is None or (
-                self._settings.source == "simulated" and now - span[1] > WINDOW_SEC
+                # A new one has an hour behind it, and up to a minute more.
+                self._settings.source == "simulated" and now - span[1] > WINDOW_SEC + 60
             ):
                 return
             self._take_over(self._archive, now)
@@ -633,7 +652,7 @@ class Worker(Glance):
         """Whether a market streams at ``now``: by the newest word for now, else by its hours."""
         if self._has_ended and self._tape is not None and now >= self._tape.end:
             return False  # a tape's end closes the market, but not the time before it
-        if now >= self._pulse[0]:
+        if now >= self._pulse[0] - _NOW_SEC:
             return self._feeds[asset].session(now).phase != "closed"
         return self._hours(asset, now).phase != "closed"
 
@@ -671,7 +690,8 @@ class Worker(Glance):
             span = None if self._archive is None else self._archive.span()
         except ArchiveError:
             span = None  # told when it is opened
-        return 0.0 if span is None else span[1] + 1.0
+        is_sound = span is not None and span[1] < time.time() + _AHEAD_SEC
+        return span[1] + 1.0 if span is not None and is_sound else 0.0
 
 
 def _is_cancelled() -> bool:
@@ -704,11 +724,14 @@ def shared(load: Callable[[], Settings]) -> Worker:
     registry = _registry()
     with registry.lock:
         worker: Worker | None = registry.worker
-        if worker is None or not worker.alive():
-            worker = Worker(load())
-            worker.start()
-            registry.worker = worker
-        return worker
+        if worker is not None and worker.alive():
+            return worker
+        worker = Worker(load())
+        worker.start()
+        registry.worker = worker
+    # Who began it is shown what it knows already, after a restart say, and no blank page.
+    worker.ready.wait(_FIRST_SEC)
+    return worker
 
 
 def stop_shared() -> None:

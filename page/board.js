@@ -554,8 +554,10 @@ class Board {
   archiveMessages({ state, reason, file, waiting, lost, lost_from, lost_to, set_aside }) {
     const messages = set_aside.map((name) => ["warning", `The archive was damaged and is kept aside as ${name}; a new one goes on.`]);
     if (state === "reading only") messages.push(["note", `Another Market Pulse records into ${file}: this one looks back at what is in it, and records nothing itself.`]);
-    if (!this.lasts("archive", state === "trouble")) return messages;
     const span = (second) => this.clock.moment(second, this.payload.live_now);
+    // Told for an hour after it was mended: what is missing then is missed by whoever looks back.
+    if (lost && state !== "trouble" && this.payload.live_now - lost_to < 3600) messages.push(["warning", `What came from ${span(lost_from)} to ${span(lost_to)} is not in the archive: it could not be written, and found no room to wait.`]);
+    if (!this.lasts("archive", state === "trouble")) return messages;
     const gone = lost ? ` What came from ${span(lost_from)} to ${span(lost_to)} found no room to wait and is lost.` : "";
     messages.push(["warning", `The archive is not written: ${reason}. It is tried again by itself; the prices shown are not affected.${gone}`,
       `${waiting.toLocaleString("en-US")} bars wait${lost ? `, ${lost.toLocaleString("en-US")} are lost` : ""}.`]);

@@ -186,7 +186,7 @@ def test_the_figures_of_a_session(
     archive: Archive, memory: PulseStore, past_of: Callable[[Archive], Past]
 ) -> None:
     """First, last, low and high between its begin and its end, of every symbol that ticked."""
-    figures = past_of(archive).figures("stocks", HOUR + 0.0, HOUR + 1800.0)
+    figures = past_of(archive).figures("stocks", HOUR + 0.0, HOUR + 1800.0, END)
     assert set(figures) == set(WATCHED["stocks"])
     for symbol, found in figures.items():
         prices = memory.history(symbol, HOUR + 1799, 1800)["price"].dropna()
@@ -206,7 +206,7 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
     assert list(frame.index) == [*WATCHED["stocks"], *WATCHED["crypto"]]
     assert frame["last"].isna().all()
     assert past.oldest(float(END)) is None
-    assert past.figures("stocks", HOUR, END) == {}
+    assert past.figures("stocks", HOUR, END, END) == {}
     assert len(told) == 3
     assert all(error.is_damaged for error in told)
     path.unlink()

@@ -123,6 +123,7 @@ def test_a_file_has_one_writer_and_the_next_one_takes_over(
     assert status["state"] == "reading only"
     assert "another Market Pulse" in status["reason"]
     second.put(bars(START))
+    second.put(bars(START + 101))
     assert second.status()["waiting"] == 0
     first.put(bars(START + 100))
     assert first.flush()
@@ -130,7 +131,41 @@ def test_a_file_has_one_writer_and_the_next_one_takes_over(
     until(lambda: second.status()["state"] == "writing")
     second.put(bars(START + 200))
     assert second.flush()
-    assert seconds_in(second.path) == {START + 100, START + 200}
+    # Of what it had meanwhile the last seconds only: the first may not have got to them.
+    assert seconds_in(second.path) == {START + 100, START + 101, START + 200}
+
+
+def test_one_that_does_not_take_over_gives_up(record: Callable[..., Recorder]) -> None:
+    """After a while, in which its predecessor may end; then it writes nothing, and says why."""
+    first = record()
+    soon = record(takes_over=False, patience_sec=60.0)
+    late = record(takes_over=False, patience_sec=0.0)
+    until(lambda: "restart this one" in late.status()["reason"])
+    first.stop()
+    until(lambda: soon.status()["state"] == "writing")
+    soon.stop()
+    late.put(bars(START))
+    late.stop()
+    assert late.status()["state"] == "reading only"
+    assert Archive(late.path).span() is None
+
+
+def test_a_bar_that_grows_is_counted_once(record: Callable[..., Recorder]) -> None:
+    """However often it was handed over: among those written, those that wait and those lost."""
+    one = record()
+    for symbols in (1, 2, 3, 3):
+        one.put(bars(START, symbols=symbols))
+        assert one.flush()
+    assert one.status()["bars"] == 3
+    one.stop()
+    two = Recorder(one.path, most_waiting=9)  # not started: everything waits
+    for second in range(START, START + 3):
+        for symbols in (1, 2, 3):
+            two.put(bars(second, symbols=symbols))
+    assert (two.status()["waiting"], two.status()["lost"]) == (9, 0)
+    two.put(bars(START + 3))
+    assert (two.status()["waiting"], two.status()["lost"]) == (9, 3)
+    assert (two.status()["lost_from"], two.status()["lost_to"]) == (START, START)
 
 
 def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_path: Path) -> None:

@@ -106,6 +106,10 @@ def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     assert again["vol_median"].to_numpy() == pytest.approx(frame["vol_median"].to_numpy(), 0.02)
     assert (again["regime"] == frame["regime"]).sum() >= len(frame) - 2
     assert second.events.latest(500, at) == events
+    # What the detector remembers, so that what goes on is not found again.
+    tracks = {key: track.event.id for key, track in first._detector._tracks.items()}
+    assert tracks
+    assert {key: track.event.id for key, track in second._detector._tracks.items()} == tracks
     assert second.reach()[0] <= first.reach()[0] + 5
     before, after = (each.correlation("AAPL", 20, ASSETS, at)["top"] for each in (first, second))
     assert [pair["symbol"] for pair in after] == [pair["symbol"] for pair in before]
