@@ -123,7 +123,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
         page = tabs(server.url)
         for number in range(1, KILLS + 1):
             until(lambda count=number: len(vendor.subscriptions) >= count, 60)  # type: ignore[misc]
-            pause.wait(rng.uniform(0.1, 4.0))
+            pause.wait(rng.uniform(0.1, 3.0))
             server.process.kill()
             kills.append(time.time())
             server.process.wait()

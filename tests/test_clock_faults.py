@@ -159,7 +159,7 @@ def test_a_clock_set_back_by_an_hour_changes_nothing(world: World) -> None:
     since = new_events(world)
     connections = len(world.vendor.attempts("crypto"))
     world.wrong = -HOUR
-    world.lives_on(8)
+    world.lives_on(4)
     assert "set back by 3600 s" in world.engine.status()["clock"]
     assert len(world.vendor.attempts("crypto")) == connections
     assert since() == []
@@ -174,7 +174,7 @@ def test_a_clock_set_ahead_by_an_hour_is_found_out(world: World) -> None:
     since = new_events(world)
     world.wrong = HOUR
     until(lambda: world.engine.status()["clock"] != "")
-    world.lives_on(8)
+    world.lives_on(4)
     assert "going on by the time before" in world.engine.status()["clock"]
     assert since() == []
     recorder, archive = world.engine._recorder, world.engine.archive
@@ -193,7 +193,7 @@ def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
     until(lambda: "going on" in world.engine.status()["clock"], 40)
     world.lives_on()
     world.wrong = 0.0
-    world.lives_on(8)
+    world.lives_on(4)
     until(lambda: world.engine.status()["clock"] == "")
     assert since() == []
 

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "pulse_store": {"numpy", "pandas", "bars", "metrics", "ticks"},
     "events": {"ticks"},
     "archive": {"msgspec", "numpy", "bars", "events", "ticks"},
-    "recorder": {"filelock", "archive", "bars", "events", "ticks"},
+    "recorder": {"filelock", "numpy", "archive", "bars", "events", "ticks"},
     "past": {"numpy", "archive", "bars", "events", "pulse_store", "ticks"},
     "correlation": {"numpy", "pandas", "metrics", "ticks"},
     "ranking": {"numpy", "ticks"},
