@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import statistics
 import sys
 import tempfile
@@ -26,9 +25,9 @@ from benchmarks.report import Row, table
 from benchmarks.store import START, ticks
 from pulse_store import PulseStore
 from tape import Tape
+from tests.conftest import TAPE
 from ticks import ASSETS, Tick
 
-TAPE: Final = Path(os.environ.get("MARKET_PULSE_TAPE", "../shared/data/tape.csv.gz"))
 DAY_SEC: Final = 86_400
 WARM_SEC: Final = 7200
 WARM_PROMISE_SEC: Final = {50: 0.5, 500: 3.0}
