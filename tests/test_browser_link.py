@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from playwright.sync_api import Page, expect
 
+from ranking import SETTLE_SEC
 from tests.browser_page import (
     Tabs,
     all_live,
@@ -85,7 +86,11 @@ def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Ta
     assert query(page) == ""
 
     choose(page, "Rank by", "volatility")
-    until(lambda: column(page, "volatility") == sorted(column(page, "volatility"), reverse=True))
+    # Rows rest: two that are close may stand the wrong way round for half a minute.
+    until(
+        lambda: column(page, "volatility") == sorted(column(page, "volatility"), reverse=True),
+        2 * SETTLE_SEC,
+    )
     expect(page.locator("thead th[aria-sort]")).to_have_text("Vol 15 min")
 
     choose(page, "Lists", "by class")
