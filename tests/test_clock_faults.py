@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 
 import worker
-from archive import Archive
 from clocks import VendorClock
 from feeds import Timing
 from sessions import ALWAYS, Session
@@ -107,9 +106,11 @@ def world(void: World, tmp_path: Path) -> Iterator[World]:
     """One in which all is well, with two hours of quiet prices behind it."""
     now = int(time.time())
     path = tmp_path / "eodhd.sqlite"
-    archived(path, walk(SYMBOLS, ("crypto",) * 2, now - 7200, now))
-    # Where the walk ended, so that beginning is no move.
-    void.price = Archive(path).lasts(now)[0].price
+    quiet = walk(SYMBOLS, ("crypto",) * 2, now - 7200, now)
+    # Where the vendor will go on, so that beginning is no move.
+    quiet.cells["price"] = void.price * (1 + 1e-5 * (quiet.cells["second"] % 7))
+    quiet.cells["sum"] = quiet.cells["price"]
+    archived(path, quiet)
     void.begin(tmp_path)
     try:
         void.lives_on(2)
