@@ -8,6 +8,7 @@ together by ``board``, and ``page`` draws it.
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +16,17 @@ from typing import Any, Final
 
 import streamlit as st
 
-import board
-import export
 import page
-import view
 import worker
-from archive import Archive
-from ranking import RANKS
+from engine.ranking import RANKS
+from history import export
+from history.archive import Archive
+from page import payload as board
+from page import view
+from page.tabs import open_tabs
+from page.view import View
 from settings import MarketPulseError, load
 from ticks import ASSETS
-from view import View
 
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
 EXPORT_ALL: Final = "everything"
@@ -196,11 +198,16 @@ def let_go(note: str) -> None:
         st.rerun()
 
 
+def note_tab(tab: str) -> float:
+    """Note that a tab refreshes; after how many seconds it is to do so again."""
+    return open_tabs().seen(tab, time.monotonic())
+
+
 def refresh() -> None:
     """Everything that changes by itself: one payload for the board."""
     state = st.session_state
     engine = running()
-    if engine.seen(state.tab) != state.refresh_sec:
+    if note_tab(state.tab) != state.refresh_sec:
         st.rerun()
     oldest, newest = engine.reach()
     # Before there is anything, no moment can be held or missed.
@@ -219,6 +226,7 @@ def refresh() -> None:
     payload = board.payload(
         engine,
         state.view,
+        open_tabs(),
         at=at,
         notes=state.notes,
         details=bool(choices.get("details")),
@@ -257,7 +265,7 @@ def draw() -> None:
     if before and state.view != before and not thaws:
         state.notes = []
     state.setdefault("tab", uuid.uuid4().hex)
-    state.refresh_sec = engine.seen(state.tab)
+    state.refresh_sec = note_tab(state.tab)
     page.board(key="board")
     st.fragment(refresh, run_every=state.refresh_sec)()
 

@@ -8,17 +8,21 @@ each pair is judged on the bars both have: never forward-filled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
-from metrics import ROUNDING, Floats, Ints
-from ticks import WINDOW_SEC
+from formulas import ROUNDING, Floats, Ints
+from ticks import WINDOW_SEC, Regime
 
 __all__ = [
     "BIN_SECS",
     "MIN_PAIRS",
+    "CorrelationCard",
+    "Pair",
+    "PairChange",
     "auto_bin",
     "corr_card",
     "corr_matrix",
@@ -61,6 +65,48 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How one symbol moves with the base."""
+
+    symbol: str
+    corr: float
+    n: int
+    """Number of shared returns."""
+    low: float
+    high: float
+    """The 95 % confidence interval."""
+    chance: bool
+    """Whether the interval contains 0: it may be chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationCard:
+    """What moves most like, or most against, a base."""
+
+    base: str
+    regime: Regime
+    window_sec: int
+    bin_sec: int
+    top: tuple[Pair, ...]
+    shared: int
+    """How many returns the base shares with the symbol it shares most with."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairChange:
+    """A pair whose correlation of 15 minutes differs from that of the hour."""
+
+    a: str
+    b: str
+    before: Pair
+    """Over 60 minutes; of ``a`` with ``b`` as its symbol."""
+    after: Pair
+    """Over 15 minutes, likewise."""
+    has_started: bool
+    """Whether the correlation has grown, in either direction, or gone."""
 
 
 def corr_card(

@@ -16,9 +16,10 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, Event, EventKind, Severity
+from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, EventKind, Regime, Severity
+from wording import percent_text, price_text
 
-__all__ = ["REWIND_SEC", "THRESHOLDS", "EventStore", "StressDetector", "Track"]
+__all__ = ["REWIND_SEC", "THRESHOLDS", "Event", "EventStore", "StressDetector", "Track"]
 
 THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
     {
@@ -49,6 +50,67 @@ _BEGAN = attrgetter("ts")
 # Of two that began in the same instant, one order whichever was taken first.
 _PLACE = attrgetter("ts", "id")
 _UPDATED = attrgetter("updated_ts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something unusual that one symbol did, in the numbers the detector compared.
+
+    While it lasts the same event (same ``id``) is issued again with a higher ``count``, ``peak`` or
+    ``severity``. ``ts`` stays the instant it was first seen and ``updated_ts`` is the latest one;
+    everything else belongs to the instant of the peak. Returns and volatilities are fractions
+    (0.01 is 1 %), times are seconds since the epoch.
+    """
+
+    id: str
+    kind: EventKind
+    symbol: str
+    asset: str
+    ts: float
+    updated_ts: float
+    horizon_sec: int
+    peak: float
+    """The move, signed, or the volatility, where it was furthest beyond its threshold so far."""
+    threshold: float
+    """What ``abs(peak)`` had to reach, after every rule that applied."""
+    severity: Severity
+    count: int
+    """How many cooldowns it has lasted or come back in."""
+    from_price: float | None
+    from_ts: float | None
+    to_price: float
+    to_ts: float
+    surprise: float | None
+    """The move in units of the symbol's own volatility over the same horizon."""
+    vs_peers: float | None
+    regime: Regime
+    history: bool = False
+    """Found in backfilled ticks: listed with its own time, never notified."""
+
+    @property
+    def text(self) -> str:
+        """What happened, in one sentence made of this event's own numbers."""
+        if self.kind == "vol_spike":
+            return (
+                f"{self.symbol} volatility {self.peak * 100:.2f} % per 15 min, "
+                f"unusual from {self.threshold * 100:.2f} % on"
+            )
+        minutes = self.horizon_sec // 60
+        verb = "rose" if self.peak > 0 else "fell"
+        parts = [f"{self.symbol} {verb} {abs(self.peak) * 100:.2f} % in {minutes} min"]
+        if self.surprise is not None:
+            parts.append(f"{abs(self.surprise):.1f}σ")
+        if self.from_price is not None:
+            before, after = (price_text(p, self.asset) for p in (self.from_price, self.to_price))
+            parts.append(f"{before} → {after}")
+        # Peers are compared over one minute, whatever the event's own horizon.
+        if self.kind == "move_1m" and self.vs_peers is not None:
+            peers = self.peak - self.vs_peers
+            is_alone = peers * self.peak < self.peak**2 / 2
+            parts.append(
+                f"{'alone: peers' if is_alone else 'with its peers:'} {percent_text(peers)}"
+            )
+        return ", ".join(parts)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final, NoReturn
@@ -28,11 +29,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 import sessions
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
-from sessions import Phase, Session
+from sessions import MarketHours, Phase, Session
 from ticks import Asset, Tick
-from vendors import Market, Notice, Offer, Word, eodhd
+from vendors import eodhd
+from vendors.wire import MarketState, Notice, NoticeKind, RawTick
 
-__all__ = ["Feed", "TickQueue", "Timing", "allot"]
+__all__ = ["Feed", "FeedState", "FeedStatus", "TickQueue", "Timing", "Trouble", "allot"]
 
 _logger = logging.getLogger(__name__)
 
@@ -57,9 +59,9 @@ _MAX_FRAME_BYTES: Final = 64 * 1024
 _LONGEST_WAIT_SEC: Final = 3600.0
 """The longest a vendor may ask to be left alone: a slip must not turn a feed off for days."""
 
-_REFUSALS: Final[Mapping[Word, str]] = {
-    Word.SYMBOL_LIMIT: "the account's symbol limit is reached",
-    Word.SYMBOLS_REFUSED: "not covered by this key",
+_REFUSALS: Final[Mapping[NoticeKind, str]] = {
+    NoticeKind.SYMBOL_LIMIT: "the account's symbol limit is reached",
+    NoticeKind.SYMBOLS_REFUSED: "not covered by this key",
 }
 """In our words: the vendor's own text is the other side's to write, and may quote the key."""
 
@@ -88,6 +90,101 @@ class Timing:
     thin_sec: float = 600.0
     """Stands in for a shorter silence before and after regular hours, when minutes may pass between
     trades; and what silence comes to in the end where one connection after the other is silent."""
+
+
+class FeedState(StrEnum):
+    """What is true of a feed's connection and of what comes through it."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    SILENT = "silent"
+    RECONNECTING = "reconnecting"
+    REFUSED = "refused"
+    CLOSED = "closed market"
+    OFF = "off"
+
+
+class Trouble(StrEnum):
+    """Why a feed is in the state it is in; the words are made by those who show them."""
+
+    NONE = ""
+    NO_SYMBOLS = "no symbols"
+    STOPPED = "stopped"
+    NO_ANSWER = "no answer"
+    """No connection was open after ``seconds``."""
+    NO_CONNECTION = "no connection"
+    """The network's answer is ``code``, an errno; None: no address answered."""
+    NO_WEBSOCKET = "no websocket"
+    """Something answered that speaks no WebSocket."""
+    HTTP_ERROR = "http error"
+    """The vendor answered with the HTTP status ``code``."""
+    KEY_REFUSED = "key refused"
+    """The vendor refused the key with ``code``."""
+    THROTTLED = "throttled"
+    """Too many connections for the vendor."""
+    NOT_ACCEPTED = "not accepted"
+    """The vendor did not say within ``seconds`` that the key is good."""
+    BAD_REQUEST = "bad request"
+    """The vendor did not understand the subscription: ``code``."""
+    VENDOR_ERROR = "vendor error"
+    """The vendor reported an error of its own: ``code``."""
+    CONNECTION_CLOSED = "connection closed"
+    """With the WebSocket code ``code``."""
+    SILENCE = "silence"
+    """The connection was given up after ``seconds`` without data."""
+    RENEWED = "renewed"
+    """Begun anew after the computer slept for ``seconds``."""
+    FIRST_TICK = "first tick"
+    """The first tick is waited for."""
+    JUST_OPENED = "just opened"
+    """The market has just opened, and the first tick is waited for."""
+    NO_TICK = "no tick"
+    """No tick came for ``seconds``."""
+    ALL_REFUSED = "all refused"
+    """No tick for ``seconds``: all that came was refused by the gate."""
+    WRONG_TIME = "wrong time"
+    """The same, for the vendor's stamps lag this computer's clock by ``lag``."""
+    SYMBOLS_REFUSED = "symbols refused"
+    """The vendor refused every symbol: ``refused_symbols``."""
+    TAPE_ENDED = "tape ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedStatus:
+    """What is true of one feed at one instant."""
+
+    vendor: str
+    asset: Asset
+    state: FeedState
+    trouble: Trouble = Trouble.NONE
+    code: int | None = None
+    seconds: float | None = None
+    lag: float | None = None
+    """These three as ``trouble`` says."""
+    attempt: int = 0
+    """Which try to connect is next, while there is none; 0: one that was asked for."""
+    retry_at: float | None = None
+    """When it is due, by the source's clock; None: now, or there is no need."""
+    ticks: int = 0
+    ticks_per_sec: float | None = None
+    last_tick_age: float | None = None
+    """In seconds."""
+    reconnects: int = 0
+    dropped: int = 0
+    """Ticks that made room for newer ones in the queue."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Refused prices by the gate's reason."""
+    asked: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    refused_symbols: Mapping[str, NoticeKind] = field(default_factory=dict)
+    """Symbols that the vendor does not send, and why."""
+    over_limit: tuple[str, ...] = ()
+    """Symbols that found no room in the account's limit, ..."""
+    symbol_limit: int | None = None
+    """... which is this many."""
+    hours: MarketHours
+    skew: float | None = None
+    """By how many seconds the vendor's stamps lag the clock, negative if they are ahead of it."""
 
 
 class TickQueue:
@@ -255,7 +352,7 @@ class Feed:
         """Whether the market was closed when the last connection ended."""
         self._silences = 0
         """How many connections in a row ended for silence without a single tick."""
-        self._said: dict[Market, Offer] = {}
+        self._said: dict[MarketState, RawTick] = {}
         """The newest offer on which the vendor said so, by what it said of its market."""
 
         self._lags = _Lags()
@@ -273,7 +370,7 @@ class Feed:
         self._data_at = 0.0  # loop time of the last offer, or of the subscription
         self._ticked = False
         self._heard_here: set[str] = set()
-        self._refused_symbols: Mapping[str, Word] = {}
+        self._refused_symbols: Mapping[str, NoticeKind] = {}
         self._refusal: asyncio.Queue[Notice] = asyncio.Queue(maxsize=1)
 
     async def run(self, url: str) -> None:
@@ -470,7 +567,7 @@ class Feed:
                     message = eodhd.parse(await ws.recv(decode=False))
                     if not isinstance(message, Notice):
                         self._gate.refuse_shape()
-                    elif message.word is Word.AUTHORIZED:
+                    elif message.word is NoticeKind.AUTHORIZED:
                         return
                     else:
                         self._raise_for(message)
@@ -512,7 +609,7 @@ class Feed:
         asset, heard, lags, said = self.asset, self._heard_here.add, self._lags, self._said
         while True:
             offer = parse(await receive(decode=False))
-            if type(offer) is not Offer:
+            if type(offer) is not RawTick:
                 self._hear(offer)
                 continue
             self.frames += 1
@@ -539,7 +636,7 @@ class Feed:
             if now - offer.ts < lags.least:
                 lags.least = now - offer.ts
 
-    def _note_lead(self, offer: Offer, now: float) -> None:
+    def _note_lead(self, offer: RawTick, now: float) -> None:
         """Note how early a refused offer was, where that was its only fault."""
         lead = offer.ts - now
         if MAX_LEAD_SEC < lead < self._lags.lead:
@@ -547,22 +644,22 @@ class Feed:
             if is_good and offer.symbol in self._symbols:
                 self._lags.lead = lead
 
-    def _hear(self, message: Notice | Offer | None) -> None:
+    def _hear(self, message: Notice | RawTick | None) -> None:
         if not isinstance(message, Notice):
             self.frames += 1
             self._gate.refuse_shape()
-        elif message.word in (Word.SYMBOL_LIMIT, Word.SYMBOLS_REFUSED):
+        elif message.word in (NoticeKind.SYMBOL_LIMIT, NoticeKind.SYMBOLS_REFUSED):
             if self._refusal.empty():
                 self._refusal.put_nowait(message)
-        elif message.word is not Word.AUTHORIZED:
+        elif message.word is not NoticeKind.AUTHORIZED:
             self._raise_for(message)
 
     def _raise_for(self, notice: Notice) -> NoReturn:
-        if notice.word is Word.KEY_REFUSED:
+        if notice.word is NoticeKind.KEY_REFUSED:
             raise self._key_refused(f"status {notice.code}")
-        if notice.word is Word.THROTTLED:
+        if notice.word is NoticeKind.THROTTLED:
             raise self._throttled(self._timing.throttled_sec)
-        if notice.word is Word.BAD_REQUEST:
+        if notice.word is NoticeKind.BAD_REQUEST:
             raise _EndedError(
                 f"the vendor did not accept the subscription (status {notice.code})",
                 refused=True,
@@ -594,7 +691,7 @@ class Feed:
         """Ask for each symbol and note the refused ones; whether the account is at its limit."""
         refusal: Notice | None = None
         for symbol in symbols:
-            if refusal is None or refusal.word is not Word.SYMBOL_LIMIT:
+            if refusal is None or refusal.word is not NoticeKind.SYMBOL_LIMIT:
                 refusal = await self._ask(ws, symbol)
             if refusal is not None:
                 self._refused_symbols = {**self._refused_symbols, symbol: refusal.word}
@@ -603,7 +700,7 @@ class Feed:
                     other: word for other, word in self._refused_symbols.items() if other != symbol
                 }
                 self._expect_ticks()
-        return refusal is not None and refusal.word is Word.SYMBOL_LIMIT
+        return refusal is not None and refusal.word is NoticeKind.SYMBOL_LIMIT
 
     async def _ask(self, ws: ClientConnection, symbol: str) -> Notice | None:
         """Ask for one symbol; the vendor's refusal, or None where it stays quiet."""
@@ -683,7 +780,7 @@ class Feed:
         then = self._calendar(self.asset, now - seconds)
         return then.phase != "closed" and self.session(now).phase != "closed"
 
-    def _refused(self) -> dict[str, Word]:
+    def _refused(self) -> dict[str, NoticeKind]:
         """The symbols the vendor does not send: a refusal names none, but one that ticks is not."""
         return {s: word for s, word in self._refused_symbols.items() if s not in self._heard_here}
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from sessions import ALWAYS, Session
 from ticks import Asset
-from vendors import Offer
+from vendors.wire import RawTick
 
 __all__ = ["FAR_OFF", "MAX_AGE_SEC", "MAX_LEAD_SEC", "TickGate", "Verdict"]
 
@@ -95,7 +95,7 @@ class TickGate:
         """Count a frame that was no offer at all."""
         self.refused["shape"] += 1
 
-    def admit(self, offer: Offer, now: float) -> Verdict:
+    def admit(self, offer: RawTick, now: float) -> Verdict:
         """Judge one offer at the instant ``now``."""
         symbol, ts, price, flaw, market = offer
         level = self._levels.get(symbol)
@@ -117,7 +117,7 @@ class TickGate:
             return Verdict.LAST_ONLY if reason in _LAST_ONLY else Verdict.REFUSED
         return Verdict.ENTERS
 
-    def _objection(self, offer: Offer, level: _Level | None, now: float) -> str:
+    def _objection(self, offer: RawTick, level: _Level | None, now: float) -> str:
         """The first reason against ``offer``, or nothing."""
         if not 0.0 < offer.price < math.inf:
             return "price"
@@ -135,7 +135,7 @@ class TickGate:
             return "closed market"
         return "" if self._is_credible(offer, level) else "far off"
 
-    def _is_closed(self, offer: Offer) -> bool:
+    def _is_closed(self, offer: RawTick) -> bool:
         """Whether the market was, by the vendor's word on it or else by its session."""
         if offer.market:
             return offer.market == "closed"
@@ -147,7 +147,7 @@ class TickGate:
         self._since, self._until = found.since, found.until
         return False
 
-    def _is_credible(self, offer: Offer, level: _Level) -> bool:
+    def _is_credible(self, offer: RawTick, level: _Level) -> bool:
         self._review(level)
         if level.recent and not self._is_near(offer.price, level):
             if not self._is_confirmed(offer, level):
@@ -166,7 +166,7 @@ class TickGate:
         middle = (math.log(level.low) + math.log(level.high)) / 2
         return abs(math.log(price) - middle) < _DEVIATIONS * _tick_deviation(level.recent)
 
-    def _is_confirmed(self, offer: Offer, level: _Level) -> bool:
+    def _is_confirmed(self, offer: RawTick, level: _Level) -> bool:
         """Quarantine ``offer``; true when the last three in quarantine agree."""
         if all(ts != offer.ts for ts, _ in level.suspects):  # a repeat confirms nothing
             level.suspects.append((offer.ts, offer.price))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bars import CELL, Bars
-from metrics import (
+from formulas import (
     BAR_SEC,
     REGIMES,
     SAMPLE_BARS,

@@ -11,14 +11,25 @@ import math
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ticks import Asset
 
-__all__ = ["ALWAYS", "Phase", "Session", "last_session", "session", "streams_at"]
+__all__ = [
+    "ALWAYS",
+    "HoursFrom",
+    "MarketHours",
+    "Phase",
+    "Session",
+    "last_session",
+    "session",
+    "streams_at",
+]
 
 Phase = Literal["pre", "open", "after", "closed"]
 
@@ -58,6 +69,31 @@ class Session(NamedTuple):
     until: float
     opens: float | None
     """When regular trading next opens; None while it is open, and where it never will be."""
+
+
+class HoursFrom(StrEnum):
+    """Who says what a market's hours are."""
+
+    CALENDAR = "calendar"
+    VENDOR = "vendor"
+    """Its word is newer than the calendar."""
+    SOURCE = "source"
+    """A tape, or the embedded exchange: it knows no hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHours:
+    """The phase a market is in, until when, and who says so."""
+
+    asset: Asset
+    phase: Phase
+    since: float | None
+    """When the phase began; None: not known, or always."""
+    until: float | None
+    """When it ends; likewise."""
+    opens: float | None
+    """When regular trading next begins; None while it is open, and if that is not known."""
+    by: HoursFrom
 
 
 ALWAYS: Final = Session("open", -math.inf, math.inf, None)

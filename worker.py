@@ -1,7 +1,7 @@
 """Worker: the daemon thread and its asyncio loop that wire the feeds to the store and the detector.
 
 One per process, whatever the number of tabs: ``shared`` hands it out. The thread writes the store
-and the events; any other thread reads its status, and what a ``Glance`` has to tell. There is one
+and the events; any other thread reads its status, and what a ``Reader`` has to tell. There is one
 clock, the worker's: the wall clock, or a replay's own.
 """
 
@@ -12,11 +12,9 @@ import atexit
 import contextlib
 import logging
 import math
-import sys
 import threading
 import time
 import traceback
-import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -25,24 +23,24 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import sessions
-from archive import Archive, ArchiveError
 from bars import Bars
-from clocks import ForwardClock, VendorClock
-from events import THRESHOLDS, EventStore, StressDetector
+from engine.process import forget, once_per_process
+from engine.reader import GRACE_SEC, REWIND_SEC, SECOND_END, Reader
+from events import THRESHOLDS, Event, EventStore, StressDetector
 from feeds import Feed, TickQueue, Timing, allot
-from glance import GRACE_SEC, REWIND_SEC, SECOND_END, Glance
-from market import EXCLUDED_CONDITIONS, Market
-from metrics import BAR_SEC
-from pace import Pace
-from past import Past, fill
+from formulas import BAR_SEC
+from history.archive import Archive, ArchiveError
+from history.hours import ArchivedHours, fill
+from history.recorder import Recorder
 from pulse_store import PulseStore, to_snapshots
-from recorder import Recorder
 from sessions import Session
 from settings import DEFAULT_WATCHLIST, Settings, archive_file, random_seed
-from simulator import Exchange
-from tape import TAPE_EPOCH, ArchivedTape, Tape
-from tape import load as load_tape
-from ticks import ASSETS, WINDOW_SEC, Asset, Event, Tick
+from sources.clocks import ForwardClock, VendorClock
+from sources.exchange import Exchange
+from sources.market import EXCLUDED_CONDITIONS, Market
+from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
+from sources.tape import load as load_tape
+from ticks import ASSETS, WINDOW_SEC, Asset, Tick
 from vendors import eodhd
 
 __all__ = ["GRACE_SEC", "REWIND_SEC", "Worker", "shared", "stop_shared"]
@@ -92,7 +90,7 @@ _NO_ARCHIVE: Final[Mapping[str, Any]] = {
 _logger = logging.getLogger(__name__)
 
 
-class Worker(Glance):
+class Worker(Reader):
     """Everything that runs behind the page, started and stopped as one.
 
     ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
@@ -168,7 +166,7 @@ class Worker(Glance):
         self._past = (
             None
             if self._archive is None
-            else Past(self._archive, asked, settings.max_events, self._note_archive_error)
+            else ArchivedHours(self._archive, asked, settings.max_events, self._note_archive_error)
         )
         self._lost = dict.fromkeys(ASSETS, 0)
         self._has_past = False
@@ -179,8 +177,6 @@ class Worker(Glance):
         self._started_at: float | None = None
         self._begun_at: float | None = None  # by a clock that nobody sets
         self._faults: dict[str, dict[str, Any]] = {}
-        self.pace = Pace()
-        """How often the tabs are to refresh."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_asked = False
@@ -213,10 +209,6 @@ class Worker(Glance):
         return self._thread.is_alive()
 
     # For readers.
-
-    def seen(self, tab: str) -> int:
-        """Note that a tab refreshes; after how many seconds it is to do so again."""
-        return self.pace.seen(tab, time.monotonic())
 
     @property
     def archive(self) -> Archive | None:
@@ -295,7 +287,7 @@ class Worker(Glance):
         oldest = None if past is None else past.oldest(int(self._pulse[0]))
         return {**_NO_ARCHIVE, **self._recorder.status(), "oldest": oldest}
 
-    def _open_past(self) -> Past | None:
+    def _open_past(self) -> ArchivedHours | None:
         # Not before the archive was made, or brought up to date.
         is_open = self._recorder is not None and self._recorder.ready.is_set()
         return self._past if is_open else None
@@ -710,9 +702,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-# One worker per process, in a module of its own without a file: Streamlit evicts the modules of an
-# edited script from sys.modules, anybody may clear its caches, and neither reaches this one.
-_REGISTRY: Final = "_market_pulse_registry"
+_SHARED: Final = "worker"
 
 
 def shared(load: Callable[[], Settings]) -> Worker:
@@ -721,14 +711,15 @@ def shared(load: Callable[[], Settings]) -> Worker:
     Raises:
         MarketPulseError: what ``load`` or the start raises; the next call tries again.
     """
-    registry = _registry()
-    with registry.lock:
-        worker: Worker | None = registry.worker
-        if worker is not None and worker.alive():
-            return worker
+
+    def start() -> Worker:
         worker = Worker(load())
         worker.start()
-        registry.worker = worker
+        atexit.unregister(stop_shared)
+        atexit.register(stop_shared)
+        return worker
+
+    worker = once_per_process(_SHARED, start, lambda kept: kept.alive())
     # Who began it is shown what it knows already, after a restart say, and no blank page.
     worker.ready.wait(_FIRST_SEC)
     return worker
@@ -736,20 +727,6 @@ def shared(load: Callable[[], Settings]) -> Worker:
 
 def stop_shared() -> None:
     """Stop the process's worker, where there is one."""
-    registry = _registry()
-    with registry.lock:
-        worker, registry.worker = registry.worker, None
+    worker = forget(_SHARED)
     if worker is not None:
         worker.stop()
-
-
-def _registry() -> Any:
-    found = sys.modules.get(_REGISTRY)
-    if found is None:
-        new: Any = types.ModuleType(_REGISTRY)
-        new.lock = threading.Lock()
-        new.worker = None
-        found = sys.modules.setdefault(_REGISTRY, new)
-        if found is new:
-            atexit.register(stop_shared)
-    return found

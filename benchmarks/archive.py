@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from archive import Archive, connect, forget_bars, give_back, put_bars
 from bars import CELL, Bars
 from benchmarks.report import Row, table
 from benchmarks.store import START, ticks
+from history.archive import Archive, connect, forget_bars, give_back, put_bars
 from pulse_store import PulseStore
-from tape import Tape
+from sources.tape import Tape
 from tests.conftest import TAPE
 from ticks import ASSETS, Tick
 

@@ -15,10 +15,9 @@ from typing import Final
 
 import numpy as np
 
-import archive
-import export
 from bars import CELL, Bars
 from benchmarks.report import Row, table
+from history import archive, export
 from ticks import ASSETS
 
 BEGIN: Final = 1_795_000_000

@@ -22,7 +22,7 @@ def _text(name: str) -> str:
 
 
 # Streamlit takes one script: the parts share its scope, and the last says what it exports.
-_SCRIPTS: Final = ("elements.js", "clock.js", "told.js", "chart.js", "first_visit.js", "board.js")
+_SCRIPTS: Final = ("elements.js", "clock.js", "teller.js", "chart.js", "first_visit.js", "board.js")
 
 board: Final = st.components.v2.component(
     "market_pulse_board",

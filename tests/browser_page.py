@@ -27,7 +27,7 @@ WALL: Final = {"width": 1920, "height": 1080}
 PHONE: Final = {"width": 390, "height": 844}
 
 PACE: Final = ("REFRESH_SEC: Final = 2", "REFRESH_SEC: Final = {}")
-"""Where ``pace.py`` says how often a tab refreshes."""
+"""Where ``page/tabs.py`` says how often a tab refreshes."""
 
 # Counts the payloads that reach the page, and notes whatever moved on it that nobody touched.
 WATCH: Final = """
@@ -110,7 +110,7 @@ def start(
     """
     copy_app(folder)
     if refresh_sec is not None:
-        pace = folder / "pace.py"
+        pace = folder / "page/tabs.py"
         found, instead = PACE
         text = pace.read_text("utf-8")
         assert found in text

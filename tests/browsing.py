@@ -35,17 +35,20 @@ def chromium_path() -> str | None:
     return shutil.which("chromium")
 
 
-_FOLDERS: Final = ("vendors", "page", ".streamlit")
-
-
 def copy_app(folder: Path) -> None:
-    """Put a copy of the application into ``folder``, without anybody's secrets."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in ROOT.glob("*.py"):
-        shutil.copy(path, folder)
-    for path in ROOT.iterdir():
-        if path.is_dir() and path.name in _FOLDERS:
-            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("secrets*"))
+    """Put a copy of the application into ``folder``: what git knows of, so nobody's secrets."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, listed):
+        path = ROOT / name
+        if path.is_file() and not name.startswith(("tests/", "benchmarks/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / name)
 
 
 class Server:

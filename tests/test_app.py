@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import board
 import worker
-from pace import REFRESH_SEC
-from ranking import RANKS
+from engine.process import forget
+from engine.ranking import RANKS
+from page import payload as board
+from page.tabs import REFRESH_SEC, open_tabs
+from page.view import read
 from settings import Settings, SettingsError
 from ticks import Tick
-from view import read
 from worker import Worker
 
 WATCHLIST = {
@@ -41,6 +42,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Worker:
     settings = Settings(source="simulated", seed=42, watchlist=WATCHLIST)  # type: ignore[arg-type]
     made = Worker(settings, clock=lambda: NOW)
     made._started_at = 0.0
+    forget("open tabs")
     monkeypatch.setattr(worker, "shared", lambda load: made)
     return made
 
@@ -495,7 +497,7 @@ def test_everything_the_status_knows_is_a_click_away(
     assert payload(page())["details"] is None
     status = engine.status()
     view = read({}, ["AAPL"])[0]
-    drawn = json.loads(board.payload(engine, view, notes=[], details=True))
+    drawn = json.loads(board.payload(engine, view, open_tabs(), notes=[], details=True))
     assert [table["name"] for table in drawn["details"]] == [
         *("everything", "archive"),
         *status["feeds"],
@@ -509,8 +511,8 @@ def test_many_tabs_refresh_more_seldom_and_say_so(
     assert payload(page())["refresh"]["sec"] == REFRESH_SEC
     now = time.monotonic() + 10
     for tab in range(200):
-        engine.pace.seen(f"tab {tab}", now)
-    engine.pace.seen("tab 0", now + REFRESH_SEC)
+        open_tabs().seen(f"tab {tab}", now)
+    open_tabs().seen("tab 0", now + REFRESH_SEC)
     refresh = payload(page())["refresh"]
     assert refresh["sec"] == 2 * REFRESH_SEC
     assert refresh["tabs"] == 200

@@ -20,8 +20,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import archive
-from archive import (
+from bars import CELL, Bars
+from events import Event, EventStore, StressDetector, Track
+from history import archive
+from history.archive import (
     Archive,
     ArchiveError,
     connect,
@@ -34,10 +36,8 @@ from archive import (
     put_events,
     put_tracks,
 )
-from bars import CELL, Bars
-from events import EventStore, StressDetector, Track
 from tests.conftest import missing
-from ticks import Event, Tick
+from ticks import Tick
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -852,7 +852,7 @@ def test_events_that_are_over_are_let_go(path: Path, seed: int) -> None:
 WRITER: Final = """
 import sys
 from pathlib import Path
-from archive import connect, put_bars, put_events
+from history.archive import connect, put_bars, put_events
 from tests.test_archive import SYMBOLS, START, event_of, series
 
 connection = connect(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from archive import Archive
+from history.archive import Archive
 from tests.browser_page import Serve, Tabs, assert_sound, choose, refreshes, until_refreshed
 from tests.waiting import until
 

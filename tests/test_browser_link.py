@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from playwright.sync_api import Page, expect
 
-from ranking import SETTLE_SEC
+from engine.ranking import SETTLE_SEC
 from tests.browser_page import (
     Tabs,
     all_live,

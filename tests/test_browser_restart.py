@@ -17,13 +17,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from playwright.sync_api import Page
 
-from archive import Archive, connect, put_bars
 from bars import CELL, Bars
+from events import Event
+from history.archive import Archive, connect, put_bars
 from tests.browser_page import Serve, Tabs, assert_sound, restart
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser import OUTAGE
 from tests.waiting import until
-from ticks import Event
 
 pytest_plugins = ("tests.browser_fixtures",)
 

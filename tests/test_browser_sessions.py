@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from archive import connect, put_bars, put_events
 from bars import CELL, Bars
+from events import Event
+from history.archive import connect, put_bars, put_events
 from tests.axe import violations
 from tests.browser_page import (
     PHONE,
@@ -37,7 +38,6 @@ from tests.browsing import ROOT, Server
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser_look import scrolls_sideways
 from tests.waiting import until
-from ticks import Event
 
 pytest_plugins = ("tests.browser_fixtures",)
 
@@ -145,7 +145,7 @@ def sunday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sunday")
     recorded(folder / "data" / "eodhd.sqlite")
     shift = SUNDAY.timestamp() - time.time()
-    edits = (("clocks.py", SHIFTED.format(shift=shift)), ("market_pulse.toml", WATCHLIST))
+    edits = (("sources/clocks.py", SHIFTED.format(shift=shift)), ("market_pulse.toml", WATCHLIST))
     with FaultyVendor(stocks=says_nothing, forex=hangs_up, crypto=later(shift)) as vendor:
         environ = {
             "EODHD_API_KEY": "SECRETKEY0123456789",

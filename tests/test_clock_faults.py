@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 import worker
-from clocks import VendorClock
 from feeds import Timing
 from sessions import ALWAYS, Session
 from settings import Settings
+from sources.clocks import VendorClock
 from tests.faulty_vendor import FaultyVendor, tick
 from tests.faulty_vendor import Session as Connection
 from tests.test_remembering import archived, walk

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clocks import ForwardClock, VendorClock
+from sources.clocks import ForwardClock, VendorClock
 
 NOON = 1_790_330_110.0
 HOUR = 3600.0

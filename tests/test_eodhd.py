@@ -10,63 +10,67 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticks import ASSETS, Asset
-from vendors import Notice, Offer, Word, eodhd
+from vendors import eodhd
+from vendors.wire import Notice, NoticeKind, RawTick
 
 # As received between 2021 and 2026, or documented.
-OFFERS: dict[str, Offer] = {
-    '{"s":"AAPL","p":330.78,"c":[],"v":5,"dp":false,"ms":"extended-hours","t":1790899194028}': Offer(  # noqa: E501
+OFFERS: dict[str, RawTick] = {
+    '{"s":"AAPL","p":330.78,"c":[],"v":5,"dp":false,"ms":"extended-hours","t":1790899194028}': RawTick(  # noqa: E501
         "AAPL", 1790899194.028, 330.78, "", "extended"
     ),
-    '{"s":"AAPL","p":335.95,"c":[],"v":1,"dp":false,"ms":"extended-hours","t":1790329995797}': Offer(  # noqa: E501
+    '{"s":"AAPL","p":335.95,"c":[],"v":1,"dp":false,"ms":"extended-hours","t":1790329995797}': RawTick(  # noqa: E501
         "AAPL", 1790329995.797, 335.95, "", "extended"
     ),
-    '{"s":"TSLA","p":405.3462,"c":[14,37,41],"v":7,"dp":false,"ms":"extended-hours","t":1781596800421}': Offer(  # noqa: E501
+    '{"s":"TSLA","p":405.3462,"c":[14,37,41],"v":7,"dp":false,"ms":"extended-hours","t":1781596800421}': RawTick(  # noqa: E501
         "TSLA", 1781596800.421, 405.3462, "", "extended"
     ),
-    '{"s":"AAPL","p":161.14,"c":[12,37],"v":1,"dp":false,"t":1637573639704}': Offer(
+    '{"s":"AAPL","p":161.14,"c":[12,37],"v":1,"dp":false,"t":1637573639704}': RawTick(
         "AAPL", 1637573639.704, 161.14, "condition"
     ),
-    '{"s":"AAPL","p":227.31,"v":100,"c":12,"dp":false,"ms":"open","t":1725198451165}': Offer(
+    '{"s":"AAPL","p":227.31,"v":100,"c":12,"dp":false,"ms":"open","t":1725198451165}': RawTick(
         "AAPL", 1725198451.165, 227.31, "condition", "open"
     ),
-    '{"s":"AAPL","ap":330.8,"as":15,"bp":330,"bs":67,"t":1790899198000}': Offer(
+    '{"s":"AAPL","ap":330.8,"as":15,"bp":330,"bs":67,"t":1790899198000}': RawTick(
         "AAPL", 1790899198.0, 330.4, ""
     ),
-    '{"s":"EURUSD","a":1.13896,"b":1.13895,"dc":"0.0619","dd":"0.0007","ppms":true,"t":1790330110001}': Offer(  # noqa: E501
+    '{"s":"EURUSD","a":1.13896,"b":1.13895,"dc":"0.0619","dd":"0.0007","ppms":true,"t":1790330110001}': RawTick(  # noqa: E501
         "EURUSD", 1790330110.001, 1.138955, ""
     ),
-    '{"s":"AUDUSD","a":0.70743161,"b":0.70722341,"dc":"0.552","dd":"0.0039","ppms":false,"t":1770759992063}': Offer(  # noqa: E501
+    '{"s":"AUDUSD","a":0.70743161,"b":0.70722341,"dc":"0.552","dd":"0.0039","ppms":false,"t":1770759992063}': RawTick(  # noqa: E501
         "AUDUSD", 1770759992.063, 0.70732751, ""
     ),
-    '{"s":"BTC-USD","p":"84588","q":"0.002","dc":"0.2196","dd":"185.7","t":1790330111002}': Offer(
+    '{"s":"BTC-USD","p":"84588","q":"0.002","dc":"0.2196","dd":"185.7","t":1790330111002}': RawTick(
         "BTC-USD", 1790330111.002, 84588.0, ""
     ),
-    '{"s":"BTC-USD","p":"23738.66000000","q":"0.00211000","dc":"0.4008","dd":"95.1500","t":1659275138111}': Offer(  # noqa: E501
+    '{"s":"BTC-USD","p":"23738.66000000","q":"0.00211000","dc":"0.4008","dd":"95.1500","t":1659275138111}': RawTick(  # noqa: E501
         "BTC-USD", 1659275138.111, 23738.66, ""
     ),
-    '{"s":"IXIC","p":14106.083,"dc":"1.8972","dd":"267.6230","ppms":true,"t":1647973245}': Offer(
+    '{"s":"IXIC","p":14106.083,"dc":"1.8972","dd":"267.6230","ppms":true,"t":1647973245}': RawTick(
         "IXIC", 1647973245.0, 14106.083, ""
     ),
 }
 
-NOTICES: dict[str, tuple[Word, int]] = {
-    '{"status_code":200,"message":"Authorized"}': (Word.AUTHORIZED, 200),
-    '{"status":403,"message":"Server error"}': (Word.KEY_REFUSED, 403),
-    '{"status":401,"message":"Unauthorized"}': (Word.KEY_REFUSED, 401),
-    '{"status":500,"message":"Server error"}': (Word.SERVER_ERROR, 500),
+NOTICES: dict[str, tuple[NoticeKind, int]] = {
+    '{"status_code":200,"message":"Authorized"}': (NoticeKind.AUTHORIZED, 200),
+    '{"status":403,"message":"Server error"}': (NoticeKind.KEY_REFUSED, 403),
+    '{"status":401,"message":"Unauthorized"}': (NoticeKind.KEY_REFUSED, 401),
+    '{"status":500,"message":"Server error"}': (NoticeKind.SERVER_ERROR, 500),
     '{"status_code":422,"message":"Only limited symbols allowed for demo"}': (
-        Word.SYMBOLS_REFUSED,
+        NoticeKind.SYMBOLS_REFUSED,
         422,
     ),
-    '{"status_code":422,"message":"Symbols limit reached"}': (Word.SYMBOL_LIMIT, 422),
-    '{"status_code":422,"message":"Action and symbols should be string"}': (Word.BAD_REQUEST, 422),
-    '{"status_code":422,"message":"something new"}': (Word.SYMBOLS_REFUSED, 422),
-    '{"status_code":422}': (Word.SYMBOLS_REFUSED, 422),
-    '{"status_code":422,"message":{"not":"text"}}': (Word.SYMBOLS_REFUSED, 422),
-    '{"status":429,"message":"Too many requests"}': (Word.THROTTLED, 429),
-    '{"status":400}': (Word.BAD_REQUEST, 400),
-    '{"status":503}': (Word.SERVER_ERROR, 503),
-    '{"status":1000}': (Word.SERVER_ERROR, 1000),
+    '{"status_code":422,"message":"Symbols limit reached"}': (NoticeKind.SYMBOL_LIMIT, 422),
+    '{"status_code":422,"message":"Action and symbols should be string"}': (
+        NoticeKind.BAD_REQUEST,
+        422,
+    ),
+    '{"status_code":422,"message":"something new"}': (NoticeKind.SYMBOLS_REFUSED, 422),
+    '{"status_code":422}': (NoticeKind.SYMBOLS_REFUSED, 422),
+    '{"status_code":422,"message":{"not":"text"}}': (NoticeKind.SYMBOLS_REFUSED, 422),
+    '{"status":429,"message":"Too many requests"}': (NoticeKind.THROTTLED, 429),
+    '{"status":400}': (NoticeKind.BAD_REQUEST, 400),
+    '{"status":503}': (NoticeKind.SERVER_ERROR, 503),
+    '{"status":1000}': (NoticeKind.SERVER_ERROR, 1000),
 }
 
 NEITHER = [
@@ -113,7 +117,7 @@ def test_message_seen_on_the_wire_is_an_offer(text: str) -> None:
     expected = OFFERS[text]
     for frame in (text, text.encode()):
         found = eodhd.parse(frame)
-        assert isinstance(found, Offer)
+        assert isinstance(found, RawTick)
         assert found._replace(price=0.0) == expected._replace(price=0.0)
         assert found.price == pytest.approx(expected.price, rel=1e-12)
         assert type(found.price) is type(found.ts) is float
@@ -142,7 +146,7 @@ def test_anything_else_is_neither(text: str) -> None:
 def test_number_that_is_no_price_makes_an_unusable_offer(price: str) -> None:
     """The gate counts it as a price, not as a broken message."""
     found = eodhd.parse(f'{{"s":"BTC-USD","p":{price},"t":1790330111002}}')
-    assert isinstance(found, Offer)
+    assert isinstance(found, RawTick)
     assert not 0 < found.price < math.inf
 
 
@@ -156,7 +160,7 @@ def test_quote_is_its_mid_unless_crossed(
 ) -> None:
     """On the forex and the us-quote channel alike."""
     found = eodhd.parse(f'{{"s":"X","{names[0]}":{bid},"{names[1]}":{ask},"t":1790330111002}}')
-    assert isinstance(found, Offer)
+    assert isinstance(found, RawTick)
     assert found.flaw == flaw
 
 
@@ -164,7 +168,7 @@ def test_quote_is_its_mid_unless_crossed(
 def test_quote_with_an_empty_side_has_no_price(bid: object, ask: object) -> None:
     """Half of a bid and nothing is not a mid."""
     found = eodhd.parse(f'{{"s":"X","b":{bid},"a":{ask},"t":1790330111002}}')
-    assert isinstance(found, Offer)
+    assert isinstance(found, RawTick)
     assert math.isnan(found.price)
 
 
@@ -178,7 +182,7 @@ def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) 
     for codes in (code, [code], [0, code, 41], [str(code), None, code]):
         message = {"s": "AAPL", "p": 1.0, "c": codes, "dp": False, "ms": hours, "t": 1790899194028}
         found = eodhd.parse(json.dumps(message))
-        assert isinstance(found, Offer)
+        assert isinstance(found, RawTick)
         assert found.flaw == ("condition" if code in barred else "")
 
 
@@ -188,7 +192,7 @@ def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) 
 def test_condition_of_another_type_is_neutral(codes: str) -> None:
     """Unknown codes bar nothing."""
     found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"c":{codes},"t":1790899194028}}')
-    assert found == Offer("AAPL", 1790899194.028, 1.5, "")
+    assert found == RawTick("AAPL", 1790899194.028, 1.5, "")
 
 
 MARKETS = {
@@ -217,28 +221,28 @@ MARKETS = {
 def test_market_is_told_in_any_spelling(said: str) -> None:
     """And rubbish of any type tells nothing."""
     found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"ms":{said},"t":1790899194028}}')
-    assert found == Offer("AAPL", 1790899194.028, 1.5, "", MARKETS[said])  # type: ignore[arg-type]
+    assert found == RawTick("AAPL", 1790899194.028, 1.5, "", MARKETS[said])  # type: ignore[arg-type]
 
 
 def test_market_is_told_of_trades_alone() -> None:
     """Where the vendor does not speak of it, the offer says nothing."""
     for fields in ('"p":1.5', '"b":1.5,"a":1.5', '"bp":1.5,"ap":1.5'):
         found = eodhd.parse(f'{{"s":"X",{fields},"t":1790899194028}}')
-        assert found == Offer("X", 1790899194.028, 1.5, "", "")
+        assert found == RawTick("X", 1790899194.028, 1.5, "", "")
 
 
 def test_dark_pool_print_is_barred() -> None:
     """Only where the vendor says so in earnest."""
     for said, flaw in (("true", "condition"), ("false", ""), ('"no"', ""), ("null", "")):
         found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"dp":{said},"t":1790899194028}}')
-        assert isinstance(found, Offer)
+        assert isinstance(found, RawTick)
         assert found.flaw == flaw
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
 def test_no_frame_raises(frame: bytes | str) -> None:
     """Neither text nor bytes, UTF-8 or not."""
-    assert isinstance(eodhd.parse(frame), Offer | Notice | None)
+    assert isinstance(eodhd.parse(frame), RawTick | Notice | None)
 
 
 KEYS = ["s", "p", "a", "b", "ap", "bp", "t", "c", "ms", "dp", "status_code", "status", "message"]
@@ -264,7 +268,7 @@ def test_no_json_raises(value: object) -> None:
     """Every type in every field, with NaN and Infinity as Python's own writer spells them."""
     text = json.dumps(value)
     found = eodhd.parse(text)
-    if isinstance(found, Offer):
+    if isinstance(found, RawTick):
         assert type(found.symbol) is str
         assert type(found.ts) is float
         assert type(found.price) is float

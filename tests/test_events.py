@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import THRESHOLDS, EventStore, StressDetector, Track
+from events import THRESHOLDS, Event, EventStore, StressDetector, Track
 from pulse_store import PulseStore
-from ticks import Event, EventKind, Tick
+from ticks import EventKind, Tick
 
 START: Final = 1_760_000_400
 

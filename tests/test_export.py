@@ -21,15 +21,15 @@ import streamlit as st
 from pyarrow import parquet  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
-import archive as archives
-import export
 import worker
-from archive import Archive, ArchiveError
 from bars import CELL, Bars
-from export import FORMS, Form, What, main, save, write
+from events import Event
+from history import archive as archives
+from history import export
+from history.archive import Archive, ArchiveError
+from history.export import FORMS, Form, What, main, save, write
 from settings import Settings
 from tests.conftest import missing
-from ticks import Event
 from worker import Worker
 
 ROOT = Path(__file__).parent.parent
@@ -378,7 +378,9 @@ def test_a_full_disk_leaves_nothing_behind(kept: Archive, form: Form) -> None:
 
     ended = run("bars", "--archive", str(kept.path), "--out", str(out), preexec_fn=limit)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"python -m export: {out} cannot be written (File too large)")
+    assert ended.stderr.startswith(
+        f"python -m history.export: {out} cannot be written (File too large)"
+    )
     assert not [path for path in kept.path.parent.iterdir() if "sqlite" not in path.name]
 
 
@@ -388,7 +390,7 @@ def test_a_full_disk_leaves_nothing_behind(kept: Archive, form: Form) -> None:
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "export", *arguments],
+        [sys.executable, "-m", "history.export", *arguments],
         **{
             "cwd": ROOT,
             "text": True,
@@ -449,7 +451,7 @@ def test_standard_output_goes_into_a_pipe(kept: Archive) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert rows(ended.stdout.encode("utf-8"), "csv") == exported(kept, "bars", "csv")
     with subprocess.Popen(
-        [sys.executable, "-m", "export", "bars", "--archive", str(kept.path)],
+        [sys.executable, "-m", "history.export", "bars", "--archive", str(kept.path)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -537,7 +539,7 @@ def test_a_full_disk_under_standard_output_is_said(kept: Archive) -> None:
         ended = run("bars", "--archive", str(kept.path), stdout=full)
     assert ended.returncode == 2
     assert ended.stderr == (
-        "python -m export: standard output cannot be written (No space left on device):"
+        "python -m history.export: standard output cannot be written (No space left on device):"
         " free some space, or choose another disk\n"
     )
 
@@ -637,7 +639,10 @@ def test_what_is_too_large_is_told_with_its_command(
     (text,) = shown(page)
     assert text.startswith("More than 1,000 bars, too many to download.")
     (command,) = page.code
-    assert "-m export bars --from 2026-11-18T10:41:00Z --to 2026-11-18T11:41:00Z" in command.value
+    assert (
+        "-m history.export bars --from 2026-11-18T10:41:00Z --to 2026-11-18T11:41:00Z"
+        in command.value
+    )
     assert not [button for button in page.button if button.key == "export_prepare"]
 
 

@@ -13,7 +13,7 @@ import sessions
 from gate import FAR_OFF, MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
 from sessions import Session
 from ticks import ASSETS, Asset
-from vendors import Flaw, Market, Offer
+from vendors.wire import Flaw, MarketState, RawTick
 
 NOW = 1_790_330_110.0
 BTC = "BTC-USD"
@@ -40,9 +40,9 @@ def offer(
     *,
     symbol: str = BTC,
     flaw: Flaw = "",
-    market: Market = "",
-) -> Offer:
-    return Offer(symbol, ts, price, flaw, market)
+    market: MarketState = "",
+) -> RawTick:
+    return RawTick(symbol, ts, price, flaw, market)
 
 
 def gate(asset: Asset = "crypto") -> TickGate:
@@ -60,7 +60,7 @@ def settled(level: float = 100.0, asset: Asset = "crypto") -> TickGate:
 
 # Reasons.
 
-REASONS: dict[str, tuple[Offer, str]] = {
+REASONS: dict[str, tuple[RawTick, str]] = {
     "NaN": (offer(math.nan), "price"),
     "infinity": (offer(math.inf), "price"),
     "minus infinity": (offer(-math.inf), "price"),
@@ -127,7 +127,7 @@ def test_shape_is_counted_by_the_reader() -> None:
         (offer(999.0), "far off"),
     ],
 )
-def test_first_reason_of_many_is_the_one_counted(flawed: Offer, reason: str) -> None:
+def test_first_reason_of_many_is_the_one_counted(flawed: RawTick, reason: str) -> None:
     """Price, time, the vendor's own words, subscription, age, market, distance: in this order."""
     subject = settled()
     subject.admit(flawed, NOW)
@@ -154,7 +154,7 @@ def test_snapshot_never_moves_the_level() -> None:
 
 # Sessions.
 
-MARKETS: dict[str, tuple[Offer, str]] = {
+MARKETS: dict[str, tuple[RawTick, str]] = {
     "before the opening": (offer(ts=OPEN - 0.001), "closed market"),
     "at the opening": (offer(ts=OPEN), ""),
     "before the close": (offer(ts=CLOSE - 0.001), ""),
@@ -317,7 +317,7 @@ def test_wrong_first_price_is_left_behind() -> None:
 EXTREMES = [5e-324, 1e-308, 1e-160, 1.0, 1e160, 1.7976931348623157e308, 0.0, -1.0]
 
 anything = st.builds(
-    Offer,
+    RawTick,
     symbol=st.sampled_from([BTC, "ETH-USD", "X", ""]),
     ts=st.one_of(st.floats(NOW - 70, NOW + 5), st.floats()),
     price=st.one_of(st.floats(90, 110), st.sampled_from(EXTREMES), st.floats()),
@@ -327,7 +327,7 @@ anything = st.builds(
 
 
 @given(st.lists(anything, max_size=80), st.sampled_from(ASSETS))
-def test_no_sequence_of_offers_breaks_the_gate(offers: list[Offer], asset: Asset) -> None:
+def test_no_sequence_of_offers_breaks_the_gate(offers: list[RawTick], asset: Asset) -> None:
     """Nothing raises; what enters is usable, in time, in hours and subscribed; all is counted."""
     subject = TickGate(asset, [BTC, "ETH-USD"], hours)
     entered = 0

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market import EXCLUDED_CONDITIONS, KNOWN, YEAR_SEC, Market, Quote, traits, underlying_of
+from sources.market import (
+    EXCLUDED_CONDITIONS,
+    KNOWN,
+    YEAR_SEC,
+    Market,
+    Quote,
+    traits,
+    underlying_of,
+)
 from ticks import Asset, Tick
 
 START = 1_800_000_000.0

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import corr_card
-from metrics import judge_regimes, ranked_anew
+from formulas import judge_regimes, ranked_anew
 from pulse_store import COLUMNS, PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from ticks import Tick

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulse_store import COLUMNS, PulseStore
-from ranking import (
+from engine.ranking import (
     HOLD_SEC,
     MEAN_SEC,
     RANKS,
@@ -26,7 +25,8 @@ from ranking import (
     RankHistory,
     states,
 )
-from tape import Tape
+from pulse_store import COLUMNS, PulseStore
+from sources.tape import Tape
 from ticks import STALE_SEC, Tick
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=60)

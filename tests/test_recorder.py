@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import recorder
-from archive import Archive, connect, put_bars
 from bars import CELL, Bars
-from events import Track
-from recorder import DAY_SEC, Recorder
+from events import Event, Track
+from history import recorder
+from history.archive import Archive, connect, put_bars
+from history.recorder import DAY_SEC, Recorder
 from tests.mounts import mounted, resized
 from tests.waiting import until
-from ticks import Event
 
 START = 1_790_000_000
 
@@ -172,7 +171,7 @@ def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_
     """A file that another process writes is only read here, until that process is killed."""
     path = tmp_path / "data" / "a.sqlite"
     program = (
-        "import sys; from pathlib import Path; from recorder import Recorder\n"
+        "import sys; from pathlib import Path; from history.recorder import Recorder\n"
         "one = Recorder(Path(sys.argv[1])); one.start(); one.ready.wait()\n"
         "print(one.status()['state'], flush=True); sys.stdin.read()"
     )

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 import sessions
-from archive import Archive, connect, put_bars
 from bars import CELL, Bars
-from past import HOUR_SEC
-from recorder import DAY_SEC
+from history.archive import Archive, connect, put_bars
+from history.hours import HOUR_SEC
+from history.recorder import DAY_SEC
 from sessions import ALWAYS, Session
 from settings import Settings
 from tests.waiting import until

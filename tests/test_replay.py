@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 import worker
-from archive import connect, put_bars
-from events import StressDetector
+from events import Event, StressDetector
+from history.archive import connect, put_bars
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings
 from tests.waiting import until
-from ticks import ASSETS, Event, Tick
+from ticks import ASSETS, Tick
 from vendors import eodhd
 from worker import Worker
 

@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tape as recordings
-from archive import ArchiveError, connect, note, put_bars, put_events
 from bars import Bars
-from market import Quote
+from events import Event
+from history.archive import ArchiveError, connect, note, put_bars, put_events
 from pulse_store import PulseStore
-from tape import TAPE_EPOCH, ArchivedTape, Tape, TapeError
-from ticks import Event, Tick
+from sources import tape as recordings
+from sources.market import Quote
+from sources.tape import TAPE_EPOCH, ArchivedTape, Tape, TapeError
+from ticks import Tick
 
 BEGIN = 1_795_600_800  # 2026-11-25T10:00:00Z
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from view import BOARD, View, bin_sec, chosen, read, written
+from page.view import BOARD, View, bin_sec, chosen, read, written
 
 SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
 FIRST = View(rows=3, base="AAPL")

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 
 import worker
+from events import Event
 from feeds import Feed
 from pulse_store import PulseStore
 from settings import Settings, SettingsError
-from simulator import Exchange
-from tape import TapeError
+from sources.exchange import Exchange
+from sources.tape import TapeError
 from tests.waiting import until
-from ticks import ASSETS, Event, Tick
+from ticks import ASSETS, Tick
 from worker import Worker
 
 SIMULATED = Settings(source="simulated", seed=7)

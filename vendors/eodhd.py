@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from ticks import Asset
-from vendors import Market, Notice, Offer, Word
+from vendors.wire import MarketState, Notice, NoticeKind, RawTick
 
 __all__ = [
     "CHANNELS",
@@ -93,7 +93,7 @@ class _Message(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Message).decode
 
 
-def parse(frame: bytes | str) -> Offer | Notice | None:
+def parse(frame: bytes | str) -> RawTick | Notice | None:
     """One received frame as an offer or a notice; None where it is neither.
 
     Numbers may come as numbers or strings, whatever the documentation says; ``c`` as a list, a
@@ -111,7 +111,7 @@ def parse(frame: bytes | str) -> Offer | Notice | None:
     if price is not None:
         said = message.ms
         # Spelled out: a dictionary would have to hash a new string for every frame.
-        market: Market = (
+        market: MarketState = (
             ""
             if said is None
             else "open"
@@ -120,7 +120,7 @@ def parse(frame: bytes | str) -> Offer | Notice | None:
             if said == "extended-hours"
             else _market(said)
         )
-        return Offer(
+        return RawTick(
             message.s,
             ts,
             price if type(price) is float else _number(price),
@@ -134,10 +134,10 @@ def parse(frame: bytes | str) -> Offer | Notice | None:
     return None
 
 
-def _quote(symbol: str, ts: float, bid: float, ask: float) -> Offer:
+def _quote(symbol: str, ts: float, bid: float, ask: float) -> RawTick:
     if not (bid > 0 and ask > 0):
-        return Offer(symbol, ts, math.nan, "")
-    return Offer(symbol, ts, (bid + ask) / 2, "crossed" if bid > ask else "")
+        return RawTick(symbol, ts, math.nan, "")
+    return RawTick(symbol, ts, (bid + ask) / 2, "crossed" if bid > ask else "")
 
 
 def _number(value: float | str) -> float:
@@ -149,7 +149,7 @@ def _number(value: float | str) -> float:
         return math.nan
 
 
-def _market(said: object) -> Market:
+def _market(said: object) -> MarketState:
     """The market's status in any spelling: live there is a hyphen, documented a space."""
     if not isinstance(said, str):
         return ""
@@ -159,7 +159,7 @@ def _market(said: object) -> Market:
     return "open" if words == ["open"] else "closed" if words == ["closed"] else ""
 
 
-def _is_barred(message: _Message, market: Market) -> bool:
+def _is_barred(message: _Message, market: MarketState) -> bool:
     """Whether the trade must not set the last price: by condition, or printed in a dark pool."""
     if message.dp is True:
         return True
@@ -178,17 +178,17 @@ def _notice(message: _Message) -> Notice | None:
     return None if word is None else Notice(word, code, text)
 
 
-def _word(code: int, text: str) -> Word | None:
+def _word(code: int, text: str) -> NoticeKind | None:
     if code == 200:
-        return Word.AUTHORIZED
+        return NoticeKind.AUTHORIZED
     if code in (401, 403):
-        return Word.KEY_REFUSED
+        return NoticeKind.KEY_REFUSED
     if code == 429:
-        return Word.THROTTLED
+        return NoticeKind.THROTTLED
     if code == 422 and "limit reached" in text:
-        return Word.SYMBOL_LIMIT
+        return NoticeKind.SYMBOL_LIMIT
     if code == 422 and "should be string" not in text:  # "Only limited symbols allowed for demo"
-        return Word.SYMBOLS_REFUSED
+        return NoticeKind.SYMBOLS_REFUSED
     if code < 400:  # no error, and nothing to do about
         return None
-    return Word.BAD_REQUEST if code < 500 else Word.SERVER_ERROR
+    return NoticeKind.BAD_REQUEST if code < 500 else NoticeKind.SERVER_ERROR

@@ -1,4 +1,4 @@
-"""Pace: how often the tabs refresh, the more seldom the more of them there are.
+"""OpenTabs: how often the tabs refresh, the more seldom the more of them there are.
 
 One per worker; the tabs of all viewers report to it from their own threads. Time is an argument.
 """
@@ -9,7 +9,9 @@ import math
 import threading
 from typing import Final, NamedTuple
 
-__all__ = ["REFRESH_SEC", "Pace"]
+from engine.process import once_per_process
+
+__all__ = ["REFRESH_SEC", "OpenTabs", "open_tabs"]
 
 REFRESH_SEC: Final = 2
 """How often a tab refreshes while there are few."""
@@ -33,33 +35,34 @@ class _Tab(NamedTuple):
     gap: float
 
 
-class Pace:
+class OpenTabs:
     """Counts the tabs that refresh, and spreads them out before they are too many for one process.
 
     Beyond a point a few more tabs would not slow the page down but bring it to a stop, so the
     interval grows in time. Thread-safe.
     """
 
-    def __init__(self, tabs: int = TABS) -> None:
+    def __init__(self, tabs: int = TABS, refresh_sec: float = REFRESH_SEC) -> None:
         self._most = tabs
+        self._least_sec = refresh_sec
         # Guards what is below.
         self._lock = threading.Lock()
         self._tabs: dict[str, _Tab] = {}
         self._count = 0
         self._counted_at = -math.inf
-        self._refresh_sec = REFRESH_SEC
+        self._refresh_sec = refresh_sec
 
-    def seen(self, tab: str, now: float) -> int:
+    def seen(self, tab: str, now: float) -> float:
         """Note that ``tab`` refreshes at ``now``; the seconds until it should again."""
         with self._lock:
             before = self._tabs.get(tab)
             self._tabs[tab] = _Tab(now, 0.0 if before is None else now - before.at)
-            if now >= self._counted_at + REFRESH_SEC:
+            if now >= self._counted_at + self._least_sec:
                 self._recount(now)
             return self._refresh_sec
 
     @property
-    def refresh_sec(self) -> int:
+    def refresh_sec(self) -> float:
         """The interval of now, in seconds."""
         with self._lock:
             return self._refresh_sec
@@ -78,7 +81,12 @@ class Pace:
             tab.at >= recent and tab.gap < max(_HIDDEN_SEC, 2 * self._refresh_sec)
             for tab in self._tabs.values()
         )
-        step = self._refresh_sec // REFRESH_SEC
+        step = round(self._refresh_sec / self._least_sec)
         needed = math.ceil(self._count / self._most)
         kept = math.ceil(self._count / (self._most * _BACK))
-        self._refresh_sec = REFRESH_SEC * max(1, needed, min(step, kept))
+        self._refresh_sec = self._least_sec * max(1, needed, min(step, kept))
+
+
+def open_tabs() -> OpenTabs:
+    """The tabs of this process."""
+    return once_per_process("open tabs", OpenTabs)

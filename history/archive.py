@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bars import CELL, Bars
-from events import Track
-from ticks import ASSETS, Event, MarketPulseError, Tick
+from events import Event, Track
+from ticks import ASSETS, MarketPulseError, Tick
 
 __all__ = [
     "Archive",

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from board import duration_text, payload, percent
+from page.payload import payload
+from page.tabs import OpenTabs
+from page.view import read
 from sessions import ALWAYS, Session
 from settings import Settings
-from ticks import ASSETS, Asset, Tick, price_text
-from view import read
+from ticks import ASSETS, Asset, Tick
+from wording import duration_text, percent_text, price_text
 from worker import Worker
 
 
@@ -49,7 +51,7 @@ def test_a_price_has_its_instruments_decimals(price: float, asset: str, text: st
 )
 def test_a_move_always_has_its_sign(fraction: float, text: str) -> None:
     """But for what rounds to nothing, and what is not known is a dash, never 0."""
-    assert percent(fraction) == text
+    assert percent_text(fraction) == text
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
     """A payload, with choices for the view."""
     at, details = options.pop("at", None), options.pop("details", False)
     view = read({}, engine.symbols(ASSETS))[0]._replace(**options)
-    found: dict[str, Any] = json.loads(payload(engine, view, at=at, details=details))
+    found: dict[str, Any] = json.loads(payload(engine, view, OpenTabs(), at=at, details=details))
     return found
 
 

@@ -1,7 +1,7 @@
 """Export: an archive's bars or events as CSV, JSON or Parquet, while the dashboard writes it.
 
-``python -m export bars --out week.parquet`` is the command, ``python -m export --help`` says more;
-the page calls ``count`` and ``write``. The archive is read piece by piece and every piece is
+``python -m history.export bars --out week.parquet`` is the command, and ``--help`` says more; the
+page calls ``count`` and ``write``. The archive is read piece by piece and every piece is
 written before the next is read, so that memory depends neither on the span nor on its bars.
 
 Bars have the columns ``time`` (the second that begins then), ``symbol``, ``asset``, ``last``,
@@ -39,9 +39,11 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-from archive import Archive, is_archive
+from events import Event
+from history.archive import Archive, is_archive
 from settings import archive_file, load
-from ticks import Event, MarketPulseError
+from ticks import MarketPulseError
+from wording import time_text
 
 __all__ = [
     "FORMS",
@@ -57,7 +59,6 @@ __all__ = [
     "main",
     "reach",
     "save",
-    "time_text",
     "write",
 ]
 
@@ -239,10 +240,10 @@ def command(
 ) -> str:
     """The command that exports the same, as it is to be typed in the project's folder."""
     file = archive.path.resolve()
-    home = Path(__file__).resolve().parent
+    home = Path(__file__).resolve().parent.parent
     if file.is_relative_to(home):
         file = file.relative_to(home)
-    words = ["-m", "export", what, "--from", time_text(begin), "--to", time_text(end)]
+    words = ["-m", "history.export", what, "--from", time_text(begin), "--to", time_text(end)]
     if symbols is not None:
         words.append(f"--symbols={','.join(symbols)}")
     words += ["--archive", str(file), "--out", file_name(what, form, begin, end)]
@@ -253,14 +254,6 @@ def file_name(what: What, form: Form, begin: float, end: float) -> str:
     """A name that says what is in the file, and that every system takes."""
     span = "_".join(re.sub("[-:]", "", time_text(ts)) for ts in (begin, end))
     return f"{what}_{span}.{form}"
-
-
-def time_text(ts: float) -> str:
-    """An instant in ISO 8601, in UTC and to the second."""
-    try:
-        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"{ts:g}"
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -283,9 +276,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog="python -m history.export",
         description="Write the bars or events of an archive as CSV, JSON or Parquet.",
-        epilog="Times are ISO 8601, in UTC where they name no zone: 2026-01-31T14:32:05Z.",
+        epilog="Times are ISO 8601, in UTC if they name no zone: 2026-01-31T14:32:05Z."
+        " Notes from before December 2026 may call this command python -m export.",
     )
     parser.add_argument("what", choices=WHATS)
     parser.add_argument("--from", dest="begin", type=_instant, metavar="TIME", help="from then on")

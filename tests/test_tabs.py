@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pace import REFRESH_SEC, Pace
+from page.tabs import REFRESH_SEC, OpenTabs
 
 
-def open_tabs(pace: Pace, count: int, since: float, seconds: float) -> int:
+def open_tabs(pace: OpenTabs, count: int, since: float, seconds: float) -> float:
     """``count`` tabs that refresh as they are told to; the interval at the end."""
-    told = REFRESH_SEC
+    told: float = REFRESH_SEC
     at = since
     while at < since + seconds:
         for tab in range(count):
@@ -18,12 +18,12 @@ def open_tabs(pace: Pace, count: int, since: float, seconds: float) -> int:
 
 def test_few_tabs_refresh_every_two_seconds() -> None:
     """Up to what one process carries nobody waits longer."""
-    assert open_tabs(Pace(10), 10, 0.0, 60.0) == REFRESH_SEC
+    assert open_tabs(OpenTabs(10), 10, 0.0, 60.0) == REFRESH_SEC
 
 
 def test_the_interval_grows_with_the_tabs() -> None:
     """So many refreshes a second as before, whatever the number of tabs."""
-    pace = Pace(10)
+    pace = OpenTabs(10)
     assert open_tabs(pace, 11, 0.0, 60.0) == 2 * REFRESH_SEC
     assert pace.tabs == 11
     assert open_tabs(pace, 35, 100.0, 60.0) == 4 * REFRESH_SEC
@@ -31,7 +31,7 @@ def test_the_interval_grows_with_the_tabs() -> None:
 
 def test_it_shrinks_again_only_when_there_is_room() -> None:
     """A tab that comes and goes at the edge does not make the others flicker."""
-    pace = Pace(10)
+    pace = OpenTabs(10)
     open_tabs(pace, 12, 0.0, 60.0)
     assert open_tabs(pace, 10, 60.0, 60.0) == 2 * REFRESH_SEC
     assert open_tabs(pace, 8, 120.0, 60.0) == REFRESH_SEC
@@ -39,7 +39,7 @@ def test_it_shrinks_again_only_when_there_is_room() -> None:
 
 def test_tabs_that_are_gone_or_hidden_do_not_count() -> None:
     """One refresh a minute, as browsers allow a hidden tab, costs next to nothing."""
-    pace = Pace(10)
+    pace = OpenTabs(10)
     for minute in range(5):
         for tab in range(100):
             pace.seen(f"hidden {tab}", minute * 60.0)

@@ -20,15 +20,16 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-import simulator
-from archive import connect as connect_archive
-from archive import put_bars
-from market import Market
+from history.archive import connect as connect_archive
+from history.archive import put_bars
 from pulse_store import PulseStore
-from simulator import Exchange
-from tape import TAPE_EPOCH, ArchivedTape, Tape
+from sources import exchange as simulator
+from sources.exchange import Exchange
+from sources.market import Market
+from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
 from ticks import ASSETS, Asset, Tick
-from vendors import Offer, eodhd
+from vendors import eodhd
+from vendors.wire import RawTick
 
 AUTHORIZED = '{"status_code":200,"message":"Authorized"}'
 BAD_REQUEST = '{"status_code":422,"message":"Action and symbols should be string"}'
@@ -640,6 +641,6 @@ async def test_archived_prices_arrive_to_the_last_bit(tmp_path: Path, asset: Ass
         offers = [eodhd.parse(text) for text in await settled(client)]
     assert len(offers) == 900
     for offer, quote in zip(offers, expected, strict=True):
-        assert isinstance(offer, Offer)
+        assert isinstance(offer, RawTick)
         assert (offer.symbol, offer.ts, offer.price) == (quote.symbol, quote.ts, quote.price)
         assert not offer.flaw

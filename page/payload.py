@@ -15,12 +15,23 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from metrics import BAR_SEC
-from ticks import ASSETS, HORIZONS_SEC, Event, price_text
-from view import SEVERITIES, View, bin_sec
+from events import Event
+from formulas import BAR_SEC
+from page.tabs import OpenTabs
+from page.view import SEVERITIES, View, bin_sec
+from ticks import ASSETS, HORIZONS_SEC
+from wording import (
+    MINUS,
+    NOT_KNOWN,
+    duration_text,
+    percent_text,
+    price_text,
+    signed_text,
+    size_text,
+)
 from worker import GRACE_SEC, REWIND_SEC, Worker
 
-__all__ = ["duration_text", "payload", "percent"]
+__all__ = ["payload"]
 
 EVENTS_SHOWN: Final = 40
 EVENTS_READ: Final = 5000
@@ -45,9 +56,6 @@ CHART_BIN_SEC: Final = 5
 
 MATRIX_SYMBOLS: Final = 100
 """Among more symbols pairs are not compared: their number grows with the square."""
-
-NOT_KNOWN: Final = "–"
-MINUS: Final = "−"
 
 _FINE: Final = {"stocks": 2, "forex": 3, "crypto": 2}
 """Decimals of a percentage: a forex pair moves a tenth of what the others do."""
@@ -131,6 +139,7 @@ class _Shown(NamedTuple):
 def payload(
     engine: Worker,
     view: View,
+    tabs: OpenTabs,
     *,
     at: int | None = None,
     notes: Sequence[str] = (),
@@ -180,7 +189,7 @@ def payload(
         # Of days there is no telling how many are still in memory.
         "missed": engine.events.count_since(now) if line[1] == reach[1] else None,
         "details": _details(status) if details else None,
-        "refresh": {"sec": engine.pace.refresh_sec, "tabs": engine.pace.tabs},
+        "refresh": {"sec": tabs.refresh_sec, "tabs": tabs.tabs},
     }
     return msgspec.json.encode(parts)
 
@@ -200,45 +209,6 @@ def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
     if at is None or at >= begin - GRACE_SEC:
         return begin, newest
     return at - at % REWIND_SEC, at - at % REWIND_SEC + REWIND_SEC - 1
-
-
-# Words and numbers.
-
-
-def percent(fraction: float, decimals: int = 2) -> str:
-    """A fraction in percent, signed; what rounds to zero has no sign, what is not known is a dash.
-
-    >>> percent(-0.0121)
-    '−1.21 %'
-    """
-    return _signed(fraction * 100, decimals, " %")
-
-
-def _signed(value: float, decimals: int, unit: str) -> str:
-    if math.isnan(value):
-        return NOT_KNOWN
-    text = f"{abs(value):.{decimals}f}"
-    sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
-    return f"{sign}{text}{unit}"
-
-
-def _size(fraction: float, decimals: int) -> str:
-    """A fraction that has no direction, in percent."""
-    return NOT_KNOWN if math.isnan(fraction) else f"{fraction * 100:.{decimals}f} %"
-
-
-def duration_text(seconds: float | None) -> str:
-    """A duration in its two largest units."""
-    if seconds is None or math.isnan(seconds):
-        return NOT_KNOWN
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def _tone(text: str, *, is_strong: bool) -> int:
@@ -314,7 +284,7 @@ def _last_session(session: Mapping[str, Any], symbol: str, asset: str) -> dict[s
     return {
         "begin": session["begin"],
         "end": session["end"],
-        "change": percent(figures["change"], _FINE[asset]),
+        "change": percent_text(figures["change"], _FINE[asset]),
         **{name: price_text(figures[name], asset) for name in ("first", "low", "high")},
     }
 
@@ -323,15 +293,18 @@ def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
     asset, decimals = row["asset"], _FINE[row["asset"]]
     age = row["age"]
     is_old = state in ("quiet", "stale")
-    surprise = _signed(row["surprise"], 1, " σ")
+    surprise = signed_text(row["surprise"], 1, " σ")
     typical = {"1m": row["sigma_1m"], "5m": row["sigma_5m"], "15m": row["vol_15m"]}
     moves = {}
     for name in HORIZONS_SEC:
         value = row[f"ret_{name}"]
-        text = percent(value, decimals)
+        text = percent_text(value, decimals)
         # Beyond what is usual over that time, where that is known.
         moves[name] = [text, _tone(text, is_strong=abs(value) >= typical[name])]
-    peers, trend = percent(row["vs_peers"], decimals), percent(row["trend_15m"], decimals + 1)
+    peers, trend = (
+        percent_text(row["vs_peers"], decimals),
+        percent_text(row["trend_15m"], decimals + 1),
+    )
     return {
         "asset": asset,
         "state": state,
@@ -340,7 +313,7 @@ def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
         **moves,
         "surprise": [surprise, _tone(surprise, is_strong=abs(row["surprise"]) >= 1)],
         "sigmas": 0.0 if math.isnan(row["surprise"]) else round(row["surprise"], 2),
-        "volatility": _size(row["vol_15m"], decimals),
+        "volatility": size_text(row["vol_15m"], decimals),
         "trend": [trend, _tone(trend, is_strong=False)],
         "peers": [peers, _tone(peers, is_strong=False)],
         "regime": row["regime"],
@@ -515,8 +488,8 @@ def _card(engine: Worker, what: tuple[_Shown, Mapping[str, Any], bool]) -> dict[
             {
                 "text": f"{pair['a']} and {pair['b']}",
                 "started": pair["started"],
-                "before": _signed(pair["corr_60m"], 2, ""),
-                "after": _signed(pair["corr_15m"], 2, ""),
+                "before": signed_text(pair["corr_60m"], 2, ""),
+                "after": signed_text(pair["corr_15m"], 2, ""),
             }
             for pair in (
                 [] if too_many else engine.together(view.correlate, card["bin_sec"], shown.now)
@@ -545,11 +518,11 @@ def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "symbol": pair["symbol"],
         "r": round(pair["corr"], 4),
-        "text": _signed(pair["corr"], 2, ""),
+        "text": signed_text(pair["corr"], 2, ""),
         "n": pair["n"],
         "low": round(low, 4),
         "high": round(high, 4),
-        "range": f"{_signed(low, 2, '')} to {_signed(high, 2, '')}",
+        "range": f"{signed_text(low, 2, '')} to {signed_text(high, 2, '')}",
         "doubtful": low <= 0 <= high,
     }
 
@@ -648,7 +621,7 @@ def _closing_words(drawn: Mapping[str, Any]) -> list[str | dict[str, Any]]:
 def _figures(row: Mapping[str, Any], decimals: int) -> list[str]:
     words = []
     moves = ", ".join(
-        f"{percent(row[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
+        f"{percent_text(row[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
         for name in HORIZONS_SEC
         if not math.isnan(row[f"ret_{name}"])
     )
@@ -660,15 +633,15 @@ def _figures(row: Mapping[str, Any], decimals: int) -> list[str]:
         words.append(f"The last minute is {size:.1f} times its own usual minute: {usual}.")
     if not math.isnan(row["vs_peers"]):
         peers = row["ret_1m"] - row["vs_peers"]
-        words.append(f"Its class moved {percent(peers, decimals)} in that minute (median).")
+        words.append(f"Its class moved {percent_text(peers, decimals)} in that minute (median).")
     if not math.isnan(row["vol_15m"]):
-        text = f"A typical 15 minutes moves it {_size(row['vol_15m'], decimals)}"
+        text = f"A typical 15 minutes moves it {size_text(row['vol_15m'], decimals)}"
         if row["vol_median"] > 0:
             text += f", {row['vol_15m'] / row['vol_median']:.1f} × its hourly median"
         regime = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}[row["regime"]]
         words.append(f"{text}{regime}.")
     if not math.isnan(row["trend_15m"]):
-        words.append(f"Trend {percent(row['trend_15m'], decimals + 1)} a minute.")
+        words.append(f"Trend {percent_text(row['trend_15m'], decimals + 1)} a minute.")
     return words
 
 

@@ -1,4 +1,4 @@
-"""Glance: what pages are shown of a moment, put together once for all who look.
+"""Reader: what pages are shown of a moment, put together once for all who look.
 
 The worker is one: its thread shows second after second, any other thread reads. A moment that is no
 longer in memory comes from the archive. Time is an argument; only how long something is kept for
@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 
 from correlation import auto_bin, corr_card, corr_matrix, moving_together
+from engine.ranking import RANKS, CalmOrder, RankHistory, State, states
 from events import EventStore
-from metrics import Floats, Ints
-from past import Moment, Past
+from formulas import Floats, Ints
+from history.hours import ArchivedHours, Moment
 from pulse_store import PulseStore
-from ranking import RANKS, CalmOrder, RankHistory, State, states
 from ticks import ASSETS, Asset
 
-__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "Glance"]
+__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "Reader"]
 
 REWIND_SEC: Final = 3600
 """How far back ``pulse`` can go; the store keeps an hour more, for what was looked at then."""
@@ -64,7 +64,7 @@ class _Kept(NamedTuple):
     used_at: float
 
 
-class Glance(ABC):
+class Reader(ABC):
     """A store and its events, second by second: the newest, and those that were."""
 
     def __init__(self, store: PulseStore, events: EventStore, now: float) -> None:
@@ -86,7 +86,7 @@ class Glance(ABC):
         """Whether a market streams at ``now``."""
 
     @abstractmethod
-    def _open_past(self) -> Past | None:
+    def _open_past(self) -> ArchivedHours | None:
         """The archived hours; None where there are none, or none yet."""
 
     # For readers.

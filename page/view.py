@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
-from ranking import RANKS
+from engine.ranking import RANKS
 from ticks import ASSETS
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Past: moments that are no longer in memory, brought back from the archive an hour at a time.
+"""ArchivedHours: moments no longer in memory, brought back from the archive an hour at a time.
 
 Asked by the worker on behalf of the pages, from their threads; who asks for an hour that another is
 fetching waits for it. Time is always an argument.
@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from archive import Archive, ArchiveError
 from bars import Bars
 from events import EventStore
+from history.archive import Archive, ArchiveError
 from pulse_store import PulseStore
 from ticks import Asset
 
-__all__ = ["HOUR_SEC", "Moment", "Past"]
+__all__ = ["HOUR_SEC", "ArchivedHours", "LastSession", "Moment", "SessionFigures"]
 
 HOUR_SEC: Final = 3600
 
@@ -37,6 +37,27 @@ _SETTLED_SEC: Final = 300
 """After its end a session's figures may still change for this long."""
 
 
+class SessionFigures(NamedTuple):
+    """What one symbol did in a session."""
+
+    first: float
+    last: float
+    low: float
+    high: float
+    """Prices."""
+    change: float
+    """From the first to the last, as a fraction."""
+
+
+class LastSession(NamedTuple):
+    """The last session of a market that is closed."""
+
+    begin: float
+    end: float
+    figures: Mapping[str, SessionFigures]
+    """By symbol; those without a price in it are missing."""
+
+
 class Moment(NamedTuple):
     """What was known in an hour: prices and events, of which any second can be asked."""
 
@@ -51,7 +72,7 @@ class _Hour(NamedTuple):
     upto: int
 
 
-class Past:
+class ArchivedHours:
     """The hours of ``archive`` with the symbols that are ``watched``, in their order.
 
     ``failed`` is told when the archive cannot be read; there is nothing to show then.

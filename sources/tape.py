@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from archive import Archive, ArchiveError, is_archive
 from bars import CELL, Bars
-from market import Quote
-from ticks import ASSETS, WINDOW_SEC, Asset, Event, MarketPulseError, Tick
+from events import Event
+from history.archive import Archive, ArchiveError, is_archive
+from sources.market import Quote
+from ticks import ASSETS, WINDOW_SEC, Asset, MarketPulseError, Tick
 
 __all__ = ["TAPE_EPOCH", "ArchivedTape", "Tape", "TapeError", "load"]
 

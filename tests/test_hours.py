@@ -13,8 +13,8 @@ from typing import Final
 import pandas as pd
 import pytest
 
-from archive import Archive, ArchiveError, connect, put_bars, put_events
-from past import HOUR_SEC, Past
+from history.archive import Archive, ArchiveError, connect, put_bars, put_events
+from history.hours import HOUR_SEC, ArchivedHours
 from pulse_store import PulseStore
 from tests.test_recorder import EVENT
 from ticks import Asset, Tick
@@ -87,20 +87,20 @@ def archive(tmp_path: Path, memory: PulseStore) -> Archive:
 
 
 @pytest.fixture
-def past_of() -> Callable[[Archive], Past]:
+def past_of() -> Callable[[Archive], ArchivedHours]:
     """Makes a past that may not fail."""
 
-    def past_of(archive: Archive) -> Past:
+    def past_of(archive: Archive) -> ArchivedHours:
         def fail(error: ArchiveError) -> None:
             raise error
 
-        return Past(archive, WATCHED, 100, fail)
+        return ArchivedHours(archive, WATCHED, 100, fail)
 
     return past_of
 
 
 def test_any_second_of_the_hour_is_as_memory_had_it(
-    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], Past]
+    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """Every figure of every watched symbol, in the same order, and nobody else."""
     past = past_of(archive)
@@ -112,7 +112,9 @@ def test_any_second_of_the_hour_is_as_memory_had_it(
         pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_events_are_as_they_stood(archive: Archive, past_of: Callable[[Archive], Past]) -> None:
+def test_events_are_as_they_stood(
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours]
+) -> None:
     """At each second those that had begun, with the count they had then, of what has a row."""
     events = past_of(archive).moment(HOUR, END).events
     at: Callable[[float], list[tuple[str, int]]] = lambda now: [  # noqa: E731 - read as a table
@@ -125,7 +127,7 @@ def test_events_are_as_they_stood(archive: Archive, past_of: Callable[[Archive],
 
 
 def test_an_hour_is_fetched_once_whoever_asks(
-    archive: Archive, past_of: Callable[[Archive], Past], monkeypatch: pytest.MonkeyPatch
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty tabs that look back at once cost one reading."""
     read: list[int] = []
@@ -154,7 +156,7 @@ def test_an_hour_is_fetched_once_whoever_asks(
 
 
 def test_an_hour_that_is_not_over_is_fetched_again(
-    archive: Archive, past_of: Callable[[Archive], Past]
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """What was fetched ends with what was known then: a later second of it needs more."""
     past = past_of(archive)
@@ -166,7 +168,7 @@ def test_an_hour_that_is_not_over_is_fetched_again(
 
 
 def test_the_last_price_of_a_closed_market_is_found_days_back(
-    archive: Archive, past_of: Callable[[Archive], Past]
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """A Sunday's moment still knows Friday's last price, and its age, and no return."""
     connection = connect(archive.path)
@@ -183,7 +185,7 @@ def test_the_last_price_of_a_closed_market_is_found_days_back(
 
 
 def test_the_figures_of_a_session(
-    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], Past]
+    archive: Archive, memory: PulseStore, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """First, last, low and high between its begin and its end, of every symbol that ticked."""
     figures = past_of(archive).figures("stocks", HOUR + 0.0, HOUR + 1800.0, END)
@@ -200,7 +202,7 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
     path = tmp_path / "a.sqlite"
     path.write_bytes(b"rubbish" * 1000)
     told: list[ArchiveError] = []
-    past = Past(Archive(path), WATCHED, 100, told.append)
+    past = ArchivedHours(Archive(path), WATCHED, 100, told.append)
     moment = past.moment(HOUR, END)
     frame = moment.store.frame(HOUR + 0.999)
     assert list(frame.index) == [*WATCHED["stocks"], *WATCHED["crypto"]]
@@ -215,7 +217,7 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
 
 
 def test_how_far_back_it_goes_is_not_waited_for_twice(
-    archive: Archive, past_of: Callable[[Archive], Past], monkeypatch: pytest.MonkeyPatch
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one asks a disk that takes its time, the others have the answer from before."""
     past = past_of(archive)
@@ -242,7 +244,7 @@ def test_how_far_back_it_goes_is_not_waited_for_twice(
 def test_an_archive_that_is_locked_for_a_moment_shortens_nothing(archive: Archive) -> None:
     """Whoever looks at an old moment is not sent away from it by one answer that failed."""
     told: list[ArchiveError] = []
-    past = Past(archive, WATCHED, 100, told.append)
+    past = ArchivedHours(archive, WATCHED, 100, told.append)
     assert past.oldest(float(END)) == BEGIN
     connection = sqlite3.connect(archive.path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = DELETE")
@@ -255,7 +257,7 @@ def test_an_archive_that_is_locked_for_a_moment_shortens_nothing(archive: Archiv
 def test_what_was_looked_at_long_ago_is_let_go(archive: Archive) -> None:
     """Memory has a bound, however far somebody drags the slider."""
     many = {**WATCHED, "forex": [f"FX{number}" for number in range(60)]}
-    past = Past(archive, many, 100, lambda error: None)
+    past = ArchivedHours(archive, many, 100, lambda error: None)
     first = past.moment(HOUR, END)
     for hours in range(1, 10):
         past.moment(HOUR - hours * HOUR_SEC, END)

@@ -18,6 +18,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,9 @@ from typing import Any, Final
 import numpy as np
 from filelock import FileLock, Timeout
 
-from archive import (
+from bars import Bars
+from events import Event, Track
+from history.archive import (
     Archive,
     ArchiveError,
     connect,
@@ -38,11 +41,8 @@ from archive import (
     put_tracks,
     translated,
 )
-from bars import Bars
-from events import Track
-from ticks import Event
 
-__all__ = ["DAY_SEC", "Recorder"]
+__all__ = ["DAY_SEC", "ArchiveState", "ArchiveStatus", "ArchiveTrouble", "Recorder"]
 
 DAY_SEC: Final = 86_400
 
@@ -76,6 +76,60 @@ _STEP_PAGES: Final = 500
 _NEVER: Final = 2**40
 
 _logger = logging.getLogger(__name__)
+
+
+class ArchiveState(StrEnum):
+    """What is being done with an archive."""
+
+    OFF = "off"
+    STARTING = "starting"
+    WRITING = "writing"
+    READING_ONLY = "reading only"
+    TROUBLE = "trouble"
+
+
+class ArchiveTrouble(StrEnum):
+    """Why an archive is not written; the words are made by those who show them."""
+
+    NONE = ""
+    OTHER_WRITES = "other writes"
+    """Another process writes the file; this one takes over when that ends."""
+    OTHER_WENT_ON = "other went on"
+    """Another process wrote it when this one began, and their prices differ."""
+    FOLDER = "folder"
+    """Its folder cannot be written: ``detail`` is the system's answer."""
+    FILE = "file"
+    """The file cannot be read or written: ``detail`` says what was found and what to do."""
+    STUCK = "stuck"
+    """It is damaged and cannot be set aside: ``detail`` is the system's answer."""
+    CRASHED = "crashed"
+    """The writer's thread crashed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveStatus:
+    """What is true of an archive at one instant."""
+
+    state: ArchiveState = ArchiveState.OFF
+    trouble: ArchiveTrouble = ArchiveTrouble.NONE
+    detail: str = ""
+    """As ``trouble`` says."""
+    file: str | None = None
+    bars: int = 0
+    events: int = 0
+    """Written so far: bars, and states of events."""
+    waiting: int = 0
+    """Bars that wait to be written."""
+    lost: int = 0
+    lost_events: int = 0
+    """Bars, and states of events, that found no room while they waited."""
+    lost_from: int | None = None
+    lost_to: int | None = None
+    """The first and the last second that lost bars."""
+    set_aside: tuple[str, ...] = ()
+    """Names of damaged files."""
+    oldest: int | None = None
+    """The first second that the archive knows."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""What happens every second, and what may be asked of any second."""

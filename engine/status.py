@@ -1,0 +1,56 @@
+"""Status: what is true of everything behind the page at one instant, as one frozen record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feeds import FeedState, FeedStatus, Trouble
+from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble
+from sources.source import ClockStatus, ClockTrouble, SourceKind, SourceStatus
+
+__all__ = [
+    "ArchiveState",
+    "ArchiveStatus",
+    "ArchiveTrouble",
+    "ClockStatus",
+    "ClockTrouble",
+    "Fault",
+    "FeedState",
+    "FeedStatus",
+    "SourceKind",
+    "SourceStatus",
+    "Status",
+    "Trouble",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A part that crashed and was started again."""
+
+    name: str
+    count: int
+    error: str
+    """The type of the last exception."""
+    at: float
+    """When it was raised, by the computer's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What was true at ``now``; published once a second, never assembled by readers."""
+
+    now: float
+    """By the source's clock."""
+    started_at: float | None
+    """By the computer's clock."""
+    uptime: float | None
+    """In seconds."""
+    source: SourceStatus
+    feeds: tuple[FeedStatus, ...]
+    queued: int
+    """Ticks that wait to be taken into the store."""
+    is_searching_past: bool
+    """Whether the past hour is still being looked through for events."""
+    archive: ArchiveStatus
+    faults: tuple[Fault, ...] = ()

@@ -1,0 +1,1 @@
+"""The past on disk: the archive, the thread that writes it, and what is brought back from it."""

@@ -1,0 +1,1 @@
+"""Where ticks come from, and who says that a second is over."""

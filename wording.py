@@ -1,0 +1,90 @@
+"""Figures, durations and instants in words: the same on the page, in an export and in an alert.
+
+Pure functions of numbers; a figure that is not known is a dash, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+__all__ = [
+    "MINUS",
+    "NOT_KNOWN",
+    "duration_text",
+    "percent_text",
+    "price_text",
+    "signed_text",
+    "size_text",
+    "time_text",
+]
+
+NOT_KNOWN: Final = "–"
+MINUS: Final = "−"
+
+
+def percent_text(fraction: float, decimals: int = 2) -> str:
+    """A fraction in percent, signed; what rounds to zero has no sign, what is not known is a dash.
+
+    >>> percent_text(-0.0121)
+    '−1.21 %'
+    """
+    return signed_text(fraction * 100, decimals, " %")
+
+
+def signed_text(value: float, decimals: int, unit: str = "") -> str:
+    """A number with its sign and unit, likewise."""
+    if math.isnan(value):
+        return NOT_KNOWN
+    text = f"{abs(value):.{decimals}f}"
+    sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
+    return f"{sign}{text}{unit}"
+
+
+def size_text(fraction: float, decimals: int) -> str:
+    """A fraction that has no direction, in percent."""
+    return NOT_KNOWN if math.isnan(fraction) else f"{fraction * 100:.{decimals}f} %"
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None or math.isnan(seconds):
+        return NOT_KNOWN
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def time_text(ts: float) -> str:
+    """An instant in ISO 8601, in UTC and to the second."""
+    try:
+        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{ts:g}"
+
+
+def price_text(price: float, asset: str) -> str:
+    """A price with its instrument's decimals: 92,010.50, 153.21, 1.08675, 0.00001234.
+
+    Steady in width for one instrument and never in scientific notation: stocks have cents, forex
+    pairs five decimals (four from 20 and three from 100 on, as rupees and yen are quoted), crypto
+    at least four significant digits. Blank if the price is not known (NaN).
+    """
+    if price != price:
+        return ""
+    size = abs(price)
+    if asset == "forex":
+        return f"{price:,.{5 if size < 20 else 4 if size < 100 else 3}f}"
+    if size >= 10 or (asset == "stocks" and size >= 1):
+        return f"{price:,.2f}"
+    decimals = 4
+    while 0 < size < 0.1 and decimals < 12:
+        size *= 10
+        decimals += 1
+    return f"{price:.{decimals}f}"
