@@ -705,15 +705,15 @@ def _finite(value: float | None) -> float | None:
 _SHARED: Final = "worker"
 
 
-def shared(load: Callable[[], Settings]) -> Worker:
-    """The process's worker, started with ``load()`` where there is none running.
+def shared(load: Callable[[], Settings], make: Callable[[Settings], Worker] = Worker) -> Worker:
+    """The process's worker; if none is running, ``make(load())`` is started and becomes it.
 
     Raises:
         MarketPulseError: what ``load`` or the start raises; the next call tries again.
     """
 
     def start() -> Worker:
-        worker = Worker(load())
+        worker = make(load())
         worker.start()
         atexit.unregister(stop_shared)
         atexit.register(stop_shared)

@@ -276,6 +276,20 @@ def test_the_shared_worker_outlives_its_module() -> None:
 
 
 @pytest.mark.usefixtures("registry")
+def test_the_shared_worker_can_be_built_by_its_caller() -> None:
+    """A launcher that wants another clock or other hours builds the process's worker itself."""
+    built: list[Worker] = []
+
+    def make(settings: Settings) -> Worker:
+        built.append(Worker(settings, clock=lambda: 1_795_000_000.25))
+        return built[-1]
+
+    engine = worker.shared(lambda: SIMULATED, make)
+    assert built == [engine]
+    assert worker.shared(lambda: SIMULATED) is engine
+
+
+@pytest.mark.usefixtures("registry")
 def test_a_dead_worker_is_replaced() -> None:
     """Whoever asks next gets one that runs."""
     engine = worker.shared(lambda: SIMULATED)
