@@ -16,16 +16,15 @@ import numpy as np
 import pandas as pd
 
 from events import Event
-from formulas import BAR_SEC
+from page.pulse import PERCENT_DECIMALS, PulseCard, Row, pulse_card
+from page.pulse import rows as pulse_rows
 from page.tabs import OpenTabs
 from page.view import SEVERITIES, View, bin_sec
 from ticks import ASSETS, HORIZONS_SEC
 from wording import (
-    MINUS,
     NOT_KNOWN,
     duration_text,
     percent_text,
-    price_text,
     signed_text,
     size_text,
 )
@@ -48,35 +47,10 @@ BEHIND_SEC: Final = 2.0
 AHEAD_SEC: Final = 0.5
 """How far a vendor's clock may be behind or ahead of this one before it is told."""
 
-NOTHING_SEC: Final = 300
-"""Where an open market brought no price for so long, nothing of it was recorded."""
-
-SPARK_SEC: Final = 900
 CHART_BIN_SEC: Final = 5
 
 MATRIX_SYMBOLS: Final = 100
 """Among more symbols pairs are not compared: their number grows with the square."""
-
-_FINE: Final = {"stocks": 2, "forex": 3, "crypto": 2}
-"""Decimals of a percentage: a forex pair moves a tenth of what the others do."""
-
-_WARM_UP_SEC: Final = {
-    "1 min return": 60,
-    "5 min return": 300,
-    "15 min return": 900,
-    "volatility": 140,
-    "surprise": 200,
-    "regime": 440,
-}
-"""After how many seconds of ticks each figure can first be known, by its formula."""
-
-_WARM_UP_COLUMNS: Final = {
-    "1 min return": "ret_1m",
-    "5 min return": "ret_5m",
-    "15 min return": "ret_15m",
-    "volatility": "vol_15m",
-    "surprise": "surprise",
-}
 
 _KNOWN_FROM: Final = {
     "calendar": "the exchange's calendar",
@@ -211,144 +185,17 @@ def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
     return at - at % REWIND_SEC, at - at % REWIND_SEC + REWIND_SEC - 1
 
 
-def _tone(text: str, *, is_strong: bool) -> int:
-    """The colour of a signed text: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
-    sign = text[:1]
-    strength = 2 if is_strong else 1
-    return strength if sign == "+" else -strength if sign == MINUS else 0
-
-
-# The pulse.
-
-
-def _pulse(engine: Worker, shown: _Shown) -> dict[str, Any]:
-    view, now, frame = shown.view, shown.now, shown.frame
-    order = engine.order(view.rank, now)
-    if view.lists == "by class":
-        assets = frame["asset"].to_numpy()
-        lists: list[tuple[str, list[int]]] = [
-            (asset, [row for row in order if assets[row] == asset][: view.rows]) for asset in ASSETS
-        ]
-    else:
-        lists = [("", order[: view.rows])]
-    wanted = [row for _, rows in lists for row in rows]
-    drawn = _rows(engine, now, frame, wanted)
-    # As an array: an empty list would choose columns, not rows.
-    is_trading = np.array([state != "closed" for state in engine.states(frame, now)], bool)
-    trading = frame[is_trading]
-    return {
-        "lists": [
-            {"name": name, "rows": [drawn[row] for row in rows]} for name, rows in lists if rows
-        ],
-        "watched": len(frame),
-        "priced": int(frame["last"].notna().sum()),
-        "trading": len(trading),
-        "trading_priced": int(trading["last"].notna().sum()),
-        "warming": _warming(trading) if shown.is_live else [],
-        "recorded": trading.empty or bool((trading["age"] <= NOTHING_SEC).any()),
-    }
-
-
-def _rows(
-    engine: Worker, now: float, frame: pd.DataFrame, wanted: Sequence[int]
-) -> dict[int, dict[str, Any]]:
-    """The rows of a frame in words, by their place in it."""
-    part = frame.iloc[list(wanted)]
-    sparks = _sparks(engine, [str(symbol) for symbol in part.index], now)
-    states = engine.states(part, now)
-    closed = {
-        asset for asset, state in zip(part["asset"], states, strict=True) if state == "closed"
-    }
-    sessions = {asset: engine.last_session(asset, now) for asset in closed}
-    columns = [part[name].tolist() for name in part.columns]
-    rows = {}
-    for place, symbol, state, spark, values in zip(
-        wanted, part.index, states, sparks, zip(*columns, strict=True), strict=True
-    ):
-        row = dict(zip(part.columns, values, strict=True))
-        rows[place] = {"symbol": symbol, "spark": spark, **_row(row, state)}
-        if state == "closed":
-            session = sessions[row["asset"]]
-            rows[place] |= {
-                "last_ts": None if math.isnan(row["age"]) else now - row["age"],
-                "session": _last_session(session, str(symbol), row["asset"]) if session else None,
-            }
-    return rows
-
-
-def _last_session(session: Mapping[str, Any], symbol: str, asset: str) -> dict[str, Any] | None:
-    """What a row of a closed market tells in the place of its figures."""
-    figures = session["figures"].get(symbol)
-    if figures is None:
-        return None
-    return {
-        "begin": session["begin"],
-        "end": session["end"],
-        "change": percent_text(figures["change"], _FINE[asset]),
-        **{name: price_text(figures[name], asset) for name in ("first", "low", "high")},
-    }
-
-
-def _row(row: Mapping[str, Any], state: str) -> dict[str, Any]:
-    asset, decimals = row["asset"], _FINE[row["asset"]]
-    age = row["age"]
-    is_old = state in ("quiet", "stale")
-    surprise = signed_text(row["surprise"], 1, " σ")
-    typical = {"1m": row["sigma_1m"], "5m": row["sigma_5m"], "15m": row["vol_15m"]}
-    moves = {}
-    for name in HORIZONS_SEC:
-        value = row[f"ret_{name}"]
-        text = percent_text(value, decimals)
-        # Beyond what is usual over that time, where that is known.
-        moves[name] = [text, _tone(text, is_strong=abs(value) >= typical[name])]
-    peers, trend = (
-        percent_text(row["vs_peers"], decimals),
-        percent_text(row["trend_15m"], decimals + 1),
+def _pulse(engine: Worker, shown: _Shown) -> PulseCard:
+    view = shown.view
+    return pulse_card(
+        engine,
+        shown.now,
+        shown.frame,
+        rank=view.rank,
+        lists=view.lists,
+        most=view.rows,
+        is_live=shown.is_live,
     )
-    return {
-        "asset": asset,
-        "state": state,
-        "state_text": f"{state} ({duration_text(age)})" if is_old else state,
-        "last": price_text(row["last"], asset) or NOT_KNOWN,
-        **moves,
-        "surprise": [surprise, _tone(surprise, is_strong=abs(row["surprise"]) >= 1)],
-        "sigmas": 0.0 if math.isnan(row["surprise"]) else round(row["surprise"], 2),
-        "volatility": size_text(row["vol_15m"], decimals),
-        "trend": [trend, _tone(trend, is_strong=False)],
-        "peers": [peers, _tone(peers, is_strong=False)],
-        "regime": row["regime"],
-    }
-
-
-def _sparks(engine: Worker, symbols: Sequence[str], now: float) -> list[list[int | None]]:
-    """Ten-second means of the last fifteen minutes, each symbol's own range as 0 to 100."""
-    logs, _ = engine.store_at(now).bars(symbols, BAR_SEC, SPARK_SEC, now)
-    sparks: list[list[int | None]] = []
-    for row in logs:
-        known = row[~np.isnan(row)]
-        if not len(known):
-            sparks.append([])
-            continue
-        low, high = float(known.min()), float(known.max())
-        scaled = (row - low) / (high - low) * 100 if high > low else row * 0 + 50
-        sparks.append([None if x != x else round(x) for x in scaled.tolist()])
-    return sparks
-
-
-def _warming(frame: pd.DataFrame) -> list[list[str]]:
-    """Figures that no symbol has yet, and after how long they can be there."""
-    watched = frame["watched_sec"].max()
-    if math.isnan(watched):
-        return []
-    missing = [name for name, column in _WARM_UP_COLUMNS.items() if frame[column].isna().all()] + (
-        ["regime"] if (frame["regime"] == "unknown").all() else []
-    )
-    waits = {name: _WARM_UP_SEC[name] - watched for name in missing}
-    return [
-        [name, duration_text(wait)]
-        for name, wait in sorted(waits.items(), key=lambda item: item[1])
-        if wait > 0
-    ]
 
 
 # The stress feed.
@@ -556,7 +403,7 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
     symbol = view.symbol
     place = frame.index.tolist().index(symbol)
     row = {name: frame[name].iloc[place] for name in frame.columns}
-    drawn = _rows(engine, now, frame, [place])[place]
+    drawn = pulse_rows(engine, now, frame, [place])[place]
     card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, now)
     events = [
         event
@@ -564,10 +411,13 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
         if event.symbol == symbol
     ]
     return {
-        **drawn,
+        "symbol": symbol,
+        "state_text": drawn.state_text,
+        "last_ts": drawn.last_ts,
+        "last": drawn.last,
         "words": _words(row, drawn),
         "chart": _chart(engine, symbol, now),
-        "decimals": len(drawn["last"].partition(".")[2]),
+        "decimals": len(drawn.last.partition(".")[2]),
         "events": [_event(event) for event in events],
         "top": [_pair(pair) for pair in card["top"]],
         "missing": _missing(card, has_others=len(frame) > 1),
@@ -590,29 +440,29 @@ def _chart(engine: Worker, symbol: str, now: float) -> dict[str, Any]:
     }
 
 
-def _words(row: Mapping[str, Any], drawn: Mapping[str, Any]) -> list[str | dict[str, Any]]:
+def _words(row: Mapping[str, Any], drawn: Row) -> list[str | dict[str, Any]]:
     """The figures of a symbol as sentences; where they name instants, with these beside them."""
-    if drawn["state"] == "closed":
+    if drawn.state == "closed":
         return _closing_words(drawn)
     if math.isnan(row["age"]):
         return ["No price yet."]
     return [
-        f"Last price {drawn['last']}, {duration_text(row['age'])} old.",
-        *_figures(row, _FINE[row["asset"]]),
+        f"Last price {drawn.last}, {duration_text(row['age'])} old.",
+        *_figures(row, PERCENT_DECIMALS[row["asset"]]),
     ]
 
 
-def _closing_words(drawn: Mapping[str, Any]) -> list[str | dict[str, Any]]:
+def _closing_words(drawn: Row) -> list[str | dict[str, Any]]:
     words: list[str | dict[str, Any]] = []
-    if drawn["last_ts"] is not None:
-        words.append({"text": f"Last price {drawn['last']}, of {{}}.", "at": [drawn["last_ts"]]})
-    session = drawn["session"]
+    if drawn.last_ts is not None:
+        words.append({"text": f"Last price {drawn.last}, of {{}}.", "at": [drawn.last_ts]})
+    session = drawn.session
     if session:
         words.append(
             {
-                "text": f"Last session, {{}} to {{}}: {session['change']} from {session['first']},"
-                f" lowest {session['low']}, highest {session['high']}.",
-                "at": [session["begin"], session["end"]],
+                "text": f"Last session, {{}} to {{}}: {session.change} from {session.first},"
+                f" lowest {session.low}, highest {session.high}.",
+                "at": [session.begin, session.end],
             }
         )
     return words or ["No price yet: its market is closed."]
