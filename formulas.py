@@ -1,19 +1,27 @@
-"""The pulse metrics as functions of arrays: volatility, trend, surprise, peers and regimes.
+"""Every figure of the pulse table as a function of arrays, and ``COLUMNS``, the list of them.
 
-Called by the store with copies of its rings, one row per symbol; pure: no state, no lock, no clock.
+The store calls these with copies of its rings, one row per symbol. Pure: no state, no lock, no
+clock. ``NaN`` always means that a figure is not known.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ticks import ASSETS, Regime
+from ticks import ASSETS, HORIZONS_SEC, Regime
 
 __all__ = [
     "BAR_SEC",
+    "COLUMNS",
+    "INSTANT_BARS",
     "MAX_STEP_BARS",
     "MIN_PEERS",
     "MIN_RETURNS",
@@ -23,6 +31,7 @@ __all__ = [
     "SAMPLE_BARS",
     "VOL_BARS",
     "Floats",
+    "Instant",
     "Ints",
     "Steps",
     "against_peers",
@@ -46,6 +55,9 @@ MAX_STEP_BARS: Final = 6
 MIN_RETURNS: Final = 12
 """Fewer returns, or live bars, than this make no volatility and no trend."""
 
+INSTANT_BARS: Final = VOL_BARS + 30
+"""Bars that a frame looks at: the volatility as it stood five minutes ago needs 30 more."""
+
 SAMPLE_BARS: Final = 360
 """Volatility samples a regime is judged by: an hour of bar closes."""
 
@@ -59,6 +71,7 @@ REGIMES: Final[tuple[Regime, ...]] = ("unknown", "normal", "high_vol")
 """What the indices mean that ``judge_regimes`` works with."""
 
 _UNKNOWN, _NORMAL, _HIGH = range(3)
+_REGIME_NAMES = np.array(REGIMES, dtype=object)
 
 ROUNDING: Final = 1e-12
 """Below this a return is the rounding of a sum of prices, not a move: a flat market stays flat."""
@@ -213,3 +226,102 @@ def ratio(value: Floats, unit: Floats) -> Floats:
     result = np.full(len(value), np.nan)
     np.divide(value, unit, out=result, where=unit > 0)
     return result
+
+
+@dataclass(frozen=True)
+class Instant:
+    """All symbols at one instant: what the columns are computed from, one row per symbol."""
+
+    now: float
+    """Seconds since the epoch."""
+    asset: npt.NDArray[Any]
+    last: Floats
+    last_ts: Floats
+    """Price and time of the newest tick at or before the second of ``now``."""
+    references: Mapping[str, tuple[Floats, Floats]]
+    """By horizon, price and time of the newest tick at its far end or up to half of it earlier."""
+    bar_sum: Floats
+    bar_n: Ints
+    """[symbol, bar]: sum of the prices and number of ticks, of the ``INSTANT_BARS`` bars that had
+    ended."""
+    regime: npt.NDArray[np.int8]
+    """Index into ``REGIMES``."""
+    vol_median: Floats
+
+    @cached_property
+    def returns(self) -> dict[str, Floats]:
+        """By horizon, P(T) / P(T - w) - 1.
+
+        A tick must have fallen inside the horizon, and the reference must be near its far end.
+        """
+        second = int(self.now)
+        found = {}
+        for name, horizon in HORIZONS_SEC.items():
+            price, ts = self.references[name]
+            fresh = (np.floor(self.last_ts) > second - horizon) & (
+                second - horizon - np.floor(ts) <= horizon / 2
+            )
+            found[name] = np.where(fresh, self.last / price - 1.0, np.nan)
+        return found
+
+    def reference(self, horizon: str) -> tuple[Floats, Floats]:
+        """Price and time that a return is measured from, NaN if there is no return."""
+        known = ~np.isnan(self.returns[horizon])
+        price, ts = self.references[horizon]
+        return np.where(known, price, np.nan), np.where(known, ts, np.nan)
+
+    @cached_property
+    def logs(self) -> Floats:
+        """m_i of every bar."""
+        return mean_logs(self.bar_sum, self.bar_n)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The steps between the bars."""
+        return Steps.between(self.logs, self.bar_n)
+
+    def volatility(self, bars_ago: int = 0) -> Floats:
+        """vol_15m as it stood so many bars ago, at most 30."""
+        end = INSTANT_BARS - bars_ago
+        return self.steps.volatility(end - VOL_BARS, end)
+
+    @cached_property
+    def sigma_1m(self) -> Floats:
+        """The volatility over a minute as it stood when the minute began.
+
+        So a move does not excuse itself.
+        """
+        return self.volatility(bars_ago=6) * math.sqrt(60 / 900)
+
+
+COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingProxyType(
+    {
+        "asset": lambda at: at.asset,
+        "last": lambda at: at.last,
+        "last_ts": lambda at: at.last_ts,
+        "age": lambda at: at.now - at.last_ts,
+        "ret_1m": lambda at: at.returns["1m"],
+        "ret_5m": lambda at: at.returns["5m"],
+        "ret_15m": lambda at: at.returns["15m"],
+        "vol_15m": lambda at: at.volatility(),
+        "vol_median": lambda at: at.vol_median,
+        "trend_15m": lambda at: slopes_per_min(at.logs[:, -VOL_BARS:]),
+        "surprise": lambda at: ratio(at.returns["1m"], at.sigma_1m),
+        "vs_peers": lambda at: against_peers(at.returns["1m"], at.asset),
+        "regime": lambda at: _REGIME_NAMES[at.regime],
+        "sigma_1m": lambda at: at.sigma_1m,
+        "sigma_5m": lambda at: at.volatility(bars_ago=30) * math.sqrt(300 / 900),
+        "ref_1m": lambda at: at.reference("1m")[0],
+        "ref_1m_ts": lambda at: at.reference("1m")[1],
+        "ref_5m": lambda at: at.reference("5m")[0],
+        "ref_5m_ts": lambda at: at.reference("5m")[1],
+        "watched_sec": lambda at: reach_sec(at.bar_n[:, -VOL_BARS:] > 0, at.now),
+    }
+)
+"""The columns of a frame, always all of them, in this order: a name and what computes it.
+
+Returns and volatilities are fractions; ``age`` and ``watched_sec``, which is how far back the ticks
+of the last fifteen minutes reach, are in seconds; ``trend_15m`` is a fraction per minute;
+``surprise`` is in standard deviations; ``sigma_*`` is the volatility over a horizon as it stood
+when the horizon began.
+"""

@@ -12,7 +12,7 @@ import math
 import mmap
 import threading
 from collections.abc import Iterable, MutableSequence, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,26 +21,23 @@ import pandas as pd
 from bars import CELL, Bars
 from formulas import (
     BAR_SEC,
+    COLUMNS,
+    INSTANT_BARS,
     REGIMES,
     SAMPLE_BARS,
     VOL_BARS,
     Floats,
+    Instant,
     Ints,
     Steps,
-    against_peers,
     judge_regimes,
     mean_logs,
     ranked_anew,
-    ratio,
-    reach_sec,
-    slopes_per_min,
 )
 from ticks import ASSETS, HORIZONS_SEC, WINDOW_SEC, Regime, Tick
 
-__all__ = ["COLUMNS", "PulseStore", "to_snapshots"]
+__all__ = ["PulseStore", "to_snapshots"]
 
-# The widest look-back: the volatility as it stood five minutes ago needs 30 + 90 bars.
-_CUT_BARS = VOL_BARS + 30
 # An hour of 60 s correlation bars reaches up to a bar and an open bar behind the hour itself.
 _SPARE_BARS = 7
 # Of a long stretch, so many bars are closed in one go: it bounds the memory that takes.
@@ -49,31 +46,6 @@ _CLOSED_AT_ONCE = 90
 _RECENT_BARS = 9
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
-_REGIME_NAMES = np.array(REGIMES, dtype=object)
-
-COLUMNS: Final = (
-    "asset",
-    "last",
-    "last_ts",
-    "age",
-    "ret_1m",
-    "ret_5m",
-    "ret_15m",
-    "vol_15m",
-    "vol_median",
-    "trend_15m",
-    "surprise",
-    "vs_peers",
-    "regime",
-    "sigma_1m",
-    "sigma_5m",
-    "ref_1m",
-    "ref_1m_ts",
-    "ref_5m",
-    "ref_5m_ts",
-    "watched_sec",
-)
-"""The columns of a frame, always all of them, in this order; NaN where not known yet."""
 
 
 class _Rings(NamedTuple):
@@ -144,18 +116,6 @@ class _Newest(NamedTuple):
 
     last: MutableSequence[float]
     last_ts: MutableSequence[float]
-
-
-class _Cut(NamedTuple):
-    """What one frame needs of the rings, copied under the lock. One row per symbol."""
-
-    last: Floats
-    last_ts: Floats
-    refs: dict[str, tuple[Floats, Floats]]
-    bar_sum: Floats
-    bar_n: Ints
-    regime: npt.NDArray[np.int8]
-    vol_median: Floats
 
 
 class PulseStore:
@@ -361,10 +321,7 @@ class PulseStore:
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
 
-        Returns and volatilities are fractions; ``age`` is in seconds; ``trend_15m`` is a fraction
-        per minute; ``surprise`` is in standard deviations; ``sigma_*`` is the volatility over a
-        horizon as it stood when the horizon began; ``watched_sec`` is how far back the ticks of the
-        last fifteen minutes reach. ``now`` may be any second stored.
+        ``now`` may be any second stored.
         """
         columns, index = self._columns(now)
         return pd.DataFrame(columns, index=index, copy=False)
@@ -577,7 +534,7 @@ class PulseStore:
         ts = (bar - back) * BAR_SEC + at + self._rings.ms[rows, place, at] / 1000.0
         return price, np.where(found, ts, np.nan)
 
-    def _cut(self, now: float) -> _Cut:
+    def _instant(self, now: float, asset: npt.NDArray[Any]) -> Instant:
         second = int(now)
         count = len(self._rows)
         last, last_ts = self._rings.last[:count].copy(), self._rings.last_ts[:count].copy()
@@ -587,19 +544,19 @@ class PulseStore:
         if newer.any():
             price, ts = self._newest_at(second, self._bars - 1)
             last, last_ts = np.where(newer, price, last), np.where(newer, ts, last_ts)
-        refs = {
+        references = {
             name: self._newest_at(second - horizon, -(-horizon // (2 * BAR_SEC)))
             for name, horizon in HORIZONS_SEC.items()
         }
         end = second // BAR_SEC
-        bar_sum, bar_n = self._take_bars(end - _CUT_BARS, end)
+        bar_sum, bar_n = self._take_bars(end - INSTANT_BARS, end)
         sampled = min(self._closed, end - 1)
         if self._stored(np.array([sampled]))[0]:
             regime = self._rings.regime[:count, sampled % self._bars].copy()
             vol_median = self._rings.vol_median[:count, sampled % self._bars].astype(np.float64)
         else:
             regime, vol_median = np.zeros(count, np.int8), np.full(count, np.nan)
-        return _Cut(last, last_ts, refs, bar_sum, bar_n, regime, vol_median)
+        return Instant(now, asset, last, last_ts, references, bar_sum, bar_n, regime, vol_median)
 
     def _columns(self, now: float) -> tuple[dict[str, npt.NDArray[Any]], pd.Index[Any]]:
         with self._lock:
@@ -607,9 +564,9 @@ class PulseStore:
                 names = np.array(list(self._rows), dtype=object)
                 self._index = pd.Index(names, dtype=object, name="symbol")
                 self._asset = np.array(self._assets, dtype=object)
-            index, asset = self._index, self._asset
-            cut = self._cut(now)
-        return _metrics(cut, asset, now), index
+            index = self._index
+            instant = self._instant(now, self._asset)
+        return {name: column(instant) for name, column in COLUMNS.items()}, index
 
     def _close(self, first: int, last: int) -> None:
         """Sample the volatility of every symbol at the close of each bar and judge its regime."""
@@ -675,44 +632,3 @@ def _records(
         {"symbol": symbol, "now": now, **dict(zip(names, row, strict=True))}
         for symbol, row in zip(symbols, zip(*cleaned, strict=True), strict=True)
     ]
-
-
-def _metrics(cut: _Cut, asset: npt.NDArray[Any], now: float) -> dict[str, npt.NDArray[Any]]:
-    """Every column of a frame, from what was copied of the rings."""
-    second = int(now)
-    returns: dict[str, Floats] = {}
-    for name, horizon in HORIZONS_SEC.items():
-        ref, ref_ts = cut.refs[name]
-        # A tick must have fallen inside the horizon, and the reference must be near its far end.
-        fresh = (np.floor(cut.last_ts) > second - horizon) & (
-            second - horizon - np.floor(ref_ts) <= horizon / 2
-        )
-        returns[name] = np.where(fresh, cut.last / ref - 1.0, np.nan)
-    logs = mean_logs(cut.bar_sum, cut.bar_n)
-    steps = Steps.between(logs, cut.bar_n)
-    # The volatility as it stood when the horizon began, so that a move does not excuse itself.
-    sigma_1m = steps.volatility(_CUT_BARS - VOL_BARS - 6, _CUT_BARS - 6) * math.sqrt(60 / 900)
-    sigma_5m = steps.volatility(0, VOL_BARS) * math.sqrt(300 / 900)
-    known = {name: ~np.isnan(value) for name, value in returns.items()}
-    return {
-        "asset": asset,
-        "last": cut.last,
-        "last_ts": cut.last_ts,
-        "age": now - cut.last_ts,
-        "ret_1m": returns["1m"],
-        "ret_5m": returns["5m"],
-        "ret_15m": returns["15m"],
-        "vol_15m": steps.volatility(_CUT_BARS - VOL_BARS, _CUT_BARS),
-        "vol_median": cut.vol_median,
-        "trend_15m": slopes_per_min(logs[:, -VOL_BARS:]),
-        "surprise": ratio(returns["1m"], sigma_1m),
-        "vs_peers": against_peers(returns["1m"], asset),
-        "regime": _REGIME_NAMES[cut.regime],
-        "sigma_1m": sigma_1m,
-        "sigma_5m": sigma_5m,
-        "ref_1m": np.where(known["1m"], cut.refs["1m"][0], np.nan),
-        "ref_1m_ts": np.where(known["1m"], cut.refs["1m"][1], np.nan),
-        "ref_5m": np.where(known["5m"], cut.refs["5m"][0], np.nan),
-        "ref_5m_ts": np.where(known["5m"], cut.refs["5m"][1], np.nan),
-        "watched_sec": reach_sec(cut.bar_n[:, -VOL_BARS:] > 0, now),
-    }

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import corr_card
-from formulas import judge_regimes, ranked_anew
-from pulse_store import COLUMNS, PulseStore, to_snapshots
+from formulas import COLUMNS, judge_regimes, ranked_anew
+from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from ticks import Tick
 
@@ -436,7 +436,7 @@ def test_frame_and_snapshots_say_the_same() -> None:
     ticks = stream([Segment(0, 300, 4.0, 8, 1e-3, 3)])
     store, now = fill(ticks), ticks[-1].ts
     frame = store.frame(now)
-    assert tuple(frame.columns) == COLUMNS
+    assert list(frame.columns) == list(COLUMNS)
     assert frame.index.tolist() == store.symbols
     assert to_snapshots(frame, now) == store.snapshots(now)
     assert [store.snapshot(symbol, now) for symbol in store.symbols] == store.snapshots(now)
@@ -447,7 +447,7 @@ def test_an_empty_store_answers() -> None:
     store = PulseStore()
     store.advance(START)
     frame = store.frame(START)
-    assert tuple(frame.columns) == COLUMNS
+    assert list(frame.columns) == list(COLUMNS)
     assert frame.index.name == "symbol"
     assert len(frame) == 0
     assert store.snapshots(START) == []
@@ -852,7 +852,7 @@ def test_readers_in_threads_see_consistent_frames() -> None:
             while True:
                 final = written.is_set()
                 frame = store.frame(START + 8000)
-                assert tuple(frame.columns) == COLUMNS
+                assert list(frame.columns) == list(COLUMNS)
                 assert len(frame) % 2 == 0
                 assert frame["last"].notna().all()
                 # Pairs are written together, at one price.

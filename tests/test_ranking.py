@@ -25,7 +25,8 @@ from engine.ranking import (
     RankHistory,
     states,
 )
-from pulse_store import COLUMNS, PulseStore
+from formulas import COLUMNS
+from pulse_store import PulseStore
 from sources.tape import Tape
 from ticks import STALE_SEC, Tick
 
