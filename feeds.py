@@ -565,9 +565,9 @@ class Feed:
             async with asyncio.timeout(self._timing.authorize_sec):
                 while True:
                     message = eodhd.parse(await ws.recv(decode=False))
-                    if not isinstance(message, Notice):
+                    if not isinstance(message, Notice) or message.kind is NoticeKind.UNREADABLE:
                         self._gate.refuse_shape()
-                    elif message.word is NoticeKind.AUTHORIZED:
+                    elif message.kind is NoticeKind.AUTHORIZED:
                         return
                     else:
                         self._raise_for(message)
@@ -644,22 +644,22 @@ class Feed:
             if is_good and offer.symbol in self._symbols:
                 self._lags.lead = lead
 
-    def _hear(self, message: Notice | RawTick | None) -> None:
-        if not isinstance(message, Notice):
+    def _hear(self, message: Notice | RawTick) -> None:
+        if not isinstance(message, Notice) or message.kind is NoticeKind.UNREADABLE:
             self.frames += 1
             self._gate.refuse_shape()
-        elif message.word in (NoticeKind.SYMBOL_LIMIT, NoticeKind.SYMBOLS_REFUSED):
+        elif message.kind in (NoticeKind.SYMBOL_LIMIT, NoticeKind.SYMBOLS_REFUSED):
             if self._refusal.empty():
                 self._refusal.put_nowait(message)
-        elif message.word is not NoticeKind.AUTHORIZED:
+        elif message.kind is not NoticeKind.AUTHORIZED:
             self._raise_for(message)
 
     def _raise_for(self, notice: Notice) -> NoReturn:
-        if notice.word is NoticeKind.KEY_REFUSED:
+        if notice.kind is NoticeKind.KEY_REFUSED:
             raise self._key_refused(f"status {notice.code}")
-        if notice.word is NoticeKind.THROTTLED:
+        if notice.kind is NoticeKind.THROTTLED:
             raise self._throttled(self._timing.throttled_sec)
-        if notice.word is NoticeKind.BAD_REQUEST:
+        if notice.kind is NoticeKind.BAD_REQUEST:
             raise _EndedError(
                 f"the vendor did not accept the subscription (status {notice.code})",
                 refused=True,
@@ -691,16 +691,16 @@ class Feed:
         """Ask for each symbol and note the refused ones; whether the account is at its limit."""
         refusal: Notice | None = None
         for symbol in symbols:
-            if refusal is None or refusal.word is not NoticeKind.SYMBOL_LIMIT:
+            if refusal is None or refusal.kind is not NoticeKind.SYMBOL_LIMIT:
                 refusal = await self._ask(ws, symbol)
             if refusal is not None:
-                self._refused_symbols = {**self._refused_symbols, symbol: refusal.word}
+                self._refused_symbols = {**self._refused_symbols, symbol: refusal.kind}
             elif symbol in self._refused_symbols:
                 self._refused_symbols = {
                     other: word for other, word in self._refused_symbols.items() if other != symbol
                 }
                 self._expect_ticks()
-        return refusal is not None and refusal.word is NoticeKind.SYMBOL_LIMIT
+        return refusal is not None and refusal.kind is NoticeKind.SYMBOL_LIMIT
 
     async def _ask(self, ws: ClientConnection, symbol: str) -> Notice | None:
         """Ask for one symbol; the vendor's refusal, or None where it stays quiet."""

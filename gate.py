@@ -33,7 +33,7 @@ FAR_OFF: Final[Mapping[Asset, float]] = MappingProxyType(
 """Distance from the recent median, as a fraction, that no price may have unconfirmed."""
 
 # Reasons that leave a price good enough for a last one.
-_LAST_ONLY: Final = frozenset({"old", "closed market"})
+_LAST_ONLY: Final = frozenset({"old", "snapshot", "closed market"})
 
 RECENT: Final = 25
 AGREEING: Final = 3
@@ -97,13 +97,14 @@ class TickGate:
 
     def admit(self, offer: RawTick, now: float) -> Verdict:
         """Judge one offer at the instant ``now``."""
-        symbol, ts, price, flaw, market = offer
+        symbol, ts, price, flaw, market, is_snapshot = offer
         level = self._levels.get(symbol)
         if (
             level is not None
             and level.low < price < level.high
             and -MAX_LEAD_SEC <= now - ts <= MAX_AGE_SEC
             and not flaw
+            and not is_snapshot
             and (market != "closed" if market else self._since <= ts < self._until)
             and level.unreviewed < _REVIEW_EVERY
             and not level.suspects
@@ -131,6 +132,8 @@ class TickGate:
             return "unsubscribed"
         if now - offer.ts > MAX_AGE_SEC:
             return "old"
+        if offer.is_snapshot:
+            return "snapshot"
         if self._is_closed(offer):
             return "closed market"
         return "" if self._is_credible(offer, level) else "far off"

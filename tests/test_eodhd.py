@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from ticks import ASSETS, Asset
 from vendors import eodhd
-from vendors.wire import Notice, NoticeKind, RawTick
+from vendors.eodhd import Eodhd, Pace
+from vendors.wire import Dialogue, Notice, NoticeKind, RawTick, Vendor
 
 # As received between 2021 and 2026, or documented.
 OFFERS: dict[str, RawTick] = {
@@ -128,15 +130,16 @@ def test_control_message_is_a_notice(text: str) -> None:
     """Under either name of its code; what an unknown one means follows from the code."""
     notice = eodhd.parse(text)
     assert isinstance(notice, Notice)
-    assert (notice.word, notice.code) == NOTICES[text]
-    assert isinstance(notice.message, str)
+    assert (notice.kind, notice.code) == NOTICES[text]
 
 
 @pytest.mark.parametrize("text", NEITHER)
 def test_anything_else_is_neither(text: str) -> None:
     """Not even an exception."""
-    assert eodhd.parse(text) is None
-    assert eodhd.parse(text.encode()) is None
+    for frame in (text, text.encode()):
+        notice = eodhd.parse(frame)
+        assert isinstance(notice, Notice)
+        assert notice.kind is NoticeKind.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ def test_dark_pool_print_is_barred() -> None:
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
 def test_no_frame_raises(frame: bytes | str) -> None:
     """Neither text nor bytes, UTF-8 or not."""
-    assert isinstance(eodhd.parse(frame), RawTick | Notice | None)
+    assert isinstance(eodhd.parse(frame), RawTick | Notice)
 
 
 KEYS = ["s", "p", "a", "b", "ap", "bp", "t", "c", "ms", "dp", "status_code", "status", "message"]
@@ -312,3 +315,146 @@ def test_every_class_has_a_channel_and_a_patience() -> None:
     assert set(eodhd.CHANNELS) == set(eodhd.SILENCE_SEC) == set(ASSETS)
     assert eodhd.SYMBOL_LIMIT == 50
     assert eodhd.DEMO_SYMBOLS["crypto"] == ("BTC-USD", "ETH-USD")
+
+
+# The vendor.
+
+
+def test_vendor_shows_no_key() -> None:
+    """Its address holds it; what it prints of itself does not."""
+    vendor: Vendor = Eodhd("wss://h/ws", "SECRETKEY")
+    assert vendor.address("stocks") == "wss://h/ws/us?api_token=SECRETKEY"
+    assert vendor.headers("stocks") == {}
+    assert "SECRETKEY" not in repr(vendor)
+    assert vendor.key_setting == "EODHD_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, NoticeKind.KEY_REFUSED),
+        (403, NoticeKind.KEY_REFUSED),
+        (429, NoticeKind.THROTTLED),
+        (200, NoticeKind.SERVER_ERROR),
+        (404, NoticeKind.SERVER_ERROR),
+        (503, NoticeKind.SERVER_ERROR),
+    ],
+)
+def test_rejected_handshake_means(status: int, kind: NoticeKind) -> None:
+    """As the same codes do in a frame."""
+    assert Eodhd("wss://h/ws", "k").rejection(status) is kind
+
+
+# The talk on one connection, whose time is an argument.
+
+GREETING = b'{"status_code":200,"message":"Authorized"}'
+LIMIT_REACHED = b'{"status_code":422,"message":"Symbols limit reached"}'
+NOT_COVERED = b'{"status_code":422,"message":"Only limited symbols allowed for demo"}'
+TRADE = b'{"s":"B","p":1.5,"t":1790899194028}'
+NOW = 1_790_899_194.5
+
+
+def greeted(*symbols: str, pace: Pace = Pace()) -> Dialogue:  # noqa: B008 - frozen
+    """A talk whose vendor has accepted the key."""
+    talk = Eodhd("wss://h/ws", "k", pace=pace).dialogue("crypto", symbols)
+    assert talk.receive(GREETING, NOW) == (Notice(NoticeKind.AUTHORIZED, 200),)
+    return talk
+
+
+def asked(talk: Dialogue, now: float) -> tuple[list[str], float]:
+    """The symbols asked for at ``now``, a text for each message, and when the talk goes on."""
+    frames, again = talk.due(now)
+    return [json.loads(frame)["symbols"] for frame in frames], again
+
+
+def kinds(found: Sequence[RawTick | Notice]) -> list[NoticeKind]:
+    return [one.kind for one in found if isinstance(one, Notice)]
+
+
+def test_nothing_is_said_before_the_greeting() -> None:
+    """A client that asks earlier is dropped, and nobody who was not greeted is sent a price."""
+    talk = Eodhd("wss://h/ws", "k").dialogue("crypto", ["A", "B"])
+    assert list(talk.begin()) == []
+    assert asked(talk, 0.0) == ([], math.inf)
+    assert not talk.is_accepted
+    assert kinds(talk.receive(TRADE, NOW)) == [NoticeKind.UNREADABLE]
+    assert kinds(talk.receive(b"rubbish", NOW)) == [NoticeKind.UNREADABLE]
+    assert kinds(talk.receive(LIMIT_REACHED, NOW)) == [NoticeKind.SERVER_ERROR]
+    assert kinds(talk.receive(GREETING, NOW)) == [NoticeKind.AUTHORIZED]
+    assert talk.is_accepted
+    assert asked(talk, 5.0) == (["A,B"], math.inf)
+
+
+def test_all_symbols_are_asked_for_at_once_and_only_once() -> None:
+    """However often it is asked what is due."""
+    talk = greeted("A", "B")
+    assert asked(talk, 5.0) == (["A,B"], math.inf)
+    assert talk.receive(TRADE, NOW) == (RawTick("B", 1790899194.028, 1.5, ""),)
+    for now in (5.0, 6.0, 1e9):
+        assert asked(talk, now) == ([], math.inf)
+    assert talk.refused == {}
+
+
+def test_refusal_of_all_is_followed_by_single_questions() -> None:
+    """Whoever is not refused within a second is accepted; the others are asked for again later."""
+    talk = greeted("A", "B", "C")
+    asked(talk, 0.0)
+    assert kinds(talk.receive(NOT_COVERED, NOW)) == [NoticeKind.SYMBOLS_REFUSED]
+    assert asked(talk, 0.3) == (["A"], 1.3)
+    assert asked(talk, 1.2) == ([], 1.3)
+    assert asked(talk, 1.3) == (["B"], 2.3)
+    talk.receive(NOT_COVERED, NOW)
+    assert asked(talk, 1.5) == (["C"], 2.5)
+    assert talk.refused == {"B": NoticeKind.SYMBOLS_REFUSED}
+    assert asked(talk, 2.5) == ([], 302.5)
+    talk.receive(NOT_COVERED, NOW)  # out of turn: of nobody knows what
+    assert asked(talk, 302.0) == ([], 302.5)
+    assert asked(talk, 302.5) == (["B"], 303.5)
+    assert asked(talk, 303.5) == ([], 603.5)
+    assert talk.refused == {}
+    assert asked(talk, 603.5) == ([], math.inf)
+
+
+def test_full_account_is_asked_again_a_few_times_soon_and_then_rarely() -> None:
+    """One question per turn is enough: the limit holds for the others as well."""
+    talk = greeted("A", "B")
+    asked(talk, 0.0)
+    talk.receive(LIMIT_REACHED, NOW)
+    now, waits = 0.0, []
+    for _ in range(6):
+        assert asked(talk, now) == (["A"], now + 1)
+        talk.receive(LIMIT_REACHED, NOW)
+        frames, again = asked(talk, now)
+        assert frames == []
+        assert talk.refused == dict.fromkeys("AB", NoticeKind.SYMBOL_LIMIT)
+        waits.append(again - now)
+        now = again
+    assert waits == [60.0] * 4 + [300.0] * 2
+
+
+def test_symbol_that_is_heard_is_not_refused() -> None:
+    """A refusal names no symbol; one that comes late is of another."""
+    talk = greeted("A", "B")
+    asked(talk, 0.0)
+    talk.receive(NOT_COVERED, NOW)
+    for now in (0.0, 0.1):
+        asked(talk, now)
+        talk.receive(NOT_COVERED, NOW)
+    assert asked(talk, 0.2) == ([], 300.2)
+    assert set(talk.refused) == {"A", "B"}
+    handed_out = talk.refused
+    talk.receive(TRADE, NOW)
+    assert set(talk.refused) == {"A"}
+    assert set(handed_out) == {"A", "B"}
+    assert asked(talk, 300.2) == (["A"], 301.2)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([GREETING, LIMIT_REACHED]))))
+def test_no_talk_raises(frames: list[bytes]) -> None:
+    """Whatever the other side says, and whenever."""
+    talk = Eodhd("wss://h/ws", "k").dialogue("crypto", ["A", "B"])
+    for number, frame in enumerate(frames):
+        assert talk.receive(frame, NOW)
+        _, again = talk.due(float(number))
+        assert again > number
+        assert set(talk.refused) <= {"A", "B"}

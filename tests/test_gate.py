@@ -41,8 +41,9 @@ def offer(
     symbol: str = BTC,
     flaw: Flaw = "",
     market: MarketState = "",
+    is_snapshot: bool = False,
 ) -> RawTick:
-    return RawTick(symbol, ts, price, flaw, market)
+    return RawTick(symbol, ts, price, flaw, market, is_snapshot)
 
 
 def gate(asset: Asset = "crypto") -> TickGate:
@@ -77,6 +78,7 @@ REASONS: dict[str, tuple[RawTick, str]] = {
     "unsubscribed": (offer(symbol="DOGE-USD"), "unsubscribed"),
     "closed, by the vendor": (offer(market="closed"), "closed market"),
     "just too old": (offer(ts=NOW - MAX_AGE_SEC - 0.001), "old"),
+    "not fresh, by the vendor": (offer(is_snapshot=True), "snapshot"),
     "far off": (offer(110.0), "far off"),
 }
 
@@ -87,7 +89,7 @@ def test_refusal_is_counted_by_its_reason(name: str) -> None:
     refused, reason = REASONS[name]
     subject = settled()
     verdict = subject.admit(refused, NOW)
-    is_last = reason in ("old", "closed market")
+    is_last = reason in ("old", "snapshot", "closed market")
     assert verdict is (Verdict.LAST_ONLY if is_last else Verdict.REFUSED)
     assert subject.refused == {reason: 1}
     assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
@@ -123,6 +125,8 @@ def test_shape_is_counted_by_the_reader() -> None:
         (offer(999.0, NOW - 99, symbol="X", flaw="condition"), "condition"),
         (offer(999.0, NOW - 99, symbol="X"), "unsubscribed"),
         (offer(999.0, NOW - 99, market="closed"), "old"),
+        (offer(999.0, NOW - 99, is_snapshot=True), "old"),
+        (offer(999.0, market="closed", is_snapshot=True), "snapshot"),
         (offer(999.0, market="closed"), "closed market"),
         (offer(999.0), "far off"),
     ],
@@ -323,6 +327,7 @@ anything = st.builds(
     price=st.one_of(st.floats(90, 110), st.sampled_from(EXTREMES), st.floats()),
     flaw=st.sampled_from(["", "", "", "crossed", "condition"]),
     market=st.sampled_from(["", "", "open", "extended", "closed"]),
+    is_snapshot=st.sampled_from([False, False, True]),
 )
 
 
@@ -343,6 +348,7 @@ def test_no_sequence_of_offers_breaks_the_gate(offers: list[RawTick], asset: Ass
             assert one.ts >= NOW - MAX_AGE_SEC
             assert one.market in ("open", "extended") or OPEN <= one.ts < CLOSE
             assert one.market != "closed"
+            assert not one.is_snapshot
     assert entered + sum(subject.refused.values()) == len(offers)
 
 

@@ -1,22 +1,23 @@
-"""EODHD's WebSocket format: addresses, subscription messages, and ``parse``.
+"""EODHD: its addresses and limits, its message format, and how one talks to it.
 
-Called by the feeds. Where the vendor's documentation and the wire disagree, the wire is right: the
-shapes below were seen live between 2021 and 2026.
+Where the vendor's documentation and the wire disagree, the wire is right: the shapes below were
+seen live between 2021 and 2026.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
 from ticks import Asset
-from vendors.wire import MarketState, Notice, NoticeKind, RawTick
+from vendors.wire import Dialogue, MarketState, Notice, NoticeKind, RawTick
 
 __all__ = [
     "CHANNELS",
@@ -24,6 +25,8 @@ __all__ = [
     "DEMO_SYMBOLS",
     "SILENCE_SEC",
     "SYMBOL_LIMIT",
+    "Eodhd",
+    "Pace",
     "parse",
     "subscribe",
     "unsubscribe",
@@ -45,7 +48,7 @@ DEMO_SYMBOLS: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
 SILENCE_SEC: Final[Mapping[Asset, float]] = MappingProxyType(
     {"stocks": 120.0, "forex": 60.0, "crypto": 60.0}
 )
-"""How long a channel may send no tick while its market streams before the connection is suspect."""
+"""How long a channel may send no price while its market is open and trades regularly."""
 
 # Trade conditions that must not set the last price in regular hours. The vendor also lists 37 (odd
 # lot); its tape is IEX only and full of odd lots at good prices, so they pass.
@@ -93,8 +96,11 @@ class _Message(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Message).decode
 
 
-def parse(frame: bytes | str) -> RawTick | Notice | None:
-    """One received frame as an offer or a notice; None where it is neither.
+_UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
+
+
+def parse(frame: bytes | str) -> RawTick | Notice:
+    """One received frame as a price or a notice.
 
     Numbers may come as numbers or strings, whatever the documentation says; ``c`` as a list, a
     number or not at all. Never raises.
@@ -102,7 +108,7 @@ def parse(frame: bytes | str) -> RawTick | Notice | None:
     try:
         message = _decode(frame)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+        return _UNREADABLE
     t = message.t
     if not message.s or t is None:
         return _notice(message)
@@ -131,7 +137,7 @@ def parse(frame: bytes | str) -> RawTick | Notice | None:
         return _quote(message.s, ts, _number(message.b), _number(message.a))
     if message.ap is not None and message.bp is not None:
         return _quote(message.s, ts, _number(message.bp), _number(message.ap))
-    return None
+    return _UNREADABLE
 
 
 def _quote(symbol: str, ts: float, bid: float, ask: float) -> RawTick:
@@ -168,17 +174,17 @@ def _is_barred(message: _Message, market: MarketState) -> bool:
     return any(isinstance(code, int) and code in barred for code in codes)
 
 
-def _notice(message: _Message) -> Notice | None:
+def _notice(message: _Message) -> Notice:
     # 403 and 500 come as "status", 200 and 422 as "status_code".
     code = message.status_code if message.status_code is not None else message.status
     if code is None:
-        return None
-    text = message.message if isinstance(message.message, str) else ""
-    word = _word(code, text.lower())
-    return None if word is None else Notice(word, code, text)
+        return _UNREADABLE
+    # Not handed on: the text is the other side's to write, and may quote the key.
+    text = message.message.lower() if isinstance(message.message, str) else ""
+    return Notice(_kind(code, text), code)
 
 
-def _word(code: int, text: str) -> NoticeKind | None:
+def _kind(code: int, text: str) -> NoticeKind:
     if code == 200:
         return NoticeKind.AUTHORIZED
     if code in (401, 403):
@@ -189,6 +195,159 @@ def _word(code: int, text: str) -> NoticeKind | None:
         return NoticeKind.SYMBOL_LIMIT
     if code == 422 and "should be string" not in text:  # "Only limited symbols allowed for demo"
         return NoticeKind.SYMBOLS_REFUSED
-    if code < 400:  # no error, and nothing to do about
-        return None
+    if code < 400:  # no error, and nothing known of it
+        return NoticeKind.UNREADABLE
     return NoticeKind.BAD_REQUEST if code < 500 else NoticeKind.SERVER_ERROR
+
+
+# The talk.
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait for what before asking for symbols again, in seconds."""
+
+    single_sec: float = 1.0
+    """How long the refusal of a single symbol may take."""
+    symbol_limit_sec: float = 60.0
+    """A limit is worth retrying: a dead connection's symbols stay counted for up to 105 s."""
+    symbol_limit_tries: int = 4
+    """After this many tries a limit is a refusal like any other."""
+    refused_sec: float = 300.0
+    """An account may change, so that what it does not cover is asked for again."""
+
+
+class _Turn(NamedTuple):
+    """A turn of the talk: what to send, and how long it lasts."""
+
+    frames: tuple[str, ...] = ()
+    sec: float = math.inf
+    ends_with_refusal: bool = False
+
+
+class _Talk:
+    """One connection's dialogue: greeted, all symbols in one message, and singly if it is refused.
+
+    The vendor acknowledges no subscription, and a refusal is of a whole message and names no
+    symbol: a symbol that is asked for alone and not refused in time is accepted.
+    """
+
+    def __init__(self, symbols: Sequence[str], pace: Pace) -> None:
+        self.is_accepted = False
+        self._symbols = tuple(symbols)
+        self._pace = pace
+        self._heard: set[str] = set()
+        self._refused: Mapping[str, NoticeKind] = {}
+        self._refusal: NoticeKind | None = None
+        """The first since the last message."""
+        self._turns = self._take_turns()
+        self._turn = _Turn()
+        self._until = -math.inf
+
+    @property
+    def refused(self) -> Mapping[str, NoticeKind]:
+        """The refused symbols; one that is heard is none of them, however late a refusal came."""
+        return {symbol: why for symbol, why in self._refused.items() if symbol not in self._heard}
+
+    def begin(self) -> Sequence[str]:
+        """Nothing: a client that speaks before it is greeted is dropped."""
+        return ()
+
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
+        """What a frame means; before the greeting, prices and refusals of symbols mean nothing."""
+        found = parse(frame)
+        if type(found) is RawTick and self.is_accepted:
+            self._heard.add(found.symbol)
+            return (found,)
+        return (self._heed(found),)
+
+    def due(self, now: float) -> tuple[Sequence[str], float]:
+        """Go on with the talk once the greeting is there, and its turn is over."""
+        if not self.is_accepted:
+            return (), math.inf
+        is_refused = self._turn.ends_with_refusal and self._refusal is not None
+        if not is_refused and now < self._until:
+            return (), self._until
+        self._turn = next(self._turns)
+        self._until = now + self._turn.sec
+        return self._turn.frames, self._until
+
+    def _heed(self, found: RawTick | Notice) -> Notice:
+        if not isinstance(found, Notice):
+            return _UNREADABLE
+        if found.kind is NoticeKind.AUTHORIZED:
+            self.is_accepted = True
+        elif found.kind in (NoticeKind.SYMBOL_LIMIT, NoticeKind.SYMBOLS_REFUSED):
+            if not self.is_accepted:
+                return Notice(NoticeKind.SERVER_ERROR, found.code)
+            self._refusal = self._refusal or found.kind
+        return found
+
+    def _take_turns(self) -> Generator[_Turn]:
+        yield _Turn((subscribe(self._symbols),), ends_with_refusal=True)
+        pending, tries = self._symbols, 0
+        while pending:
+            is_limited = yield from self._ask_singly(pending)
+            tries += 1
+            is_soon = is_limited and tries <= self._pace.symbol_limit_tries
+            yield _Turn(sec=self._pace.symbol_limit_sec if is_soon else self._pace.refused_sec)
+            pending = tuple(self.refused)
+        yield _Turn()
+
+    def _ask_singly(self, symbols: Sequence[str]) -> Generator[_Turn, None, bool]:
+        """Ask for each symbol and note the refused ones; whether the account is at its limit."""
+        refusal: NoticeKind | None = None
+        for symbol in symbols:
+            if refusal is not NoticeKind.SYMBOL_LIMIT:  # else it holds for the others as well
+                self._refusal = None
+                yield _Turn((subscribe([symbol]),), self._pace.single_sec, ends_with_refusal=True)
+                refusal = self._refusal
+            self._note(symbol, refusal)
+        return refusal is NoticeKind.SYMBOL_LIMIT
+
+    def _note(self, symbol: str, refusal: NoticeKind | None) -> None:
+        # A new dictionary each time: other threads read the one there was.
+        if refusal is not None:
+            self._refused = {**self._refused, symbol: refusal}
+        elif symbol in self._refused:
+            self._refused = {s: why for s, why in self._refused.items() if s != symbol}
+
+
+@dataclass(frozen=True, slots=True)
+class Eodhd:
+    """EODHD with one account's key: stocks, forex and crypto, a channel each."""
+
+    base: str
+    """The address without a channel, as ``wss://ws.eodhistoricaldata.com/ws``."""
+    key: str = field(repr=False)
+    name: str = "EODHD"
+    key_setting: str = "EODHD_API_KEY"
+    symbol_limit: int | None = SYMBOL_LIMIT
+    silence_sec: Mapping[Asset, float] = field(default_factory=lambda: SILENCE_SEC)
+    pace: Pace = Pace()
+
+    @property
+    def heartbeat_sec(self) -> None:
+        """The vendor sends none; its pings prove the socket, not the data."""
+
+    def address(self, asset: Asset) -> str:
+        """The address of an asset class's channel. It holds the key: never log it."""
+        return url(self.base, asset, self.key)
+
+    def headers(self, asset: Asset) -> Mapping[str, str]:
+        """None: the key is in the address."""
+        return {}
+
+    def symbol(self, asset: Asset, symbol: str) -> str | None:
+        """The symbol itself: our spelling is this vendor's, and which it has only it can tell."""
+        return symbol
+
+    def rejection(self, status: int) -> NoticeKind:
+        """What an HTTP status means with which the vendor refused a handshake."""
+        if status in (401, 403):
+            return NoticeKind.KEY_REFUSED
+        return NoticeKind.THROTTLED if status == 429 else NoticeKind.SERVER_ERROR
+
+    def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
+        """A new connection's talk about ``symbols``."""
+        return _Talk(symbols, self.pace)

@@ -1,15 +1,18 @@
-"""What every wire format is translated into: offers of a price, and words from the vendor.
+"""What every wire format is translated into, and what a vendor fulfils: Vendor and Dialogue.
 
-One module per vendor beside this one; each is pure: addresses, messages to send, and a ``parse`` of
-one received frame.
+One module per vendor beside this one. A dialogue does no I/O and reads no clock: a feed sends what
+it says, hands it every frame received, and asks it again when it wants to be asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
-__all__ = ["Flaw", "MarketState", "Notice", "NoticeKind", "RawTick"]
+from ticks import Asset
+
+__all__ = ["Dialogue", "Flaw", "MarketState", "Notice", "NoticeKind", "RawTick", "Vendor"]
 
 Flaw = Literal["", "crossed", "condition"]
 MarketState = Literal["", "open", "extended", "closed"]
@@ -19,31 +22,120 @@ class RawTick(NamedTuple):
     """A price as the vendor sent it, not yet trusted."""
 
     symbol: str
+    """In our spelling, not in the vendor's."""
     ts: float
     """Event time in seconds since the epoch."""
     price: float
-    """A trade's price or a quote's mid; NaN where the vendor's number was none or not positive."""
+    """A trade's price or a quote's mid; NaN if the vendor's number is none, or not positive."""
     flaw: Flaw
     """What the vendor's own fields say against it."""
     market: MarketState = ""
-    """What the vendor says of the market at that time; empty where it says nothing."""
+    """What the vendor says of the market at that time; empty if it says nothing."""
+    is_snapshot: bool = False
+    """Whether the vendor marks the price as not fresh, as of a trade before the subscription."""
 
 
 class NoticeKind(StrEnum):
-    """What a vendor's control message means for the connection."""
+    """What a frame that holds no price means for the connection."""
 
     AUTHORIZED = "authorized"
-    KEY_REFUSED = "key refused"
+    """The vendor accepts the key."""
+    SUBSCRIBED = "subscribed"
+    """The vendor accepts a subscription, or a part of one."""
+    ALIVE = "alive"
+    """A heartbeat, or the answer to a ping."""
     SYMBOL_LIMIT = "symbol limit"
+    """A subscription exceeds the account's limit."""
     SYMBOLS_REFUSED = "symbols refused"
+    """The vendor does not have these symbols, or not for this key."""
+    KEY_REFUSED = "key refused"
     BAD_REQUEST = "bad request"
+    """The vendor does not understand what was sent."""
     THROTTLED = "throttled"
+    """The vendor wants fewer connections."""
     SERVER_ERROR = "server error"
+    UNREADABLE = "unreadable"
+    """The frame is neither a price nor anything that this vendor is known to say."""
 
 
 class Notice(NamedTuple):
-    """A control message."""
+    """What a vendor says beside prices."""
 
-    word: NoticeKind
-    code: int
-    message: str
+    kind: NoticeKind
+    code: int | None = None
+    """The vendor's own, if it gives one."""
+
+
+class Dialogue(Protocol):
+    """The talk on one connection, from its opening to its end; a new connection gets a new one."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the vendor accepts this client, so that prices may be expected."""
+
+    @property
+    def refused(self) -> Mapping[str, NoticeKind]:
+        """The symbols that the vendor does not send, and why: ``SYMBOL_LIMIT``, or
+        ``SYMBOLS_REFUSED``. A mapping that was handed out does not change.
+        """
+
+    def begin(self) -> Sequence[str]:
+        """The frames to send as soon as the connection is open."""
+
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
+        """What a received frame means; any number of prices and notices. Never raises.
+
+        ``now`` is the source's time, for vendors that stamp nothing themselves.
+        """
+
+    def due(self, now: float) -> tuple[Sequence[str], float]:
+        """The frames to send at ``now``, and when to ask again; infinity: after the next notice.
+
+        Asked after ``begin``, at the time it named, and after each frame that held a notice. Here
+        ``now`` is of a clock that nobody sets, in seconds.
+        """
+
+
+class Vendor(Protocol):
+    """What is known of a vendor before a connection is open; its ``repr`` shows no key."""
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+
+    @property
+    def key_setting(self) -> str:
+        """The setting that holds the key; empty if the vendor wants none."""
+
+    @property
+    def symbol_limit(self) -> int | None:
+        """How many symbols an account may have over all its connections; None: no limit."""
+
+    @property
+    def silence_sec(self) -> Mapping[Asset, float]:
+        """How long there may be no price while a market is open and trades regularly."""
+
+    @property
+    def heartbeat_sec(self) -> float | None:
+        """How long there may be no frame at all, if the vendor sends signs of life of its own.
+
+        None: it does not, so that only prices prove that a connection lives.
+        """
+
+    def address(self, asset: Asset) -> str:
+        """Where to connect. It may hold the key: never log it."""
+
+    def headers(self, asset: Asset) -> Mapping[str, str]:
+        """The headers of the handshake. They may hold the key: never log them."""
+
+    def symbol(self, asset: Asset, symbol: str) -> str | None:
+        """The vendor's name for one of our symbols; None if it has no such thing."""
+
+    def rejection(self, status: int) -> NoticeKind:
+        """What the HTTP ``status`` means with which the vendor refused a handshake.
+
+        One of ``KEY_REFUSED``, ``THROTTLED``, ``BAD_REQUEST`` and ``SERVER_ERROR``.
+        """
+
+    def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
+        """A new connection's talk about ``symbols``, which are ours."""
