@@ -1,8 +1,8 @@
 """The correlation card and matrix: which names move together, and how sure that is.
 
-Called by whoever wants to show it, with the store and the instant as arguments; keeps nothing.
-Returns are differences of the logs of bar means, only between directly neighbouring live bars, and
-each pair is judged on the bars both have: never forward-filled.
+Pure functions of a store and an instant; nothing is kept between calls. Returns are differences of
+the logs of bar means, only between directly neighbouring live bars, and each pair is judged on the
+bars both have: never forward-filled.
 """
 
 from __future__ import annotations
@@ -69,15 +69,17 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How one symbol moves with the base."""
+    """How one symbol moves with another."""
 
     symbol: str
     corr: float
+    """Pearson's correlation of their returns."""
     n: int
     """Number of shared returns."""
     low: float
+    """Lower end of the 95 % confidence interval."""
     high: float
-    """The 95 % confidence interval."""
+    """Upper end of it."""
     chance: bool
     """Whether the interval contains 0: it may be chance."""
 
@@ -88,9 +90,13 @@ class CorrelationCard:
 
     base: str
     regime: Regime
+    """The base's, at that instant."""
     window_sec: int
+    """How far back the returns reach."""
     bin_sec: int
+    """The length of the bars."""
     top: tuple[Pair, ...]
+    """The strongest first, whatever its sign."""
     shared: int
     """How many returns the base shares with the symbol it shares most with."""
 
@@ -102,23 +108,20 @@ class PairChange:
     a: str
     b: str
     before: Pair
-    """Over 60 minutes; of ``a`` with ``b`` as its symbol."""
+    """``b`` with ``a`` over 60 minutes."""
     after: Pair
-    """Over 15 minutes, likewise."""
+    """``b`` with ``a`` over 15 minutes."""
     has_started: bool
-    """Whether the correlation has grown, in either direction, or gone."""
+    """Whether the correlation became stronger, in either direction, rather than weaker."""
 
 
 def corr_card(
     store: Store, symbols: Sequence[str], base_symbol: str, bin_sec: int, now: float
-) -> dict[str, Any]:
+) -> CorrelationCard:
     """The three of ``symbols`` that move most like, or most against, ``base_symbol``.
 
-    Looks back 15 minutes where the base is ``high_vol``, else 60. Each entry of ``top`` has the
-    symbol, its Pearson ``corr``, the number ``n`` of shared returns and the 95 % interval ``low``
-    to ``high``; pairs with fewer than 12 shared returns or a flat series are left out. ``needed``
-    is that number, and ``shared`` how many returns the base shares with the symbol it shares most
-    with.
+    Looks back 15 minutes if the base is ``high_vol``, else 60. Pairs with fewer than 12 shared
+    returns, or with a flat series, are left out of ``top``.
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
@@ -130,27 +133,14 @@ def corr_card(
     corr, count = _pairwise(returns[:1], returns)
     known = [i for i in range(1, len(names)) if not np.isnan(corr[0, i])]
     known.sort(key=lambda i: (-abs(corr[0, i]), names[i]))
-    top = []
-    for i in known[:TOP]:
-        low, high = interval(float(corr[0, i]), int(count[0, i]))
-        top.append(
-            {
-                "symbol": names[i],
-                "corr": float(corr[0, i]),
-                "n": int(count[0, i]),
-                "low": low,
-                "high": high,
-            }
-        )
-    return {
-        "base": base_symbol,
-        "regime": regime,
-        "window_sec": window_sec,
-        "bin_sec": bin_sec,
-        "top": top,
-        "needed": MIN_PAIRS,
-        "shared": int(count[0, 1:].max(initial=0)),
-    }
+    return CorrelationCard(
+        base=base_symbol,
+        regime=regime,
+        window_sec=window_sec,
+        bin_sec=bin_sec,
+        top=tuple(_pair(names[i], corr[0, i], count[0, i]) for i in known[:TOP]),
+        shared=int(count[0, 1:].max(initial=0)),
+    )
 
 
 def corr_matrix(
@@ -158,7 +148,7 @@ def corr_matrix(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Correlations and numbers of shared returns of every pair, two square frames.
 
-    A correlation is NaN with fewer than 12 shared returns or where a series is flat; its count is
+    A correlation is NaN with fewer than 12 shared returns or if a series is flat; its count is
     always there.
 
     Raises:
@@ -176,8 +166,8 @@ def corr_matrix(
 def auto_bin(store: Store, symbols: Sequence[str], window_sec: int, now: float) -> int:
     """The shortest of ``BIN_SECS`` in which most bars of ``symbols`` hold a tick.
 
-    Counted over all that ticked inside the window, each from its first live bar on; the longest
-    where even that leaves most bars empty, or nothing ticked.
+    Counted over all that ticked inside the window, each from its first live bar on. The longest
+    if even that leaves most bars empty, or if nothing ticked.
     """
     for bin_sec in BIN_SECS:
         live = store.bars(symbols, bin_sec, window_sec, now)[1] > 0
@@ -190,31 +180,30 @@ def auto_bin(store: Store, symbols: Sequence[str], window_sec: int, now: float) 
 
 def moving_together(
     store: Store, symbols: Sequence[str], bin_sec: int, now: float, n: int = TOP
-) -> list[dict[str, Any]]:
+) -> list[PairChange]:
     """The ``n`` pairs whose 15-minute correlation differs most from their 60-minute one.
 
-    Only pairs whose two 95 % intervals do not overlap. Each entry has the pair ``a``, ``b``, and
-    ``corr``, ``n``, ``low``, ``high`` of either window with the suffix ``_15m`` or ``_60m``;
-    ``started`` says whether the correlation has grown, in either direction, or gone.
+    Only pairs whose two 95 % intervals do not overlap.
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
     """
     recent, recent_n = corr_matrix(store, symbols, bin_sec, HIGH_VOL_WINDOW_SEC, now)
     hour, hour_n = corr_matrix(store, symbols, bin_sec, WINDOW_SEC, now)
-    change = (recent - hour).abs().to_numpy()
     names = list(recent.columns)
+    r_15m, n_15m, r_60m, n_60m = (frame.to_numpy() for frame in (recent, recent_n, hour, hour_n))
+    change = np.abs(r_15m - r_60m)
     pairs = [
         (i, j) for i in range(len(names)) for j in range(i + 1, len(names)) if change[i, j] >= 0
     ]
     pairs.sort(key=lambda pair: -change[pair])
     found = []
     for i, j in pairs:
-        now_15m = _described(recent, recent_n, i, j, "15m")
-        now_60m = _described(hour, hour_n, i, j, "60m")
-        if now_15m["low_15m"] > now_60m["high_60m"] or now_15m["high_15m"] < now_60m["low_60m"]:
-            started = abs(now_15m["corr_15m"]) > abs(now_60m["corr_60m"])
-            found.append({"a": names[i], "b": names[j], **now_15m, **now_60m, "started": started})
+        after = _pair(names[j], r_15m[i, j], n_15m[i, j])
+        before = _pair(names[j], r_60m[i, j], n_60m[i, j])
+        if after.low > before.high or after.high < before.low:
+            has_started = abs(after.corr) > abs(before.corr)
+            found.append(PairChange(names[i], names[j], before, after, has_started))
     return found[:n]
 
 
@@ -231,18 +220,15 @@ def interval(corr: float, n: int) -> Interval:
     return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
 
 
-def _described(
-    corr: pd.DataFrame, count: pd.DataFrame, i: int, j: int, suffix: str
-) -> dict[str, Any]:
-    r, n = float(corr.to_numpy()[i, j]), int(count.to_numpy()[i, j])
-    low, high = interval(r, n)
-    return {f"corr_{suffix}": r, f"n_{suffix}": n, f"low_{suffix}": low, f"high_{suffix}": high}
+def _pair(symbol: str, corr: float, n: int) -> Pair:
+    low, high = interval(float(corr), int(n))
+    return Pair(symbol, float(corr), int(n), low, high, chance=low <= 0 <= high)
 
 
 def _returns(
     store: Store, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
 ) -> Floats:
-    """Returns between directly neighbouring live bars, [symbol, bar]; NaN where there is none."""
+    """Returns between directly neighbouring live bars, [symbol, bar]; NaN beside an empty one."""
     if bin_sec not in BIN_SECS:
         raise ValueError(f"bin_sec is {bin_sec}, expected one of {', '.join(map(str, BIN_SECS))}")
     logs, _ = store.bars(symbols, bin_sec, window_sec, now)

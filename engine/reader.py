@@ -18,7 +18,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from correlation import auto_bin, corr_card, corr_matrix, moving_together
+from correlation import (
+    CorrelationCard,
+    PairChange,
+    auto_bin,
+    corr_card,
+    corr_matrix,
+    moving_together,
+)
 from engine.ranking import RANKS, CalmOrder, RankHistory, State, states
 from events import EventStore
 from formulas import Floats, Ints
@@ -165,14 +172,14 @@ class Reader(ABC):
 
     def correlation(
         self, base: str, bin_sec: int | None, assets: tuple[str, ...], at: float | None = None
-    ) -> dict[str, Any]:
+    ) -> CorrelationCard:
         """The correlation card of ``base`` among the symbols of ``assets`` at the pulse of ``at``.
 
         Without a ``bin_sec`` in the smallest bars of which most are live.
         """
         now, _ = self.pulse(at)
 
-        def card() -> dict[str, Any]:
+        def card() -> CorrelationCard:
             symbols = self.symbols(assets)
             store = self.store_at(now)
             bins = bin_sec or auto_bin(
@@ -194,7 +201,7 @@ class Reader(ABC):
 
     def together(
         self, assets: tuple[str, ...], bin_sec: int, at: float | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[PairChange]:
         """The pairs of ``assets`` that started or stopped moving together."""
         now, _ = self.pulse(at)
         return self.once(

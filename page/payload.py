@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from correlation import MIN_PAIRS, CorrelationCard, Pair
 from events import Event
 from page.pulse import PERCENT_DECIMALS, PulseCard, Row, pulse_card
 from page.pulse import rows as pulse_rows
@@ -311,74 +312,68 @@ def _correlation(engine: Worker, shown: _Shown) -> dict[str, Any]:
     }
 
 
-def _card(engine: Worker, what: tuple[_Shown, Mapping[str, Any], bool]) -> dict[str, Any]:
+def _card(engine: Worker, what: tuple[_Shown, CorrelationCard, bool]) -> dict[str, Any]:
     shown, card, too_many = what
     view = shown.view
     symbols = engine.symbols(view.correlate)
-    minutes = card["window_sec"] // 60
+    minutes = card.window_sec // 60
     auto = " (auto)" if bin_sec(view.bars) is None else ""
     regime = {
         "high_vol": "volatile, so only the last 15 minutes count",
         "normal": "calm",
         "unknown": "regime not known yet",
-    }[card["regime"]]
+    }[card.regime]
     return {
-        "base": card["base"],
-        "words": f"{regime} · last {minutes} min · {card['bin_sec']} s bars{auto}"
+        "base": card.base,
+        "words": f"{regime} · last {minutes} min · {card.bin_sec} s bars{auto}"
         f" · with {', '.join(view.correlate)}",
-        "missing": _missing(card, has_others=bool({*symbols} - {card["base"]})),
+        "missing": _missing(card, has_others=bool({*symbols} - {card.base})),
         "shut": None
-        if card["top"]
-        else _shut(engine, card["base"], view.correlate, shown.frame, shown.now),
-        "top": [_pair(pair) for pair in card["top"]],
+        if card.top
+        else _shut(engine, card.base, view.correlate, shown.frame, shown.now),
+        "top": [_pair(pair) for pair in card.top],
         "changed": [
             {
-                "text": f"{pair['a']} and {pair['b']}",
-                "started": pair["started"],
-                "before": signed_text(pair["corr_60m"], 2, ""),
-                "after": signed_text(pair["corr_15m"], 2, ""),
+                "text": f"{pair.a} and {pair.b}",
+                "started": pair.has_started,
+                "before": signed_text(pair.before.corr, 2, ""),
+                "after": signed_text(pair.after.corr, 2, ""),
             }
             for pair in (
-                [] if too_many else engine.together(view.correlate, card["bin_sec"], shown.now)
+                [] if too_many else engine.together(view.correlate, card.bin_sec, shown.now)
             )
         ],
         "too_many": too_many,
     }
 
 
-def _missing(card: Mapping[str, Any], *, has_others: bool) -> str:
+def _missing(card: CorrelationCard, *, has_others: bool) -> str:
     """Why there is no correlation to show; empty where there is one."""
-    if card["top"]:
+    if card.top:
         return ""
     if not has_others:
         return "No other symbol of these classes is watched."
-    if card["shared"] >= card["needed"]:
-        return f"Nothing to compare: {card['base']} or every other symbol did not move."
-    return (
-        f"Not enough shared data yet: {card['shared']} of {card['needed']} returns"
-        f" of {card['bin_sec']} s"
-    )
+    if card.shared >= MIN_PAIRS:
+        return f"Nothing to compare: {card.base} or every other symbol did not move."
+    return f"Not enough shared data yet: {card.shared} of {MIN_PAIRS} returns of {card.bin_sec} s"
 
 
-def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = pair["low"], pair["high"]
+def _pair(pair: Pair) -> dict[str, Any]:
     return {
-        "symbol": pair["symbol"],
-        "r": round(pair["corr"], 4),
-        "text": signed_text(pair["corr"], 2, ""),
-        "n": pair["n"],
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "range": f"{signed_text(low, 2, '')} to {signed_text(high, 2, '')}",
-        "doubtful": low <= 0 <= high,
+        "symbol": pair.symbol,
+        "r": round(pair.corr, 4),
+        "text": signed_text(pair.corr, 2, ""),
+        "n": pair.n,
+        "low": round(pair.low, 4),
+        "high": round(pair.high, 4),
+        "range": f"{signed_text(pair.low, 2, '')} to {signed_text(pair.high, 2, '')}",
+        "doubtful": pair.chance,
     }
 
 
-def _heat(engine: Worker, what: tuple[_Shown, Mapping[str, Any]]) -> dict[str, Any]:
+def _heat(engine: Worker, what: tuple[_Shown, CorrelationCard]) -> dict[str, Any]:
     shown, card = what
-    corr, count = engine.matrix(
-        shown.view.correlate, card["bin_sec"], card["window_sec"], shown.now
-    )
+    corr, count = engine.matrix(shown.view.correlate, card.bin_sec, card.window_sec, shown.now)
     return {
         "symbols": list(corr.columns),
         "r": [[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
@@ -419,9 +414,9 @@ def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
         "chart": _chart(engine, symbol, now),
         "decimals": len(drawn.last.partition(".")[2]),
         "events": [_event(event) for event in events],
-        "top": [_pair(pair) for pair in card["top"]],
+        "top": [_pair(pair) for pair in card.top],
         "missing": _missing(card, has_others=len(frame) > 1),
-        "shut": None if card["top"] else _shut(engine, symbol, ASSETS, frame, now),
+        "shut": None if card.top else _shut(engine, symbol, ASSETS, frame, now),
     }
 
 

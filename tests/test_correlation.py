@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlation import BIN_SECS, auto_bin, corr_card, corr_matrix, interval, moving_together
+from correlation import (
+    BIN_SECS,
+    MIN_PAIRS,
+    auto_bin,
+    corr_card,
+    corr_matrix,
+    interval,
+    moving_together,
+)
 from pulse_store import PulseStore
 from tests.oracle import Oracle
 from ticks import Tick
@@ -155,10 +164,11 @@ def test_a_sparse_symbol_empties_no_other_card() -> None:
     names = ["A", "B", "C", "S"]
     with_sparse = corr_card(Logs(rows | {"S": sparse}), names, "A", 10, START)
     # But for the order in which a matrix product adds.
-    for pair, before in zip(with_sparse.pop("top"), without.pop("top"), strict=True):
-        assert pair.pop("symbol") == before.pop("symbol")
-        assert pair == pytest.approx(before, rel=1e-12)
-    assert with_sparse == without
+    for pair, before in zip(with_sparse.top, without.top, strict=True):
+        assert (pair.symbol, pair.n, pair.chance) == (before.symbol, before.n, before.chance)
+        for name in ("corr", "low", "high"):
+            assert getattr(pair, name) == pytest.approx(getattr(before, name), rel=1e-12)
+    assert replace(with_sparse, top=()) == replace(without, top=())
     corr, count = corr_matrix(Logs(rows | {"S": sparse}), names, 10, 3600, START)
     assert count.loc["A", "B"] == 359
     assert corr.loc["S"].isna().all()
@@ -187,7 +197,7 @@ def test_a_flat_series_is_blank(slope: float) -> None:
     corr, count = corr_matrix(store, ["A", "F"], 10, 3600, START)
     assert count.loc["A", "F"] == 359
     assert corr["F"].isna().all()
-    assert corr_card(store, ["A", "F"], "A", 10, START)["top"] == []
+    assert corr_card(store, ["A", "F"], "A", 10, START).top == ()
 
 
 @pytest.mark.parametrize(("bars", "known"), [(12, False), (13, True)])
@@ -199,7 +209,7 @@ def test_fewer_than_twelve_returns_are_blank(bars: int, known: bool) -> None:
     corr, count = corr_matrix(store, ["A", "B"], 10, 3600, START)
     assert count.loc["A", "B"] == bars - 1
     assert bool(corr.notna().loc["A", "B"]) == known
-    assert bool(corr_card(store, ["A", "B"], "A", 10, START)["top"]) == known
+    assert bool(corr_card(store, ["A", "B"], "A", 10, START).top) == known
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
@@ -267,15 +277,15 @@ def test_the_card_shows_the_three_strongest() -> None:
     """By the size of r whatever its sign; with n and the interval; never the base itself."""
     store = Logs(four(np.random.default_rng(7)))
     card = corr_card(store, ["E", "D", "C", "B", "A", "C"], "A", 30, START)
-    assert [entry["symbol"] for entry in card["top"]] == ["C", "D", "E"]
+    assert [entry.symbol for entry in card.top] == ["C", "D", "E"]
     corr, count = corr_matrix(store, ["A", "B", "C", "D", "E"], 30, 3600, START)
-    for entry in card["top"]:
-        assert entry.keys() == {"symbol", "corr", "n", "low", "high"}
-        assert entry["corr"] == pytest.approx(corr.loc["A", entry["symbol"]])
-        assert entry["n"] == count.loc["A", entry["symbol"]]
-        assert (entry["low"], entry["high"]) == interval(entry["corr"], entry["n"])
-        assert entry["low"] < entry["corr"] < entry["high"]
-    assert {name: card[name] for name in ("base", "regime", "window_sec", "bin_sec")} == {
+    for entry in card.top:
+        assert entry.corr == pytest.approx(corr.loc["A", entry.symbol])
+        assert entry.n == count.loc["A", entry.symbol]
+        assert (entry.low, entry.high) == interval(entry.corr, entry.n)
+        assert entry.chance == (entry.low <= 0 <= entry.high)
+        assert entry.low < entry.corr < entry.high
+    assert {name: getattr(card, name) for name in ("base", "regime", "window_sec", "bin_sec")} == {
         "base": "A",
         "regime": "normal",
         "window_sec": 3600,
@@ -290,9 +300,9 @@ def test_the_window_follows_the_regime_of_the_base(regime: str, window_sec: int)
     """A quarter of an hour where the base is wild, else an hour."""
     store = Logs(four(np.random.default_rng(8)), regime)
     card = corr_card(store, ["A", "B"], "A", 10, START)
-    assert (card["regime"], card["window_sec"]) == (regime, window_sec)
+    assert (card.regime, card.window_sec) == (regime, window_sec)
     assert store.asked == [(10, window_sec)]
-    assert card["top"][0]["n"] == window_sec // 10 - 1
+    assert card.top[0].n == window_sec // 10 - 1
 
 
 def test_the_window_shrinks_when_the_real_base_gets_wild() -> None:
@@ -306,8 +316,8 @@ def test_the_window_shrinks_when_the_real_base_gets_wild() -> None:
         store.advance(START + bar * 10 + 10)
     wild = corr_card(store, ["A", "B"], "A", 10, START + 3000)
     calm = corr_card(store, ["A", "B"], "A", 10, START + 2400)
-    assert (wild["regime"], wild["window_sec"], wild["top"][0]["n"]) == ("high_vol", 900, 89)
-    assert (calm["regime"], calm["window_sec"], calm["top"][0]["n"]) == ("normal", 3600, 239)
+    assert (wild.regime, wild.window_sec, wild.top[0].n) == ("high_vol", 900, 89)
+    assert (calm.regime, calm.window_sec, calm.top[0].n) == ("normal", 3600, 239)
 
 
 def test_unknown_symbols_are_left_out() -> None:
@@ -315,13 +325,13 @@ def test_unknown_symbols_are_left_out() -> None:
     store, _ = filled(1)
     now = START + 5000
     card = corr_card(store, ["A", "NONE"], "NOBODY", 10, now)
-    assert (card["base"], card["regime"], card["top"]) == ("NOBODY", "unknown", [])
+    assert (card.base, card.regime, card.top) == ("NOBODY", "unknown", ())
     known = corr_card(store, ["NONE", "A", "C"], "A", 60, now)
-    assert [entry["symbol"] for entry in known["top"]] == ["C"]
-    assert corr_card(store, [], "A", 10, now)["top"] == []
+    assert [entry.symbol for entry in known.top] == ["C"]
+    assert corr_card(store, [], "A", 10, now).top == ()
     assert corr_matrix(store, [], 10, 900, now)[0].empty
     empty = corr_card(PulseStore(), ["A", "B"], "A", 10, now)
-    assert (empty["regime"], empty["top"]) == ("unknown", [])
+    assert (empty.regime, empty.top) == ("unknown", ())
 
 
 @pytest.mark.parametrize("bin_sec", [0, -10, 5, 15, 40, 120])
@@ -342,10 +352,10 @@ def test_the_card_says_how_much_is_shared() -> None:
     base = walk(rng, 30)
     rows: dict[str, Floats] = {"A": base, "B": walk(rng, 8), "C": walk(rng, 6), "D": walk(rng, 90)}
     card = corr_card(Logs(rows), ["A", "B", "C"], "A", 10, START)
-    assert (card["top"], card["shared"], card["needed"]) == ([], 7, 12)
-    assert corr_card(Logs(rows), list("ABCD"), "A", 10, START)["shared"] == 29
+    assert (card.top, card.shared, MIN_PAIRS) == ((), 7, 12)
+    assert corr_card(Logs(rows), list("ABCD"), "A", 10, START).shared == 29
     for names, asked in ((["A"], "A"), ([], "A"), (["A", "B"], "NOBODY")):
-        assert corr_card(Logs(rows), names, asked, 10, START)["shared"] == 0
+        assert corr_card(Logs(rows), names, asked, 10, START).shared == 0
 
 
 # Bars by themselves.
@@ -405,15 +415,14 @@ def test_a_pair_that_begins_to_move_together_is_found() -> None:
     b[270:] = b[269] + (a[270:] - a[269]) * 0.5 + walk(rng, 90) * 0.1
     d = mixed(rng, c, 0.9)
     (found,) = moving_together(Logs({"A": a, "B": b, "C": c, "D": d}), list("ABCD"), 10, START)
-    assert (found["a"], found["b"]) == ("A", "B")
-    assert found["corr_15m"] > 0.9
-    assert abs(found["corr_60m"]) < 0.6
-    assert (found["n_15m"], found["n_60m"]) == (89, 359)
-    for window in ("15m", "60m"):
-        limits = interval(found[f"corr_{window}"], found[f"n_{window}"])
-        assert (found[f"low_{window}"], found[f"high_{window}"]) == limits
-    assert found["low_15m"] > found["high_60m"]
-    assert found["started"] is True
+    assert (found.a, found.b) == ("A", "B")
+    assert found.after.corr > 0.9
+    assert abs(found.before.corr) < 0.6
+    assert (found.after.n, found.before.n) == (89, 359)
+    for pair in (found.after, found.before):
+        assert (pair.low, pair.high) == interval(pair.corr, pair.n)
+    assert found.after.low > found.before.high
+    assert found.has_started is True
 
 
 def test_a_pair_that_parts_is_found_too() -> None:
@@ -423,8 +432,8 @@ def test_a_pair_that_parts_is_found_too() -> None:
     b = mixed(rng, a, 0.95)
     b[270:] = b[269] + walk(rng, 90)
     (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
-    assert found["high_15m"] < found["low_60m"]
-    assert found["started"] is False
+    assert found.after.high < found.before.low
+    assert found.has_started is False
 
 
 def test_a_pair_that_turns_against_each_other_has_started() -> None:
@@ -434,8 +443,8 @@ def test_a_pair_that_turns_against_each_other_has_started() -> None:
     b = mixed(rng, a, 0.95)
     b[270:] = b[269] - (a[270:] - a[269]) + walk(rng, 90) * 0.2
     (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
-    assert found["high_15m"] < found["low_60m"]
-    assert found["started"] is True
+    assert found.after.high < found.before.low
+    assert found.has_started is True
 
 
 def test_moving_together_is_sorted_and_bounded() -> None:
@@ -448,7 +457,7 @@ def test_moving_together_is_sorted_and_bounded() -> None:
         other[270:] = other[269] + (a[270:] - a[269]) + walk(rng, 90) * noise
         rows[f"B{i}"] = other
     found = moving_together(Logs(rows), list(rows), 10, START, n=99)
-    changes = [abs(pair["corr_15m"] - pair["corr_60m"]) for pair in found]
+    changes = [abs(pair.after.corr - pair.before.corr) for pair in found]
     assert len(found) > 3
     assert changes == sorted(changes, reverse=True)
     assert moving_together(Logs(rows), list(rows), 10, START) == found[:3]

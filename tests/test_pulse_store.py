@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bars import CELL, Bars
-from correlation import corr_card
+from correlation import CorrelationCard, corr_card
 from formulas import COLUMNS, judge_regimes, ranked_anew
 from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
@@ -277,7 +277,7 @@ class Told(NamedTuple):
     frame: pd.DataFrame
     regimes: list[str]
     bars: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]
-    card: dict[str, Any]
+    card: CorrelationCard
 
 
 def told(store: PulseStore, now: float) -> Told:
@@ -314,7 +314,7 @@ def test_two_hours_stored_tell_any_second_of_the_last_as_it_was() -> None:
         if second >= START + 2 * 3600 and second % 97 == 0:
             then.append(told(store, second + 0.999))
     assert {regime for before in then for regime in before.regimes} >= {"normal", "high_vol"}
-    assert {before.card["window_sec"] for before in then} == {900, 3600}
+    assert {before.card.window_sec for before in then} == {900, 3600}
     assert then[0].now <= START + 2 * 3600 + 97
     for before in then:
         now = told(store, before.now)

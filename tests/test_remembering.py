@@ -111,9 +111,9 @@ def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     assert tracks
     assert {key: track.event.id for key, track in second._detector._tracks.items()} == tracks
     assert second.reach()[0] <= first.reach()[0] + 5
-    before, after = (each.correlation("AAPL", 20, ASSETS, at)["top"] for each in (first, second))
-    assert [pair["symbol"] for pair in after] == [pair["symbol"] for pair in before]
-    assert [p["corr"] for p in after] == pytest.approx([p["corr"] for p in before])
+    before, after = (each.correlation("AAPL", 20, ASSETS, at).top for each in (first, second))
+    assert [pair.symbol for pair in after] == [pair.symbol for pair in before]
+    assert [p.corr for p in after] == pytest.approx([p.corr for p in before])
     until(lambda: live(second))
 
 
@@ -299,7 +299,7 @@ def test_rewind_reaches_into_the_archive(start: Start) -> None:
     assert engine.pulse(at)[1] is frame
     assert frame["vol_15m"].notna().tolist()[3:] == [True] * 2
     assert engine.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
-    assert engine.correlation("BTC-USD", 20, ("crypto",), at)["top"][0]["symbol"] == "ETH-USD"
+    assert engine.correlation("BTC-USD", 20, ("crypto",), at).top[0].symbol == "ETH-USD"
     assert len(engine.order("surprise", now)) == 5
     # Friday, a minute before the close: an hour of stocks, and crypto not yet recorded.
     now, frame = engine.pulse(int(stocks[1]) - 60)
