@@ -12,7 +12,9 @@ from typing import Final
 
 import streamlit as st
 
-__all__ = ["board", "pipe"]
+from page.scripts import joined
+
+__all__ = ["SCRIPT", "SCRIPTS", "board", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -21,13 +23,29 @@ def _text(name: str) -> str:
     return (_HERE / name).read_text("utf-8")
 
 
-# Streamlit takes one script: the parts share its scope, and the last says what it exports.
-_SCRIPTS: Final = ("elements.js", "clock.js", "teller.js", "chart.js", "first_visit.js", "board.js")
+SCRIPTS: Final = (
+    "elements.js",
+    "clock.js",
+    "first_visit.js",
+    "chart.js",
+    "pulse.js",
+    "stress.js",
+    "correlations.js",
+    "symbol.js",
+    "status.js",
+    "rewind.js",
+    "teller.js",
+    "board.js",
+)
+"""The board's modules in the order in which they run: each may import from those before it."""
+
+SCRIPT: Final = joined({name: _text(name) for name in SCRIPTS})
+"""All of them in one, as Streamlit takes it."""
 
 board: Final = st.components.v2.component(
     "market_pulse_board",
     html='<div class="market-pulse"></div>',
     css=_text("board.css"),
-    js="\n".join(map(_text, _SCRIPTS)),
+    js=SCRIPT,
 )
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))

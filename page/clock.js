@@ -1,10 +1,10 @@
 // Times, in the viewer's zone or the one the address asks for.
 
-const DAY_SEC = 86400;
+export const DAY_SEC = 86400;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
-class Clock {
+export class Clock {
   constructor(view, isDated) {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
@@ -22,15 +22,22 @@ class Clock {
     this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
     this.city = isDated ? this.name.split("/").at(-1) : this.name;
     this.utc = new Intl.DateTimeFormat("en-GB", {
-      ...options, timeZone: "UTC", day: "numeric", month: "short", year: "numeric",
+      ...options,
+      timeZone: "UTC",
+      day: "numeric",
+      month: "short",
+      year: "numeric",
     });
   }
 
   // What clocks and calendars here show at an instant, as the date that shows the same in UTC.
   wall(seconds) {
     const part = {};
-    for (const { type, value } of this.local.formatToParts(seconds * 1000)) part[type] = Number(value);
-    return new Date(Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second));
+    for (const { type, value } of this.local.formatToParts(seconds * 1000))
+      part[type] = Number(value);
+    return new Date(
+      Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second),
+    );
   }
 
   text(seconds) {
@@ -77,7 +84,9 @@ class Clock {
 
   // "09:30:05", "Tue 24 Nov, 09:30:05".
   moment(seconds, now) {
-    return this.isSameDay(seconds, now) ? this.text(seconds) : `${this.date(seconds)}, ${this.text(seconds)}`;
+    return this.isSameDay(seconds, now)
+      ? this.text(seconds)
+      : `${this.date(seconds)}, ${this.text(seconds)}`;
   }
 
   // "Today, 09:00–10:00", "Tue 24 Nov, 09:00–10:00".
@@ -91,7 +100,12 @@ class Clock {
   at(text, oldest, newest) {
     const [day, time] = text.includes("T") ? text.split("T") : [null, text];
     const whole = time.length === 5 ? `${time}:00` : time;
-    if (day) return this.instants(`${day}T${whole}`).findLast((second) => second >= oldest && second <= newest) ?? null;
+    if (day)
+      return (
+        this.instants(`${day}T${whole}`).findLast(
+          (second) => second >= oldest && second <= newest,
+        ) ?? null
+      );
     const today = Date.parse(`${this.field(newest).slice(0, 10)}T00:00:00Z`);
     for (let back = 0; back <= (newest - oldest) / DAY_SEC + 1; back += 1) {
       const date = new Date(today - back * DAY_SEC * 1000).toISOString().slice(0, 10);
@@ -113,7 +127,7 @@ class Clock {
 }
 
 // A duration in its two largest units.
-function durationText(seconds) {
+export function durationText(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
@@ -121,7 +135,7 @@ function durationText(seconds) {
 }
 
 // The same without its seconds, for what is far off: it changes once a minute.
-function waitText(seconds) {
+export function waitText(seconds) {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 1) return "under a minute";
   if (minutes < 60) return `${minutes} min`;

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -13,18 +13,18 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-function s(tag, attributes = {}, ...children) {
+export function s(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
 
-function say(element, text) {
+export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function mark(element, name, value) {
+export function mark(element, name, value) {
   const text = value === true ? "" : value === false || value == null ? null : String(value);
   if (element.getAttribute(name) === text) return;
   if (text === null) element.removeAttribute(name);
@@ -33,7 +33,7 @@ function mark(element, name, value) {
 
 // The children of `parent` made those of `items`, by key: kept, made, moved or removed. What has the
 // focus keeps it.
-function keyed(parent, items, keyOf, make, correct) {
+export function keyed(parent, items, keyOf, make, correct) {
   const kept = (parent.keyed ??= new Map());
   const focused = parent.getRootNode().activeElement;
   const focusedPlace = [...parent.children].findIndex((child) => child.contains(focused));
@@ -64,20 +64,24 @@ function keyed(parent, items, keyOf, make, correct) {
 }
 
 // Rows that changed places glide to their new ones, unless the viewer asked for calm.
-function gliding(container, change) {
+export function gliding(container, change) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
   const rows = calm ? [] : [...container.querySelectorAll("tbody tr")];
   const before = new Map(rows.map((row) => [row, row.getBoundingClientRect().top]));
   change();
   for (const [row, top] of before) {
     const by = row.isConnected ? top - row.getBoundingClientRect().top : 0;
-    if (by) row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 450, easing: "ease" });
+    if (by)
+      row.animate(
+        { transform: [`translateY(${by}px)`, "none"] },
+        { duration: 450, easing: "ease" },
+      );
   }
 }
 
 // Lines with holes.
 
-function linePath(values, hole, x, y) {
+export function linePath(values, hole, x, y) {
   let path = "";
   let previous = -Infinity;
   values.forEach((value, place) => {

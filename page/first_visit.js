@@ -1,9 +1,11 @@
+// What only a first visit does: it makes the page dark, and carries the link's notes over a reload.
+
 const CARRIED = "market-pulse.notes";
 
 // Dark unless the viewer chose otherwise: Streamlit would follow the system. It reads its own note
 // of the choice when a page loads, so the first visit of a light system loads twice. The notes on the
 // link are carried over: by then the address has been put right.
-function preferDark(notes) {
+export function preferDark(notes) {
   const [mine, streamlits] = ["market-pulse.theme", `stActiveTheme-${location.pathname}-v2`];
   try {
     if (localStorage.getItem(mine) || location.search.includes("_theme")) return false;
@@ -19,7 +21,7 @@ function preferDark(notes) {
   }
 }
 
-function takeCarried() {
+export function takeCarried() {
   try {
     const notes = JSON.parse(sessionStorage.getItem(CARRIED)) ?? [];
     sessionStorage.removeItem(CARRIED);

@@ -54,7 +54,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"worker"},
         {"msgspec", "numpy", "pandas"},
     ),
-    "page.__init__": (set(), {"streamlit"}),
+    "page.__init__": ({"page.scripts"}, {"streamlit"}),
     "app": (
         {"page", "worker", "history.export", "settings", "wording"}
         | {"engine", "history.archive", "ticks"},
