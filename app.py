@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -154,7 +155,8 @@ def draw_controls(asked: View, symbols: list[str]) -> View:
         ) as popover:
             if popover.open:
                 draw_export()
-    return asked._replace(
+    return replace(
+        asked,
         rank=rank,
         lists=lists,
         rows=rows,
@@ -191,7 +193,7 @@ def let_go(note: str) -> None:
     """Be live again, and say why."""
     state = st.session_state
     is_frozen = state.view.freeze
-    state.view = state.view._replace(at=None)
+    state.view = replace(state.view, at=None)
     state.notes = [note]
     if is_frozen:
         state.thaws = True
@@ -251,14 +253,14 @@ def draw() -> None:
     asked, notes = view.read(params, symbols)
     _, newest = engine.reach()
     if asked.at is not None and asked.at > newest:
-        asked = asked._replace(at=None)
+        asked = replace(asked, at=None)
         notes.append("The link's moment is yet to come: live instead.")
     # Kept at once: Streamlit takes what is impossible out of the address and begins anew.
     state.setdefault("notes", notes)
     before: View | None = state.get("view")
     if before:
         # What the board chose is known better than the address, which follows.
-        asked = asked._replace(**{name: getattr(before, name) for name in view.BOARD})
+        asked = replace(asked, **{name: getattr(before, name) for name in view.BOARD})
     state.view = asked if asked.kiosk else draw_controls(asked, symbols)
     if not state.view.freeze:
         state.pop("frozen", None)

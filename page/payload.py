@@ -1,45 +1,28 @@
-"""Board: what the page shows at one instant, as text and plain numbers, once for all tabs.
+"""Payload: everything a tab draws at one instant, as text and plain numbers.
 
-Called by the page with the worker and what the viewer chose; whatever several viewers have in
-common is put together once a second. Only words, signs and decimals are decided here: every figure
-is the engine's.
+What several viewers have in common is made and encoded once a second, however many they are.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVarTuple
 
 import msgspec
-import numpy as np
-import pandas as pd
 
-from correlation import MIN_PAIRS, CorrelationCard, Pair
-from events import Event
-from page.pulse import PERCENT_DECIMALS, PulseCard, Row, pulse_card
-from page.pulse import rows as pulse_rows
+from page.correlations import correlation_text, has_heat_map, heat_map
+from page.pulse import PulseCard, pulse_card
+from page.stress import marks, news, stress_card
+from page.symbol import symbol_card
 from page.tabs import OpenTabs
-from page.view import SEVERITIES, View, bin_sec
-from ticks import ASSETS, HORIZONS_SEC
-from wording import (
-    NOT_KNOWN,
-    duration_text,
-    percent_text,
-    signed_text,
-    size_text,
-)
+from page.view import View
+from ticks import ASSETS
+from wording import NOT_KNOWN, duration_text
 from worker import GRACE_SEC, REWIND_SEC, Worker
 
-__all__ = ["payload"]
+__all__ = ["Correlations", "Payload", "Refresh", "payload"]
 
-EVENTS_SHOWN: Final = 40
-EVENTS_READ: Final = 5000
-MARKS: Final = 500
-"""Events on the hour's line."""
-
-NEWS_SEC: Final = 120
-"""Events that began, or grew, this long ago at most are told to those who asked to be."""
+_Asked = TypeVarTuple("_Asked")
 
 STANDSTILL_SEC: Final = 5
 """A pulse further behind the worker's clock than this is said to stand still."""
@@ -47,11 +30,6 @@ STANDSTILL_SEC: Final = 5
 BEHIND_SEC: Final = 2.0
 AHEAD_SEC: Final = 0.5
 """How far a vendor's clock may be behind or ahead of this one before it is told."""
-
-CHART_BIN_SEC: Final = 5
-
-MATRIX_SYMBOLS: Final = 100
-"""Among more symbols pairs are not compared: their number grows with the square."""
 
 _KNOWN_FROM: Final = {
     "calendar": "the exchange's calendar",
@@ -102,13 +80,58 @@ _ADVICE: Final = (
 """What a reason means to somebody who does not run the feeds, and what to do about it."""
 
 
-class _Shown(NamedTuple):
-    """What is shown: the choices, the instant, and its frame."""
+class Refresh(msgspec.Struct, frozen=True):
+    """How often the tabs refresh."""
 
-    view: View
+    sec: float
+    tabs: int
+    """How many there are."""
+
+
+class Correlations(msgspec.Struct, frozen=True):
+    """Both parts of the correlation card."""
+
+    card: msgspec.Raw
+    """A ``CorrelationText``."""
+    heat: msgspec.Raw | None
+    """A ``HeatMap``; None if it is not asked for, or has too many symbols."""
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """Everything a tab draws; what is raw was encoded once for all tabs that ask alike."""
+
     now: float
-    frame: pd.DataFrame
-    is_live: bool
+    """The instant that is shown."""
+    live_now: float
+    """The newest instant there is."""
+    reach: tuple[int, int]
+    """First and last second that can be shown."""
+    line: tuple[int, int]
+    """First and last second of the hour's line."""
+    at: int | None
+    """The second that is shown; None is live."""
+    view: View
+    notes: Sequence[str]
+    """Told at the top."""
+    pulse: msgspec.Raw
+    """A ``PulseCard``."""
+    events: msgspec.Raw
+    """A ``StressCard``."""
+    news: msgspec.Raw
+    """A list of ``EventLine``."""
+    marks: msgspec.Raw
+    """A list of ``Mark``."""
+    sessions: msgspec.Raw
+    correlation: Correlations | None
+    """None if nothing is watched."""
+    opened: msgspec.Raw | None
+    """A ``SymbolCard``; None if no symbol is opened."""
+    status: dict[str, Any]
+    missed: int | None
+    """How many events are newer than what is shown; None if that is not known."""
+    details: list[dict[str, Any]] | None
+    """All that the status knows; None if it is not asked for."""
+    refresh: Refresh
 
 
 def payload(
@@ -120,7 +143,7 @@ def payload(
     notes: Sequence[str] = (),
     details: bool = False,
 ) -> bytes:
-    """Everything a tab draws, as JSON.
+    """A ``Payload`` as JSON.
 
     ``at`` is the second that is shown, which a frozen view may not have chosen itself; None is
     live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows.
@@ -128,57 +151,64 @@ def payload(
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = engine.pulse()
     now, frame = engine.pulse(live_now if at is None else at)
-    shown = _Shown(view, now, frame, is_live=at is None)
     status = engine.status()
     has_ended = at is None and bool(status["replay_ended"])
     reach = engine.reach()
     line = _line(at, *reach)
     # Events of a second that is over may still be found.
     version = engine.events_at(now).version
-    parts = {
-        "now": now,
-        "live_now": live_now,
-        "reach": reach,
-        "line": line,
-        "at": at,
-        "view": view._asdict(),
-        "notes": notes,
-        "pulse": _shared(
-            engine,
-            ("pulse", now, at is None, has_ended, view.rank, view.lists, view.rows),
-            _pulse,
-            shown,
-        ),
-        "events": _shared(
-            engine,
-            ("events", now, version, view.severity, view.events),
-            _events,
-            (now, view.severity, view.events),
-        ),
-        "news": _shared(engine, ("news", live_now, engine.events.version), _news, live_now),
-        "marks": _shared(engine, ("marks", line, version), _marks, (now, *line)),
-        "sessions": _shared(engine, ("sessions", now, has_ended), _sessions, (now, has_ended)),
-        "correlation": _correlation(engine, shown) if view.base else None,
-        "opened": _opened(engine, shown) if view.symbol else None,
-        "status": _status(status, live_now),
-        # Of days there is no telling how many are still in memory.
-        "missed": engine.events.count_since(now) if line[1] == reach[1] else None,
-        "details": _details(status) if details else None,
-        "refresh": {"sec": tabs.refresh_sec, "tabs": tabs.tabs},
-    }
-    return msgspec.json.encode(parts)
+    base = (now, view.base, view.bars, view.correlate)
+    opened = view.symbol if view.symbol in frame.index else ""
+    return msgspec.json.encode(
+        Payload(
+            now=now,
+            live_now=live_now,
+            reach=reach,
+            line=line,
+            at=at,
+            view=view,
+            notes=notes,
+            pulse=_encoded(
+                engine, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended
+            ),
+            events=_encoded(engine, stress_card, now, version, view.severity, view.events),
+            news=_encoded(engine, news, live_now, engine.events.version),
+            marks=_encoded(engine, marks, now, version, *line),
+            sessions=_encoded(engine, _sessions, now, has_ended),
+            correlation=Correlations(
+                card=_encoded(engine, correlation_text, *base),
+                heat=_encoded(engine, heat_map, *base)
+                if view.heat and has_heat_map(engine, view.correlate)
+                else None,
+            )
+            if view.base
+            else None,
+            opened=_encoded(engine, symbol_card, now, version, opened, view.bars)
+            if opened
+            else None,
+            status=_status(status, live_now),
+            # Of days there is no telling how many are still in memory.
+            missed=engine.events.count_since(now) if line[1] == reach[1] else None,
+            details=_details(status) if details else None,
+            refresh=Refresh(tabs.refresh_sec, tabs.tabs),
+        )
+    )
 
 
-def _shared(engine: Worker, key: tuple[Any, ...], make: Any, what: Any) -> msgspec.Raw:
-    """A part that looks the same in every tab that asks alike, encoded once."""
-    return engine.once(key, lambda: msgspec.Raw(msgspec.json.encode(make(engine, what))))
+def _encoded(
+    engine: Worker, make: Callable[[Worker, *_Asked], object], *asked: *_Asked
+) -> msgspec.Raw:
+    """A part that looks the same in every tab that asks alike, made and encoded once."""
+    return engine.once(
+        (make, *asked), lambda: msgspec.Raw(msgspec.json.encode(make(engine, *asked)))
+    )
 
 
 def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
     """First and last second of the hour in which a moment is looked for.
 
-    The last one, or further back the whole hour by the clock that holds the moment; one that was in
-    the last hour stays on it for as long as nothing else lets go of it.
+    The last hour, or further back the whole hour by the clock that holds the moment. A moment that
+    was in the last hour stays on that line for as long as it may be shown.
     """
     begin = max(oldest, newest - REWIND_SEC)
     if at is None or at >= begin - GRACE_SEC:
@@ -186,308 +216,32 @@ def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
     return at - at % REWIND_SEC, at - at % REWIND_SEC + REWIND_SEC - 1
 
 
-def _pulse(engine: Worker, shown: _Shown) -> PulseCard:
-    view = shown.view
-    return pulse_card(
-        engine,
-        shown.now,
-        shown.frame,
-        rank=view.rank,
-        lists=view.lists,
-        most=view.rows,
-        is_live=shown.is_live,
-    )
-
-
-# The stress feed.
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "ts": event.ts,
-        "updated": event.updated_ts,
-        "severity": event.severity,
-        "symbol": event.symbol,
-        "asset": event.asset,
-        "text": event.text,
-        "count": event.count,
-        "history": event.history,
-    }
-
-
-def _events(engine: Worker, what: tuple[float, str, tuple[str, ...]]) -> dict[str, Any]:
-    """The newest events that pass the filter, how many do, and how many there are."""
-    now, severity, assets = what
-    severities = SEVERITIES[SEVERITIES.index(severity) :]
-    events = engine.events_at(now).latest(EVENTS_READ, now)
-    passing = [event for event in events if event.severity in severities and event.asset in assets]
-    return {
-        "shown": [_event(event) for event in passing[:EVENTS_SHOWN]],
-        "passing": len(passing),
-        "all": len(events),
-    }
-
-
-def _news(engine: Worker, now: float) -> list[dict[str, Any]]:
-    return [
-        _event(event)
-        for event in engine.events.latest(EVENTS_READ)
-        if not event.history and now - event.updated_ts < NEWS_SEC
-    ]
-
-
-def _marks(engine: Worker, what: tuple[float, int, int]) -> list[list[Any]]:
-    """Where on the hour's line something happened: time, severity, which event."""
-    now, begin, last = what
-    return [
-        [int(event.ts), event.severity, event.id]
-        for event in engine.events_at(now).latest(MARKS, since=begin)
-        if event.ts < last + 1
-    ]
+def _pulse(
+    engine: Worker,
+    now: float,
+    rank: str,
+    lists: str,
+    most: int,
+    is_live: bool,
+    has_ended: bool,
+) -> PulseCard:
+    """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
+    _, frame = engine.pulse(now)
+    return pulse_card(engine, now, frame, rank=rank, lists=lists, most=most, is_live=is_live)
 
 
 # Market hours.
 
 
-def _sessions(engine: Worker, what: tuple[float, bool]) -> list[dict[str, Any]]:
+def _sessions(engine: Worker, now: float, has_ended: bool) -> list[dict[str, Any]]:
     """The session of each class, in epoch seconds: the viewer's clock is the browser's to know.
 
     At the end of a replay there is none, whatever the hours of the markets were.
     """
-    now, has_ended = what
     ended = {"phase": "closed", "since": None, "until": None, "opens": None, "by": "source"}
     return [
         {"asset": asset, **(ended if has_ended else engine.session(asset, now))} for asset in ASSETS
     ]
-
-
-def _shut(
-    engine: Worker, base: str, assets: Sequence[str], frame: pd.DataFrame, now: float
-) -> dict[str, Any] | None:
-    """What of a comparison is closed, when it opens, and what can be compared meanwhile.
-
-    None where market hours do not stand in the way.
-    """
-    sessions: dict[str, Any] = {asset: engine.session(asset, now) for asset in ASSETS}
-    is_open = {asset: session["phase"] != "closed" for asset, session in sessions.items()}
-    own = str(frame.at[base, "asset"])
-    others = frame["asset"][frame.index != base]
-    if is_open[own]:
-        compared = [asset for asset in assets if (others == asset).any()]
-        if not compared or any(is_open[asset] for asset in compared):
-            return None
-        opens = [sessions[asset]["opens"] for asset in compared]
-        instead = [asset for asset in ASSETS if is_open[asset] and (others == asset).any()]
-        return {
-            "assets": compared,
-            "opens": min((at for at in opens if at is not None), default=None),
-            "base": base,
-            "is_base": False,
-            "instead": instead[:1],
-        }
-    counts = frame["asset"].value_counts()
-    instead = [asset for asset in ASSETS if is_open[asset] and counts.get(asset, 0) > 1]
-    return {
-        "assets": [own],
-        "opens": sessions[own]["opens"],
-        "base": base,
-        "is_base": True,
-        "instead": [*frame.index[frame["asset"] == instead[0]][:1], instead[0]] if instead else [],
-    }
-
-
-# Correlation.
-
-
-def _correlation(engine: Worker, shown: _Shown) -> dict[str, Any]:
-    view, now = shown.view, shown.now
-    card = engine.correlation(view.base, bin_sec(view.bars), view.correlate, now)
-    key = (now, view.base, view.bars, view.correlate)
-    too_many = len(engine.symbols(view.correlate)) > MATRIX_SYMBOLS
-    wants_heat = view.heat and not too_many
-    return {
-        "card": _shared(engine, ("card", *key), _card, (shown, card, too_many)),
-        "heat": _shared(engine, ("heat", *key), _heat, (shown, card)) if wants_heat else None,
-    }
-
-
-def _card(engine: Worker, what: tuple[_Shown, CorrelationCard, bool]) -> dict[str, Any]:
-    shown, card, too_many = what
-    view = shown.view
-    symbols = engine.symbols(view.correlate)
-    minutes = card.window_sec // 60
-    auto = " (auto)" if bin_sec(view.bars) is None else ""
-    regime = {
-        "high_vol": "volatile, so only the last 15 minutes count",
-        "normal": "calm",
-        "unknown": "regime not known yet",
-    }[card.regime]
-    return {
-        "base": card.base,
-        "words": f"{regime} · last {minutes} min · {card.bin_sec} s bars{auto}"
-        f" · with {', '.join(view.correlate)}",
-        "missing": _missing(card, has_others=bool({*symbols} - {card.base})),
-        "shut": None
-        if card.top
-        else _shut(engine, card.base, view.correlate, shown.frame, shown.now),
-        "top": [_pair(pair) for pair in card.top],
-        "changed": [
-            {
-                "text": f"{pair.a} and {pair.b}",
-                "started": pair.has_started,
-                "before": signed_text(pair.before.corr, 2, ""),
-                "after": signed_text(pair.after.corr, 2, ""),
-            }
-            for pair in (
-                [] if too_many else engine.together(view.correlate, card.bin_sec, shown.now)
-            )
-        ],
-        "too_many": too_many,
-    }
-
-
-def _missing(card: CorrelationCard, *, has_others: bool) -> str:
-    """Why there is no correlation to show; empty where there is one."""
-    if card.top:
-        return ""
-    if not has_others:
-        return "No other symbol of these classes is watched."
-    if card.shared >= MIN_PAIRS:
-        return f"Nothing to compare: {card.base} or every other symbol did not move."
-    return f"Not enough shared data yet: {card.shared} of {MIN_PAIRS} returns of {card.bin_sec} s"
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {
-        "symbol": pair.symbol,
-        "r": round(pair.corr, 4),
-        "text": signed_text(pair.corr, 2, ""),
-        "n": pair.n,
-        "low": round(pair.low, 4),
-        "high": round(pair.high, 4),
-        "range": f"{signed_text(pair.low, 2, '')} to {signed_text(pair.high, 2, '')}",
-        "doubtful": pair.chance,
-    }
-
-
-def _heat(engine: Worker, what: tuple[_Shown, CorrelationCard]) -> dict[str, Any]:
-    shown, card = what
-    corr, count = engine.matrix(shown.view.correlate, card.bin_sec, card.window_sec, shown.now)
-    return {
-        "symbols": list(corr.columns),
-        "r": [[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
-        "n": count.to_numpy().tolist(),
-    }
-
-
-# One symbol.
-
-
-def _opened(engine: Worker, shown: _Shown) -> msgspec.Raw | None:
-    view = shown.view
-    if view.symbol not in shown.frame.index:
-        return None
-    version = engine.events_at(shown.now).version
-    key = ("opened", shown.now, version, view.symbol, view.bars)
-    return _shared(engine, key, _symbol, shown)
-
-
-def _symbol(engine: Worker, shown: _Shown) -> dict[str, Any]:
-    view, now, frame = shown.view, shown.now, shown.frame
-    symbol = view.symbol
-    place = frame.index.tolist().index(symbol)
-    row = {name: frame[name].iloc[place] for name in frame.columns}
-    drawn = pulse_rows(engine, now, frame, [place])[place]
-    card = engine.correlation(symbol, bin_sec(view.bars), ASSETS, now)
-    events = [
-        event
-        for event in engine.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
-        if event.symbol == symbol
-    ]
-    return {
-        "symbol": symbol,
-        "state_text": drawn.state_text,
-        "last_ts": drawn.last_ts,
-        "last": drawn.last,
-        "words": _words(row, drawn),
-        "chart": _chart(engine, symbol, now),
-        "decimals": len(drawn.last.partition(".")[2]),
-        "events": [_event(event) for event in events],
-        "top": [_pair(pair) for pair in card.top],
-        "missing": _missing(card, has_others=len(frame) > 1),
-        "shut": None if card.top else _shut(engine, symbol, ASSETS, frame, now),
-    }
-
-
-def _chart(engine: Worker, symbol: str, now: float) -> dict[str, Any]:
-    """The last price of every five seconds of the hour; None where no tick fell."""
-    prices = engine.store_at(now).history(symbol, now, REWIND_SEC)["price"]
-    blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
-    # The newest in each block: from the right the first that is known.
-    known = ~np.isnan(blocks[:, ::-1])
-    at = known.argmax(axis=1)
-    newest = blocks[:, ::-1][np.arange(len(blocks)), at]
-    return {
-        "start": int(prices.index[0]),
-        "step": CHART_BIN_SEC,
-        "prices": [None if x != x else x for x in newest.tolist()],
-    }
-
-
-def _words(row: Mapping[str, Any], drawn: Row) -> list[str | dict[str, Any]]:
-    """The figures of a symbol as sentences; where they name instants, with these beside them."""
-    if drawn.state == "closed":
-        return _closing_words(drawn)
-    if math.isnan(row["age"]):
-        return ["No price yet."]
-    return [
-        f"Last price {drawn.last}, {duration_text(row['age'])} old.",
-        *_figures(row, PERCENT_DECIMALS[row["asset"]]),
-    ]
-
-
-def _closing_words(drawn: Row) -> list[str | dict[str, Any]]:
-    words: list[str | dict[str, Any]] = []
-    if drawn.last_ts is not None:
-        words.append({"text": f"Last price {drawn.last}, of {{}}.", "at": [drawn.last_ts]})
-    session = drawn.session
-    if session:
-        words.append(
-            {
-                "text": f"Last session, {{}} to {{}}: {session.change} from {session.first},"
-                f" lowest {session.low}, highest {session.high}.",
-                "at": [session.begin, session.end],
-            }
-        )
-    return words or ["No price yet: its market is closed."]
-
-
-def _figures(row: Mapping[str, Any], decimals: int) -> list[str]:
-    words = []
-    moves = ", ".join(
-        f"{percent_text(row[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
-        for name in HORIZONS_SEC
-        if not math.isnan(row[f"ret_{name}"])
-    )
-    if moves:
-        words.append(f"It moved {moves}.")
-    if not math.isnan(row["surprise"]):
-        size = abs(row["surprise"])
-        usual = "no more than usual" if size < 1 else "unusual" if size >= 2.5 else "a lively one"
-        words.append(f"The last minute is {size:.1f} times its own usual minute: {usual}.")
-    if not math.isnan(row["vs_peers"]):
-        peers = row["ret_1m"] - row["vs_peers"]
-        words.append(f"Its class moved {percent_text(peers, decimals)} in that minute (median).")
-    if not math.isnan(row["vol_15m"]):
-        text = f"A typical 15 minutes moves it {size_text(row['vol_15m'], decimals)}"
-        if row["vol_median"] > 0:
-            text += f", {row['vol_15m'] / row['vol_median']:.1f} × its hourly median"
-        regime = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}[row["regime"]]
-        words.append(f"{text}{regime}.")
-    if not math.isnan(row["trend_15m"]):
-        words.append(f"Trend {percent_text(row['trend_15m'], decimals + 1)} a minute.")
-    return words
 
 
 # The feeds and the archive.

@@ -7,8 +7,9 @@ none of those expected falls back to its default, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
@@ -50,7 +51,8 @@ BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
 """What is chosen on the board itself; the rest has widgets, which write the address themselves."""
 
 
-class View(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class View:
     """Everything a viewer can choose; the field names are those of the address."""
 
     rank: str = "surprise"
@@ -76,6 +78,9 @@ class View(NamedTuple):
     heat: bool = False
     sound: bool = False
     notify: bool = False
+
+
+_FIRST: Final = View()
 
 
 def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[View, list[str]]:
@@ -118,7 +123,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         except ValueError as error:
             shown = ", ".join(given)
             shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
-            default = _text(found.get(name, View._field_defaults[name]))
+            default = _text(found.get(name, getattr(_FIRST, name)))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
         # More lists do not fit in big type, and nobody is there to come back from the past.
@@ -131,7 +136,7 @@ def written(view: View) -> dict[str, list[str]]:
     return {
         name: _texts(getattr(view, name))
         for name in BOARD
-        if getattr(view, name) != View._field_defaults[name]
+        if getattr(view, name) != getattr(_FIRST, name)
     }
 
 
@@ -144,7 +149,7 @@ def chosen(view: View, choices: Mapping[str, Any], symbols: Sequence[str]) -> Vi
         name: _texts(choices[name]) for name in BOARD if choices.get(name) not in (None, "", [])
     }
     taken, _ = read(params, symbols)
-    return view._replace(**{name: getattr(taken, name) for name in BOARD})
+    return replace(view, **{name: getattr(taken, name) for name in BOARD})
 
 
 def _texts(value: Any) -> list[str]:

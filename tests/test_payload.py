@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def make() -> Make:
 def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
     """A payload, with choices for the view."""
     at, details = options.pop("at", None), options.pop("details", False)
-    view = read({}, engine.symbols(ASSETS))[0]._replace(**options)
+    view = replace(read({}, engine.symbols(ASSETS))[0], **options)
     found: dict[str, Any] = json.loads(payload(engine, view, OpenTabs(), at=at, details=details))
     return found
 

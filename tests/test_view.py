@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,7 +147,7 @@ def test_what_is_chosen_on_the_board_survives_the_address(choices: dict[str, Any
 )
 def test_a_browser_may_send_anything(choices: dict[str, Any]) -> None:
     """What is not possible is as it is at first; nothing raises."""
-    view = chosen(FIRST._replace(symbol="AAPL"), choices, SYMBOLS)
+    view = chosen(replace(FIRST, symbol="AAPL"), choices, SYMBOLS)
     assert read(written(view), SYMBOLS) == (view, [])
     assert view.symbol in ("", *SYMBOLS)
 

@@ -1,0 +1,208 @@
+"""Correlations: the card of what moves with a symbol, the heat map of all pairs, and why not.
+
+Only words, signs and decimals are decided here: every figure is the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import pandas as pd
+
+from correlation import MIN_PAIRS, CorrelationCard, Pair
+from page.view import bin_sec
+from ticks import ASSETS, Regime
+from wording import signed_text
+from worker import Worker
+
+__all__ = [
+    "ChangeText",
+    "CorrelationText",
+    "HeatMap",
+    "PairText",
+    "Shut",
+    "correlation_text",
+    "has_heat_map",
+    "heat_map",
+    "missing_text",
+    "pair_text",
+    "shut",
+]
+
+MATRIX_SYMBOLS: Final = 100
+"""Pairs of more symbols than this are not compared: their number grows with the square."""
+
+_REGIMES: Final[Mapping[Regime, str]] = {
+    "high_vol": "volatile, so only the last 15 minutes count",
+    "normal": "calm",
+    "unknown": "regime not known yet",
+}
+
+
+class PairText(msgspec.Struct, frozen=True):
+    """How a symbol moves with the base."""
+
+    symbol: str
+    r: float
+    text: str
+    n: int
+    low: float
+    high: float
+    range: str
+    doubtful: bool
+    """Whether it may be chance."""
+
+
+class ChangeText(msgspec.Struct, frozen=True):
+    """A pair that started or stopped moving together."""
+
+    text: str
+    started: bool
+    before: str
+    after: str
+
+
+class Shut(msgspec.Struct, frozen=True):
+    """What of a comparison is closed, and what can be compared meanwhile."""
+
+    assets: list[str]
+    """The classes that are closed."""
+    opens: float | None
+    """When the first of them opens, in epoch seconds."""
+    base: str
+    is_base: bool
+    """Whether it is the base whose market is closed."""
+    instead: list[str]
+    """A symbol and its class if the base is closed, else a class; empty if all is closed."""
+
+
+class CorrelationText(msgspec.Struct, frozen=True):
+    """The whole card."""
+
+    base: str
+    words: str
+    """Regime, window, bars and classes."""
+    missing: str
+    """Why there is no correlation to show; empty if there is one."""
+    shut: Shut | None
+    top: list[PairText]
+    changed: list[ChangeText]
+    too_many: bool
+    """Whether too many symbols are watched to compare every pair."""
+
+
+class HeatMap(msgspec.Struct, frozen=True):
+    """Every pair: correlations and numbers of shared returns, square like ``symbols``."""
+
+    symbols: list[str]
+    r: list[list[float | None]]
+    n: list[list[int]]
+
+
+def has_heat_map(engine: Worker, assets: tuple[str, ...]) -> bool:
+    """Whether the symbols of these classes are few enough to compare every pair."""
+    return len(engine.symbols(assets)) <= MATRIX_SYMBOLS
+
+
+def correlation_text(
+    engine: Worker, now: float, base: str, bars: str, assets: tuple[str, ...]
+) -> CorrelationText:
+    """The card of ``base`` among the symbols of ``assets`` at ``now``, in ``bars`` of the view."""
+    card = engine.correlation(base, bin_sec(bars), assets, now)
+    is_compared = has_heat_map(engine, assets)
+    changes = engine.together(assets, card.bin_sec, now) if is_compared else []
+    auto = " (auto)" if bin_sec(bars) is None else ""
+    return CorrelationText(
+        base=card.base,
+        words=f"{_REGIMES[card.regime]} · last {card.window_sec // 60} min"
+        f" · {card.bin_sec} s bars{auto} · with {', '.join(assets)}",
+        missing=missing_text(card, has_others=bool({*engine.symbols(assets)} - {card.base})),
+        shut=None if card.top else shut(engine, card.base, assets, now),
+        top=[pair_text(pair) for pair in card.top],
+        changed=[
+            ChangeText(
+                text=f"{change.a} and {change.b}",
+                started=change.has_started,
+                before=signed_text(change.before.corr, 2),
+                after=signed_text(change.after.corr, 2),
+            )
+            for change in changes
+        ],
+        too_many=not is_compared,
+    )
+
+
+def heat_map(engine: Worker, now: float, base: str, bars: str, assets: tuple[str, ...]) -> HeatMap:
+    """Every pair of ``assets``, over the window and in the bars of the card of ``base``."""
+    card = engine.correlation(base, bin_sec(bars), assets, now)
+    corr, count = engine.matrix(assets, card.bin_sec, card.window_sec, now)
+    return HeatMap(
+        symbols=list(corr.columns),
+        r=[[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
+        n=count.to_numpy().tolist(),
+    )
+
+
+def pair_text(pair: Pair) -> PairText:
+    """A pair as a line of a card."""
+    return PairText(
+        symbol=pair.symbol,
+        r=round(pair.corr, 4),
+        text=signed_text(pair.corr, 2),
+        n=pair.n,
+        low=round(pair.low, 4),
+        high=round(pair.high, 4),
+        range=f"{signed_text(pair.low, 2)} to {signed_text(pair.high, 2)}",
+        doubtful=pair.chance,
+    )
+
+
+def missing_text(card: CorrelationCard, *, has_others: bool) -> str:
+    """Why there is no correlation to show; empty if there is one."""
+    if card.top:
+        return ""
+    if not has_others:
+        return "No other symbol of these classes is watched."
+    if card.shared >= MIN_PAIRS:
+        return f"Nothing to compare: {card.base} or every other symbol did not move."
+    return f"Not enough shared data yet: {card.shared} of {MIN_PAIRS} returns of {card.bin_sec} s"
+
+
+def shut(engine: Worker, base: str, assets: Sequence[str], now: float) -> Shut | None:
+    """What of a comparison is closed, when it opens, and what can be compared meanwhile.
+
+    None if market hours do not stand in the way.
+    """
+    _, frame = engine.pulse(now)
+    is_open: dict[str, bool] = {}
+    opens: dict[str, float | None] = {}
+    for asset in ASSETS:
+        hours = engine.session(asset, now)
+        is_open[asset], opens[asset] = hours["phase"] != "closed", hours["opens"]
+    own = str(frame.at[base, "asset"])
+    if not is_open[own]:
+        instead = _open_symbol(frame, is_open)
+        return Shut([own], opens[own], base, is_base=True, instead=instead)
+    others = frame["asset"][frame.index != base]
+    compared = [asset for asset in assets if (others == asset).any()]
+    if not compared or any(is_open[asset] for asset in compared):
+        return None
+    open_classes = [asset for asset in ASSETS if is_open[asset] and (others == asset).any()]
+    return Shut(
+        compared,
+        min((at for asset in compared if (at := opens[asset]) is not None), default=None),
+        base,
+        is_base=False,
+        instead=[*open_classes[:1]],
+    )
+
+
+def _open_symbol(frame: pd.DataFrame, is_open: Mapping[str, bool]) -> list[str]:
+    """A symbol of an open market that has another to be compared with, and its class."""
+    counts = frame["asset"].value_counts()
+    for asset in ASSETS:
+        if is_open[asset] and counts.get(asset, 0) > 1:
+            return [str(frame.index[frame["asset"] == asset][0]), asset]
+    return []

@@ -1,0 +1,117 @@
+"""Stress: the list of events, which of them are news, and where they lie on the hour's line.
+
+The functions take the ``version`` of the events because these may change while the second that is
+shown does not; what is made for one version is not shown for another.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from events import Event
+from page.view import SEVERITIES
+from worker import Worker
+
+__all__ = [
+    "EVENTS_READ",
+    "EventLine",
+    "Mark",
+    "StressCard",
+    "event_line",
+    "marks",
+    "news",
+    "stress_card",
+]
+
+EVENTS_SHOWN: Final = 40
+
+EVENTS_READ: Final = 5000
+"""How many of the newest events are searched for those that pass a filter."""
+
+MARKS: Final = 500
+"""How many events the hour's line has room for."""
+
+NEWS_SEC: Final = 120
+"""Events that began or grew within this time are news."""
+
+
+class EventLine(msgspec.Struct, frozen=True):
+    """One event in the list."""
+
+    id: str
+    ts: float
+    updated: float
+    severity: str
+    symbol: str
+    asset: str
+    text: str
+    count: int
+    history: bool
+    """Found in the backfilled past: it was never news."""
+
+
+class StressCard(msgspec.Struct, frozen=True):
+    """The newest events that pass the viewer's filter."""
+
+    shown: list[EventLine]
+    passing: int
+    """How many pass the filter."""
+    all: int
+    """How many there are."""
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """An event on the hour's line."""
+
+    ts: int
+    severity: str
+    id: str
+
+
+def event_line(event: Event) -> EventLine:
+    """An event as the list shows it."""
+    return EventLine(
+        id=event.id,
+        ts=event.ts,
+        updated=event.updated_ts,
+        severity=event.severity,
+        symbol=event.symbol,
+        asset=event.asset,
+        text=event.text,
+        count=event.count,
+        history=event.history,
+    )
+
+
+def stress_card(
+    engine: Worker, now: float, version: int, severity: str, assets: tuple[str, ...]
+) -> StressCard:
+    """The events up to ``now`` of these ``assets`` that are at least of this ``severity``."""
+    severities = SEVERITIES[SEVERITIES.index(severity) :]
+    events = engine.events_at(now).latest(EVENTS_READ, now)
+    passing = [event for event in events if event.severity in severities and event.asset in assets]
+    return StressCard(
+        shown=[event_line(event) for event in passing[:EVENTS_SHOWN]],
+        passing=len(passing),
+        all=len(events),
+    )
+
+
+def news(engine: Worker, now: float, version: int) -> list[EventLine]:
+    """What the page may sound or notify for at ``now``, which is the newest second."""
+    return [
+        event_line(event)
+        for event in engine.events.latest(EVENTS_READ)
+        if not event.history and now - event.updated_ts < NEWS_SEC
+    ]
+
+
+def marks(engine: Worker, now: float, version: int, first: int, last: int) -> list[Mark]:
+    """The events between the seconds ``first`` and ``last``, as far as ``now`` knows them."""
+    return [
+        Mark(int(event.ts), event.severity, event.id)
+        for event in engine.events_at(now).latest(MARKS, since=first)
+        if event.ts < last + 1
+    ]

@@ -1,0 +1,169 @@
+"""Symbol: the card of the one that is opened, with its figures as sentences and its hour as a line.
+
+Only words, signs and decimals are decided here: every figure is the engine's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from engine.reader import REWIND_SEC
+from page.correlations import PairText, Shut, missing_text, pair_text, shut
+from page.pulse import PERCENT_DECIMALS, Row, rows
+from page.stress import EVENTS_READ, EventLine, event_line
+from page.view import bin_sec
+from ticks import ASSETS, HORIZONS_SEC
+from wording import duration_text, percent_text, size_text
+from worker import Worker
+
+__all__ = ["Chart", "Dated", "SymbolCard", "symbol_card"]
+
+CHART_BIN_SEC: Final = 5
+
+USUAL: Final = 1.0
+UNUSUAL: Final = 2.5
+"""Below the one a minute is no more than usual, from the other on it is unusual."""
+
+_REGIMES: Final = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}
+
+
+class Dated(msgspec.Struct, frozen=True):
+    """A sentence that names instants."""
+
+    text: str
+    """With ``{}`` for each of them."""
+    at: list[float]
+    """In epoch seconds: the viewer's clock is the browser's to know."""
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """The hour of a symbol as a line."""
+
+    start: int
+    """Second of the first price."""
+    step: int
+    """Seconds from one price to the next."""
+    prices: list[float | None]
+    """None if no tick fell: a hole in the line."""
+
+
+class SymbolCard(msgspec.Struct, frozen=True):
+    """The whole card."""
+
+    symbol: str
+    state_text: str
+    last_ts: float | None
+    """Time of the last price, if its market is closed."""
+    last: str
+    words: list[str | Dated]
+    chart: Chart
+    decimals: int
+    """Of its prices."""
+    events: list[EventLine]
+    top: list[PairText]
+    missing: str
+    """Why there is no correlation to show; empty if there is one."""
+    shut: Shut | None
+
+
+def symbol_card(engine: Worker, now: float, version: int, symbol: str, bars: str) -> SymbolCard:
+    """The card of ``symbol`` at ``now``, with the events of that ``version``."""
+    _, frame = engine.pulse(now)
+    place = frame.index.tolist().index(symbol)
+    figures = {name: frame[name].iloc[place] for name in frame.columns}
+    row = rows(engine, now, frame, [place])[place]
+    correlated = engine.correlation(symbol, bin_sec(bars), ASSETS, now)
+    events = engine.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
+    return SymbolCard(
+        symbol=symbol,
+        state_text=row.state_text,
+        last_ts=row.last_ts,
+        last=row.last,
+        words=_words(figures, row),
+        chart=_chart(engine, symbol, now),
+        decimals=len(row.last.partition(".")[2]),
+        events=[event_line(event) for event in events if event.symbol == symbol],
+        top=[pair_text(pair) for pair in correlated.top],
+        missing=missing_text(correlated, has_others=len(frame) > 1),
+        shut=None if correlated.top else shut(engine, symbol, ASSETS, now),
+    )
+
+
+def _chart(engine: Worker, symbol: str, now: float) -> Chart:
+    """The last price of every five seconds of the hour."""
+    prices = engine.store_at(now).history(symbol, now, REWIND_SEC)["price"]
+    blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
+    # The newest in each block: from the right the first that is known.
+    known = ~np.isnan(blocks[:, ::-1])
+    at = known.argmax(axis=1)
+    newest = blocks[:, ::-1][np.arange(len(blocks)), at]
+    return Chart(
+        start=int(prices.index[0]),
+        step=CHART_BIN_SEC,
+        prices=[None if x != x else x for x in newest.tolist()],
+    )
+
+
+# Figures are a row of a frame of pandas: numbers and words by the names of its columns.
+
+
+def _words(figures: Mapping[str, Any], row: Row) -> list[str | Dated]:
+    """What is known of a symbol, a sentence each."""
+    if row.state == "closed":
+        return _closing_words(row)
+    if math.isnan(figures["age"]):
+        return ["No price yet."]
+    return [
+        f"Last price {row.last}, {duration_text(figures['age'])} old.",
+        *_sentences(figures, PERCENT_DECIMALS[figures["asset"]]),
+    ]
+
+
+def _closing_words(row: Row) -> list[str | Dated]:
+    words: list[str | Dated] = []
+    if row.last_ts is not None:
+        words.append(Dated(f"Last price {row.last}, of {{}}.", [row.last_ts]))
+    session = row.session
+    if session is not None:
+        text = (
+            f"Last session, {{}} to {{}}: {session.change} from {session.first},"
+            f" lowest {session.low}, highest {session.high}."
+        )
+        words.append(Dated(text, [session.begin, session.end]))
+    return words or ["No price yet: its market is closed."]
+
+
+def _sentences(figures: Mapping[str, Any], decimals: int) -> list[str]:
+    """A sentence for each figure that is known."""
+    words = []
+    moves = ", ".join(
+        f"{percent_text(figures[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
+        for name in HORIZONS_SEC
+        if not math.isnan(figures[f"ret_{name}"])
+    )
+    if moves:
+        words.append(f"It moved {moves}.")
+    if not math.isnan(figures["surprise"]):
+        size = abs(figures["surprise"])
+        usual = "a lively one"
+        if size < USUAL:
+            usual = "no more than usual"
+        elif size >= UNUSUAL:
+            usual = "unusual"
+        words.append(f"The last minute is {size:.1f} times its own usual minute: {usual}.")
+    if not math.isnan(figures["vs_peers"]):
+        peers = figures["ret_1m"] - figures["vs_peers"]
+        words.append(f"Its class moved {percent_text(peers, decimals)} in that minute (median).")
+    if not math.isnan(figures["vol_15m"]):
+        text = f"A typical 15 minutes moves it {size_text(figures['vol_15m'], decimals)}"
+        if figures["vol_median"] > 0:
+            text += f", {figures['vol_15m'] / figures['vol_median']:.1f} × its hourly median"
+        words.append(f"{text}{_REGIMES[figures['regime']]}.")
+    if not math.isnan(figures["trend_15m"]):
+        words.append(f"Trend {percent_text(figures['trend_15m'], decimals + 1)} a minute.")
+    return words
