@@ -1,8 +1,8 @@
-"""The Streamlit page: reads the worker's shared state every two seconds and renders it.
+"""The Streamlit page: its controls, and the fragment that asks for a payload every two seconds.
 
-Streamlit runs this script once per tab and interaction, and the fragment below once per refresh.
-Nothing is computed or waited for here: the controls are Streamlit's, what they choose is put
-together by ``board``, and ``page`` draws it.
+Streamlit runs this script once per tab and interaction, and the fragment once per refresh. Nothing
+is computed or waited for here: the controls are Streamlit's, ``Visit`` keeps what they choose,
+``payload`` puts together what it shows, and the package ``page`` draws that.
 """
 
 from __future__ import annotations
@@ -19,15 +19,12 @@ import streamlit as st
 
 import page
 import worker
-from engine.ranking import RANKS
 from history import export
-from history.archive import Archive
-from page import payload as board
-from page import view
+from page.payload import payload
 from page.tabs import open_tabs
-from page.view import View
+from page.view import ASSETS, BARS, BOARD, COLOURS, DEFAULT_ROWS, LISTS, RANKS, View, written
+from page.visit import Visit
 from settings import MarketPulseError, load
-from ticks import ASSETS
 
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
 EXPORT_ALL: Final = "everything"
@@ -37,12 +34,9 @@ README: Final = Path(__file__).parent / "README.md"
 
 LOGO: Final = Path(__file__).parent / "page" / "logo.svg"
 
-LET_GO: Final = "The moment that was shown is not kept any more: live again."
-THAWED: Final = "The page was frozen for an hour: live again."
-
 
 def running() -> worker.Worker:
-    """The process's worker; where it cannot start, says why and ends the script."""
+    """The process's worker; if it cannot start, the page says why and the script ends."""
     try:
         return worker.shared(load)
     except MarketPulseError as error:
@@ -59,7 +53,7 @@ def explain() -> None:
 
 
 def choose_span(kept: tuple[int, int]) -> tuple[float, float]:
-    """The begin and the end of what is to be exported, of all that is kept."""
+    """The beginning and the end of what is exported, of all that is kept."""
     begin, end = kept
     span = st.selectbox("Span", [*EXPORT_SEC, EXPORT_ALL, EXPORT_OWN], key="export_span")
     if span in EXPORT_SEC:
@@ -76,8 +70,12 @@ def choose_span(kept: tuple[int, int]) -> tuple[float, float]:
     return begin if first is None else first, end if last is None else last
 
 
-def offer_export(archive: Archive) -> None:
-    """What is to be had as a file, and the file where it is asked for and memory can hold it."""
+def offer_export() -> None:
+    """What can be exported, and the file once it is asked for and if memory can hold it."""
+    archive = running().archive
+    if archive is None:
+        st.text("Nothing is archived: this is a replay, or the settings say off.")
+        return
     with st.container(horizontal=True):
         what = st.selectbox("What", export.WHATS, key="export_what", width=140)
         form = st.selectbox("Format", export.FORMS, key="export_form", width=140)
@@ -116,29 +114,26 @@ def offer_export(archive: Archive) -> None:
 @st.fragment
 def draw_export() -> None:
     """The archive as a file, or why there is none."""
-    archive = running().archive
-    if archive is None:
-        st.text("Nothing is archived here, as in a replay or where the settings say off.")
-        return
     try:
-        offer_export(archive)
+        offer_export()
     except MarketPulseError as error:
         st.text(f"The archive cannot be exported: {error}")
 
 
-def draw_controls(asked: View, symbols: list[str]) -> View:
-    """The controls; what they choose, each kept in the page's address by its key."""
+def draw_controls(view: View, symbols: list[str]) -> View:
+    """Draw the controls, each kept in the address by its key; return the view they make."""
+    # The keyword arguments of any of Streamlit's widgets.
     kept: dict[str, Any] = {"bind": "query-params"}
     most = max(1, len(symbols))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rank = st.selectbox("Rank by", list(RANKS), key="rank", width=112, **kept)
-        lists = st.selectbox("Lists", view.LISTS, key="lists", width=104, **kept)
+        lists = st.selectbox("Lists", LISTS, key="lists", width=104, **kept)
         rows = st.number_input(
-            "Top movers", 1, most, min(view.DEFAULT_ROWS, most), key="rows", width=108, **kept
+            "Top movers", 1, most, min(DEFAULT_ROWS, most), key="rows", width=108, **kept
         )
         base = st.selectbox("Correlation base", symbols, key="base", width=124, **kept)
-        bars = st.selectbox("Bars", view.BARS, key="bars", width=86, **kept)
-        colours = st.selectbox("Colours", view.COLOURS, key="colours", width=108, **kept)
+        bars = st.selectbox("Bars", BARS, key="bars", width=86, **kept)
+        colours = st.selectbox("Colours", COLOURS, key="colours", width=108, **kept)
         correlate = st.segmented_control(
             "Correlate with",
             ASSETS,
@@ -156,7 +151,7 @@ def draw_controls(asked: View, symbols: list[str]) -> View:
             if popover.open:
                 draw_export()
     return replace(
-        asked,
+        view,
         rank=rank,
         lists=lists,
         rows=rows,
@@ -168,20 +163,19 @@ def draw_controls(asked: View, symbols: list[str]) -> View:
     )
 
 
-def take_choices() -> None:
-    """What the viewer chose on the board, kept for this session and in the page's address."""
+def keep_choices() -> None:
+    """Keep what the viewer chose on the board."""
     state = st.session_state
-    state.view = view.chosen(state.view, state.pulse.choices, running().symbols(ASSETS))
-    state.notes = []
+    state.visit = state.visit.with_board(state.pulse.choices, running().symbols(ASSETS))
 
 
-def write_address(shown: View) -> None:
+def write_address(view: View) -> None:
     """Put what is chosen on the board into the page's address; the widgets put in their own.
 
-    Any of these may be interrupted by the viewer's next choice: what was not written is next time.
+    The viewer's next choice may interrupt this: what was not written then is written next time.
     """
-    texts = view.written(shown)
-    for name in view.BOARD:
+    texts = written(view)
+    for name in BOARD:
         if name in texts:
             if st.query_params.get_all(name) != texts[name]:
                 st.query_params[name] = texts[name]
@@ -189,54 +183,20 @@ def write_address(shown: View) -> None:
             del st.query_params[name]
 
 
-def let_go(note: str) -> None:
-    """Be live again, and say why."""
-    state = st.session_state
-    is_frozen = state.view.freeze
-    state.view = replace(state.view, at=None)
-    state.notes = [note]
-    if is_frozen:
-        state.thaws = True
-        st.rerun()
-
-
-def note_tab(tab: str) -> float:
-    """Note that a tab refreshes; after how many seconds it is to do so again."""
-    return open_tabs().seen(tab, time.monotonic())
-
-
 def refresh() -> None:
     """Everything that changes by itself: one payload for the board."""
     state = st.session_state
     engine = running()
-    if note_tab(state.tab) != state.refresh_sec:
+    if open_tabs().note(state.tab, time.monotonic()) != state.refresh_sec:
         st.rerun()
-    oldest, newest = engine.reach()
-    # Before there is anything, no moment can be held or missed.
-    at = state.view.at
-    if not engine.has_prices():
-        at = None
-    elif state.view.freeze:
-        at, since = state.setdefault("frozen", (newest if at is None else at, newest))
-        if newest - since > worker.REWIND_SEC:
-            let_go(THAWED)
-    if at is not None and at < oldest - worker.GRACE_SEC:
-        let_go(LET_GO)
-        at = None
-    write_address(state.view)
-    choices = state.get("pulse", {}).get("choices") or {}
-    payload = board.payload(
-        engine,
-        state.view,
-        open_tabs(),
-        at=at,
-        notes=state.notes,
-        details=bool(choices.get("details")),
-    )
+    state.visit, at = state.visit.shown(*engine.reach(), has_prices=engine.has_prices())
+    if state.visit.thaws:
+        st.rerun()
+    write_address(state.visit.view)
     page.pipe(
         key="pulse",
-        data=payload,
-        on_choices_change=take_choices,
+        data=payload(engine, state.visit, at, open_tabs()),
+        on_choices_change=keep_choices,
         on_wake_change=lambda: None,
     )
 
@@ -246,28 +206,18 @@ def draw() -> None:
     state = st.session_state
     engine = running()
     symbols = engine.symbols(ASSETS)
-    thaws = state.pop("thaws", False)
-    if thaws:
+    if "visit" not in state:
+        params = {name: st.query_params.get_all(name) for name in st.query_params}
+        # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
+        # begins anew.
+        state.visit = Visit.from_address(params, symbols, engine.reach()[1])
+    visit: Visit = state.visit
+    if visit.thaws:
         state.freeze = False
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    asked, notes = view.read(params, symbols)
-    _, newest = engine.reach()
-    if asked.at is not None and asked.at > newest:
-        asked = replace(asked, at=None)
-        notes.append("The link's moment is yet to come: live instead.")
-    # Kept at once: Streamlit takes what is impossible out of the address and begins anew.
-    state.setdefault("notes", notes)
-    before: View | None = state.get("view")
-    if before:
-        # What the board chose is known better than the address, which follows.
-        asked = replace(asked, **{name: getattr(before, name) for name in view.BOARD})
-    state.view = asked if asked.kiosk else draw_controls(asked, symbols)
-    if not state.view.freeze:
-        state.pop("frozen", None)
-    if before and state.view != before and not thaws:
-        state.notes = []
+    view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
+    state.visit = visit.with_controls(view)
     state.setdefault("tab", uuid.uuid4().hex)
-    state.refresh_sec = note_tab(state.tab)
+    state.refresh_sec = open_tabs().note(state.tab, time.monotonic())
     page.board(key="board")
     st.fragment(refresh, run_every=state.refresh_sec)()
 

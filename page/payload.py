@@ -16,6 +16,7 @@ from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
 from page.tabs import OpenTabs
 from page.view import View
+from page.visit import Visit
 from ticks import ASSETS
 from wording import NOT_KNOWN, duration_text
 from worker import GRACE_SEC, REWIND_SEC, Worker
@@ -134,20 +135,9 @@ class Payload(msgspec.Struct, frozen=True):
     refresh: Refresh
 
 
-def payload(
-    engine: Worker,
-    view: View,
-    tabs: OpenTabs,
-    *,
-    at: int | None = None,
-    notes: Sequence[str] = (),
-    details: bool = False,
-) -> bytes:
-    """A ``Payload`` as JSON.
-
-    ``at`` is the second that is shown, which a frozen view may not have chosen itself; None is
-    live. ``notes`` are told at the top; ``details`` adds all that ``status`` knows.
-    """
+def payload(engine: Worker, visit: Visit, at: int | None, tabs: OpenTabs) -> bytes:
+    """What a ``visit`` is shown of the second ``at``, None for live: a ``Payload`` as JSON."""
+    view = visit.view
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = engine.pulse()
     now, frame = engine.pulse(live_now if at is None else at)
@@ -167,7 +157,7 @@ def payload(
             line=line,
             at=at,
             view=view,
-            notes=notes,
+            notes=visit.notes,
             pulse=_encoded(
                 engine, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended
             ),
@@ -189,7 +179,7 @@ def payload(
             status=_status(status, live_now),
             # Of days there is no telling how many are still in memory.
             missed=engine.events.count_since(now) if line[1] == reach[1] else None,
-            details=_details(status) if details else None,
+            details=_details(status) if visit.wants_details else None,
             refresh=Refresh(tabs.refresh_sec, tabs.tabs),
         )
     )

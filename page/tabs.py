@@ -1,6 +1,6 @@
-"""OpenTabs: how often the tabs refresh, the more seldom the more of them there are.
+"""OpenTabs: how often the tabs refresh; the more of them there are, the less often.
 
-One per worker; the tabs of all viewers report to it from their own threads. Time is an argument.
+One per process; the tabs of all viewers report to it from their own threads. Time is an argument.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REFRESH_SEC: Final = 2
 """How often a tab refreshes while there are few."""
 
 TABS: Final = 150
-"""So many refresh every two seconds; past this many the interval grows in steps of two seconds."""
+"""Up to this many refresh every two seconds; beyond, the interval grows in steps of two seconds."""
 
 _BACK: Final = 0.85
 """The interval shrinks again when the tabs would fit into this share of the lower step."""
@@ -29,21 +29,22 @@ _FORGOTTEN_SEC: Final = 150.0
 
 
 class _Tab(NamedTuple):
-    """When a tab refreshed last, and how long after the time before."""
+    """When a tab last refreshed."""
 
     at: float
     gap: float
+    """Seconds since the refresh before that."""
 
 
 class OpenTabs:
     """Counts the tabs that refresh, and spreads them out before they are too many for one process.
 
-    Beyond a point a few more tabs would not slow the page down but bring it to a stop, so the
-    interval grows in time. Thread-safe.
+    Beyond some number a few more tabs would not slow the page down but bring it to a stop, so the
+    interval grows before that. Thread-safe.
     """
 
-    def __init__(self, tabs: int = TABS, refresh_sec: float = REFRESH_SEC) -> None:
-        self._most = tabs
+    def __init__(self, most: int = TABS, refresh_sec: float = REFRESH_SEC) -> None:
+        self._most = most
         self._least_sec = refresh_sec
         # Guards what is below.
         self._lock = threading.Lock()
@@ -52,8 +53,8 @@ class OpenTabs:
         self._counted_at = -math.inf
         self._refresh_sec = refresh_sec
 
-    def seen(self, tab: str, now: float) -> float:
-        """Note that ``tab`` refreshes at ``now``; the seconds until it should again."""
+    def note(self, tab: str, now: float) -> float:
+        """Note that ``tab`` refreshes at ``now``; return the seconds until it should again."""
         with self._lock:
             before = self._tabs.get(tab)
             self._tabs[tab] = _Tab(now, 0.0 if before is None else now - before.at)
@@ -63,13 +64,13 @@ class OpenTabs:
 
     @property
     def refresh_sec(self) -> float:
-        """The interval of now, in seconds."""
+        """The current interval, in seconds."""
         with self._lock:
             return self._refresh_sec
 
     @property
     def tabs(self) -> int:
-        """How many tabs refresh."""
+        """How many tabs refresh, without the hidden ones."""
         with self._lock:
             return self._count
 

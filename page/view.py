@@ -17,11 +17,13 @@ from engine.ranking import RANKS
 from ticks import ASSETS
 
 __all__ = [
+    "ASSETS",
     "BARS",
     "BOARD",
     "COLOURS",
     "DEFAULT_ROWS",
     "LISTS",
+    "RANKS",
     "SEVERITIES",
     "View",
     "bin_sec",

@@ -21,7 +21,8 @@ from engine.process import forget
 from engine.ranking import RANKS
 from page import payload as board
 from page.tabs import REFRESH_SEC, open_tabs
-from page.view import read
+from page.view import View
+from page.visit import Visit
 from settings import Settings, SettingsError
 from ticks import Tick
 from worker import Worker
@@ -496,8 +497,8 @@ def test_everything_the_status_knows_is_a_click_away(
     """Nothing of it is sent before it is asked for; then every feed has its table."""
     assert payload(page())["details"] is None
     status = engine.status()
-    view = read({}, ["AAPL"])[0]
-    drawn = json.loads(board.payload(engine, view, open_tabs(), notes=[], details=True))
+    visit = Visit(View(base="AAPL"), wants_details=True)
+    drawn = json.loads(board.payload(engine, visit, None, open_tabs()))
     assert [table["name"] for table in drawn["details"]] == [
         *("everything", "archive"),
         *status["feeds"],
@@ -511,8 +512,8 @@ def test_many_tabs_refresh_more_seldom_and_say_so(
     assert payload(page())["refresh"]["sec"] == REFRESH_SEC
     now = time.monotonic() + 10
     for tab in range(200):
-        open_tabs().seen(f"tab {tab}", now)
-    open_tabs().seen("tab 0", now + REFRESH_SEC)
+        open_tabs().note(f"tab {tab}", now)
+    open_tabs().note("tab 0", now + REFRESH_SEC)
     refresh = payload(page())["refresh"]
     assert refresh["sec"] == 2 * REFRESH_SEC
     assert refresh["tabs"] == 200

@@ -651,9 +651,7 @@ def test_without_an_archive_the_page_says_so(
 ) -> None:
     """Off, empty and unreadable are told apart."""
     monkeypatch.setattr(Worker, "archive", None)
-    assert shown(page) == [
-        "Nothing is archived here, as in a replay or where the settings say off."
-    ]
+    assert shown(page) == ["Nothing is archived: this is a replay, or the settings say off."]
     path = kept.path.with_name("other.sqlite")
     monkeypatch.setattr(Worker, "archive", Archive(path))
     (text,) = shown(page)

@@ -55,11 +55,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),
-    "app": (
-        {"page", "worker", "history.export", "settings", "wording"}
-        | {"engine", "history.archive", "ticks"},
-        {"streamlit"},
-    ),
+    "app": ({"page", "worker", "history.export", "settings", "wording"}, {"streamlit"}),
 }
 
 # These know no clock, no socket and no settings: time is an argument. A package stands for all its

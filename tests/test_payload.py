@@ -13,6 +13,7 @@ import pytest
 from page.payload import payload
 from page.tabs import OpenTabs
 from page.view import read
+from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import Settings
 from ticks import ASSETS, Asset, Tick
@@ -125,7 +126,8 @@ def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
     """A payload, with choices for the view."""
     at, details = options.pop("at", None), options.pop("details", False)
     view = replace(read({}, engine.symbols(ASSETS))[0], **options)
-    found: dict[str, Any] = json.loads(payload(engine, view, OpenTabs(), at=at, details=details))
+    visit = Visit(view, wants_details=details)
+    found: dict[str, Any] = json.loads(payload(engine, visit, at, OpenTabs()))
     return found
 
 

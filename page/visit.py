@@ -1,0 +1,110 @@
+"""Visit: what one viewer chose in one tab, and which second that shows.
+
+Read once from the page's address, changed by the controls and by the board, written back from one
+record. Every change makes a new one, so that a run that the viewer's next choice interrupts leaves
+nothing half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+from engine.reader import GRACE_SEC, REWIND_SEC
+from page.view import View, chosen, read
+
+__all__ = ["Frozen", "Visit"]
+
+FUTURE: Final = "The link's moment is in the future: live instead."
+LET_GO: Final = "The moment that was shown is not kept any more: live again."
+THAWED: Final = "The page was frozen for an hour: live again."
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a frozen page shows."""
+
+    at: int
+    """The second that is held."""
+    since: int
+    """The newest second when the page was frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One tab's choices, and what the page made of them."""
+
+    view: View
+    notes: tuple[str, ...] = ()
+    """Told at the top until the viewer chooses something else."""
+    wants_details: bool = False
+    """Whether everything the status knows is to be sent."""
+    frozen: Frozen | None = None
+    """None until a frozen view is shown for the first time."""
+    thaws: bool = False
+    """Whether the page stopped being frozen by itself, and the control has yet to follow."""
+    is_new: bool = True
+    """Whether the controls have yet to be drawn for the first time."""
+
+    @classmethod
+    def from_address(
+        cls, params: Mapping[str, Sequence[str]], symbols: Sequence[str], newest: int
+    ) -> Self:
+        """The visit that an address asks for, at the second ``newest``."""
+        view, notes = read(params, symbols)
+        if view.at is not None and view.at > newest:
+            view = replace(view, at=None)
+            notes.append(FUTURE)
+        return cls(view, tuple(notes))
+
+    def with_controls(self, view: View) -> Visit:
+        """The visit after its controls were drawn, which now say ``view``."""
+        is_same = self.is_new or view == self.view
+        return replace(
+            self,
+            view=view,
+            notes=self.notes if is_same else (),
+            frozen=self.frozen if view.freeze else None,
+            thaws=False,
+            is_new=False,
+        )
+
+    # The choices are whatever a browser sends: any JSON.
+    def with_board(self, choices: Mapping[str, Any], symbols: Sequence[str]) -> Visit:
+        """The visit after a choice made on the board; ``symbols`` are those that are watched."""
+        return replace(
+            self,
+            view=chosen(self.view, choices, symbols),
+            notes=(),
+            wants_details=bool(choices.get("details")),
+        )
+
+    def shown(self, oldest: int, newest: int, *, has_prices: bool) -> tuple[Visit, int | None]:
+        """The second to show, None for live, and the visit that it leaves behind.
+
+        ``oldest`` and ``newest`` are the seconds that can be shown. A frozen page holds the second
+        at which it was frozen, for an hour at most; a moment that is out of reach is let go. Then
+        the page is live again, with a note that says why. Before there are any prices, no moment
+        can be held or missed.
+        """
+        if not has_prices:
+            return self, None
+        at, frozen = self.view.at, self.frozen
+        if self.view.freeze:
+            frozen = frozen or Frozen(newest if at is None else at, since=newest)
+            if newest - frozen.since > REWIND_SEC:
+                return self._live_again(THAWED), None
+            at = frozen.at
+        if at is not None and at < oldest - GRACE_SEC:
+            return self._live_again(LET_GO), None
+        return replace(self, frozen=frozen), at
+
+    def _live_again(self, note: str) -> Visit:
+        return replace(
+            self,
+            view=replace(self.view, at=None, freeze=False),
+            notes=(note,),
+            frozen=None,
+            thaws=self.view.freeze,
+        )

@@ -1,0 +1,115 @@
+"""Which second a visit shows, and what it tells about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.reader import GRACE_SEC, REWIND_SEC
+from page.view import View
+from page.visit import Frozen, Visit
+
+SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
+NOW = 1_795_000_000
+OLDEST = NOW - REWIND_SEC
+LIVE = Visit(View(), is_new=False)
+
+
+def looking_back(at: int, *, freeze: bool = False) -> Visit:
+    """A visit whose viewer chose a moment."""
+    return replace(LIVE, view=View(at=at, freeze=freeze))
+
+
+def test_without_a_choice_the_page_is_live() -> None:
+    """And nothing is told."""
+    assert LIVE.shown(OLDEST, NOW, has_prices=True) == (LIVE, None)
+
+
+def test_a_chosen_moment_is_shown_for_as_long_as_it_is_kept() -> None:
+    """With a grace, so that the oldest moment can be chosen; then the page is live again."""
+    visit = looking_back(OLDEST)
+    assert visit.shown(OLDEST, NOW, has_prices=True) == (visit, OLDEST)
+    assert visit.shown(OLDEST + GRACE_SEC, NOW, has_prices=True) == (visit, OLDEST)
+    after, at = visit.shown(OLDEST + GRACE_SEC + 1, NOW, has_prices=True)
+    assert at is None
+    assert after.view.at is None
+    assert "not kept any more" in after.notes[0]
+    assert not after.thaws
+
+
+@pytest.mark.parametrize("at", [None, NOW - 100])
+def test_a_frozen_page_holds_its_second(at: int | None) -> None:
+    """The newest, or the one that was looked back at, however far time goes on."""
+    visit = replace(LIVE, view=View(at=at, freeze=True))
+    held = NOW if at is None else at
+    for second in range(NOW, NOW + REWIND_SEC + 1, 60):
+        visit, shown = visit.shown(second - REWIND_SEC, second, has_prices=True)
+        if held < second - REWIND_SEC - GRACE_SEC:
+            break
+        assert shown == held
+        assert visit.frozen == Frozen(held, since=NOW)
+    assert visit.notes == ()
+
+
+def test_a_frozen_page_thaws_after_an_hour() -> None:
+    """It is live again, tells why, and has its control turned off."""
+    frozen, _ = replace(LIVE, view=View(freeze=True)).shown(OLDEST, NOW, has_prices=True)
+    assert frozen.shown(0, NOW + REWIND_SEC, has_prices=True)[1] == NOW
+    after, at = frozen.shown(0, NOW + REWIND_SEC + 1, has_prices=True)
+    assert at is None
+    assert (after.view, after.frozen, after.thaws) == (View(), None, True)
+    assert "frozen for an hour" in after.notes[0]
+    # The control follows, which is no new choice: the note stays.
+    followed = after.with_controls(View())
+    assert (followed.notes, followed.thaws) == (after.notes, False)
+
+
+def test_a_frozen_moment_that_is_lost_thaws_too() -> None:
+    """What is not kept cannot be held."""
+    after, at = looking_back(10, freeze=True).shown(OLDEST, NOW, has_prices=True)
+    assert (at, after.thaws, after.view.freeze) == (None, True, False)
+    assert "not kept any more" in after.notes[0]
+
+
+def test_before_there_are_prices_nothing_is_held_or_missed() -> None:
+    """The choice stays until it can be judged."""
+    for visit in (looking_back(10), replace(LIVE, view=View(freeze=True))):
+        assert visit.shown(NOW, NOW, has_prices=False) == (visit, None)
+
+
+def test_unfreezing_lets_go_of_the_held_second() -> None:
+    """The next freeze holds another one."""
+    frozen, _ = replace(LIVE, view=View(freeze=True)).shown(OLDEST, NOW, has_prices=True)
+    live = frozen.with_controls(View())
+    assert live.frozen is None
+    again, at = live.with_controls(View(freeze=True)).shown(OLDEST, NOW + 9, has_prices=True)
+    assert at == NOW + 9
+    assert again.frozen == Frozen(NOW + 9, since=NOW + 9)
+
+
+def test_a_links_notes_are_told_until_the_next_choice() -> None:
+    """The first drawing of the controls is none, whatever they make of the address."""
+    visit = Visit.from_address({"rank": ["loudness"]}, SYMBOLS, NOW)
+    assert len(visit.notes) == 1
+    drawn = visit.with_controls(replace(visit.view, rows=2))
+    assert drawn.notes == visit.notes
+    assert drawn.with_controls(drawn.view).notes == visit.notes
+    assert drawn.with_controls(replace(drawn.view, rows=1)).notes == ()
+    assert drawn.with_board({}, SYMBOLS).notes == ()
+
+
+def test_a_moment_to_come_is_live() -> None:
+    """A link from a clock that is ahead, say."""
+    visit = Visit.from_address({"at": ["2099-01-01T00:00:00Z"]}, SYMBOLS, NOW)
+    assert visit.view.at is None
+    assert visit.notes == ("The link's moment is in the future: live instead.",)
+
+
+def test_the_boards_choices_leave_the_controls_alone() -> None:
+    """Symbol and details are chosen on the board, rank and freeze are not."""
+    visit = replace(LIVE, view=View(rank="5m", freeze=True))
+    after = visit.with_board({"symbol": "AAPL", "details": True, "rank": "1m"}, SYMBOLS)
+    assert after.view == View(rank="5m", freeze=True, symbol="AAPL")
+    assert after.wants_details
+    assert not after.with_board({"symbol": "AAPL"}, SYMBOLS).wants_details
