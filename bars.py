@@ -1,4 +1,4 @@
-"""Bars: the one-second bars of many symbols as one block, as store, archive and export pass it on.
+"""Bars: one-second bars of many symbols as one block, as store, history and export pass them on.
 
 Plain values and pure functions; time is in the bars themselves.
 """
@@ -65,3 +65,10 @@ class Bars:
         """The bars from the second ``begin`` on and before ``end``."""
         first, last = np.searchsorted(self.cells["second"], [begin, end])
         return replace(self, cells=self.cells[first:last])
+
+    def newest(self) -> npt.NDArray[Any]:
+        """The newest cell of each symbol that has one, in the order of the symbols."""
+        at = np.full(len(self.symbols), -1)
+        at[self.cells["row"]] = np.arange(len(self))  # in order of time: of several the last stays
+        found: npt.NDArray[Any] = self.cells[at[at >= 0]]
+        return found

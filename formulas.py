@@ -30,6 +30,7 @@ __all__ = [
     "ROUNDING",
     "SAMPLE_BARS",
     "VOL_BARS",
+    "Codes",
     "Floats",
     "Instant",
     "Ints",
@@ -37,10 +38,11 @@ __all__ = [
     "against_peers",
     "judge_regimes",
     "mean_logs",
-    "ranked_anew",
     "ratio",
-    "reach_sec",
+    "rerank",
+    "sample_bars",
     "slopes_per_min",
+    "watched_sec",
 ]
 
 BAR_SEC: Final = 10
@@ -78,6 +80,8 @@ ROUNDING: Final = 1e-12
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.int8]
+"""Indices into ``REGIMES``."""
 
 
 def mean_logs(bar_sum: Floats, bar_n: Ints) -> Floats:
@@ -140,7 +144,7 @@ class Steps(NamedTuple):
         return root
 
 
-def reach_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
+def watched_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
     """Time since the begin of each row's oldest live bar, of the bars closed at ``now``."""
     bars = live.shape[1] - live.argmax(axis=1)
     return np.where(live.any(axis=1), bars * BAR_SEC + now % BAR_SEC, np.nan)
@@ -177,18 +181,16 @@ def against_peers(ret_1m: Floats, asset: npt.NDArray[Any]) -> Floats:
     return difference
 
 
-def ranked_anew(ranked: Floats, gone: Floats, come: Floats) -> Floats:
-    """Sorted rows, NaN last, after one value of each row has gone and another has come."""
-    # A NaN equals none, but they are last.
-    place = np.where(np.isnan(gone), -1, (ranked == gone[:, None]).argmax(axis=1))
-    ranked[np.arange(len(ranked)), place] = come
+def rerank(ranked: Floats, leaving: Floats, entering: Floats) -> Floats:
+    """Replace one value of each sorted row, NaN last, in place."""
+    # No NaN equals another, but they are last.
+    place = np.where(np.isnan(leaving), -1, (ranked == leaving[:, None]).argmax(axis=1))
+    ranked[np.arange(len(ranked)), place] = entering
     ranked.sort(axis=1, kind="stable")  # which is quick where all but one are in order
     return ranked
 
 
-def judge_regimes(
-    ranked: Floats, newest: Floats, before: npt.NDArray[np.int8]
-) -> tuple[npt.NDArray[np.int8], Floats]:
+def judge_regimes(ranked: Floats, newest: Floats, before: Codes) -> tuple[Codes, Floats]:
     """The regime of each symbol, and the median of its samples where the regime is known.
 
     ``ranked`` is each symbol's samples in order of their size, NaN, where unknown, last; ``newest``
@@ -206,6 +208,31 @@ def judge_regimes(
     regime[unknown] = _UNKNOWN
     median[unknown] = np.nan
     return regime, median
+
+
+def sample_bars(
+    bar_sum: Floats, bar_n: Ints, samples: Floats, before: Codes
+) -> tuple[Floats, Floats, Codes]:
+    """What is sampled at the close of each of some bars: vol_15m, its median and the regime.
+
+    The bars are as many as ``samples`` has columns beyond the ``SAMPLE_BARS - 1`` before the first
+    of them, whose samples are known; their own are filled in. ``bar_sum`` and ``bar_n`` begin
+    ``VOL_BARS - 1`` bars before them, and ``before`` is the regime at the bar before them.
+    """
+    count = samples.shape[1] - SAMPLE_BARS + 1
+    steps = Steps.between(mean_logs(bar_sum, bar_n), bar_n)
+    regimes = np.empty((len(samples), count), np.int8)
+    medians = np.empty((len(samples), count))
+    for at in range(count):
+        end = at + SAMPLE_BARS
+        newest = samples[:, end - 1] = steps.volatility(at, at + VOL_BARS)
+        if at == 0:
+            ranked = np.sort(samples[:, :end], axis=1)  # NaN sorts last
+        else:
+            ranked = rerank(ranked, samples[:, at - 1], newest)
+        before, medians[:, at] = judge_regimes(ranked, newest, before)
+        regimes[:, at] = before
+    return samples[:, -count:], medians, regimes
 
 
 def _quantile(ranked: Floats, count: npt.NDArray[np.int64], q: float) -> Floats:
@@ -244,8 +271,7 @@ class Instant:
     bar_n: Ints
     """[symbol, bar]: sum of the prices and number of ticks, of the ``INSTANT_BARS`` bars that had
     ended."""
-    regime: npt.NDArray[np.int8]
-    """Index into ``REGIMES``."""
+    regime: Codes
     vol_median: Floats
 
     @cached_property
@@ -315,7 +341,7 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
         "ref_1m_ts": lambda at: at.reference("1m")[1],
         "ref_5m": lambda at: at.reference("5m")[0],
         "ref_5m_ts": lambda at: at.reference("5m")[1],
-        "watched_sec": lambda at: reach_sec(at.bar_n[:, -VOL_BARS:] > 0, at.now),
+        "watched_sec": lambda at: watched_sec(at.bar_n[:, -VOL_BARS:] > 0, at.now),
     }
 )
 """The columns of a frame, always all of them, in this order: a name and what computes it.

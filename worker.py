@@ -393,7 +393,7 @@ class Worker(Reader):
             ticks, snapshots = self._queue.take()
             self._store.update_many(ticks)
             for tick in snapshots:
-                self._store.set_last(tick)
+                self._store.set_initial_price(tick)
 
     async def _beat(self) -> None:
         """Show every second when it is over and has settled, and find the events of each in turn.
@@ -407,7 +407,7 @@ class Worker(Reader):
             second = int(now) - 1
             if second != shown:
                 if second < shown:
-                    self._store.step_back(second)
+                    self._store.set_clock_back(second)
                 shown = second
                 self._show(second)
                 self._measure()
@@ -460,7 +460,7 @@ class Worker(Reader):
             self._hand_over(recorder)
 
     def _hand_over(self, recorder: Recorder, events: Sequence[Event] = ()) -> None:
-        recorder.put(self._store.take(), events, self._detector.take_changed())
+        recorder.put(self._store.collect_changed(), events, self._detector.take_changed())
 
     def _is_searching_past(self) -> bool:
         try:
@@ -502,7 +502,7 @@ class Worker(Reader):
         symbols = [symbol for asked in self._asked.values() for symbol in asked]
         since = second - self._window_sec
         oldest = fill(self._store, archive, since, second + 1, symbols)
-        self._store.take()  # it is in the archive already
+        self._store.collect_changed()  # it is in the archive already
         wanted = set(symbols)
         states = archive.states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
         self._events.add_many(event for event in states if event.symbol in wanted)
@@ -515,8 +515,8 @@ class Worker(Reader):
         """Take what is known of the time before a tape's begin."""
         past = tape.past()
         for tick in tape.lasts():
-            self._store.set_last(tick)
-        self._store.load(past)
+            self._store.set_initial_price(tick)
+        self._store.load_bars(past)
         if len(past):
             self._oldest = int(past.cells["second"][0])
             self._store.advance(tape.start)

@@ -136,7 +136,7 @@ def _warm_start(path: Path) -> tuple[float]:
     now = START + WARM_SEC
     began = time.perf_counter()
     store = PulseStore(WARM_SEC, records=True)
-    store.load(Archive(path).bars(now - WARM_SEC, now))
+    store.load_bars(Archive(path).bars(now - WARM_SEC, now))
     store.advance(now)
     frame = store.frame(now)
     spent = time.perf_counter() - began
@@ -178,7 +178,7 @@ def _fed(
             store.update_many(batch)
             if is_archived:
                 connection.execute("BEGIN IMMEDIATE")
-                put_bars(connection, store.take())
+                put_bars(connection, store.collect_changed())
                 connection.execute("COMMIT")
         return (time.process_time() - began,)
 

@@ -211,11 +211,11 @@ def fill(
         ArchiveError: where the archive cannot be read.
     """
     bars = archive.bars(since, upto, symbols)
-    store.load(bars)
+    store.load_bars(bars)
     store.advance(upto)
     ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
     for tick in archive.lasts(since, [s for s in symbols if s not in ticked]):
-        store.set_last(tick)
+        store.set_initial_price(tick)
     return int(bars.cells["second"][0]) if len(bars) else None
 
 

@@ -71,7 +71,7 @@ def archive(tmp_path: Path, memory: PulseStore) -> Archive:
     for tick in walk():
         store.update(tick)
     connection.execute("BEGIN")
-    put_bars(connection, store.take())
+    put_bars(connection, store.collect_changed())
     before = replace(EVENT, id="before", ts=HOUR - 600.0, updated_ts=HOUR - 600.0)
     inside = replace(EVENT, id="inside", ts=HOUR + 1000.0, updated_ts=HOUR + 1000.0)
     later = replace(EVENT, id="later", ts=END + 5.0, updated_ts=END + 5.0)
@@ -175,7 +175,7 @@ def test_the_last_price_of_a_closed_market_is_found_days_back(
     later = PulseStore(records=True)
     sunday = HOUR + 2 * 86_400
     later.update(Tick("BTC-USD", "crypto", sunday + 5.0, 90_000.0))
-    put_bars(connection, later.take())
+    put_bars(connection, later.collect_changed())
     connection.close()
     row = past_of(archive).moment(sunday + 60, sunday + 600).store.snapshot("AAPL", sunday + 60.9)
     assert row is not None

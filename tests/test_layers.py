@@ -24,7 +24,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "events": ({"wording", "ticks"}, set()),
     "correlation": ({"formulas", "ticks"}, {"numpy", "pandas"}),
     "gate": ({"sessions", "vendors.wire", "ticks"}, set()),
-    "pulse_store": ({"bars", "formulas", "ticks"}, {"numpy", "pandas"}),
+    "rings": ({"bars", "formulas", "ticks"}, {"numpy"}),
+    "pulse_store": ({"rings", "bars", "formulas", "ticks"}, {"numpy", "pandas"}),
     "feeds": ({"gate", "sessions", "vendors", "ticks"}, {"websockets"}),
     "history": (
         {"pulse_store", "events", "bars", "wording", "ticks"},
@@ -65,6 +66,7 @@ PURE = (
     "bars",
     "wording",
     "formulas",
+    "rings",
     "pulse_store",
     "correlation",
     "events",

@@ -157,7 +157,7 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
 ) -> None:
     """Named as such, with the time of its price; what is open has no such figures."""
     engine = make()
-    engine.store.set_last(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
+    engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
     engine._show(NOW)
     figures = {"first": 151.0, "last": 152.83, "low": 150.1, "high": 154.02, "change": 0.0121192}
     monkeypatch.setattr(
@@ -244,7 +244,7 @@ def test_nothing_to_compare_says_until_when_and_what_else(make: Make) -> None:
 def test_an_opened_symbol_of_a_closed_market_has_words_with_instants(make: Make) -> None:
     """The browser puts them into the viewer's zone."""
     engine = make()
-    engine.store.set_last(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
+    engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
     engine._show(NOW)
     (word,) = drawn(engine, symbol="AAPL")["opened"]["words"]
     assert word["text"] == "Last price 152.83, of {}."

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import CorrelationCard, corr_card
-from formulas import COLUMNS, judge_regimes, ranked_anew
+from formulas import COLUMNS, judge_regimes, rerank
 from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from ticks import Tick
@@ -511,7 +511,7 @@ def test_a_price_that_is_none_is_refused(price: float) -> None:
     with pytest.raises(ValueError, match="price of A"):
         store.update_many([good, Tick("A", "stocks", START, price), good])
     with pytest.raises(ValueError, match="price of A"):
-        store.set_last(Tick("A", "stocks", START, price))
+        store.set_initial_price(Tick("A", "stocks", START, price))
     assert store.symbols == ["B"]
 
 
@@ -521,7 +521,7 @@ def test_an_unknown_asset_class_is_refused() -> None:
     with pytest.raises(ValueError, match="asset of A"):
         store.update(Tick("A", "bonds", START, 1.0))
     with pytest.raises(ValueError, match="asset of A"):
-        store.set_last(Tick("A", "bonds", START, 1.0))
+        store.set_initial_price(Tick("A", "bonds", START, 1.0))
     assert store.symbols == []
 
 
@@ -559,7 +559,7 @@ def test_a_short_window_agrees_with_brute_force() -> None:
 def test_set_last_gives_a_price_and_no_metrics() -> None:
     """A snapshot older than a minute shows a price and its age; it enters no window."""
     store = PulseStore()
-    store.set_last(Tick("A", "stocks", START - 7200.0, 5.0))
+    store.set_initial_price(Tick("A", "stocks", START - 7200.0, 5.0))
     store.advance(START)
     row = store.snapshot("A", START)
     assert row is not None
@@ -574,9 +574,9 @@ def test_set_last_replaces_nothing_and_is_replaced() -> None:
     """It is taken only where there is no price; a newer tick is the last price then."""
     store = PulseStore()
     store.update(Tick("A", "stocks", START, 1.0))
-    store.set_last(Tick("A", "stocks", START + 5.0, 9.0))
-    store.set_last(Tick("B", "stocks", START - 100.0, 2.0))
-    store.set_last(Tick("B", "stocks", START - 90.0, 3.0))
+    store.set_initial_price(Tick("A", "stocks", START + 5.0, 9.0))
+    store.set_initial_price(Tick("B", "stocks", START - 100.0, 2.0))
+    store.set_initial_price(Tick("B", "stocks", START - 90.0, 3.0))
     assert [row["last"] for row in store.snapshots(START + 6)] == [1.0, 2.0]
     store.update(Tick("B", "stocks", START, 4.0))
     assert [row["last"] for row in store.snapshots(START + 6)] == [1.0, 4.0]
@@ -585,7 +585,7 @@ def test_set_last_replaces_nothing_and_is_replaced() -> None:
 def test_set_last_makes_no_return() -> None:
     """A price that enters no window is never one end of a move."""
     store = PulseStore()
-    store.set_last(Tick("A", "stocks", START + 240.0, 100.0))
+    store.set_initial_price(Tick("A", "stocks", START + 240.0, 100.0))
     store.update(Tick("A", "stocks", START, 50.0))
     row = store.snapshot("A", START + 301)
     assert row is not None
@@ -726,12 +726,12 @@ def test_any_samples_are_judged_as_by_brute_force(samples: list[int | None], bef
     st.integers(1, 8),
 )
 @settings(derandomize=True, deadline=None, max_examples=150)
-def test_samples_ranked_anew_are_ranked(values: list[float], size: int) -> None:
+def test_samples_rerank_are_ranked(values: list[float], size: int) -> None:
     """As the window moves on, one out and one in, it is what sorting it would make it."""
     row = np.array([values, values[::-1]])
     ranked = np.sort(row[:, :size], axis=1)
     for at in range(1, len(values) - size + 1):
-        ranked = ranked_anew(ranked, row[:, at - 1], row[:, at + size - 1])
+        ranked = rerank(ranked, row[:, at - 1], row[:, at + size - 1])
         np.testing.assert_array_equal(ranked, np.sort(row[:, at : at + size], axis=1))
 
 
@@ -815,11 +815,6 @@ def test_volatility_does_not_depend_on_the_tick_rate(per_sec: float, runs: int) 
 # Memory and threads.
 
 
-def ring_bytes(store: PulseStore) -> int:
-    """Bytes of the arrays a store holds."""
-    return sum(ring.nbytes for ring in store._rings)
-
-
 def test_memory_does_not_depend_on_the_tick_rate() -> None:
     """A busy hour takes what a quiet one takes, and 50 symbols less than 10 MB."""
     names = [f"S{i}" for i in range(50)]
@@ -834,7 +829,7 @@ def test_memory_does_not_depend_on_the_tick_rate() -> None:
                 for i in range(per_bar)
             )
         store.advance(START + 4000)
-        sizes.append((ring_bytes(store), tracemalloc.get_traced_memory()[0]))
+        sizes.append((store.nbytes, tracemalloc.get_traced_memory()[0]))
         tracemalloc.stop()
     (quiet, quiet_traced), (busy, busy_traced) = sizes
     assert busy == quiet <= 10e6
@@ -974,11 +969,11 @@ def test_the_bars_taken_are_those_of_all_ticks(seed: int, window_sec: int, often
             waiting = []
             store.advance(clock)
         if rng.random() < often:
-            taken.append(store.take())
+            taken.append(store.collect_changed())
     store.update_many(waiting)
-    taken.append(store.take())
+    taken.append(store.collect_changed())
     assert recorded(taken) == naively(ticks)
-    assert len(store.take()) == 0
+    assert len(store.collect_changed()) == 0
 
 
 def test_a_past_that_comes_after_a_look_at_the_empty_store_is_sampled() -> None:
@@ -1002,10 +997,10 @@ def test_blocks_of_bars_share_their_names() -> None:
     taken = []
     for second in range(3):
         store.update(Tick("S1", "stocks", START + second, 100.0))
-        taken.append(store.take())
+        taken.append(store.collect_changed())
     assert len({id(bars.symbols) for bars in taken} | {id(bars.assets) for bars in taken}) == 2
     store.update(Tick("NEW", "crypto", START + 9.0, 1.0))
-    (new,) = store.take().symbols[500:]
+    (new,) = store.collect_changed().symbols[500:]
     assert new == "NEW"
 
 
@@ -1022,7 +1017,7 @@ def test_a_long_jump_loses_nothing_that_was_not_taken(jump_sec: int) -> None:
         else:
             store.advance(later.ts)
         wanted = naively([*ticks, later] if is_tick else ticks)
-        assert recorded([store.take()]) == wanted
+        assert recorded([store.collect_changed()]) == wanted
 
 
 def test_a_bar_is_taken_again_when_a_late_tick_comes() -> None:
@@ -1030,10 +1025,10 @@ def test_a_bar_is_taken_again_when_a_late_tick_comes() -> None:
     store = PulseStore(records=True)
     ticks = [Tick("A", "stocks", START + i, 100.0 + i) for i in range(3)]
     store.update_many(ticks)
-    assert len(store.take()) == 3
+    assert len(store.collect_changed()) == 3
     late = Tick("A", "stocks", START + 1.5, 50.0)
     store.update(late)
-    again = store.take()
+    again = store.collect_changed()
     assert again.cells.tolist() == [(START + 1, 0, 500, 2, 50.0, 151.0)]
     assert again.symbols == ("A",)
 
@@ -1044,10 +1039,10 @@ def test_a_store_that_does_not_record_hands_out_nothing() -> None:
     for _, tick in arrivals(3, 300):
         for each in (store, recording):
             each.update(tick)
-    store.load(recording.take())
-    taken = store.take()
+    store.load_bars(recording.collect_changed())
+    taken = store.collect_changed()
     assert (len(taken), taken.symbols) == (0, tuple(store.symbols))
-    assert ring_bytes(store) < ring_bytes(recording)
+    assert store.nbytes < recording.nbytes
 
 
 # Bars taken back.
@@ -1074,7 +1069,7 @@ def filled(seconds: int, window_sec: int, seed: int = 5) -> tuple[PulseStore, li
                 due[name] = round(due[name] + max(0.001, wait), 3)
         store.update_many(batch)
         store.advance(second + 1)
-        taken.append(store.take())
+        taken.append(store.collect_changed())
     return store, taken
 
 
@@ -1119,9 +1114,9 @@ def test_a_store_loaded_tells_every_second_of_its_last_hour_as_the_one_recorded(
     hours = 2 * 3600
     store, taken = filled(hours, window_sec=7200)
     loaded = PulseStore(7200, records=True)
-    loaded.load(merged(taken))
+    loaded.load_bars(merged(taken))
     loaded.advance(START + hours)
-    assert len(loaded.take()) == 0
+    assert len(loaded.collect_changed()) == 0
     assert set(loaded.frame(START + hours)["regime"]) >= {"normal"}
     end = START + hours
     for second in (*range(end - 3600, end - 180, 7), *range(end - 180, end + 1)):
@@ -1135,7 +1130,7 @@ def test_a_loaded_store_goes_on_as_the_one_recorded() -> None:
     """Ticks that come afterwards, late ones too, leave both alike and are recorded alike."""
     store, taken = filled(1500, window_sec=7200)
     loaded = PulseStore(7200, records=True)
-    loaded.load(merged(taken))
+    loaded.load_bars(merged(taken))
     loaded.advance(START + 1500)
     end = START + 1500
     later = [
@@ -1147,7 +1142,7 @@ def test_a_loaded_store_goes_on_as_the_one_recorded() -> None:
     for each in (store, loaded):
         each.update_many(later)
         each.advance(end + 31)
-    one, other = recorded([store.take()]), recorded([loaded.take()])
+    one, other = recorded([store.collect_changed()]), recorded([loaded.collect_changed()])
     assert one.keys() == other.keys()
     assert one["BTC-USD", end - 59][3] > 1
     for key, values in one.items():
@@ -1160,7 +1155,7 @@ def test_what_is_older_than_the_store_is_left_out() -> None:
     """Of three hours a store of one keeps what it would have kept, and answers so."""
     store, taken = filled(3 * 3600 // 2, window_sec=600)
     loaded = PulseStore(600)
-    loaded.load(merged(taken))
+    loaded.load_bars(merged(taken))
     loaded.advance(START + 3 * 3600 // 2)
     for back in (0, 100, 300):
         now = START + 3 * 3600 // 2 - back
@@ -1177,7 +1172,7 @@ def test_bars_older_than_a_store_that_went_on_are_left_out() -> None:
     _, taken = filled(30, window_sec=60)
     store = PulseStore(60)
     store.update(Tick("AAPL", "stocks", START + 3600.0, 9.0))
-    store.load(merged(taken))
+    store.load_bars(merged(taken))
     assert store.frame(START + 3600.0).loc["AAPL", "last"] == 9.0
     assert int(store.history("AAPL", START + 3600, 120)["price"].notna().sum()) == 1
 
@@ -1189,7 +1184,7 @@ def test_symbols_watched_keep_their_order_when_loaded() -> None:
     store.watch("crypto", ["SHIB"])
     store.watch("stocks", ["IBM", "MSFT"])
     bars = merged(taken)
-    store.load(bars)
+    store.load_bars(bars)
     assert store.symbols[:3] == ["SHIB", "IBM", "MSFT"]
     assert set(store.symbols) == {"IBM", *SYMBOLS}
     wanted = recorded([bars])
@@ -1205,21 +1200,21 @@ def test_loaded_bars_replace_a_price_that_was_only_given() -> None:
     """A last price that is in no window gives way to one that is, and makes no return."""
     _, taken = filled(400, window_sec=600)
     store = PulseStore(600)
-    store.set_last(Tick("AAPL", "stocks", START + 399.999, 1.0))
-    store.load(merged(taken))
+    store.set_initial_price(Tick("AAPL", "stocks", START + 399.999, 1.0))
+    store.load_bars(merged(taken))
     only = PulseStore(600)
-    only.load(merged(taken))
+    only.load_bars(merged(taken))
     assert_frames_alike(only, store, START + 400)
 
 
 def test_no_bars_load_as_nothing() -> None:
     """An empty archive leaves a store as it was, but for the symbols it knows."""
     store = PulseStore()
-    store.load(Bars.empty(["A"], ["stocks"]))
+    store.load_bars(Bars.empty(["A"], ["stocks"]))
     store.advance(START)
     assert store.symbols == ["A"]
     with pytest.raises(ValueError, match="asset of B"):
-        store.load(Bars.empty(["B"], ["bonds"]))
+        store.load_bars(Bars.empty(["B"], ["bonds"]))
 
 
 # Many bars at once, and a clock set back.
@@ -1242,9 +1237,11 @@ def test_bars_closed_in_one_go_are_closed_as_one_by_one(
         one_by_one.advance(now)
     one_by_one.advance(end)
     at_once.advance(end)
-    for name in ("vol", "vol_median", "regime"):
-        one, other = (getattr(store._rings, name) for store in (at_once, one_by_one))
-        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-11, err_msg=name)
+    for now in range(end - window_sec, end + 1, 10):
+        one_by_one_frame, at_once_frame = one_by_one.frame(now), at_once.frame(now)
+        for name in ("vol_median", "regime"):
+            one, other = at_once_frame[name], one_by_one_frame[name]
+            pd.testing.assert_series_equal(one, other, rtol=1e-6, atol=1e-11)
     for back in (0, 10, 600, 3000):
         for one_row, other_row in zip(
             at_once.snapshots(end - back), one_by_one.snapshots(end - back), strict=True
@@ -1268,7 +1265,7 @@ def test_sampling_goes_on_after_the_clock_was_set_back(back_sec: int) -> None:
 
     run(START, START + 5400)
     back = START + 5400 - back_sec
-    store.step_back(back)
+    store.set_clock_back(back)
     oracle.closed = back // 10 - 1
     oracle.samples["A"] = {
         bar: vol for bar, vol in oracle.samples["A"].items() if bar <= oracle.closed
@@ -1288,14 +1285,14 @@ def test_after_the_clock_was_set_back_bars_are_taken_again() -> None:
     for second in range(600):
         store.update(Tick("A", "stocks", START + second + 0.5, 100.0 + second / 1000))
     store.advance(START + 600)
-    first = store.take()
+    first = store.collect_changed()
     # The clock jumps ahead, nothing comes by that time, and it is set right.
     store.advance(START + 4200)
-    store.step_back(START + 610)
+    store.set_clock_back(START + 610)
     for second in range(610, 900):
         store.update(Tick("A", "stocks", START + second + 0.5, 100.0 + second / 1000))
     store.advance(START + 900)
-    taken = store.take()
+    taken = store.collect_changed()
     assert first.cells["second"].tolist() == list(range(START, START + 600))
     assert taken.cells["second"].tolist() == list(range(START + 610, START + 900))
     assert (taken.cells["price"] > 0).all()
@@ -1308,4 +1305,4 @@ def test_after_the_clock_was_set_back_bars_are_taken_again() -> None:
     for second in range(900, 4800, 7):
         store.advance(START + second)
         store.update(Tick("A", "stocks", START + second + 0.5, 101.0))
-    assert len(store.take()) == len(range(900, 4800, 7))
+    assert len(store.collect_changed()) == len(range(900, 4800, 7))

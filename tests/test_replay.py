@@ -190,7 +190,7 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
                     store.update(Tick(symbol, asset, (second * 1000 + ms) / 1000, price))
             store.advance(second + 1)
             shown[second] = to_snapshots(store.frame(second + 0.999), second + 0.999)
-            put_bars(connection, store.take())
+            put_bars(connection, store.collect_changed())
     return shown
 
 

@@ -231,7 +231,7 @@ def bars_of(ticks: Iterable[Tick]) -> Bars:
     """The bars that a store makes of some ticks."""
     store = PulseStore(records=True)
     store.update_many(ticks)
-    return store.take()
+    return store.collect_changed()
 
 
 def minute_of(symbol: str, asset: str, second: int) -> Bars:
@@ -270,7 +270,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, 
             store.update_many(arrived)
             store.advance(second + 1)
             frames[second] = store.frame(second + 0.999)
-            put_bars(connection, store.take())
+            put_bars(connection, store.collect_changed())
     return path, frames
 
 
@@ -279,10 +279,10 @@ def replayed(tape: ArchivedTape) -> Iterator[tuple[int, pd.DataFrame]]:
     store = PulseStore()
     for asset, symbols in tape.symbols.items():
         store.watch(asset, symbols)
-    store.load(tape.past())
+    store.load_bars(tape.past())
     store.advance(tape.start)
     for tick in tape.lasts():
-        store.set_last(tick)
+        store.set_initial_price(tick)
     for second in range(int(tape.start), int(tape.end) + 1):
         store.update_many(to_ticks(tape.until(second + 1.0)))
         store.advance(second + 1)
@@ -377,7 +377,7 @@ def test_a_late_tick_is_where_it_belongs(tmp_path: Path) -> None:
     with closing(connect(path)) as connection:
         for ts, price in ((0.5, 100.0), (20.5, 101.0), (0.75, 100.5), (0.25, 99.0)):
             store.update(Tick("SPY", "stocks", BEGIN + ts, price))
-            put_bars(connection, store.take())
+            put_bars(connection, store.collect_changed())
     tape = ArchivedTape.load(path)
     assert [(quote.ts - BEGIN, quote.price) for quote in tape.until(BEGIN + 1)] == [
         (0.75, 99.5),

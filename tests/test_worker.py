@@ -174,7 +174,7 @@ def test_a_frame_is_computed_once_a_second_for_all_readers(
     ("owner", "method", "task"),
     [
         (Worker, "_measure", "heartbeat"),
-        (PulseStore, "set_last", "store"),
+        (PulseStore, "set_initial_price", "store"),
         (Exchange, "publish", "exchange"),
         (Feed, "_connection", "crypto feed"),
     ],

@@ -1,0 +1,417 @@
+"""Rings: the memory behind the store, one block for all symbols; it has no lock of its own.
+
+A tick lives in the second of its own timestamp and in the ten-second bar around that second. Both
+are places in rings, so memory depends neither on the tick rate nor on how long it runs. Whoever
+shares a ``Rings`` between threads guards it.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from bars import CELL, Bars
+from formulas import BAR_SEC, Codes, Floats, Ints
+from ticks import ASSETS, Tick
+
+__all__ = ["Rings"]
+
+# A tick may come a minute late; until then its second can still be collected in place.
+_RECENT_BARS = 9
+# The year 10000: a later time is in another unit, and would empty every ring.
+_TIMES_END = 253_402_300_800.0
+
+
+class _Block(NamedTuple):
+    """One block of memory for all symbols; zero bytes mean empty, so unused rows cost nothing."""
+
+    # For each symbol, bar, and second in the bar:
+    price: Floats  # of the second's newest tick, 0 if there was none
+    ms: npt.NDArray[np.int16]  # that tick's millisecond within its second
+    # For each symbol and bar:
+    bar_sum: Floats  # of the prices of the bar's ticks
+    bar_n: Ints  # number of ticks
+    # For each symbol, recent bar, and second in the bar:
+    recent_sum: Floats  # of the prices of the second's ticks
+    recent_n: Ints  # number of ticks
+    # For each symbol:
+    last: Floats  # price of the newest tick
+    last_ts: Floats  # its time, 0 if there was none
+    # For each symbol and bar, as it stood when the bar closed:
+    vol: Floats  # vol_15m
+    vol_median: npt.NDArray[np.float32]  # of the hour of samples that ended with this one
+    regime: Codes
+
+    @classmethod
+    def zeros(cls, rows: int, bars: int, recent: int) -> _Block:
+        return cls(
+            price=_pages((rows, bars, BAR_SEC), np.float64),
+            ms=_pages((rows, bars, BAR_SEC), np.int16),
+            bar_sum=_pages((rows, bars), np.float64),
+            bar_n=_pages((rows, bars), np.int32),
+            recent_sum=_pages((rows, recent, BAR_SEC), np.float64),
+            recent_n=_pages((rows, recent, BAR_SEC), np.int32),
+            last=_pages((rows,), np.float64),
+            last_ts=_pages((rows,), np.float64),
+            vol=_pages((rows, bars), np.float64),
+            vol_median=_pages((rows, bars), np.float32),
+            regime=_pages((rows, bars), np.int8),
+        )
+
+
+def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Zeros in pages of their own: resident once written, and the system's again when released.
+
+    The allocator would keep what a smaller block leaves behind, a third of a large store.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, buffer=mmap.mmap(-1, max(1, size)))
+
+
+class Rings:
+    """The rolling prices of every symbol, over ``bars`` ten-second bars.
+
+    Those who ask for a bar or a second that is no longer, or not yet, stored get it empty.
+    """
+
+    def __init__(self, bars: int, *, records: bool) -> None:
+        self.bars = bars
+        self.rows: dict[str, int] = {}
+        """The row of each symbol."""
+        self.assets: list[str] = []
+        """Their asset classes, by row."""
+        self.head = -1
+        """The newest bar that any tick or close has reached."""
+        self._names: tuple[tuple[str, ...], tuple[str, ...]] = (), ()  # both, as bars share them
+        self._initial: set[int] = set()  # rows whose last price is in no window
+        self._recent = _RECENT_BARS if records else 0
+        self._changed: set[int] = set()  # recent seconds that changed since they were collected
+        self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
+        self._block: _Block
+        self._flat: list[Any]
+        self._allocate(0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays, whether they are resident yet or not."""
+        return sum(array.nbytes for array in self._block)
+
+    # Writing.
+
+    def add_symbol(self, symbol: str, asset: str) -> int:
+        """Give a new symbol its row.
+
+        Raises:
+            ValueError: for an unknown asset class.
+        """
+        if asset not in ASSETS:
+            raise ValueError(f"asset of {symbol} is {asset!r}, expected one of {', '.join(ASSETS)}")
+        row = len(self.rows)
+        if row == len(self._block.last):
+            self._allocate(max(64, row + row // 4))
+        self._block.vol[row] = np.nan
+        self._block.vol_median[row] = np.nan
+        self.rows[symbol] = row
+        self.assets.append(asset)
+        return row
+
+    def write_ticks(self, ticks: Iterable[Tick]) -> None:
+        """Write ticks in order of arrival; see ``PulseStore.update_many``."""
+        bars, recent, changed, initial = self.bars, self._recent, self._changed, self._initial
+        price_at, ms_at, sum_at, n_at, near_sum_at, near_n_at, last_at, last_ts_at = self._flat
+        row_of, head = self.rows.get, self.head
+        newest_changed = -1
+        for symbol, asset, ts, price in ticks:
+            if not (0.0 < price < math.inf and 0.0 <= ts < _TIMES_END):
+                raise _bad_tick(symbol, ts, price)
+            row = row_of(symbol)
+            if row is None:
+                row = self.add_symbol(symbol, asset)
+                price_at, ms_at, sum_at, n_at, near_sum_at, near_n_at, last_at, last_ts_at = (
+                    self._flat
+                )
+            second = int(ts)
+            # To the millisecond, as vendors stamp; a float's noise must not break ties.
+            ms = min(999, int((ts - second) * 1000.0 + 0.5))
+            bar = second // BAR_SEC
+            if bar > head:
+                self.roll(bar)
+                head = bar
+            newest = last_ts_at[row]
+            if ts >= newest or _same_ms(ts, newest) or row in initial:
+                last_at[row] = price
+                last_ts_at[row] = ts
+                if initial:
+                    initial.discard(row)
+            if bar <= head - bars:
+                continue
+            cell = row * bars + bar % bars
+            part = second % BAR_SEC
+            slot = cell * BAR_SEC + part
+            if price_at[slot] == 0.0 or ms >= ms_at[slot]:
+                price_at[slot] = price
+                ms_at[slot] = ms
+            sum_at[cell] += price
+            n_at[cell] += 1
+            if bar > head - recent:
+                slot = (row * recent + bar % recent) * BAR_SEC + part
+                near_sum_at[slot] += price
+                near_n_at[slot] += 1
+                if second != newest_changed:
+                    changed.add(second)
+                    newest_changed = second
+
+    def write_initial_price(self, tick: Tick) -> None:
+        """Give a symbol without any price its last one; it enters no window."""
+        if not (0.0 < tick.price < math.inf and 0.0 <= tick.ts < _TIMES_END):
+            raise _bad_tick(tick.symbol, tick.ts, tick.price)
+        row = self._row(tick.symbol, tick.asset)
+        if self._block.last_ts[row] == 0.0:
+            self._block.last[row] = tick.price
+            self._block.last_ts[row] = tick.ts
+            self._initial.add(row)
+
+    def write_bars(self, bars: Bars) -> None:
+        """Write one-second bars into seconds that are still empty; see ``PulseStore.load_bars``."""
+        # At once: each growth copies all there is.
+        needed = len(self.rows.keys() | set(bars.symbols))
+        if needed > len(self._block.last):
+            self._allocate(needed)
+        pairs = zip(bars.symbols, bars.assets, strict=True)
+        row_of = np.array([self._row(*pair) for pair in pairs], np.intp)
+        if not len(bars):
+            return
+        newest = int(bars.cells["second"][-1])
+        if newest // BAR_SEC > self.head:
+            self.roll(newest // BAR_SEC)
+        bars = bars.between((self.head - self.bars + 1) * BAR_SEC, newest + 1)
+        cells, rows = bars.cells, row_of[bars.cells["row"]]
+        # By flat index: of millions of cells, three indices each would take twice as long.
+        block = self._block
+        bar, part = np.divmod(cells["second"], BAR_SEC)
+        cell = rows * self.bars + bar % self.bars
+        slot = cell * BAR_SEC + part
+        block.price.reshape(-1)[slot] = cells["price"]
+        block.ms.reshape(-1)[slot] = cells["ms"]
+        # Sums of what falls into the same place, which indexing alone would not give.
+        size = len(self.rows) * self.bars
+        for ring, values in ((block.bar_sum, cells["sum"]), (block.bar_n, cells["n"])):
+            flat = ring.reshape(-1)[:size]
+            flat += np.bincount(cell, values, size).astype(flat.dtype)
+        if self._recent:
+            near = int(np.searchsorted(bar, self.head - self._recent, "right"))
+            at = (rows[near:], bar[near:] % self._recent, part[near:])
+            block.recent_sum[at] = cells["sum"][near:]
+            block.recent_n[at] = cells["n"][near:]
+        last = bars.newest()
+        self._write_newest(last, row_of[last["row"]])
+
+    def roll(self, bar: int) -> None:
+        """Make ``bar`` the newest one: empty the places of the bars between."""
+        if self._recent:
+            self._roll_recent(bar)  # first: it reads what a long jump empties
+        rows, block = len(self.rows), self._block
+        first = max(self.head + 1, bar - self.bars + 1)
+        places = np.arange(first, bar + 1) % self.bars
+        for ring in (block.price, block.bar_sum, block.bar_n, block.regime):
+            ring[:rows, places] = 0
+        block.vol[:rows, places] = np.nan
+        block.vol_median[:rows, places] = np.nan
+        self.head = bar
+
+    def set_back(self, bar: int) -> None:
+        """Make ``bar`` the newest one again, or a later one if that has ticks."""
+        ids, live = self._live_bars()
+        self.head = min(self.head, max(bar, int(ids[live][-1]) if live.any() else -1))
+
+    def write_samples(self, first: int, vol: Floats, medians: Floats, regimes: Codes) -> None:
+        """Write what was sampled at the close of some bars from ``first`` on, [symbol, bar] each.
+
+        Symbols that came meanwhile are missing, and stay without.
+        """
+        count, closed = vol.shape
+        places = np.arange(first, first + closed) % self.bars
+        self._block.vol[:count, places] = vol
+        self._block.vol_median[:count, places] = medians
+        self._block.regime[:count, places] = regimes
+
+    def collect_changed(self) -> Bars:
+        """The one-second bars that changed since this was last called, each as it is now."""
+        cells = [*self._spilled, *map(self._second, sorted(self._changed))]
+        self._spilled = []
+        self._changed.clear()
+        if len(self._names[0]) != len(self.rows):
+            self._names = tuple(self.rows), tuple(self.assets)
+        return Bars(*self._names, np.concatenate(cells) if cells else np.empty(0, CELL))
+
+    # Reading: copies, one row per symbol.
+
+    def is_stored(self, bar: int) -> bool:
+        """Whether a bar is one of those in memory."""
+        return bool(self._stored(np.array([bar]))[0])
+
+    def first_live_bar(self, newest: int) -> int:
+        """The oldest stored bar with a tick; after ``newest`` if there is none before."""
+        ids, live = self._live_bars()
+        return min(int(ids[live.argmax()]), newest + 1) if live.any() else newest + 1
+
+    def bar_sums(
+        self, first: int, end: int, rows: Sequence[int] | None = None
+    ) -> tuple[Floats, Ints]:
+        """Sums of prices and numbers of ticks of the bars ``first`` to ``end`` (excluded).
+
+        Of all symbols, or of ``rows``, among which -1 is an empty one.
+        """
+        ids = np.arange(first, end)
+        places = ids % self.bars
+        missing = ~self._stored(ids)
+        if rows is None:
+            count = len(self.rows)
+            bar_sum = self._block.bar_sum[:count].take(places, axis=1)
+            bar_n = self._block.bar_n[:count].take(places, axis=1)
+        else:
+            picked = np.array(rows, dtype=np.intp)
+            known = picked >= 0
+            bar_sum = np.zeros((len(picked), len(ids)))
+            bar_n = np.zeros((len(picked), len(ids)), np.int32)
+            bar_sum[known] = self._block.bar_sum[np.ix_(picked[known], places)]
+            bar_n[known] = self._block.bar_n[np.ix_(picked[known], places)]
+        if missing.any():
+            bar_sum[:, missing] = 0.0  # another hour's bars lie in their places
+            bar_n[:, missing] = 0
+        return bar_sum, bar_n
+
+    def prices(self, row: int, seconds: npt.NDArray[np.int64]) -> Floats:
+        """The newest price of one symbol in each of some seconds, NaN if there was none."""
+        bar, part = np.divmod(seconds, BAR_SEC)
+        price = self._block.price[row, bar % self.bars, part]
+        return np.where((price > 0) & self._stored(bar), price, np.nan)
+
+    def newest_at(self, second: int, reach_bars: int) -> tuple[Floats, Floats]:
+        """Price and time of each symbol's newest tick whose second is at or before ``second``.
+
+        Looks through the bar of ``second`` and ``reach_bars`` bars before it; NaN if they are
+        empty.
+        """
+        count = len(self.rows)
+        rows = np.arange(count)
+        bar, part = divmod(second, BAR_SEC)
+        ids = bar - np.arange(reach_bars + 1)
+        places = ids % self.bars
+        live = self._block.bar_n[:count].take(places, axis=1) > 0
+        live[:, 0] = (self._block.price[:count, places[0], : part + 1] > 0).any(axis=1)
+        live &= self._stored(ids)
+        back = live.argmax(axis=1)
+        place = places[back]
+        seconds = self._block.price[rows, place]
+        filled = seconds > 0
+        filled[:, part + 1 :] &= (back > 0)[:, None]
+        at = BAR_SEC - 1 - filled[:, ::-1].argmax(axis=1)
+        found = live[rows, back]
+        price = np.where(found, seconds[rows, at], np.nan)
+        ts = (bar - back) * BAR_SEC + at + self._block.ms[rows, place, at] / 1000.0
+        return price, np.where(found, ts, np.nan)
+
+    def last_at(self, second: int) -> tuple[Floats, Floats]:
+        """Price and time of each symbol's last price as of ``second``, however old; NaN: none."""
+        count = len(self.rows)
+        last, last_ts = self._block.last[:count].copy(), self._block.last_ts[:count].copy()
+        never = last_ts == 0.0
+        last[never] = last_ts[never] = np.nan
+        newer = np.floor(last_ts) > second
+        if newer.any():
+            price, ts = self.newest_at(second, self.bars - 1)
+            last, last_ts = np.where(newer, price, last), np.where(newer, ts, last_ts)
+        return last, last_ts
+
+    def samples(self, first: int, end: int) -> Floats:
+        """The volatility sampled at the close of the bars ``first`` to ``end`` (excluded)."""
+        ids = np.arange(first, end)
+        found = self._block.vol[: len(self.rows)].take(ids % self.bars, axis=1)
+        found[:, ~self._stored(ids)] = np.nan
+        return found
+
+    def regimes_at(self, bar: int) -> tuple[Codes, Floats]:
+        """Each symbol's regime, and the median it was judged by, at the close of a bar."""
+        count = len(self.rows)
+        if not self.is_stored(bar):
+            return np.zeros(count, np.int8), np.full(count, np.nan)
+        place = bar % self.bars
+        medians = self._block.vol_median[:count, place].astype(np.float64)
+        return self._block.regime[:count, place].copy(), medians
+
+    # Private.
+
+    def _allocate(self, rows: int) -> None:
+        """Make room for ``rows`` rows."""
+        grown, held = _Block.zeros(rows, self.bars, self._recent), len(self.rows)
+        if held:
+            for new, old in zip(grown, self._block, strict=True):
+                cast("npt.NDArray[Any]", new)[:held] = cast("npt.NDArray[Any]", old)[:held]
+        self._block = grown
+        # Flat: a tick touches a dozen items of the first eight, at half of what numpy's cost.
+        self._flat = [_flat(array) for array in grown[:8]]
+
+    def _row(self, symbol: str, asset: str) -> int:
+        row = self.rows.get(symbol)
+        return self.add_symbol(symbol, asset) if row is None else row
+
+    def _roll_recent(self, bar: int) -> None:
+        gone = sorted(s for s in self._changed if s // BAR_SEC <= bar - self._recent)
+        self._spilled += map(self._second, gone)
+        self._changed.difference_update(gone)
+        rows = len(self.rows)
+        first = max(self.head + 1, bar - self._recent + 1)
+        places = np.arange(first, bar + 1) % self._recent
+        self._block.recent_sum[:rows, places] = 0
+        self._block.recent_n[:rows, places] = 0
+
+    def _second(self, second: int) -> npt.NDArray[Any]:
+        """The cells of a recent second."""
+        count, block = len(self.rows), self._block
+        bar, part = divmod(second, BAR_SEC)
+        n = block.recent_n[:count, bar % self._recent, part]
+        rows = np.flatnonzero(n)
+        cells = np.empty(len(rows), CELL)
+        cells["second"], cells["row"], cells["n"] = second, rows, n[rows]
+        cells["sum"] = block.recent_sum[rows, bar % self._recent, part]
+        cells["price"] = block.price[rows, bar % self.bars, part]
+        cells["ms"] = block.ms[rows, bar % self.bars, part]
+        return cells
+
+    def _write_newest(self, newest: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> None:
+        """Make the newest bar of each symbol its last price, unless a tick is newer."""
+        ts = newest["second"] + newest["ms"] / 1000.0
+        newer = (ts >= self._block.last_ts[rows]) | np.isin(rows, list(self._initial))
+        self._block.last[rows[newer]] = newest["price"][newer]
+        self._block.last_ts[rows[newer]] = ts[newer]
+        self._initial.difference_update(rows[newer].tolist())
+
+    def _stored(self, bar: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        return (bar >= 0) & (bar <= self.head) & (bar > self.head - self.bars)
+
+    def _live_bars(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """The stored bars, and whether any symbol has a tick in each."""
+        ids = np.arange(max(0, self.head - self.bars + 1), self.head + 1, dtype=np.int64)
+        counts = self._block.bar_n[: len(self.rows)].take(ids % self.bars, axis=1)
+        return ids, np.count_nonzero(counts, axis=0) > 0
+
+
+def _flat(array: Any) -> Any:
+    return memoryview(array.reshape(-1))
+
+
+def _bad_tick(symbol: str, ts: float, price: float) -> ValueError:
+    if not 0.0 < price < math.inf:
+        return ValueError(f"price of {symbol} is {price}, expected a positive number")
+    return ValueError(f"time of {symbol} is {ts}, expected seconds since the epoch")
+
+
+def _same_ms(ts: float, newest: float) -> bool:
+    """Whether two times are one stamp of a vendor who counts milliseconds."""
+    return int(ts) == int(newest) and int(ts * 1000.0 + 0.5) == int(newest * 1000.0 + 0.5)
