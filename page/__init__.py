@@ -14,7 +14,7 @@ import streamlit as st
 
 from page.scripts import joined
 
-__all__ = ["SCRIPT", "SCRIPTS", "board", "pipe"]
+__all__ = ["SCRIPT", "SCRIPTS", "STYLES", "board", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -39,13 +39,25 @@ SCRIPTS: Final = (
 )
 """The board's modules in the order in which they run: each may import from those before it."""
 
+STYLES: Final = (
+    "board.css",
+    "status.css",
+    "rewind.css",
+    "pulse.css",
+    "stress.css",
+    "correlations.css",
+    "symbol.css",
+    "teller.css",
+)
+"""The style sheets, the frame's first; those of the cards touch only what is theirs."""
+
 SCRIPT: Final = joined({name: _text(name) for name in SCRIPTS})
 """All of them in one, as Streamlit takes it."""
 
 board: Final = st.components.v2.component(
     "market_pulse_board",
     html='<div class="market-pulse"></div>',
-    css=_text("board.css"),
+    css="\n".join(map(_text, STYLES)),
     js=SCRIPT,
 )
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))

@@ -100,8 +100,8 @@ def test_what_is_not_understood_is_refused(modules: dict[str, str], told: str) -
         joined(modules)
 
 
-def test_the_pages_own_modules_are_joined(run: Callable[[str, str], Any]) -> None:
-    """All of them, in an order in which each comes after what it imports."""
-    files = {path.name for path in Path(page.__file__).parent.glob("*.js")}
-    assert files == {*page.SCRIPTS, "pipe.js"}
+def test_no_file_of_the_page_is_left_out(run: Callable[[str, str], Any]) -> None:
+    """Scripts are joined in an order in which each comes after what it imports."""
+    files = {path.name for path in Path(page.__file__).parent.glob("*.*s")}
+    assert files == {*page.SCRIPTS, *page.STYLES, "pipe.js"}
     assert run(page.SCRIPT, "typeof board") == "function"
