@@ -1,0 +1,32 @@
+// Small words and figures that the browser makes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Clock } from "../../page/clock.js";
+import { rounded } from "../../page/correlations.js";
+import { stateText } from "../../page/pulse.js";
+import { sentence } from "../../page/symbol.js";
+
+const clock = new Clock({ tz: "UTC" }, true);
+const now = Date.parse("2026-11-24T12:00:00Z") / 1000;
+
+test("what rounds to zero has no sign", () => {
+  assert.ok(Object.is(rounded(-0.004), 0));
+  assert.equal(rounded(-0.006), -0.01);
+  assert.equal(rounded(null), null);
+});
+
+test("a sentence has its instants in the viewer's zone, each in its turn", () => {
+  assert.equal(sentence("No price yet.", clock, now), "No price yet.");
+  const words = { text: "From {} to {}.", at: [now - 86400, now] };
+  assert.equal(sentence(words, clock, now), "From Mon 12:00 to 12:00.");
+});
+
+test("a closed row says of when its price is", () => {
+  assert.equal(stateText({ state_text: "live" }, clock, now), "live");
+  assert.equal(
+    stateText({ state_text: "closed", last_ts: now - 86400 }, clock, now),
+    "closed · Mon 12:00",
+  );
+});
