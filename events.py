@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, EventKind, Regime, Severity
-from wording import percent_text, price_text
+from wording import percent_text, price_text, size_text
 
 __all__ = ["REWIND_SEC", "THRESHOLDS", "Event", "EventStore", "StressDetector", "Track"]
 
@@ -92,12 +92,12 @@ class Event:
         """What happened, in one sentence made of this event's own numbers."""
         if self.kind == "vol_spike":
             return (
-                f"{self.symbol} volatility {self.peak * 100:.2f} % per 15 min, "
-                f"unusual from {self.threshold * 100:.2f} % on"
+                f"{self.symbol} volatility {size_text(self.peak)} per 15 min, "
+                f"unusual from {size_text(self.threshold)} on"
             )
         minutes = self.horizon_sec // 60
         verb = "rose" if self.peak > 0 else "fell"
-        parts = [f"{self.symbol} {verb} {abs(self.peak) * 100:.2f} % in {minutes} min"]
+        parts = [f"{self.symbol} {verb} {size_text(abs(self.peak))} in {minutes} min"]
         if self.surprise is not None:
             parts.append(f"{abs(self.surprise):.1f}σ")
         if self.from_price is not None:

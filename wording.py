@@ -1,6 +1,6 @@
 """Figures, durations and instants in words: the same on the page, in an export and in an alert.
 
-Pure functions of numbers; a figure that is not known is a dash, never 0.
+Pure functions of numbers. A figure that is not known is NaN here and a dash in words, never 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MINUS: Final = "−"
 
 
 def percent_text(fraction: float, decimals: int = 2) -> str:
-    """A fraction in percent, signed; what rounds to zero has no sign, what is not known is a dash.
+    """A signed fraction in percent; what rounds to zero has no sign.
 
     >>> percent_text(-0.0121)
     '−1.21 %'
@@ -34,7 +34,7 @@ def percent_text(fraction: float, decimals: int = 2) -> str:
 
 
 def signed_text(value: float, decimals: int, unit: str = "") -> str:
-    """A number with its sign and unit, likewise."""
+    """A number with its sign and its unit; what rounds to zero has no sign."""
     if math.isnan(value):
         return NOT_KNOWN
     text = f"{abs(value):.{decimals}f}"
@@ -42,13 +42,21 @@ def signed_text(value: float, decimals: int, unit: str = "") -> str:
     return f"{sign}{text}{unit}"
 
 
-def size_text(fraction: float, decimals: int) -> str:
-    """A fraction that has no direction, in percent."""
+def size_text(fraction: float, decimals: int = 2) -> str:
+    """A fraction without a direction, in percent.
+
+    >>> size_text(0.0121)
+    '1.21 %'
+    """
     return NOT_KNOWN if math.isnan(fraction) else f"{fraction * 100:.{decimals}f} %"
 
 
 def duration_text(seconds: float | None) -> str:
-    """A duration in its two largest units."""
+    """A duration in its two largest units; less than none is none.
+
+    >>> duration_text(3725)
+    '1 h 02 min'
+    """
     if seconds is None or math.isnan(seconds):
         return NOT_KNOWN
     whole = max(0, int(seconds))
@@ -62,11 +70,15 @@ def duration_text(seconds: float | None) -> str:
 
 
 def time_text(ts: float) -> str:
-    """An instant in ISO 8601, in UTC and to the second."""
+    """An instant in ISO 8601, in UTC and to the second; one beyond the calendar stays a number.
+
+    >>> time_text(1_769_869_925.9)
+    '2026-01-31T14:32:05Z'
+    """
     try:
         return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
-        return f"{ts:g}"
+        return str(ts)
 
 
 def price_text(price: float, asset: str) -> str:
@@ -74,7 +86,7 @@ def price_text(price: float, asset: str) -> str:
 
     Steady in width for one instrument and never in scientific notation: stocks have cents, forex
     pairs five decimals (four from 20 and three from 100 on, as rupees and yen are quoted), crypto
-    at least four significant digits. Blank if the price is not known (NaN).
+    at least four significant digits. Empty if the price is not known.
     """
     if price != price:
         return ""

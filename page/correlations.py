@@ -13,7 +13,7 @@ import pandas as pd
 
 from correlation import MIN_PAIRS, CorrelationCard, Pair
 from page.view import bin_sec
-from ticks import ASSETS, Regime
+from ticks import ASSETS, Asset, Regime
 from wording import signed_text
 from worker import Worker
 
@@ -67,7 +67,7 @@ class ChangeText(msgspec.Struct, frozen=True):
 class Shut(msgspec.Struct, frozen=True):
     """What of a comparison is closed, and what can be compared meanwhile."""
 
-    assets: list[str]
+    assets: Sequence[str]
     """The classes that are closed."""
     opens: float | None
     """When the first of them opens, in epoch seconds."""
@@ -101,13 +101,13 @@ class HeatMap(msgspec.Struct, frozen=True):
     n: list[list[int]]
 
 
-def has_heat_map(engine: Worker, assets: tuple[str, ...]) -> bool:
+def has_heat_map(engine: Worker, assets: tuple[Asset, ...]) -> bool:
     """Whether the symbols of these classes are few enough to compare every pair."""
     return len(engine.symbols(assets)) <= MATRIX_SYMBOLS
 
 
 def correlation_text(
-    engine: Worker, now: float, base: str, bars: str, assets: tuple[str, ...]
+    engine: Worker, now: float, base: str, bars: str, assets: tuple[Asset, ...]
 ) -> CorrelationText:
     """The card of ``base`` among the symbols of ``assets`` at ``now``, in ``bars`` of the view."""
     card = engine.correlation(base, bin_sec(bars), assets, now)
@@ -134,7 +134,9 @@ def correlation_text(
     )
 
 
-def heat_map(engine: Worker, now: float, base: str, bars: str, assets: tuple[str, ...]) -> HeatMap:
+def heat_map(
+    engine: Worker, now: float, base: str, bars: str, assets: tuple[Asset, ...]
+) -> HeatMap:
     """Every pair of ``assets``, over the window and in the bars of the card of ``base``."""
     card = engine.correlation(base, bin_sec(bars), assets, now)
     corr, count = engine.matrix(assets, card.bin_sec, card.window_sec, now)
@@ -170,7 +172,7 @@ def missing_text(card: CorrelationCard, *, has_others: bool) -> str:
     return f"Not enough shared data yet: {card.shared} of {MIN_PAIRS} returns of {card.bin_sec} s"
 
 
-def shut(engine: Worker, base: str, assets: Sequence[str], now: float) -> Shut | None:
+def shut(engine: Worker, base: str, assets: Sequence[Asset], now: float) -> Shut | None:
     """What of a comparison is closed, when it opens, and what can be compared meanwhile.
 
     None if market hours do not stand in the way.

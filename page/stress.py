@@ -12,6 +12,7 @@ import msgspec
 
 from events import Event
 from page.view import SEVERITIES
+from ticks import Asset, Severity
 from worker import Worker
 
 __all__ = [
@@ -86,7 +87,7 @@ def event_line(event: Event) -> EventLine:
 
 
 def stress_card(
-    engine: Worker, now: float, version: int, severity: str, assets: tuple[str, ...]
+    engine: Worker, now: float, version: int, severity: Severity, assets: tuple[Asset, ...]
 ) -> StressCard:
     """The events up to ``now`` of these ``assets`` that are at least of this ``severity``."""
     severities = SEVERITIES[SEVERITIES.index(severity) :]

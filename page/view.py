@@ -1,7 +1,7 @@
-"""View: what a viewer chose, read from the page's address and written back into it.
+"""View: everything a viewer can choose, read from the page's address and written back into it.
 
-Called by the page once per run; keeps nothing. The address is anybody's to write: a value that is
-none of those expected falls back to its default, and a note says so.
+Pure functions. Anybody may write an address: a value in it that is not possible falls back to its
+default, and a note says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
 from engine.ranking import RANKS
-from ticks import ASSETS
+from ticks import ASSETS, Asset, Severity
+from wording import time_text
 
 __all__ = [
     "ASSETS",
@@ -34,11 +35,12 @@ __all__ = [
 
 LISTS: Final = ("one list", "by class")
 COLOURS: Final = ("green up", "blue up", "red up")
-"""Green and red, blue and orange for those who cannot tell these apart, red and green."""
+"""Green and red; blue and orange, for those who cannot tell these apart; red and green."""
 
 AUTO: Final = "auto"
 BARS: Final = (AUTO, *(f"{seconds} s" for seconds in BIN_SECS))
-SEVERITIES: Final = ("watch", "alert", "extreme")
+SEVERITIES: Final[tuple[Severity, ...]] = ("watch", "alert", "extreme")
+"""From the least severe to the most."""
 
 DEFAULT_ROWS: Final = 16
 KIOSK_ROWS: Final = 12
@@ -46,11 +48,10 @@ KIOSK_ROWS: Final = 12
 _ON: Final = ("true", "1")
 
 _QUOTED: Final = 40
-"""Of a value that is refused so many characters are repeated."""
-
+"""How many characters of a refused value are repeated."""
 
 BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
-"""What is chosen on the board itself; the rest has widgets, which write the address themselves."""
+"""What is chosen on the board; the rest has widgets, which write the address themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,10 @@ class View:
     lists: str = LISTS[0]
     rows: int = DEFAULT_ROWS
     base: str = ""
-    """Symbol of the correlation card; empty where nothing is watched."""
+    """Symbol of the correlation card; empty if nothing is watched."""
     bars: str = AUTO
-    correlate: tuple[str, ...] = ("stocks",)
+    correlate: tuple[Asset, ...] = ("stocks",)
+    """Asset classes it is compared with."""
     colours: str = COLOURS[0]
     freeze: bool = False
     kiosk: bool = False
@@ -72,10 +74,10 @@ class View:
     symbol: str = ""
     """The symbol that is opened."""
     at: int | None = None
-    """The second that is looked back at, since the epoch; None is live."""
-    severity: str = SEVERITIES[0]
+    """The second to look back at, since the epoch; None is live."""
+    severity: Severity = SEVERITIES[0]
     """Events below it are not listed."""
-    events: tuple[str, ...] = ASSETS
+    events: tuple[Asset, ...] = ASSETS
     """Asset classes whose events are listed."""
     heat: bool = False
     sound: bool = False
@@ -88,10 +90,10 @@ _FIRST: Final = View()
 def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[View, list[str]]:
     """The view of an address, and a note for each value in it that is not possible.
 
-    ``params`` are the values of each parameter; ``symbols`` those that are watched.
+    ``params`` has the values of each parameter; ``symbols`` are those that are watched.
     """
     rows = max(1, len(symbols))
-    parsers: dict[str, Callable[[Sequence[str]], Any]] = {
+    parsers: dict[str, Callable[[Sequence[str]], object]] = {
         "rank": _one_of(tuple(RANKS)),
         "lists": _one_of(LISTS),
         "rows": _number(1, rows),
@@ -111,6 +113,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         "notify": _switch,
     }
     is_kiosk = params.get("kiosk", ("",))[-1] in _ON
+    # The values of a View's fields, each of its own type: what its parser returns.
     found: dict[str, Any] = {
         "rows": min(KIOSK_ROWS if is_kiosk else DEFAULT_ROWS, rows),
         "base": symbols[0] if symbols else "",
@@ -125,16 +128,16 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         except ValueError as error:
             shown = ", ".join(given)
             shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
-            default = _text(found.get(name, getattr(_FIRST, name)))
+            default = _fallback(found.get(name, getattr(_FIRST, name)))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
-        # More lists do not fit in big type, and nobody is there to come back from the past.
+        # More lists do not fit in big type, and nobody is there to return from the past.
         found |= {"lists": LISTS[0], "freeze": False, "at": None}
     return View(**found), notes
 
 
 def written(view: View) -> dict[str, list[str]]:
-    """The parameters of ``BOARD`` in the address; what is as it is at first is left out."""
+    """The parameters of ``BOARD`` in the address, without those that have their default."""
     return {
         name: _texts(getattr(view, name))
         for name in BOARD
@@ -143,40 +146,33 @@ def written(view: View) -> dict[str, list[str]]:
 
 
 def chosen(view: View, choices: Mapping[str, Any], symbols: Sequence[str]) -> View:
-    """The view after a choice made on the board; what is not possible in it is as it is at first.
+    """The view after a choice made on the board; what is not possible in it gets its default.
 
-    ``choices`` come from a browser, which is to be believed no more than an address.
+    ``choices`` come from a browser, which deserves no more trust than an address: any JSON.
     """
     params = {
         name: _texts(choices[name]) for name in BOARD if choices.get(name) not in (None, "", [])
     }
-    taken, _ = read(params, symbols)
-    return replace(view, **{name: getattr(taken, name) for name in BOARD})
+    found, _ = read(params, symbols)
+    return replace(view, **{name: getattr(found, name) for name in BOARD})
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [str(item) for item in value]
     if isinstance(value, bool):
         return [str(value).lower()]
     if isinstance(value, (int, float)):
-        return [_instant_text(value)]
+        return [time_text(value)]
     return [str(value)]
 
 
-def _instant_text(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return str(at)
-
-
 def bin_sec(bars: str) -> int | None:
-    """The seconds of a choice of ``BARS``; None where they are to be found."""
+    """The seconds of a choice of ``BARS``; None for the automatic one."""
     return None if bars == AUTO else int(bars.split()[0])
 
 
-def _text(default: Any) -> str:
+def _fallback(default: object) -> str:
     if default is None or default == "":
         return "It is left out."
     words = ", ".join(default) if isinstance(default, tuple) else str(default)
@@ -219,7 +215,7 @@ def _switch(given: Sequence[str]) -> bool:
 
 
 def _toggle(given: Sequence[str]) -> bool:
-    # As Streamlit's own widget reads it.
+    # As Streamlit's own widget reads it: no 1 and no 0.
     if given[-1] not in ("true", "false"):
         raise ValueError("expected true or false")
     return given[-1] == "true"
@@ -228,7 +224,7 @@ def _toggle(given: Sequence[str]) -> bool:
 def _zone(given: Sequence[str]) -> str:
     name = given[-1]
     try:
-        # Some systems have names beside those of the zones, which browsers do not know.
+        # Some systems know more names than those of the zones; browsers do not.
         if name == "UTC" or ("/" in name and not name.startswith(("posix", "right"))):
             return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
