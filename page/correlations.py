@@ -19,16 +19,16 @@ from worker import Worker
 
 __all__ = [
     "ChangeText",
+    "ClosedMarkets",
     "CorrelationText",
     "HeatMap",
     "PairText",
-    "Shut",
+    "closed_markets",
     "correlation_text",
     "has_heat_map",
     "heat_map",
     "missing_text",
     "pair_text",
-    "shut",
 ]
 
 MATRIX_SYMBOLS: Final = 100
@@ -64,7 +64,7 @@ class ChangeText(msgspec.Struct, frozen=True):
     after: str
 
 
-class Shut(msgspec.Struct, frozen=True):
+class ClosedMarkets(msgspec.Struct, frozen=True):
     """What of a comparison is closed, and what can be compared meanwhile."""
 
     assets: Sequence[str]
@@ -86,7 +86,7 @@ class CorrelationText(msgspec.Struct, frozen=True):
     """Regime, window, bars and classes."""
     missing: str
     """Why there is no correlation to show; empty if there is one."""
-    shut: Shut | None
+    shut: ClosedMarkets | None
     top: list[PairText]
     changed: list[ChangeText]
     too_many: bool
@@ -119,7 +119,7 @@ def correlation_text(
         words=f"{_REGIMES[card.regime]} · last {card.window_sec // 60} min"
         f" · {card.bin_sec} s bars{auto} · with {', '.join(assets)}",
         missing=missing_text(card, has_others=bool({*engine.symbols(assets)} - {card.base})),
-        shut=None if card.top else shut(engine, card.base, assets, now),
+        shut=None if card.top else closed_markets(engine, card.base, assets, now),
         top=[pair_text(pair) for pair in card.top],
         changed=[
             ChangeText(
@@ -172,7 +172,9 @@ def missing_text(card: CorrelationCard, *, has_others: bool) -> str:
     return f"Not enough shared data yet: {card.shared} of {MIN_PAIRS} returns of {card.bin_sec} s"
 
 
-def shut(engine: Worker, base: str, assets: Sequence[Asset], now: float) -> Shut | None:
+def closed_markets(
+    engine: Worker, base: str, assets: Sequence[Asset], now: float
+) -> ClosedMarkets | None:
     """What of a comparison is closed, when it opens, and what can be compared meanwhile.
 
     None if market hours do not stand in the way.
@@ -186,13 +188,13 @@ def shut(engine: Worker, base: str, assets: Sequence[Asset], now: float) -> Shut
     own = str(frame.at[base, "asset"])
     if not is_open[own]:
         instead = _open_symbol(frame, is_open)
-        return Shut([own], opens[own], base, is_base=True, instead=instead)
+        return ClosedMarkets([own], opens[own], base, is_base=True, instead=instead)
     others = frame["asset"][frame.index != base]
     compared = [asset for asset in assets if (others == asset).any()]
     if not compared or any(is_open[asset] for asset in compared):
         return None
     open_classes = [asset for asset in ASSETS if is_open[asset] and (others == asset).any()]
-    return Shut(
+    return ClosedMarkets(
         compared,
         min((at for asset in compared if (at := opens[asset]) is not None), default=None),
         base,

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from engine.reader import REWIND_SEC
-from page.correlations import PairText, Shut, missing_text, pair_text, shut
+from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
 from page.pulse import PERCENT_DECIMALS, Row, rows
 from page.stress import EVENTS_READ, EventLine, event_line
 from page.view import bin_sec
@@ -68,7 +68,7 @@ class SymbolCard(msgspec.Struct, frozen=True):
     top: list[PairText]
     missing: str
     """Why there is no correlation to show; empty if there is one."""
-    shut: Shut | None
+    shut: ClosedMarkets | None
 
 
 def symbol_card(engine: Worker, now: float, version: int, symbol: str, bars: str) -> SymbolCard:
@@ -90,7 +90,7 @@ def symbol_card(engine: Worker, now: float, version: int, symbol: str, bars: str
         events=[event_line(event) for event in events if event.symbol == symbol],
         top=[pair_text(pair) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
-        shut=None if correlated.top else shut(engine, symbol, ASSETS, now),
+        shut=None if correlated.top else closed_markets(engine, symbol, ASSETS, now),
     )
 
 
