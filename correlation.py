@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ class Store(Protocol):
     ) -> tuple[Floats, Ints]:
         """Log mean prices and tick counts, two [symbol, bin] arrays."""
 
-    def regime(self, symbol: str, now: float | None = None) -> Any:
+    def regime(self, symbol: str, now: float | None = None) -> Regime:
         """The regime of a symbol as it was at ``now``."""
 
 

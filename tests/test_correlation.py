@@ -24,7 +24,7 @@ from correlation import (
 )
 from pulse_store import PulseStore
 from tests.oracle import Oracle
-from ticks import Tick
+from ticks import Regime, Tick
 
 START: Final = 1_760_000_400
 
@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 class Logs:
     """A store of given log prices: what the correlations read of a real one."""
 
-    def __init__(self, rows: Mapping[str, Floats], regime: str = "normal") -> None:
+    def __init__(self, rows: Mapping[str, Floats], regime: Regime = "normal") -> None:
         self.rows = {name: np.asarray(row, dtype=np.float64) for name, row in rows.items()}
         self.answer = regime
         self.asked: list[tuple[int, int]] = []
@@ -51,7 +51,7 @@ class Logs:
             logs[i, bins - len(row) :] = row
         return logs, (~np.isnan(logs)).astype(np.int32)
 
-    def regime(self, symbol: str, now: float | None = None) -> str:
+    def regime(self, symbol: str, now: float | None = None) -> Regime:
         """The same for every symbol."""
         return self.answer
 
@@ -296,7 +296,7 @@ def test_the_card_shows_the_three_strongest() -> None:
 @pytest.mark.parametrize(
     ("regime", "window_sec"), [("unknown", 3600), ("normal", 3600), ("high_vol", 900)]
 )
-def test_the_window_follows_the_regime_of_the_base(regime: str, window_sec: int) -> None:
+def test_the_window_follows_the_regime_of_the_base(regime: Regime, window_sec: int) -> None:
     """A quarter of an hour where the base is wild, else an hour."""
     store = Logs(four(np.random.default_rng(8)), regime)
     card = corr_card(store, ["A", "B"], "A", 10, START)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from page.correlations import MATRIX_SYMBOLS
 from page.payload import payload
 from page.tabs import OpenTabs
 from page.view import read
@@ -332,3 +334,34 @@ def test_a_replay_that_has_ended_counts_down_to_nothing(
         assert (session["phase"], session["by"]) == ("closed", "source")
         assert session["until"] is session["opens"] is None
     assert drawn(engine, at=int(NOW) - 60)["sessions"][2]["by"] == "calendar"
+
+
+def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:
+    """With their correlation before and after; nothing is compared among too many symbols."""
+    watchlist: dict[Asset, tuple[str, ...]] = {"stocks": (), "forex": (), "crypto": ("A", "B")}
+    engine = make(watchlist=watchlist, seconds=0)
+    steps = random.Random(3)
+    a = b = 100.0
+    for second in range(NOW - 3600, NOW):
+        step = steps.gauss(0, 1e-4)
+        a *= 1 + step
+        b *= 1 + (step if second >= NOW - 900 else steps.gauss(0, 1e-4))
+        engine.store.update(Tick("A", "crypto", second + 0.5, a))
+        engine.store.update(Tick("B", "crypto", second + 0.5, b))
+        engine.store.advance(second + 1)
+    engine._show(NOW - 1)
+    card = drawn(engine, base="A", correlate=("crypto",))["correlation"]["card"]
+    (change,) = card["changed"]
+    assert (change["text"], change["started"]) == ("A and B", True)
+    assert float(change["after"]) > 0.9 > 0.6 > float(change["before"])
+    assert not card["too_many"]
+
+
+def test_among_too_many_symbols_pairs_are_not_compared(make: Make) -> None:
+    """Their number grows with the square: the card says so, and there is no heat map."""
+    symbols = tuple(f"C{number}-USD" for number in range(MATRIX_SYMBOLS + 1))
+    engine = make(watchlist={"stocks": (), "forex": (), "crypto": symbols}, seconds=20)
+    shown = drawn(engine, base="C0-USD", correlate=("crypto",), heat=True)["correlation"]
+    assert shown["card"]["too_many"]
+    assert shown["card"]["changed"] == []
+    assert shown["heat"] is None
