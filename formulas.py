@@ -26,6 +26,7 @@ __all__ = [
     "MIN_PEERS",
     "MIN_RETURNS",
     "MIN_SAMPLES",
+    "RANGE_SEC",
     "REGIMES",
     "ROUNDING",
     "SAMPLE_BARS",
@@ -59,6 +60,9 @@ MIN_RETURNS: Final = 12
 
 INSTANT_BARS: Final = VOL_BARS + 30
 """Bars that a frame looks at: the volatility as it stood five minutes ago needs 30 more."""
+
+RANGE_SEC: Final = 3600
+"""How far back the lowest and the highest price are looked for."""
 
 SAMPLE_BARS: Final = 360
 """Volatility samples a regime is judged by: an hour of bar closes."""
@@ -273,6 +277,9 @@ class Instant:
     ended."""
     regime: Codes
     vol_median: Floats
+    low: Floats
+    high: Floats
+    """Lowest and highest price of the last ``RANGE_SEC`` seconds."""
 
     @cached_property
     def returns(self) -> dict[str, Floats]:

@@ -19,6 +19,7 @@ from formulas import (
     BAR_SEC,
     COLUMNS,
     INSTANT_BARS,
+    RANGE_SEC,
     REGIMES,
     SAMPLE_BARS,
     VOL_BARS,
@@ -42,7 +43,7 @@ _CLOSED_AT_ONCE = 90
 class PulseStore:
     """Rolling prices of every symbol over ``window_sec``, and the metrics of any second of it.
 
-    ``window_sec`` is a multiple of 60. Memory is some 46 kB a symbol for an hour, whatever the
+    ``window_sec`` is a multiple of 60. Memory is some 47 kB a symbol for an hour, whatever the
     tick rate. With ``records`` the one-second bars can be collected as they form. All methods are
     thread-safe; those that write are called by one thread only.
     """
@@ -264,7 +265,10 @@ def _instant(rings: Rings, now: float, closed: int, asset: npt.NDArray[Any]) -> 
     }
     bar_sum, bar_n = rings.bar_sums(end - INSTANT_BARS, end)
     regime, vol_median = rings.regimes_at(min(closed, end - 1))
-    return Instant(now, asset, last, last_ts, references, bar_sum, bar_n, regime, vol_median)
+    low, high = rings.price_range(second, RANGE_SEC)
+    return Instant(
+        now, asset, last, last_ts, references, bar_sum, bar_n, regime, vol_median, low, high
+    )
 
 
 def to_snapshots(frame: pd.DataFrame, now: float) -> list[dict[str, Any]]:

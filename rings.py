@@ -25,6 +25,7 @@ __all__ = ["Rings"]
 _RECENT_BARS = 9
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
+_MINUTE_BARS = 60 // BAR_SEC
 
 
 class _Block(NamedTuple):
@@ -46,6 +47,9 @@ class _Block(NamedTuple):
     vol: Floats  # vol_15m
     vol_median: npt.NDArray[np.float32]  # of the hour of samples that ended with this one
     regime: Codes
+    # For each symbol and minute, of the newest prices of its seconds, 0 if there was none:
+    low: Floats
+    high: Floats
 
     @classmethod
     def zeros(cls, rows: int, bars: int, recent: int) -> _Block:
@@ -61,7 +65,14 @@ class _Block(NamedTuple):
             vol=_pages((rows, bars), np.float64),
             vol_median=_pages((rows, bars), np.float32),
             regime=_pages((rows, bars), np.int8),
+            low=_pages((rows, _minutes(bars)), np.float64),
+            high=_pages((rows, _minutes(bars)), np.float64),
         )
+
+
+def _minutes(bars: int) -> int:
+    """How many minutes ``bars`` bars can touch."""
+    return bars // _MINUTE_BARS + 2
 
 
 def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
@@ -92,6 +103,8 @@ class Rings:
         self._recent = _RECENT_BARS if records else 0
         self._changed: set[int] = set()  # recent seconds that changed since they were collected
         self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
+        self._open_bar = 0  # the first bar of the minute of the head
+        self._stale: set[int] = set()  # minutes whose low and high are not those of their prices
         self._block: _Block
         self._flat: list[Any]
         self._allocate(0)
@@ -124,7 +137,7 @@ class Rings:
         """Write ticks in order of arrival; see ``PulseStore.update_many``."""
         bars, recent, changed, initial = self.bars, self._recent, self._changed, self._initial
         price_at, ms_at, sum_at, n_at, near_sum_at, near_n_at, last_at, last_ts_at = self._flat
-        row_of, head = self.rows.get, self.head
+        row_of, head, open_bar = self.rows.get, self.head, self._open_bar
         newest_changed = -1
         for symbol, asset, ts, price in ticks:
             if not (0.0 < price < math.inf and 0.0 <= ts < _TIMES_END):
@@ -141,7 +154,7 @@ class Rings:
             bar = second // BAR_SEC
             if bar > head:
                 self.roll(bar)
-                head = bar
+                head, open_bar = bar, self._open_bar
             newest = last_ts_at[row]
             if ts >= newest or _same_ms(ts, newest) or row in initial:
                 last_at[row] = price
@@ -158,6 +171,8 @@ class Rings:
                 ms_at[slot] = ms
             sum_at[cell] += price
             n_at[cell] += 1
+            if bar < open_bar:
+                self._stale.add(bar // _MINUTE_BARS)
             if bar > head - recent:
                 slot = (row * recent + bar % recent) * BAR_SEC + part
                 near_sum_at[slot] += price
@@ -203,6 +218,7 @@ class Rings:
         for ring, values in ((block.bar_sum, cells["sum"]), (block.bar_n, cells["n"])):
             flat = ring.reshape(-1)[:size]
             flat += np.bincount(cell, values, size).astype(flat.dtype)
+        self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
         if self._recent:
             near = int(np.searchsorted(bar, self.head - self._recent, "right"))
             at = (rows[near:], bar[near:] % self._recent, part[near:])
@@ -222,12 +238,20 @@ class Rings:
             ring[:rows, places] = 0
         block.vol[:rows, places] = np.nan
         block.vol_median[:rows, places] = np.nan
-        self.head = bar
+        # Also of the head so far: its minute goes on, or is over and yet to be summed up.
+        begun = range(max(self.head, bar - self.bars + 1) // _MINUTE_BARS, bar // _MINUTE_BARS + 1)
+        oldest = (bar - self.bars) // _MINUTE_BARS
+        self._stale = {minute for minute in self._stale if minute >= oldest}.union(begun)
+        self._set_head(bar)
 
     def set_back(self, bar: int) -> None:
         """Make ``bar`` the newest one again, or a later one if that has ticks."""
         ids, live = self._live_bars()
-        self.head = min(self.head, max(bar, int(ids[live][-1]) if live.any() else -1))
+        head = min(self.head, max(bar, int(ids[live][-1]) if live.any() else -1))
+        # All: those that a clock ahead emptied are among the stored ones again.
+        oldest = max(0, head - self.bars + 1) // _MINUTE_BARS
+        self._stale.update(range(oldest, self.head // _MINUTE_BARS + 1))
+        self._set_head(head)
 
     def write_samples(self, first: int, vol: Floats, medians: Floats, regimes: Codes) -> None:
         """Write what was sampled at the close of some bars from ``first`` on, [symbol, bar] each.
@@ -329,6 +353,34 @@ class Rings:
             last, last_ts = np.where(newer, price, last), np.where(newer, ts, last_ts)
         return last, last_ts
 
+    def price_range(self, second: int, seconds: int) -> tuple[Floats, Floats]:
+        """Each symbol's lowest and highest price over ``seconds`` seconds up to ``second``.
+
+        Of the newest price of each second; NaN if there was none, or none is stored any more.
+        """
+        first = max(second - seconds + 1, (self.head - self.bars + 1) * BAR_SEC, 0)
+        end = max(first, min(second + 1, (self.head + 1) * BAR_SEC))
+        first_minute, end_minute = -(-first // 60), end // 60
+        if first_minute >= end_minute:
+            low, high = self._extremes(first, end)
+        else:
+            for minute in self._stale.intersection(range(first_minute, end_minute)):
+                self._sum_up(minute)
+            count = len(self.rows)
+            places = np.arange(first_minute, end_minute) % self._block.low.shape[1]
+            parts = (
+                self._extremes(first, first_minute * 60),
+                _lowest_highest(
+                    self._block.low[:count].take(places, axis=1),
+                    self._block.high[:count].take(places, axis=1),
+                ),
+                self._extremes(end_minute * 60, end),
+            )
+            low = np.minimum.reduce([low for low, _ in parts])
+            high = np.maximum.reduce([high for _, high in parts])
+        known = high > 0
+        return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
     def samples(self, first: int, end: int) -> Floats:
         """The volatility sampled at the close of the bars ``first`` to ``end`` (excluded)."""
         ids = np.arange(first, end)
@@ -360,6 +412,28 @@ class Rings:
     def _row(self, symbol: str, asset: str) -> int:
         row = self.rows.get(symbol)
         return self.add_symbol(symbol, asset) if row is None else row
+
+    def _set_head(self, bar: int) -> None:
+        self.head = bar
+        self._open_bar = bar // _MINUTE_BARS * _MINUTE_BARS
+
+    def _sum_up(self, minute: int) -> None:
+        """Keep the low and the high of a minute, which stays stale while it is open."""
+        low, high = self._extremes(minute * 60, minute * 60 + 60)
+        place = minute % self._block.low.shape[1]
+        self._block.low[: len(low), place] = np.where(high > 0, low, 0.0)
+        self._block.high[: len(low), place] = high
+        if minute < self.head // _MINUTE_BARS:
+            self._stale.discard(minute)
+
+    def _extremes(self, first: int, end: int) -> tuple[Floats, Floats]:
+        """The lowest and highest price of the stored seconds ``first`` to ``end`` (excluded)."""
+        bars = np.arange(first // BAR_SEC, -(-end // BAR_SEC))
+        prices = self._block.price[: len(self.rows)].take(bars % self.bars, axis=1)
+        seconds = prices.reshape(len(prices), len(bars) * BAR_SEC)
+        begin = first % BAR_SEC
+        inside = seconds[:, begin : begin + end - first]
+        return _lowest_highest(inside, inside)
 
     def _roll_recent(self, bar: int) -> None:
         gone = sorted(s for s in self._changed if s // BAR_SEC <= bar - self._recent)
@@ -400,6 +474,11 @@ class Rings:
         ids = np.arange(max(0, self.head - self.bars + 1), self.head + 1, dtype=np.int64)
         counts = self._block.bar_n[: len(self.rows)].take(ids % self.bars, axis=1)
         return ids, np.count_nonzero(counts, axis=0) > 0
+
+
+def _lowest_highest(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The least and the greatest price of each row, infinite and 0 if all are 0, which is none."""
+    return np.where(low > 0, low, np.inf).min(axis=1, initial=np.inf), high.max(axis=1, initial=0.0)
 
 
 def _flat(array: Any) -> Any:
