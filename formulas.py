@@ -333,6 +333,8 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
         "last": lambda at: at.last,
         "last_ts": lambda at: at.last_ts,
         "age": lambda at: at.now - at.last_ts,
+        "range_low": lambda at: at.low,
+        "range_high": lambda at: at.high,
         "ret_1m": lambda at: at.returns["1m"],
         "ret_5m": lambda at: at.returns["5m"],
         "ret_15m": lambda at: at.returns["15m"],
@@ -355,6 +357,7 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
 
 Returns and volatilities are fractions; ``age`` and ``watched_sec``, which is how far back the ticks
 of the last fifteen minutes reach, are in seconds; ``trend_15m`` is a fraction per minute;
-``surprise`` is in standard deviations; ``sigma_*`` is the volatility over a horizon as it stood
+``range_*`` are the lowest and the highest newest price of a second of the last hour; ``surprise``
+is in standard deviations; ``sigma_*`` is the volatility over a horizon as it stood
 when the horizon began.
 """

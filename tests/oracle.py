@@ -215,6 +215,11 @@ class Oracle:
             return None
         return newest.price / reference.price - 1.0, reference
 
+    def price_range(self, symbol: str, second: int) -> tuple[float | None, float | None]:
+        """The lowest and highest newest price of a second of the hour."""
+        prices = [price for _, price in self.history(symbol, second, 3600) if price is not None]
+        return (min(prices), max(prices)) if prices else (None, None)
+
     def vs_peers(self, symbol: str, moves: dict[str, float]) -> float | None:
         """The move minus the median of its class; at least three others must be known."""
         if symbol not in moves:
@@ -262,6 +267,7 @@ class Oracle:
             "regime": judgement.regime,
             "watched_sec": self.watched_sec(symbol, now),
         }
+        row["range_low"], row["range_high"] = self.price_range(symbol, second)
         for name, horizon in HORIZONS.items():
             move = self.move(symbol, second, horizon)
             row[f"ret_{name}"] = move[0] if move else None

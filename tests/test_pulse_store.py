@@ -148,6 +148,8 @@ def assert_like_oracle(store: PulseStore, oracle: Oracle, now: float) -> None:
     assert [row["symbol"] for row in actual] == [row["symbol"] for row in expected]
     for row, wanted in zip(actual, expected, strict=True):
         assert row.keys() == wanted.keys() == {"symbol", "now", *COLUMNS}
+        if row["range_low"] is not None and row["ret_1m"] is not None:
+            assert row["range_low"] <= row["last"] <= row["range_high"]
         for name, value in wanted.items():
             # Where rounding decides a regime, either answer is right, and so is what follows.
             if name == "regime" and row["symbol"] in oracle.doubtful:
@@ -1084,7 +1086,16 @@ def merged(parts: Sequence[Bars]) -> Bars:
     return Bars(symbols, assets, cells)
 
 
-EXACT: Final = ("last", "last_ts", "ret_1m", "ret_5m", "ret_15m", "watched_sec")
+EXACT: Final = (
+    "last",
+    "last_ts",
+    "range_low",
+    "range_high",
+    "ret_1m",
+    "ret_5m",
+    "ret_15m",
+    "watched_sec",
+)
 """Columns in which no sum is: to the last digit what they were."""
 
 
