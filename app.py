@@ -79,7 +79,7 @@ def offer_export() -> None:
     with st.container(horizontal=True):
         what = st.selectbox("What", export.WHATS, key="export_what", width=140)
         form = st.selectbox("Format", export.FORMS, key="export_form", width=140)
-    kept = export.reach(archive, what)
+    kept = export.whole_span(archive, what)
     if kept is None:
         st.text(f"The archive has no {what} yet.")
         return

@@ -504,7 +504,7 @@ class Worker(Reader):
         oldest = fill(self._store, archive, since, second + 1, symbols)
         self._store.collect_changed()  # it is in the archive already
         wanted = set(symbols)
-        states = archive.states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
+        states = archive.event_states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
         self._events.add_many(event for event in states if event.symbol in wanted)
         self._detector.restore(track for track in archive.tracks() if track.event.symbol in wanted)
         self._live_from = second
@@ -627,7 +627,7 @@ class Worker(Reader):
         """The seed that was chosen, or that of the market whose history this is."""
         if self._settings.source != "simulated" or self._settings.seed is not None:
             return self._settings.seed
-        noted = archive.noted("seed")
+        noted = archive.meta("seed")
         return int(noted) if noted and noted.isdecimal() else random_seed()
 
     def _opening(self, market: Market | Tape | ArchivedTape) -> list[Tick]:

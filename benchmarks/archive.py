@@ -22,7 +22,8 @@ import numpy as np
 from bars import CELL, Bars
 from benchmarks.report import Row, table
 from benchmarks.store import START, ticks
-from history.archive import Archive, connect, forget_bars, give_back, put_bars
+from history.archive import Archive
+from history.writer import connect, delete_bars, release_pages, write_bars
 from pulse_store import PulseStore
 from sources.tape import Tape
 from tests.conftest import TAPE
@@ -104,7 +105,7 @@ def write(path: Path, symbols: int, seconds: int, commit_sec: int) -> float:
             cells["sum"] = cells["price"] * cells["n"]
             began = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")
-            put_bars(connection, Bars(names, assets, cells))
+            write_bars(connection, Bars(names, assets, cells))
             connection.execute("COMMIT")
             spent += time.perf_counter() - began
             commits += 1
@@ -123,9 +124,9 @@ def _let_go(path: Path) -> tuple[float, float]:
             steps.append(time.perf_counter() - began)
             return answer
 
-        while timed(lambda: forget_bars(connection, START + DAY_SEC, STEP_SEC)):
+        while timed(lambda: delete_bars(connection, START + DAY_SEC, STEP_SEC)):
             pass
-        while timed(lambda: give_back(connection, STEP_PAGES)):
+        while timed(lambda: release_pages(connection, STEP_PAGES)):
             pass
         timed(lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     return sum(steps), max(steps) * 1e3
@@ -178,7 +179,7 @@ def _fed(
             store.update_many(batch)
             if is_archived:
                 connection.execute("BEGIN IMMEDIATE")
-                put_bars(connection, store.collect_changed())
+                write_bars(connection, store.collect_changed())
                 connection.execute("COMMIT")
         return (time.process_time() - began,)
 

@@ -17,7 +17,9 @@ import numpy as np
 
 from bars import CELL, Bars
 from benchmarks.report import Row, table
-from history import archive, export
+from history import export
+from history.archive import Archive
+from history.writer import connect, write_bars
 from ticks import ASSETS
 
 BEGIN: Final = 1_795_000_000
@@ -57,7 +59,7 @@ def fill(path: Path, seconds: int) -> None:
     rng = np.random.default_rng(1)
     prices = rng.uniform(1.0, 500.0, len(SYMBOLS))
     assets = tuple(ASSETS[row % 3] for row in range(len(SYMBOLS)))
-    connection = archive.connect(path)
+    connection = connect(path)
     for begin in range(BEGIN, BEGIN + seconds, PIECE_SEC):
         shape = (min(PIECE_SEC, BEGIN + seconds - begin), len(SYMBOLS))
         walk = np.round(prices * np.exp(rng.normal(0.0, 1e-4, shape).cumsum(axis=0)), 4)
@@ -70,7 +72,7 @@ def fill(path: Path, seconds: int) -> None:
         cells["price"] = walk.ravel()
         cells["sum"] = (walk * ticks).ravel() * (1 + 1e-6)
         connection.execute("BEGIN")
-        archive.put_bars(connection, Bars(SYMBOLS, assets, cells))
+        write_bars(connection, Bars(SYMBOLS, assets, cells))
         connection.execute("COMMIT")
     connection.close()
 
@@ -85,7 +87,7 @@ def _alone(path: Path, form: export.Form, seconds: int) -> tuple[float, int, flo
 def _export(path: Path, form: export.Form, seconds: int) -> tuple[float, int, float]:
     out = path.with_name(f"bench.{form}")
     began = time.perf_counter()
-    export.save(archive.Archive(path), "bars", form, out, BEGIN, BEGIN + seconds)
+    export.save(Archive(path), "bars", form, out, BEGIN, BEGIN + seconds)
     spent = time.perf_counter() - began
     size = out.stat().st_size
     out.unlink()

@@ -176,7 +176,7 @@ class ArchivedHours:
     def _fetched(self, begin: int, upto: int) -> Moment:
         moment = self._blank()
         fill(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
-        states = self.archive.states(self._max_events, upto, begin)
+        states = self.archive.event_states(self._max_events, upto, begin)
         watched = set(self._symbols)
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
@@ -214,7 +214,7 @@ def fill(
     store.load_bars(bars)
     store.advance(upto)
     ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
-    for tick in archive.lasts(since, [s for s in symbols if s not in ticked]):
+    for tick in archive.last_prices(since, [s for s in symbols if s not in ticked]):
         store.set_initial_price(tick)
     return int(bars.cells["second"][0]) if len(bars) else None
 

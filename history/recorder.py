@@ -28,18 +28,17 @@ from filelock import FileLock, Timeout
 
 from bars import Bars
 from events import Event, Track
-from history.archive import (
-    Archive,
-    ArchiveError,
+from history.archive import Archive
+from history.schema import ArchiveError, archive_errors
+from history.writer import (
     connect,
-    forget_bars,
-    forget_events,
-    give_back,
-    note,
-    put_bars,
-    put_events,
-    put_tracks,
-    translated,
+    delete_bars,
+    delete_events,
+    release_pages,
+    write_bars,
+    write_events,
+    write_meta,
+    write_tracks,
 )
 
 __all__ = ["DAY_SEC", "ArchiveState", "ArchiveStatus", "ArchiveTrouble", "Recorder"]
@@ -374,7 +373,7 @@ class Recorder:
             is_suspect, self._is_suspect = self._is_suspect, False
         connection = self._connection
         try:
-            with translated(self.path):
+            with archive_errors(self.path):
                 if connection is not None:
                     self._check_place()
                 if is_suspect and connection is not None:
@@ -397,11 +396,11 @@ class Recorder:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for bars in _joined(taken.bars.values()):
-                put_bars(connection, bars)
-            put_events(connection, taken.events)
-            put_tracks(connection, taken.tracks.values())
+                write_bars(connection, bars)
+            write_events(connection, taken.events)
+            write_tracks(connection, taken.tracks.values())
             for name, value in taken.notes.items():
-                note(connection, name, value)
+                write_meta(connection, name, value)
             connection.execute("COMMIT")
         except BaseException:
             # A full disk has rolled back by itself already.
@@ -430,7 +429,7 @@ class Recorder:
         if connection is None:
             return False
         try:
-            with translated(self.path):
+            with archive_errors(self.path):
                 self._check_place()
                 if self._lets_go(connection):
                     return True
@@ -449,10 +448,10 @@ class Recorder:
             return False
         # Nor by a bar of such a clock, which is in the future.
         newest = min(span[1], time.time() + DAY_SEC)
-        if forget_bars(connection, int(newest - self._bars_sec), _STEP_BARS):
+        if delete_bars(connection, int(newest - self._bars_sec), _STEP_BARS):
             return True
-        forget_events(connection, newest - self._events_sec)
-        return give_back(connection, _STEP_PAGES)
+        delete_events(connection, newest - self._events_sec)
+        return release_pages(connection, _STEP_PAGES)
 
     def _check_place(self) -> None:
         """Raise where the file is no longer at its path: what goes into it, nobody finds."""
@@ -469,8 +468,8 @@ class Recorder:
         # What is sound to SQLite need not be what was written.
         archive = Archive(self.path)
         archive.span()
-        archive.began()
-        archive.lasts(_NEVER)
+        archive.event_span()
+        archive.last_prices(_NEVER)
         archive.tracks()
         for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
             deque(read, maxlen=0)

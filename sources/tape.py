@@ -186,7 +186,7 @@ class ArchivedTape:
             raise _outside(path, begin, end, span)
         start = int(bars.cells["second"][0])
         last_ms = int(_ms_of(_newest_bars(archive, first, stop, bars).cells).max())
-        gone = {t.symbol for t in archive.lasts(span[1] + 1) if t.ts < start - _WATCHED_SEC}
+        gone = {t.symbol for t in archive.last_prices(span[1] + 1) if t.ts < start - _WATCHED_SEC}
         symbols: dict[Asset, tuple[str, ...]] = {
             asset: tuple(s for s, a in archive.symbols().items() if a == asset and s not in gone)
             for asset in ASSETS
@@ -196,7 +196,7 @@ class ArchivedTape:
     @property
     def source(self) -> str:
         """Where the prices came from when they were recorded; empty where that is not known."""
-        return self._archive.noted("source") or ""
+        return self._archive.meta("source") or ""
 
     def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
         """Nothing: what was before the span comes in bars."""
@@ -213,11 +213,11 @@ class ArchivedTape:
 
     def lasts(self) -> list[Tick]:
         """The newest price of each symbol before the span, as old as it may be."""
-        return [t for t in self._archive.lasts(int(self.start)) if t.symbol in self._place]
+        return [t for t in self._archive.last_prices(int(self.start)) if t.symbol in self._place]
 
     def states(self, most: int, since: float) -> list[Event]:
         """The ``most`` newest events that began before the span, see ``Archive.states``."""
-        return self._archive.states(most, self.start, since)
+        return self._archive.event_states(most, self.start, since)
 
     def until(self, ts: float) -> list[Quote]:
         """All quotes not yet taken with an event time before ``ts``, in time order."""

@@ -22,19 +22,17 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from events import Event, EventStore, StressDetector, Track
-from history import archive
-from history.archive import (
-    Archive,
-    ArchiveError,
+from history.archive import Archive, ArchiveError, is_archive
+from history.schema import APPLICATION_ID, MIGRATIONS
+from history.writer import (
     connect,
-    forget_bars,
-    forget_events,
-    give_back,
-    is_archive,
-    note,
-    put_bars,
-    put_events,
-    put_tracks,
+    delete_bars,
+    delete_events,
+    release_pages,
+    write_bars,
+    write_events,
+    write_meta,
+    write_tracks,
 )
 from tests.conftest import missing
 from ticks import Tick
@@ -104,9 +102,9 @@ def write(path: Path, *blocks: Bars, events: Sequence[Event] = ()) -> None:
     with closing(connect(path)) as connection:
         for bars in blocks:
             connection.execute("BEGIN IMMEDIATE")
-            put_bars(connection, bars)
+            write_bars(connection, bars)
             connection.execute("COMMIT")
-        put_events(connection, events)
+        write_events(connection, events)
 
 
 @pytest.fixture
@@ -225,18 +223,20 @@ def test_the_last_prices_are_told_as_of_then(path: Path) -> None:
     )
     reader = Archive(path)
     euro = Tick("EURUSD", "forex", START - 30 * day + 0.5, 1.1)
-    assert sorted(reader.lasts(START + 1)) == sorted(
+    assert sorted(reader.last_prices(START + 1)) == sorted(
         [
             euro,
             Tick("AAPL", "stocks", START + 0.001, 151.0),
             Tick("BTC-USD", "crypto", START + 0.002, 9e4),
         ]
     )
-    assert sorted(reader.lasts(START)) == sorted([euro, Tick("AAPL", "stocks", START - 5, 149.0)])
+    assert sorted(reader.last_prices(START)) == sorted(
+        [euro, Tick("AAPL", "stocks", START - 5, 149.0)]
+    )
     weekend = sorted([euro, Tick("AAPL", "stocks", START - 2 * day + 0.25, 150.0)])
-    assert sorted(reader.lasts(START - 5)) == weekend
-    assert sorted(reader.lasts(START - 2 * day)) == [euro]
-    assert reader.lasts(START - 31 * day) == []
+    assert sorted(reader.last_prices(START - 5)) == weekend
+    assert sorted(reader.last_prices(START - 2 * day)) == [euro]
+    assert reader.last_prices(START - 31 * day) == []
 
 
 @given(bar_maps, st.integers(START - 3, START + 50))
@@ -253,7 +253,7 @@ def test_last_prices_agree_with_a_search_through_all_bars(
         if second < before:
             asset = ASSETS[SYMBOLS.index(name)]
             newest[name] = Tick(name, asset, second + ms / 1000.0, price)
-    assert sorted(Archive(path).lasts(before)) == sorted(newest.values())
+    assert sorted(Archive(path).last_prices(before)) == sorted(newest.values())
 
 
 # Events, tracks and notes.
@@ -316,7 +316,7 @@ def test_events_are_read_as_they_were_written(
     )
     write(path, events=[event])
     assert list(Archive(path).events(0, 2**40)) == [event]
-    assert Archive(path).states(9, 2**40, 0.0) == [event]
+    assert Archive(path).event_states(9, 2**40, 0.0) == [event]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -362,7 +362,7 @@ def test_states_agree_with_a_search_through_all(path: Path, seed: int) -> None:
             then = [e for e in then if e.updated_ts < before]
             if not then or event.updated_ts >= then[-1].updated_ts:
                 expected.append(event)
-        assert Archive(path).states(most, before, since) == expected
+        assert Archive(path).event_states(most, before, since) == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -377,7 +377,7 @@ def test_events_refilled_are_told_as_they_stood(path: Path, seed: int) -> None:
             original.add(event)
         newest = states[-1].updated_ts
         refilled = EventStore(most, rewind_sec=rewind_sec)
-        refilled.add_many(Archive(path).states(most, newest + 1, newest - rewind_sec))
+        refilled.add_many(Archive(path).event_states(most, newest + 1, newest - rewind_sec))
         assert len(refilled) == len(original)
         assert refilled.latest(500) == original.latest(500)
         for back in range(0, int(rewind_sec), 60):
@@ -392,8 +392,8 @@ def test_tracks_are_restored_as_they_were(path: Path) -> None:
     other = replace(first, event=event_of(2, 5.5, symbol="EURUSD"), active=False)
     newer = replace(first, event=event_of(3, 70.0), seen_ts=START + 70.25, counted_ts=START + 70.0)
     with closing(connect(path)) as connection:
-        put_tracks(connection, [first, other])
-        put_tracks(connection, [newer])
+        write_tracks(connection, [first, other])
+        write_tracks(connection, [newer])
     found = Archive(path).tracks()
     assert sorted(found, key=lambda track: track.event.id) == [other, newer]
     detector.restore(found)
@@ -403,9 +403,9 @@ def test_tracks_are_restored_as_they_were(path: Path) -> None:
 def test_notes_are_kept(path: Path) -> None:
     """The last one under a name; None where there is none."""
     with closing(connect(path)) as connection:
-        note(connection, "seed", "7")
-        note(connection, "seed", "8")
-    assert (Archive(path).noted("seed"), Archive(path).noted("other")) == ("8", None)
+        write_meta(connection, "seed", "7")
+        write_meta(connection, "seed", "8")
+    assert (Archive(path).meta("seed"), Archive(path).meta("other")) == ("8", None)
 
 
 # Versions.
@@ -421,13 +421,13 @@ def first_version(path: Path) -> tuple[Bars, list[Event]]:
     """A file as the first format's program left it, with bars and events."""
     plain(
         path,
-        f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {archive._APPLICATION_ID};"
-        f"PRAGMA journal_mode = WAL; {archive._MIGRATIONS[0]}; PRAGMA user_version = 1",
+        f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION_ID};"
+        f"PRAGMA journal_mode = WAL; {MIGRATIONS[0]}; PRAGMA user_version = 1",
     )
     bars, states = series(START, START + 50), lives(1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        put_bars(connection, bars)
-        put_events(connection, states)
+        write_bars(connection, bars)
+        write_events(connection, states)
     return bars, states
 
 
@@ -436,12 +436,12 @@ def test_a_file_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
     bars, states = first_version(path)
     with closing(connect(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        assert version == len(archive._MIGRATIONS)
+        assert version == len(MIGRATIONS)
         track = Track(states[0], active=True, seen_ts=START, counted_ts=START)
-        put_tracks(connection, [track])
+        write_tracks(connection, [track])
     reader = Archive(path)
     assert map_of(reader.bars(0, 2**40)) == map_of(bars)
-    assert reader.states(99, 2**40, 0.0) == states
+    assert reader.event_states(99, 2**40, 0.0) == states
     assert reader.tracks() == [track]
 
 
@@ -453,25 +453,21 @@ def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:
     assert not error.value.is_damaged
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
     """Half of it made is none of it made; the program of before opens the file as before."""
     write(path, series(START, START + 9))
     before = plain_dump(path)
-    usual = archive._MIGRATIONS
     broken = (
         "CREATE TABLE first(x);",
         "CREATE TABLE half(x); INSERT INTO half VALUES (1); DROP TABLE bar; INSERT INTO none VALUES"
         " (1); CREATE TABLE other(x);",
     )
-    monkeypatch.setattr(archive, "_MIGRATIONS", (*usual, *broken))
     with pytest.raises(ArchiveError, match="none") as error:
-        connect(path)
+        connect(path, (*MIGRATIONS, *broken))
     assert not error.value.is_damaged
     # The first of the two is a step of its own, and stands.
     assert plain_dump(path) == sorted([*before, "CREATE TABLE first(x);"])
-    monkeypatch.setattr(archive, "_MIGRATIONS", (*usual, broken[0]))
+    plain(path, f"PRAGMA user_version = {len(MIGRATIONS)}")
     assert map_of(Archive(path).bars(0, 2**40)) == map_of(series(START, START + 9))
 
 
@@ -523,13 +519,13 @@ def everything(reader: Archive) -> tuple[Any, ...]:
         reader.symbols(),
         reader.bars(0, 2**40).cells.tolist(),
         [piece.cells.tolist() for piece in reader.blocks(START - 10, START + 5000, ["AAPL"])],
-        reader.lasts(START + 20),
-        reader.lasts(2**40),
-        reader.states(50, 2**40, START + 10.0),
+        reader.last_prices(START + 20),
+        reader.last_prices(2**40),
+        reader.event_states(50, 2**40, START + 10.0),
         list(reader.events(0, 2**40)),
-        reader.began(),
+        reader.event_span(),
         reader.tracks(),
-        reader.noted("seed"),
+        reader.meta("seed"),
     )
 
 
@@ -539,7 +535,7 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
     empty.touch()
     for path, found in (
         (tmp_path / "none.sqlite", "there is no archive at"),
-        (tmp_path, "is no file"),
+        (tmp_path, "is not a file"),
         (tmp_path / ("x" * 300), "File name too long"),
         (empty, "is empty: nothing was recorded yet"),
     ):
@@ -564,8 +560,8 @@ def filled(path: Path) -> None:
     """An archive of one file with something in every table."""
     write(path, series(START, START + 40), series(START + 4000, START + 4020), events=lives(2, 6))
     with closing(connect(path)) as connection:
-        put_tracks(connection, [Track(event_of(1, 0.0), True, START, START)])
-        note(connection, "seed", "7")
+        write_tracks(connection, [Track(event_of(1, 0.0), True, START, START)])
+        write_meta(connection, "seed", "7")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
@@ -714,7 +710,7 @@ def test_a_reader_waits_for_no_commit(path: Path) -> None:
     write(path, series(START, START + 9))
     with closing(connect(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        put_bars(connection, series(START + 9, START + 20, [*SYMBOLS, "IBM"]))
+        write_bars(connection, series(START + 9, START + 20, [*SYMBOLS, "IBM"]))
         assert Archive(path).span() == (START, START + 8)
         assert "IBM" not in Archive(path).symbols()
         connection.execute("COMMIT")
@@ -751,9 +747,11 @@ def test_readers_in_threads_see_whole_commits(path: Path) -> None:
                 assert seconds.tolist() == list(range(START, START + len(seconds)))
                 wanted = np.minimum(np.arange(1, len(seconds) + 1), len(names))
                 assert counts.tolist() == wanted.tolist()
-                assert len(reader.lasts(2**40)) >= min(len(seconds), len(names))
-                assert len(reader.lasts(START + 1)) == 1
-                assert len(list(reader.events(0, 2**40))) <= len(reader.states(999, 2**40, 0.0))
+                assert len(reader.last_prices(2**40)) >= min(len(seconds), len(names))
+                assert len(reader.last_prices(START + 1)) == 1
+                assert len(list(reader.events(0, 2**40))) <= len(
+                    reader.event_states(999, 2**40, 0.0)
+                )
                 assert sum(map(len, reader.blocks(START, START + 1000))) >= len(bars)
                 if final:
                     assert len(seconds) == 200
@@ -769,8 +767,8 @@ def test_readers_in_threads_see_whole_commits(path: Path) -> None:
             for second in range(START + 1, START + 200):
                 connection.execute("BEGIN IMMEDIATE")
                 watched = names[: second - START + 1]
-                put_bars(connection, series(second, second + 1, watched))
-                put_events(connection, [event_of(second, second - START)])
+                write_bars(connection, series(second, second + 1, watched))
+                write_events(connection, [event_of(second, second - START)])
                 connection.execute("COMMIT")
     finally:
         written.set()
@@ -790,13 +788,13 @@ def test_what_is_let_go_gives_its_room_back(path: Path) -> None:
     with closing(connect(path)) as connection:
         before = size_of(connection, path)
         steps = []
-        while gone := forget_bars(connection, START + 2500, 600):
+        while gone := delete_bars(connection, START + 2500, 600):
             steps.append(gone)
             (first,) = connection.execute("SELECT min(second) FROM bar").fetchone()
             assert first == START + sum(steps)
         assert steps == [600, 600, 600, 600, 100]
         rounds = 1
-        while give_back(connection, 100):
+        while release_pages(connection, 100):
             rounds += 1
         assert rounds > 3
         assert size_of(connection, path) < 0.25 * before
@@ -812,8 +810,8 @@ def test_a_file_that_keeps_its_free_pages_does_not_keep_the_writer_busy(path: Pa
         connection.execute("PRAGMA auto_vacuum = NONE")
         connection.execute("VACUUM")
     with closing(connect(path)) as connection:
-        assert forget_bars(connection, START + 900, 1000) == 900
-        assert not give_back(connection, 1)
+        assert delete_bars(connection, START + 900, 1000) == 900
+        assert not release_pages(connection, 1)
 
 
 def size_of(connection: sqlite3.Connection, path: Path) -> int:
@@ -825,11 +823,11 @@ def size_of(connection: sqlite3.Connection, path: Path) -> int:
 def test_when_events_began_is_told_without_reading_them(path: Path) -> None:
     """From the first one's begin to the last one's, however they went on."""
     write(path, series(START, START + 9))
-    assert Archive(path).began() is None
+    assert Archive(path).event_span() is None
     states = lives(1, 30)
     write(path, events=states)
     began = [event.ts for event in states]
-    assert Archive(path).began() == (min(began), max(began))
+    assert Archive(path).event_span() == (min(began), max(began))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -840,10 +838,10 @@ def test_events_that_are_over_are_let_go(path: Path, seed: int) -> None:
     last = {event.id: event.updated_ts for event in states}
     for before in (START, START + 2000.0, START + 5000.0, 2.0**40):
         with closing(connect(path)) as connection:
-            held = len(Archive(path).states(99, 2**40, 0.0))
-            gone = forget_events(connection, before)
+            held = len(Archive(path).event_states(99, 2**40, 0.0))
+            gone = delete_events(connection, before)
         kept = [event for event in states if last[event.id] >= before]
-        assert Archive(path).states(99, 2**40, 0.0) == kept
+        assert Archive(path).event_states(99, 2**40, 0.0) == kept
         assert gone == held - len(kept)
 
 
@@ -852,14 +850,14 @@ def test_events_that_are_over_are_let_go(path: Path, seed: int) -> None:
 WRITER: Final = """
 import sys
 from pathlib import Path
-from history.archive import connect, put_bars, put_events
+from history.writer import connect, write_bars, write_events
 from tests.test_archive import SYMBOLS, START, event_of, series
 
 connection = connect(Path(sys.argv[1]))
 for second in range(int(sys.argv[2]), 2**40):
     connection.execute("BEGIN IMMEDIATE")
-    put_bars(connection, series(second - 1, second + 1))
-    put_events(connection, [event_of(second, second - START)])
+    write_bars(connection, series(second - 1, second + 1))
+    write_events(connection, [event_of(second, second - START)])
     connection.execute("COMMIT")
     print(second, flush=True)
     if second % 97 == 0:

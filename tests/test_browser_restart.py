@@ -19,7 +19,8 @@ from playwright.sync_api import Page
 
 from bars import CELL, Bars
 from events import Event
-from history.archive import Archive, connect, put_bars
+from history.archive import Archive
+from history.writer import connect, write_bars
 from tests.browser_page import Serve, Tabs, assert_sound, restart
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser import OUTAGE
@@ -75,7 +76,7 @@ def with_history(path: Path) -> None:
     path.parent.mkdir(parents=True)
     connection = connect(path)
     connection.execute("BEGIN")
-    put_bars(connection, Bars(SYMBOLS, ("crypto",) * len(SYMBOLS), cells))
+    write_bars(connection, Bars(SYMBOLS, ("crypto",) * len(SYMBOLS), cells))
     connection.execute("COMMIT")
     connection.close()
 
@@ -91,7 +92,7 @@ def states(path: Path) -> list[Event]:
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
-    return Archive(path).states(10_000, math.inf, 0.0)
+    return Archive(path).event_states(10_000, math.inf, 0.0)
 
 
 def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) -> None:

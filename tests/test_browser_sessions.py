@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bars import CELL, Bars
 from events import Event
-from history.archive import connect, put_bars, put_events
+from history.writer import connect, write_bars, write_events
 from tests.axe import violations
 from tests.browser_page import (
     PHONE,
@@ -82,8 +82,8 @@ def recorded(path: Path) -> None:
     path.parent.mkdir(parents=True)
     connection = connect(path)
     connection.execute("BEGIN")
-    put_bars(connection, Bars(names, ("stocks", "forex", "crypto"), cells))
-    put_events(connection, [event(friday(10, 20))])
+    write_bars(connection, Bars(names, ("stocks", "forex", "crypto"), cells))
+    write_events(connection, [event(friday(10, 20))])
     connection.execute("COMMIT")
     connection.close()
 

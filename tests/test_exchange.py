@@ -20,8 +20,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from history.archive import connect as connect_archive
-from history.archive import put_bars
+from history.writer import connect as connect_archive
+from history.writer import write_bars
 from pulse_store import PulseStore
 from sources import exchange as simulator
 from sources.exchange import Exchange
@@ -631,7 +631,7 @@ async def test_archived_prices_arrive_to_the_last_bit(tmp_path: Path, asset: Ass
             store.update(Tick("BTC-USD", asset, ts, price * rng.uniform(0.9, 1.1)))
     path = tmp_path / "archive.sqlite"
     with closing(connect_archive(path)) as connection:
-        put_bars(connection, store.collect_changed())
+        write_bars(connection, store.collect_changed())
     expected = ArchivedTape.load(path).until(begin + 300)
     tape = ArchivedTape.load(path)
     async with Exchange(tape) as exchange, dial(exchange, eodhd.CHANNELS[asset]) as client:

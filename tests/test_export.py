@@ -24,10 +24,10 @@ from streamlit.testing.v1 import AppTest
 import worker
 from bars import CELL, Bars
 from events import Event
-from history import archive as archives
 from history import export
 from history.archive import Archive, ArchiveError
 from history.export import FORMS, Form, What, main, save, write
+from history.writer import connect, write_bars, write_events
 from settings import Settings
 from tests.conftest import missing
 from worker import Worker
@@ -88,12 +88,12 @@ def bars(begin: int, seconds: int, symbols: Sequence[str] = tuple(SYMBOLS)) -> B
 
 def put(path: Path, *found: Bars | Event) -> Path:
     """Write bars and events as the recorder does."""
-    connection = archives.connect(path)
+    connection = connect(path)
     for one in found:
         if isinstance(one, Bars):
-            archives.put_bars(connection, one)
+            write_bars(connection, one)
         else:
-            archives.put_events(connection, [one])
+            write_events(connection, [one])
     connection.close()
     return path
 
@@ -209,7 +209,7 @@ def test_times_are_iso_in_utc(kept: Archive) -> None:
         assert event["ts"] == "2026-11-18T11:07:30.123Z"
 
 
-def test_parquet_has_types_and_large_groups(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_has_types_and_large_groups(kept: Archive) -> None:
     """Times are times, and pieces of the archive are gathered into one group of rows."""
     out = io.BytesIO()
     write(kept, "bars", "parquet", out, BEGIN, BEGIN + 7200)
@@ -225,9 +225,8 @@ def test_parquet_has_types_and_large_groups(kept: Archive, monkeypatch: pytest.M
     }
     assert file.num_row_groups == 1
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
-    monkeypatch.setattr(export, "_GROUP_ROWS", 500)
     out = io.BytesIO()
-    write(kept, "bars", "parquet", out, BEGIN, BEGIN + 7200)
+    write(kept, "bars", "parquet", out, BEGIN, BEGIN + 7200, group_rows=500)
     assert parquet.ParquetFile(out).num_row_groups == 2
 
 
@@ -282,16 +281,13 @@ class Watched(Archive):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_piece_is_written_before_the_next_is_read(
-    kept: Archive, monkeypatch: pytest.MonkeyPatch, form: Form
-) -> None:
+def test_a_piece_is_written_before_the_next_is_read(kept: Archive, form: Form) -> None:
     """So that no span, however long, is ever in memory."""
-    monkeypatch.setattr(export, "_GROUP_ROWS", 1)
     put(kept.path, bars(BEGIN + 3600, 120))
     out = io.BytesIO()
     sizes: list[int] = []
     watched = Watched(kept.path, lambda: sizes.append(len(out.getbuffer())))
-    write(watched, "bars", form, out, BEGIN, BEGIN + 7200)
+    write(watched, "bars", form, out, BEGIN, BEGIN + 7200, group_rows=1)
     assert len(sizes) == 4
     assert sorted(set(sizes)) == sizes
 
@@ -327,7 +323,7 @@ def test_rows_are_counted_no_further_than_asked(kept: Archive, what: What) -> No
 
 def break_off(path: Path) -> None:
     """Damage the archive's last bars: they are of a symbol that is none."""
-    connection = archives.connect(path)
+    connection = connect(path)
     connection.execute(
         "UPDATE bar SET cells = ? WHERE second = (SELECT max(second) FROM bar)", (b"\xff" * 24,)
     )
@@ -348,7 +344,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(kept: Archive, form: Form) 
     with pytest.raises(KeyboardInterrupt):
         save(watched, "bars", form, folder / "bars", BEGIN, BEGIN + 7200)
     break_off(kept.path)
-    with pytest.raises(ArchiveError, match="none"):
+    with pytest.raises(ArchiveError, match="never written"):
         save(kept, "bars", form, folder / "bars", BEGIN, BEGIN + 7200)
     assert list(folder.iterdir()) == []
 
@@ -433,15 +429,19 @@ def test_without_a_span_it_is_the_whole_archive(kept: Archive) -> None:
 def test_events_reach_further_back_than_bars(kept: Archive, tmp_path: Path) -> None:
     """They are kept for longer: the whole of them does not begin with the first bar."""
     old = replace(EVENT, id="old", ts=BEGIN - 9e6 + 0.5, updated_ts=BEGIN - 9e6 + 0.5)
-    assert export.reach(kept, "events") == export.reach(kept, "bars") == (BEGIN, BEGIN + 2040)
+    assert (
+        export.whole_span(kept, "events")
+        == export.whole_span(kept, "bars")
+        == (BEGIN, BEGIN + 2040)
+    )
     put(kept.path, old)
-    assert export.reach(kept, "events") == (BEGIN - 9_000_000, BEGIN + 2040)
+    assert export.whole_span(kept, "events") == (BEGIN - 9_000_000, BEGIN + 2040)
     out = tmp_path / "events.csv"
     main(["events", "--archive", str(kept.path), "--out", str(out)])
     assert [row["id"] for row in rows(out.read_bytes(), "csv")] == ["old", EVENT.id, UNKNOWN.id]
     alone = Archive(put(tmp_path / "alone.sqlite", old))
-    assert export.reach(alone, "bars") is None
-    assert export.reach(alone, "events") == (BEGIN - 9_000_000, BEGIN - 9_000_000 + 1)
+    assert export.whole_span(alone, "bars") is None
+    assert export.whole_span(alone, "events") == (BEGIN - 9_000_000, BEGIN - 9_000_000 + 1)
 
 
 def test_standard_output_goes_into_a_pipe(kept: Archive) -> None:
@@ -491,8 +491,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "there are no events of -Y from 2027-01-01T00:00:00Z to 2027-01-02T00:00:00Z:"
         " the archive has 2026-11-18T11:07:00Z to 2026-11-18T11:41:00Z",
     ),
-    "time": ("bars --from noon", "'noon' is no time, expected one like 2026-01-31T14:32:05Z"),
-    "length": ("bars --last 3y", "'3y' is no length, expected one like 90s, 15m, 24h, 7d or 2w"),
+    "time": ("bars --from noon", "'noon' is not a time, expected one like 2026-01-31T14:32:05Z"),
+    "length": ("bars --last 3y", "'3y' is not a length, expected one like 90s, 15m, 24h, 7d or 2w"),
     "both": ("bars --from 2026-11-18 --last 3d", "--from and --last are given, expected one"),
     "ending": ("bars --out {}/bars.xlsx", "ends in none of .csv, .json, .parquet: choose by"),
     "pipe": ("bars --format parquet", "standard output takes no Parquet: name a file by --out"),
@@ -500,9 +500,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "folder": ("bars --out {}/no/bars.csv", "(No such file or directory): make its folder first"),
     "a file": ("bars --out {}/there.csv/x.csv", "(Not a directory): its folder is a file"),
     "missing": ("bars --archive {}/no.sqlite", "there is no archive at"),
-    "no archive": ("bars --archive {}/there.csv", "there.csv is no archive, expected one of"),
+    "no archive": ("bars --archive {}/there.csv", "there.csv is not an archive, expected one of"),
     "unreadable": ("bars --archive /proc/self/mem", "/proc/self/mem cannot be read (Input/output"),
-    "a folder": ("bars --archive {}", "is no file, expected an archive; check the path"),
+    "a folder": ("bars --archive {}", "is not a file, expected an archive; check the path"),
     "off": ("bars --archive ", "by its settings the dashboard keeps no archive: name one by"),
 }
 
@@ -660,7 +660,7 @@ def test_without_an_archive_the_page_says_so(
     assert shown(page) == ["The archive has no bars yet."]
     path.write_bytes(b"x" * 5000)
     (text,) = shown(page)
-    assert text.endswith("the file is damaged: it is no database any more")
+    assert text.endswith("the file is damaged: it is no longer a database")
 
 
 def test_the_presenter_view_exports_nothing(page: AppTest) -> None:

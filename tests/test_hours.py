@@ -13,8 +13,9 @@ from typing import Final
 import pandas as pd
 import pytest
 
-from history.archive import Archive, ArchiveError, connect, put_bars, put_events
+from history.archive import Archive, ArchiveError
 from history.hours import HOUR_SEC, ArchivedHours
+from history.writer import connect, write_bars, write_events
 from pulse_store import PulseStore
 from tests.test_recorder import EVENT
 from ticks import Asset, Tick
@@ -71,7 +72,7 @@ def archive(tmp_path: Path, memory: PulseStore) -> Archive:
     for tick in walk():
         store.update(tick)
     connection.execute("BEGIN")
-    put_bars(connection, store.collect_changed())
+    write_bars(connection, store.collect_changed())
     before = replace(EVENT, id="before", ts=HOUR - 600.0, updated_ts=HOUR - 600.0)
     inside = replace(EVENT, id="inside", ts=HOUR + 1000.0, updated_ts=HOUR + 1000.0)
     later = replace(EVENT, id="later", ts=END + 5.0, updated_ts=END + 5.0)
@@ -80,7 +81,7 @@ def archive(tmp_path: Path, memory: PulseStore) -> Archive:
         replace(before, updated_ts=HOUR + 9.0, count=3),
     ]
     gone = replace(inside, id="gone", symbol="GONE")
-    put_events(connection, [before, inside, later, gone, *grown])
+    write_events(connection, [before, inside, later, gone, *grown])
     connection.execute("COMMIT")
     connection.close()
     return Archive(path)
@@ -175,7 +176,7 @@ def test_the_last_price_of_a_closed_market_is_found_days_back(
     later = PulseStore(records=True)
     sunday = HOUR + 2 * 86_400
     later.update(Tick("BTC-USD", "crypto", sunday + 5.0, 90_000.0))
-    put_bars(connection, later.collect_changed())
+    write_bars(connection, later.collect_changed())
     connection.close()
     row = past_of(archive).moment(sunday + 60, sunday + 600).store.snapshot("AAPL", sunday + 60.9)
     assert row is not None

@@ -31,9 +31,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"pulse_store", "events", "bars", "wording", "ticks"},
         {"filelock", "msgspec", "numpy"},
     ),
+    "history.forms": ({"history", "events"}, {"msgspec", "numpy", "pyarrow"}),
     "history.export": (
-        {"history", "settings", "events", "wording", "ticks"},
-        {"msgspec", "numpy", "pyarrow"},
+        {"history", "settings", "wording", "ticks"},
+        set(),
     ),
     "sources": (
         {"feeds", "vendors", "sessions", "events", "bars", "pulse_store", "history.archive"}

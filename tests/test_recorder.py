@@ -18,8 +18,9 @@ import pytest
 from bars import CELL, Bars
 from events import Event, Track
 from history import recorder
-from history.archive import Archive, connect, put_bars
+from history.archive import Archive
 from history.recorder import DAY_SEC, Recorder
+from history.writer import connect, write_bars
 from tests.mounts import mounted, resized
 from tests.waiting import until
 
@@ -92,7 +93,7 @@ def test_what_is_put_is_soon_in_the_file(record: Callable[..., Recorder]) -> Non
     assert archive.span() == (START, START + 1)
     assert list(archive.events(0, 2**40)) == [EVENT]
     assert archive.tracks() == [track]
-    assert archive.noted("seed") == "7"
+    assert archive.meta("seed") == "7"
     status = one.status()
     assert (status["state"], status["reason"]) == ("writing", "")
     assert (status["bars"], status["events"], status["waiting"]) == (6, 1, 0)
@@ -406,7 +407,7 @@ def test_a_new_file_has_the_notes_of_the_old(record: Callable[..., Recorder]) ->
     until(lambda: one.status()["set_aside"])
     one.put(bars(START + 1))
     assert one.flush()
-    assert Archive(one.path).noted("source") == "eodhd"
+    assert Archive(one.path).meta("source") == "eodhd"
 
 
 def _delete_file(path: Path) -> None:
@@ -483,7 +484,7 @@ def test_what_is_too_old_is_let_go_counted_from_the_newest_bar(
     path = tmp_path / "a.sqlite"
     connection = connect(path)
     for day in range(10):
-        put_bars(connection, bars(START + day * DAY_SEC, 300, 50))
+        write_bars(connection, bars(START + day * DAY_SEC, 300, 50))
     connection.close()
     big = path.stat().st_size
     newest = START + 9 * DAY_SEC + 299
@@ -511,7 +512,7 @@ def test_a_crash_of_the_writer_is_told_and_stops_nothing(
     def crash(*_: object) -> None:
         raise TypeError("no luck")
 
-    monkeypatch.setattr(recorder, "put_bars", crash)
+    monkeypatch.setattr(recorder, "write_bars", crash)
     one = record()
     one.put(bars(START))
     until(lambda: one.status()["state"] == "trouble")

@@ -14,9 +14,10 @@ import pytest
 
 import sessions
 from bars import CELL, Bars
-from history.archive import Archive, connect, put_bars
+from history.archive import Archive
 from history.hours import HOUR_SEC
 from history.recorder import DAY_SEC
+from history.writer import connect, write_bars
 from sessions import ALWAYS, Session
 from settings import Settings
 from tests.waiting import until
@@ -78,7 +79,7 @@ def archived(path: Path, *bars: Bars) -> None:
     connection = connect(path)
     connection.execute("BEGIN")
     for one in bars:
-        put_bars(connection, one)
+        write_bars(connection, one)
     connection.execute("COMMIT")
     connection.close()
 
@@ -168,7 +169,7 @@ def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
         engine.stop()
     found = {path.name for path in (tmp_path / "data").glob("*.sqlite")}
     assert found == {"simulated.sqlite", "simulated-7.sqlite", "simulated-8.sqlite"}
-    assert Archive(tmp_path / "data" / "simulated-7.sqlite").noted("seed") == "7"
+    assert Archive(tmp_path / "data" / "simulated-7.sqlite").meta("seed") == "7"
 
 
 def test_off_writes_nothing(start: Start, tmp_path: Path) -> None:

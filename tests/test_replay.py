@@ -14,7 +14,7 @@ import pytest
 
 import worker
 from events import Event, StressDetector
-from history.archive import connect, put_bars
+from history.writer import connect, write_bars
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings
 from tests.waiting import until
@@ -190,7 +190,7 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
                     store.update(Tick(symbol, asset, (second * 1000 + ms) / 1000, price))
             store.advance(second + 1)
             shown[second] = to_snapshots(store.frame(second + 0.999), second + 0.999)
-            put_bars(connection, store.collect_changed())
+            write_bars(connection, store.collect_changed())
     return shown
 
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from bars import Bars
 from events import Event
-from history.archive import ArchiveError, connect, note, put_bars, put_events
+from history.archive import ArchiveError
+from history.writer import connect, write_bars, write_events, write_meta
 from pulse_store import PulseStore
 from sources import tape as recordings
 from sources.market import Quote
@@ -223,7 +224,7 @@ def write(path: Path, *blocks: Bars) -> Path:
     """An archive with these bars."""
     with closing(connect(path)) as connection:
         for bars in blocks:
-            put_bars(connection, bars)
+            write_bars(connection, bars)
     return path
 
 
@@ -270,7 +271,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, 
             store.update_many(arrived)
             store.advance(second + 1)
             frames[second] = store.frame(second + 0.999)
-            put_bars(connection, store.collect_changed())
+            write_bars(connection, store.collect_changed())
     return path, frames
 
 
@@ -377,7 +378,7 @@ def test_a_late_tick_is_where_it_belongs(tmp_path: Path) -> None:
     with closing(connect(path)) as connection:
         for ts, price in ((0.5, 100.0), (20.5, 101.0), (0.75, 100.5), (0.25, 99.0)):
             store.update(Tick("SPY", "stocks", BEGIN + ts, price))
-            put_bars(connection, store.collect_changed())
+            write_bars(connection, store.collect_changed())
     tape = ArchivedTape.load(path)
     assert [(quote.ts - BEGIN, quote.price) for quote in tape.until(BEGIN + 1)] == [
         (0.75, 99.5),
@@ -459,7 +460,7 @@ def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
         minute_of("SPY", "stocks", BEGIN + 3600),
     )
     with closing(connect(path)) as connection:
-        put_events(connection, [event_at(BEGIN - 30.0), event_at(BEGIN + 30.0)])
+        write_events(connection, [event_at(BEGIN - 30.0), event_at(BEGIN + 30.0)])
     tape = ArchivedTape.load(path, BEGIN, BEGIN + 60)
     past = tape.past()
     assert [
@@ -519,13 +520,13 @@ def test_an_archive_may_be_written_while_it_is_replayed(tmp_path: Path) -> None:
     """Bars of its span that come or go meanwhile do; what came after it, and who, is not in it."""
     path = tmp_path / "a.sqlite"
     with closing(connect(path)) as connection:
-        put_bars(connection, minute_of("SPY", "stocks", BEGIN))
-        put_bars(connection, minute_of("SPY", "stocks", BEGIN + 900))
+        write_bars(connection, minute_of("SPY", "stocks", BEGIN))
+        write_bars(connection, minute_of("SPY", "stocks", BEGIN + 900))
         tape = ArchivedTape.load(path)
         assert len(tape.until(BEGIN + 60.0)) == 2
-        put_bars(connection, minute_of("SPY", "stocks", BEGIN + 600))
-        put_bars(connection, minute_of("NEW", "stocks", BEGIN + 601))
-        put_bars(connection, minute_of("SPY", "stocks", BEGIN + 1800))
+        write_bars(connection, minute_of("SPY", "stocks", BEGIN + 600))
+        write_bars(connection, minute_of("NEW", "stocks", BEGIN + 601))
+        write_bars(connection, minute_of("SPY", "stocks", BEGIN + 1800))
         assert [quote.ts - BEGIN for quote in tape.until(math.inf)] == [
             600.25,
             630.5,
@@ -560,7 +561,7 @@ def test_an_archive_says_whose_prices_it_holds(tmp_path: Path) -> None:
     path = write(tmp_path / "a.sqlite", minute_of("SPY", "stocks", BEGIN))
     assert ArchivedTape.load(path).source == ""
     with closing(connect(path)) as connection:
-        note(connection, "source", "eodhd")
+        write_meta(connection, "source", "eodhd")
     assert ArchivedTape.load(path).source == "eodhd"
 
 

@@ -1,0 +1,190 @@
+"""Schema: what an archive's file looks like, its versions, and what is said of one that is wrong.
+
+A row of ``bar`` is one second: the bars of all symbols that had a tick in it, packed side by side.
+So a second costs one small write, an hour of five hundred symbols is read in half a second, and a
+week is half as large as with a row for each bar.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from events import Event
+from ticks import MarketPulseError
+
+__all__ = [
+    "APPLICATION_ID",
+    "BUSY_SEC",
+    "MIGRATIONS",
+    "PACKED",
+    "TIMES_END",
+    "ArchiveError",
+    "archive_errors",
+    "check_version",
+    "damaged",
+    "decode_event",
+    "encode_event",
+    "is_archive",
+]
+
+_MAGIC: Final = b"SQLite format 3\x00"
+
+APPLICATION_ID: Final = 0x4D506C73
+"""Stands in the file's header, so that no other program's database is taken for an archive."""
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE symbol(
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, asset TEXT NOT NULL,
+        first INTEGER NOT NULL, last REAL, last_ts REAL
+    );
+    CREATE TABLE bar(second INTEGER PRIMARY KEY, cells BLOB NOT NULL);
+    CREATE TABLE event(
+        id TEXT, updated REAL, began REAL NOT NULL, state TEXT NOT NULL, PRIMARY KEY(id, updated)
+    ) WITHOUT ROWID;
+    CREATE INDEX event_began ON event(began);
+    """,
+    # From here on what the detector remembers outlives it.
+    """
+    CREATE TABLE track(
+        symbol TEXT, kind TEXT, active INTEGER NOT NULL, seen REAL NOT NULL, counted REAL NOT NULL,
+        event TEXT NOT NULL, PRIMARY KEY(symbol, kind)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Version n of the schema is what the first n of these make. Only ever append."""
+
+PACKED: Final = np.dtype(
+    [("id", "<u2"), ("ms", "<u2"), ("n", "<u4"), ("price", "<f8"), ("sum", "<f8")]
+)
+"""A bar within its second's row; ``id`` is the symbol's."""
+
+TIMES_END: Final = 253_402_300_800
+"""The year 10000: no bar is of a later second."""
+
+BUSY_SEC: Final = 1.0
+"""How long to wait for another program that holds the file."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Event).decode
+
+
+class ArchiveError(MarketPulseError):
+    """An archive cannot be read or written; ``is_damaged`` if the fault lies in the file itself."""
+
+    def __init__(self, text: str, *, is_damaged: bool = False) -> None:
+        super().__init__(text)
+        self.is_damaged = is_damaged
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is an SQLite database, as archives are.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def check_version(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    newest: int = len(MIGRATIONS),
+    may_be_old: bool = False,
+) -> None:
+    """Check that a file is an archive, of the newest format or, if that will do, an older one.
+
+    Raises:
+        ArchiveError: if it is empty, another program's, of a newer format, or of an older one.
+    """
+    if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise ArchiveError(f"{path} is empty: nothing was recorded yet")
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise ArchiveError(
+            f"{path} is another program's database, expected an archive of Market Pulse:"
+            " move it away, or give another path"
+        )
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > newest:
+        raise ArchiveError(
+            f"{path} was written by a newer Market Pulse (format {version}, expected {newest} at"
+            " most): update this one, or move the file away"
+        )
+    if version < newest and not may_be_old:
+        raise ArchiveError(
+            f"{path} was written by an older Market Pulse (format {version}, expected {newest}):"
+            " run the dashboard on it once, which brings it up to date"
+        )
+
+
+@contextmanager
+def archive_errors(path: Path) -> Iterator[None]:
+    """Raise what SQLite and the system raise as an ``ArchiveError``: what was found, what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(f"{path}: it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema, which may not be text.
+        raise ArchiveError(f"{path}: {_ADVICE['SQLITE_CORRUPT']}", is_damaged=True) from error
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        # Bytes that are not text are found by Python's own driver, which gives no name.
+        is_text = not name and isinstance(error, sqlite3.OperationalError)
+        damaged = is_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        raise ArchiveError(f"{path}: {_advice(name, error)}", is_damaged=damaged) from error
+
+
+_ADVICE: Final = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "it may not be written: check the permissions of the file and its folder",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that its folder exists and may be written",
+    "SQLITE_BUSY": "another program holds it locked: end that, or wait",
+    "SQLITE_LOCKED": "another program holds it locked: end that, or wait",
+    "SQLITE_IOERR": "the disk reports an error: check it",
+    # The files that accompany an open one find no room.
+    "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_NOTADB": "the file is damaged: it is no longer a database",
+}
+
+
+def _advice(name: str, error: sqlite3.Error) -> str:
+    # Extended names begin with the plain one: SQLITE_IOERR_WRITE.
+    plain = "_".join(name.split("_")[:2])
+    return _ADVICE.get(name) or _ADVICE.get(plain, str(error))
+
+
+def damaged(path: Path) -> ArchiveError:
+    """The error of a file that holds what was never written."""
+    return ArchiveError(
+        f"{path} holds something that was never written: the file is damaged", is_damaged=True
+    )
+
+
+def encode_event(event: Event) -> str:
+    """An event as it lies in the file."""
+    return _encode(event).decode()
+
+
+def decode_event(text: str) -> Event:
+    """An event that lies in the file.
+
+    Raises:
+        ArchiveError: if the text is not one.
+    """
+    try:
+        return _decode(text)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise ArchiveError(f"an archived event is damaged: {error}", is_damaged=True) from None
