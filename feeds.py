@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import logging
 import math
-import os
 import random
+import socket
 import ssl
 import time
 from collections import Counter, deque
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,12 +29,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 import sessions
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
-from sessions import MarketHours, Phase, Session
+from sessions import HoursFrom, MarketHours, Phase, Session
 from ticks import Asset, Tick
 from vendors import eodhd
 from vendors.wire import MarketState, Notice, NoticeKind, RawTick
 
-__all__ = ["Feed", "FeedState", "FeedStatus", "TickQueue", "Timing", "Trouble", "allot"]
+__all__ = [
+    "Feed",
+    "FeedState",
+    "FeedStatus",
+    "Refusal",
+    "TickQueue",
+    "Timing",
+    "Trouble",
+    "allot",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -58,12 +67,6 @@ _MAX_FRAME_BYTES: Final = 64 * 1024
 
 _LONGEST_WAIT_SEC: Final = 3600.0
 """The longest a vendor may ask to be left alone: a slip must not turn a feed off for days."""
-
-_REFUSALS: Final[Mapping[NoticeKind, str]] = {
-    NoticeKind.SYMBOL_LIMIT: "the account's symbol limit is reached",
-    NoticeKind.SYMBOLS_REFUSED: "not covered by this key",
-}
-"""In our words: the vendor's own text is the other side's to write, and may quote the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,10 @@ class Trouble(StrEnum):
     """No connection was open after ``seconds``."""
     NO_CONNECTION = "no connection"
     """The network's answer is ``code``, an errno; None: no address answered."""
+    NAME_NOT_FOUND = "name not found"
+    """The vendor's address was not found in the network."""
+    NOT_SECURE = "not secure"
+    """The connection could not be encrypted, or the vendor's certificate is not accepted."""
     NO_WEBSOCKET = "no websocket"
     """Something answered that speaks no WebSocket."""
     HTTP_ERROR = "http error"
@@ -149,6 +156,21 @@ class Trouble(StrEnum):
     TAPE_ENDED = "tape ended"
 
 
+class Refusal(StrEnum):
+    """Why a vendor does not send a symbol."""
+
+    SYMBOL_LIMIT = "symbol limit"
+    """The account may watch no more of them at once."""
+    NOT_COVERED = "not covered"
+    """The key's plan does not include it."""
+
+
+_REFUSALS: Final[Mapping[NoticeKind, Refusal]] = {
+    NoticeKind.SYMBOL_LIMIT: Refusal.SYMBOL_LIMIT,
+    NoticeKind.SYMBOLS_REFUSED: Refusal.NOT_COVERED,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
     """What is true of one feed at one instant."""
@@ -176,7 +198,7 @@ class FeedStatus:
     """Refused prices by the gate's reason."""
     asked: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
-    refused_symbols: Mapping[str, NoticeKind] = field(default_factory=dict)
+    refused_symbols: Mapping[str, Refusal] = field(default_factory=dict)
     """Symbols that the vendor does not send, and why."""
     over_limit: tuple[str, ...] = ()
     """Symbols that found no room in the account's limit, ..."""
@@ -185,6 +207,8 @@ class FeedStatus:
     hours: MarketHours
     skew: float | None = None
     """By how many seconds the vendor's stamps lag the clock, negative if they are ahead of it."""
+    key_setting: str = ""
+    """The setting that holds the vendor's key; empty if the vendor wants none."""
 
 
 class TickQueue:
@@ -242,25 +266,45 @@ class _Connect(connect):
         return exc
 
 
-class _EndedError(Exception):
-    """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone.
+class _Condition(NamedTuple):
+    """The state of a feed and why: as in ``FeedStatus``."""
 
-    ``renewed``: nothing was wrong with it, and the next one is due at once.
-    """
+    state: FeedState
+    """``LIVE`` while a connection is open: what comes through it is judged when it is asked for."""
+    trouble: Trouble = Trouble.NONE
+    code: int | None = None
+    seconds: float | None = None
+    lag: float | None = None
+
+    def __str__(self) -> str:
+        size = "" if self.seconds is None else f"{self.seconds:.0f} s"
+        code = "" if self.code is None else str(self.code)
+        why = ", ".join(filter(None, (self.trouble, code, size)))
+        return f"{self.state} ({why})" if why else str(self.state)
+
+
+class _EndedError(Exception):
+    """A connection's end: why, whether it was a refusal, and how long to leave the vendor alone."""
 
     def __init__(
         self,
-        why: str,
+        trouble: Trouble,
         *,
+        code: int | None = None,
+        seconds: float | None = None,
         refused: bool = False,
         wait_sec: float | None = None,
-        renewed: bool = False,
     ) -> None:
-        super().__init__(why)
-        self.why = why
+        super().__init__(trouble)
+        self.trouble = trouble
+        self.code = code
+        self.seconds = seconds
         self.refused = refused
         self.wait_sec = wait_sec
-        self.renewed = renewed
+
+    def leaves(self, state: FeedState) -> _Condition:
+        """The feed's condition after this, in ``state``."""
+        return _Condition(state, self.trouble, self.code, self.seconds)
 
 
 class _Lags:
@@ -346,7 +390,11 @@ class Feed:
         self._attempt = 0
         self._reconnects = 0
         # One object, so that other threads never see a state with the reason of another.
-        self._state = ("connecting", "") if symbols else ("off", "no symbols")
+        self._condition = (
+            _Condition(FeedState.CONNECTING)
+            if symbols
+            else _Condition(FeedState.OFF, Trouble.NO_SYMBOLS)
+        )
         self._next_at = 0.0  # loop time
         self._ended_closed = False
         """Whether the market was closed when the last connection ended."""
@@ -360,7 +408,7 @@ class Feed:
 
         # Set by ``renew`` until the next connection is begun.
         self._renewal = asyncio.Event()
-        self._renewed_why = ""
+        self._slept_sec = 0.0
 
         # Of the current connection.
         self._ws: ClientConnection | None = None
@@ -378,24 +426,24 @@ class Feed:
         if not self._symbols:
             return
         self._url = url
-        self._set_state("connecting", "")
+        self._set_condition(_Condition(FeedState.CONNECTING))
         try:
             while True:
                 ended = await self._connection()
                 _raise_cancellation()
-                why = await self._pause()
-                self._set_state("connecting" if ended.refused else "reconnecting", why or ended.why)
+                state = FeedState.CONNECTING if ended.refused else FeedState.RECONNECTING
+                is_renewed = await self._pause()
+                self._set_condition((self._renewed() if is_renewed else ended).leaves(state))
         finally:
-            self._set_state("off", "stopped")
+            self._set_condition(_Condition(FeedState.OFF, Trouble.STOPPED))
 
-    def renew(self, why: str) -> None:
+    def renew(self, slept_sec: float) -> None:
         """Begin a connection anew at once, whatever the feed is doing; not held against the vendor.
 
-        Called on the feed's own loop, when the computer woke: the connection may be dead without
-        knowing it, and a wait may be over. ``why`` is shown until there is a connection. A feed
-        that is off stays off.
+        Called on the feed's own loop, when the computer woke after ``slept_sec``: the connection
+        may be dead without knowing it, and a wait may be over. A feed that is off stays off.
         """
-        self._renewed_why = why
+        self._slept_sec = slept_sec
         self._renewal.set()
 
     def clock_changed(self) -> None:
@@ -425,35 +473,53 @@ class Feed:
         """
         return self._joint(now)[0]
 
-    def status(self, now: float) -> dict[str, Any]:
-        """What is true of this feed at ``now``; any thread may ask.
-
-        ``skew`` is how many seconds the vendor's stamps lag the clock, negative where they are
-        ahead of it: the least of the last minute.
-        """
+    def hours(self, now: float) -> MarketHours:
+        """The same as a record, with who says so."""
         session, by = self._joint(now)
-        state, reason = self._described(now, session)
-        return {
-            "state": state,
-            "reason": reason,
-            "ticks": self._ticks,
-            "ticks_per_sec": self._rate(),
-            "last_tick_age": self._tick_age(now),
-            "reconnects": self._reconnects,
-            "dropped": self._queue.dropped[self.asset],
-            "refused": dict(self._gate.refused),
-            "asked": list(self._symbols),
+        return MarketHours(
+            self.asset,
+            session.phase,
+            _finite(session.since),
+            _finite(session.until),
+            session.opens,
+            by,
+        )
+
+    def status(self, now: float) -> FeedStatus:
+        """What is true of this feed at ``now``; any thread may ask."""
+        session, _ = self._joint(now)
+        found = self._described(now, session)
+        is_waiting = found.state in (FeedState.RECONNECTING, FeedState.REFUSED)
+        attempt = (
+            self._attempt if is_waiting and found.trouble is not Trouble.SYMBOLS_REFUSED else 0
+        )
+        wait = self._next_at - time.monotonic()
+        return FeedStatus(
+            vendor="EODHD",
+            key_setting="EODHD_API_KEY",
+            asset=self.asset,
+            state=found.state,
+            trouble=found.trouble,
+            code=found.code,
+            seconds=found.seconds,
+            lag=found.lag,
+            attempt=attempt,
+            retry_at=now + wait if attempt and wait > 0 else None,
+            ticks=self._ticks,
+            ticks_per_sec=self._rate(),
+            last_tick_age=self._tick_age(now),
+            reconnects=self._reconnects,
+            dropped=self._queue.dropped[self.asset],
+            refused=dict(self._gate.refused),
+            asked=self._symbols,
             # The union is one call of C: whole even while the loop adds to a set.
-            "heard": sorted(self._heard | self._heard_here),
-            "session": {
-                "phase": session.phase,
-                "since": _finite(session.since),
-                "until": _finite(session.until),
-                "opens": session.opens,
-                "by": by,
-            },
-            "skew": self._skew,
-        }
+            heard=tuple(sorted(self._heard | self._heard_here)),
+            refused_symbols={s: _REFUSALS[kind] for s, kind in self._refused().items()},
+            over_limit=self._unasked,
+            symbol_limit=eodhd.SYMBOL_LIMIT,
+            hours=self.hours(now),
+            skew=self._skew,
+        )
 
     # One connection.
 
@@ -484,7 +550,7 @@ class Feed:
         """Show how the connection ended, and when the next one is due."""
         now = asyncio.get_running_loop().time()
         self._reconnects += 1
-        if ended.renewed:
+        if ended.trouble is Trouble.RENEWED:
             self._attempt = 0
             self._next_at = now
         else:
@@ -497,19 +563,24 @@ class Feed:
             # A night of hang-ups says nothing about the day.
             self._attempt = 1 if is_healthy or has_opened else self._attempt + 1
             self._next_at = now + self._delay(ended, session)
-        self._set_state("refused" if ended.refused else "reconnecting", ended.why)
+        self._set_condition(
+            ended.leaves(FeedState.REFUSED if ended.refused else FeedState.RECONNECTING)
+        )
 
-    async def _pause(self) -> str:
-        """Wait until the next connection is due, or is asked for; why, where it was asked for."""
+    async def _pause(self) -> bool:
+        """Wait until the next connection is due, or is asked for; whether it was asked for."""
         # What the closing took counts: the wait began with the end.
         wait_sec = max(0.0, self._next_at - asyncio.get_running_loop().time())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_sec):
                 await self._renewal.wait()
         if not self._renewal.is_set():
-            return ""
+            return False
         self._attempt = 0
-        return self._renewed_why
+        return True
+
+    def _renewed(self) -> _EndedError:
+        return _EndedError(Trouble.RENEWED, seconds=self._slept_sec)
 
     async def _open(self) -> ClientConnection:
         timing = self._timing
@@ -528,17 +599,22 @@ class Feed:
         except InvalidStatus as error:
             raise self._rejected(error) from None
         except TimeoutError:
-            raise _EndedError(f"no answer within {timing.open_sec:g} s") from None
+            raise _EndedError(Trouble.NO_ANSWER, seconds=timing.open_sec) from None
+        except ssl.SSLError:
+            raise _EndedError(Trouble.NOT_SECURE) from None
+        except socket.gaierror:
+            raise _EndedError(Trouble.NAME_NOT_FOUND) from None
         except OSError as error:
-            raise _EndedError(f"no connection: {_cause(error)}") from None
+            raise _EndedError(Trouble.NO_CONNECTION, code=error.errno) from None
         except (WebSocketException, ValueError, ImportError) as error:
             # Its own text may quote the address. ImportError: of a SOCKS proxy in the environment.
-            raise _EndedError(f"no WebSocket connection: {type(error).__name__}") from None
+            _logger.info("%s feed: no WebSocket: %s", self.asset, type(error).__name__)
+            raise _EndedError(Trouble.NO_WEBSOCKET) from None
 
     def _rejected(self, error: InvalidStatus) -> _EndedError:
         code = error.response.status_code
         if code in (401, 403):
-            return self._key_refused(f"HTTP {code}")
+            return self._key_refused(code)
         if code == 429:
             # Not get(), which raises where the header is repeated.
             after = next(iter(error.response.headers.get_all("Retry-After")), "")
@@ -546,18 +622,18 @@ class Feed:
             return self._throttled(
                 max(min(wait_sec, _LONGEST_WAIT_SEC), self._timing.throttled_sec)
             )
-        return _EndedError(f"the vendor answered HTTP {code}")
+        return _EndedError(Trouble.HTTP_ERROR, code=code)
 
-    def _key_refused(self, found: str) -> _EndedError:
+    def _key_refused(self, code: int | None) -> _EndedError:
         return _EndedError(
-            f"the vendor refused the API key ({found}): check EODHD_API_KEY and what its plan"
-            " covers, or unset it to run the simulation",
+            Trouble.KEY_REFUSED,
+            code=code,
             refused=True,
             wait_sec=self._timing.key_refused_sec,
         )
 
     def _throttled(self, wait_sec: float) -> _EndedError:
-        return _EndedError("too many connections for the vendor (429)", wait_sec=wait_sec)
+        return _EndedError(Trouble.THROTTLED, wait_sec=wait_sec)
 
     async def _authorize(self, ws: ClientConnection) -> None:
         """Wait for the vendor's word that the key is good: asking earlier drops the connection."""
@@ -572,9 +648,7 @@ class Feed:
                     else:
                         self._raise_for(message)
         except TimeoutError:
-            raise _EndedError(
-                f"no word within {self._timing.authorize_sec:g} s that the key is good"
-            ) from None
+            raise _EndedError(Trouble.NOT_ACCEPTED, seconds=self._timing.authorize_sec) from None
 
     async def _live(self) -> NoReturn:
         """Open a connection, subscribe, read and watch, until something ends it."""
@@ -585,7 +659,7 @@ class Feed:
                 self._opened_at = asyncio.get_running_loop().time()
                 await self._authorize(ws)
                 self._expect_ticks()
-                self._set_state("open", "")
+                self._set_condition(_Condition(FeedState.LIVE))
                 tasks.create_task(self._read(ws))
                 tasks.create_task(self._subscribe(ws))
                 tasks.create_task(self._watch())
@@ -595,7 +669,7 @@ class Feed:
 
     async def _heed_renewal(self) -> NoReturn:
         await self._renewal.wait()
-        raise _EndedError(self._renewed_why, renewed=True)
+        raise self._renewed()
 
     def _expect_ticks(self) -> None:
         """Silence counts from here."""
@@ -656,16 +730,17 @@ class Feed:
 
     def _raise_for(self, notice: Notice) -> NoReturn:
         if notice.kind is NoticeKind.KEY_REFUSED:
-            raise self._key_refused(f"status {notice.code}")
+            raise self._key_refused(notice.code)
         if notice.kind is NoticeKind.THROTTLED:
             raise self._throttled(self._timing.throttled_sec)
         if notice.kind is NoticeKind.BAD_REQUEST:
             raise _EndedError(
-                f"the vendor did not accept the subscription (status {notice.code})",
+                Trouble.BAD_REQUEST,
+                code=notice.code,
                 refused=True,
                 wait_sec=self._timing.key_refused_sec,
             )
-        raise _EndedError(f"the vendor reported an error (status {notice.code})")
+        raise _EndedError(Trouble.VENDOR_ERROR, code=notice.code)
 
     async def _subscribe(self, ws: ClientConnection) -> None:
         """Ask for all symbols at once; where the vendor refuses the whole message, one by one.
@@ -730,13 +805,13 @@ class Feed:
                 await asyncio.sleep(min(left, shortest))
             elif self._has_streamed(now, limit) and not self._is_fully_refused():
                 self._silences += 1
-                raise _EndedError(f"silent for {limit:g} s")
+                raise _EndedError(Trouble.SILENCE, seconds=limit)
             else:
                 await asyncio.sleep(shortest / 4)
 
     # State.
 
-    def _joint(self, now: float) -> tuple[Session, str]:
+    def _joint(self, now: float) -> tuple[Session, HoursFrom]:
         """The session of ``now`` and by whom: the calendar, or the vendor where it contradicts."""
         found = self._calendar(self.asset, now)
         is_closed = found.phase == "closed"
@@ -747,15 +822,15 @@ class Feed:
         ]
         # A single odd message closes no market: nobody may agree with the calendar.
         if not words or any((offer.market == "closed") is is_closed for offer in words):
-            return found, "calendar"
+            return found, HoursFrom.CALENDAR
         said = max(words, key=attrgetter("ts"))
         if said.market == "closed":
-            return Session("closed", said.ts, found.until, found.opens), "vendor"
+            return Session("closed", said.ts, found.until, found.opens), HoursFrom.VENDOR
         if said.market == "open":
-            return Session("open", said.ts, found.until, None), "vendor"
+            return Session("open", said.ts, found.until, None), HoursFrom.VENDOR
         # The nearer of the two that "extended" may mean.
         phase: Phase = "after" if now - found.since < found.until - now else "pre"
-        return Session(phase, said.ts, found.until, found.opens), "vendor"
+        return Session(phase, said.ts, found.until, found.opens), HoursFrom.VENDOR
 
     def _patience(self, now: float) -> float:
         """For how long there may be no tick before the connection is suspect."""
@@ -800,73 +875,54 @@ class Feed:
         jitter = self._rng.uniform(floor, max(floor, min(cap, 2.0 ** min(self._attempt, 30))))
         return min(jitter, latest) if ended.wait_sec is None else ended.wait_sec + jitter
 
-    def _set_state(self, state: str, reason: str) -> None:
-        if (state, reason) != self._state:
-            _logger.info("%s feed: %s%s", self.asset, state, reason and f" ({reason})")
-        self._state = (state, reason)
+    def _set_condition(self, condition: _Condition) -> None:
+        if condition != self._condition:
+            _logger.info("%s feed: %s", self.asset, condition)
+        self._condition = condition
 
-    def _described(self, now: float, session: Session) -> tuple[str, str]:
-        """State and reason in the words of the status."""
-        state, reason = self._state
-        if state in ("reconnecting", "refused"):
-            if not self._attempt:
-                return state, reason
-            wait = max(0.0, self._next_at - time.monotonic())
-            when = f"next in {math.ceil(wait)} s" if wait > 0 else "now"
-            return state, f"{reason}; try {self._attempt}, {when}"
-        if state != "open":
-            return state, reason
+    def _described(self, now: float, session: Session) -> _Condition:
+        """The condition of the feed, with what comes through an open connection."""
+        condition = self._condition
+        if condition.state is not FeedState.LIVE:
+            return condition
         if self._is_fully_refused():
-            return "refused", self._refusals()
-        state, reason = self._open_state(now, session)
-        return state, "; ".join(filter(None, (reason, self._refusals(), self._over_limit())))
+            return _Condition(FeedState.REFUSED, Trouble.SYMBOLS_REFUSED)
+        return self._open_condition(now, session)
 
-    def _open_state(self, now: float, session: Session) -> tuple[str, str]:
+    def _open_condition(self, now: float, session: Session) -> _Condition:
         if session.phase == "closed":
-            return "closed market", ""
+            return _Condition(FeedState.CLOSED)
         patience = self._patience(now) / 2
         age = self._tick_age(now) if self._ticked else None
         quiet = _passed(self._subscribed_at, self._subscribed_loop_at, now) if age is None else age
         if quiet < patience:
-            return ("connecting", "waiting for the first tick") if age is None else ("live", "")
+            is_first = age is None
+            return (
+                _Condition(FeedState.CONNECTING, Trouble.FIRST_TICK)
+                if is_first
+                else _Condition(FeedState.LIVE)
+            )
         if session.since > now - patience and not self._has_streamed(now, patience):
-            return "connecting", "the market has just opened, waiting for the first tick"
+            return _Condition(FeedState.CONNECTING, Trouble.JUST_OPENED)
         # A night without prices was no silence.
         quiet = min(quiet, now - self._streams_since(now))
-        reason = f"no tick for {_duration(quiet)}"
-        if time.monotonic() - self._data_at < patience:
-            reason += ", all that came was refused" + self._wrong_time()
-        return "silent", reason
+        if time.monotonic() - self._data_at >= patience:
+            return _Condition(FeedState.SILENT, Trouble.NO_TICK, seconds=quiet)
+        lag = self._untimely_lag()
+        trouble = Trouble.ALL_REFUSED if lag is None else Trouble.WRONG_TIME
+        return _Condition(FeedState.SILENT, trouble, seconds=quiet, lag=lag)
 
-    def _wrong_time(self) -> str:
-        """Why no stamp is in time, in words; nothing where the time is not to blame."""
+    def _untimely_lag(self) -> float | None:
+        """The lag of the stamps, if that is why none is in time."""
         lag = self.recent_lag()
         if lag is None:
             lag = self._skew
-        if lag is None or -MAX_LEAD_SEC <= lag <= MAX_AGE_SEC:
-            return ""
-        side = "behind" if lag > 0 else "ahead of"
-        return (
-            f": the vendor's stamps are {abs(lag):.0f} s {side} this computer's clock: check its"
-            " time"
-        )
+        return None if lag is None or -MAX_LEAD_SEC <= lag <= MAX_AGE_SEC else lag
 
     def _tick_age(self, now: float) -> float | None:
         if self._last_tick_at is None:
             return None
         return _passed(self._last_tick_at, self._last_tick_loop_at, now)
-
-    def _refusals(self) -> str:
-        refused = self._refused()
-        if not refused:
-            return ""
-        why = ", ".join(sorted({_REFUSALS[word] for word in refused.values()}))
-        return f"the vendor refused {', '.join(refused)}: {why}"
-
-    def _over_limit(self) -> str:
-        if not self._unasked:
-            return ""
-        return f"over the account's {eodhd.SYMBOL_LIMIT} symbols: {', '.join(self._unasked)}"
 
     def _rate(self) -> float | None:
         rates = list(self._rates)
@@ -876,13 +932,6 @@ class Feed:
         return (after - before) / (last - first)
 
 
-def _duration(seconds: float) -> str:
-    """In a unit in which it does not change with every look."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min" if seconds < 7200 else f"{seconds // 3600:.0f} h"
-
-
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -890,14 +939,7 @@ def _finite(value: float) -> float | None:
 def _closed(error: ConnectionClosed) -> _EndedError:
     """By its code alone: the text is the other side's."""
     frame = error.rcvd or error.sent
-    return _EndedError(f"closed with code {frame.code if frame else 1006}")
-
-
-def _cause(error: OSError) -> str:
-    """What went wrong, without the address that asyncio puts into its own text."""
-    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno)
-    return error.strerror or "no address answered"
+    return _EndedError(Trouble.CONNECTION_CLOSED, code=frame.code if frame else 1006)
 
 
 def _passed(clock_at: float, loop_at: float, now: float) -> float:

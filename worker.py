@@ -17,27 +17,30 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import sessions
 from bars import Bars
 from engine.process import forget, once_per_process
 from engine.reader import GRACE_SEC, REWIND_SEC, SECOND_END, Reader
+from engine.status import Fault, Status
 from events import THRESHOLDS, Event, EventStore, StressDetector
-from feeds import Feed, TickQueue, Timing, allot
+from feeds import Feed, FeedState, FeedStatus, TickQueue, Timing, Trouble, allot
 from formulas import BAR_SEC
 from history.archive import Archive, ArchiveError
-from history.hours import ArchivedHours, fill
-from history.recorder import Recorder
+from history.hours import ArchivedHours, LastSession, fill
+from history.recorder import ArchiveStatus, Recorder
 from pulse_store import PulseStore, to_snapshots
-from sessions import Session
+from sessions import HoursFrom, MarketHours, Phase, Session
 from settings import DEFAULT_WATCHLIST, Settings, archive_file, random_seed
 from sources.clocks import ForwardClock, VendorClock
 from sources.exchange import Exchange
 from sources.market import EXCLUDED_CONDITIONS, Market
+from sources.source import ClockStatus, SourceKind, SourceStatus
 from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
 from sources.tape import load as load_tape
 from ticks import ASSETS, WINDOW_SEC, Asset, Tick
@@ -71,22 +74,6 @@ _CATCH_UP_SEC: Final = 5.0
 
 _RESTART_CAP_SEC: Final = 60.0
 
-_NO_ARCHIVE: Final[Mapping[str, Any]] = {
-    "state": "off",
-    "reason": "",
-    "file": None,
-    "bars": 0,
-    "events": 0,
-    "waiting": 0,
-    "lost": 0,
-    "lost_events": 0,
-    "lost_from": None,
-    "lost_to": None,
-    "set_aside": [],
-    "oldest": None,
-}
-"""What is told of an archive where there is none."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -94,7 +81,8 @@ class Worker(Reader):
     """Everything that runs behind the page, started and stopped as one.
 
     ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
-    does not use, and ``session`` for the markets' own hours.
+    does not use, and ``session`` for the markets' own hours. The status is published
+    every ``status_sec``.
 
     Raises:
         TapeError: when the tape to replay cannot be read.
@@ -107,7 +95,9 @@ class Worker(Reader):
         timing: Timing | None = None,
         clock: Callable[[], float] | None = None,
         session: Callable[[Asset, float], Session] | None = None,
+        status_sec: float = 1.0,
     ) -> None:
+        self._status_sec = status_sec
         self._settings = settings
         self._tape = self._own_tape()
         self._tape_now = self._tape.start if self._tape else 0.0
@@ -176,17 +166,19 @@ class Worker(Reader):
         """Seconds whose events are still to be found."""
         self._started_at: float | None = None
         self._begun_at: float | None = None  # by a clock that nobody sets
-        self._faults: dict[str, dict[str, Any]] = {}
+        self._faults: dict[str, Fault] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_asked = False
         self._thread = threading.Thread(target=self._run, name="market-pulse", daemon=True)
+        self._status = self._current_status()
 
     # For the owner.
 
     def start(self) -> None:
         """Start the thread; returns at once."""
         self._started_at, self._begun_at = time.time(), time.monotonic()
+        self._status = self._current_status()
         if self._recorder is not None:
             self._recorder.start()
         self._thread.start()
@@ -215,32 +207,35 @@ class Worker(Reader):
         """The history of this source; None where none is kept."""
         return self._archive
 
-    def session(self, asset: Asset, now: float) -> dict[str, Any]:
+    def now(self) -> float:
+        """The time by the source's clock."""
+        return self._clock()
+
+    def session(self, asset: Asset, now: float) -> MarketHours:
         """The phase a market is in at ``now``: when that ends, and who says so.
 
-        ``phase`` is pre, open, after or closed; ``until`` when it ends and ``opens`` when regular
-        trading next begins, None where that is not known; ``by`` is calendar, vendor (whose word
-        is newer) or source: a tape and the embedded exchange know no hours.
+        The vendor, if its word is newer than the calendar; a tape and the embedded exchange know no
+        hours.
         """
         if self._hours is _always:
-            phase = "open" if self._streams_at(asset, now) else "closed"
-            return {"phase": phase, "since": None, "until": None, "opens": None, "by": "source"}
+            phase: Phase = "open" if self._streams_at(asset, now) else "closed"
+            return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
         if now >= self._pulse[0] - _NOW_SEC:
-            return dict(self._feeds[asset].status(self._clock())["session"])
+            return self._feeds[asset].hours(self._clock())
         found = self._hours(asset, now)
-        return {
-            "phase": found.phase,
-            "since": _finite(found.since),
-            "until": _finite(found.until),
-            "opens": found.opens,
-            "by": "calendar",
-        }
+        return MarketHours(
+            asset,
+            found.phase,
+            _finite(found.since),
+            _finite(found.until),
+            found.opens,
+            HoursFrom.CALENDAR,
+        )
 
-    def last_session(self, asset: Asset, now: float) -> dict[str, Any] | None:
+    def last_session(self, asset: Asset, now: float) -> LastSession | None:
         """What the symbols of a closed market did in its last session, from the archive.
 
-        ``begin`` and ``end`` of the session, and the ``figures`` of each symbol: first, last, low
-        and high price, and the change as a fraction. None where the market is not closed.
+        None if the market is not closed, and if there is no archive to ask.
         """
         past = self._open_past()
         if past is None or self._hours is _always or self._streams_at(asset, now):
@@ -251,59 +246,68 @@ class Worker(Reader):
             span = sessions.last_session(asset, span[0] - 1)
         if span is None:
             return None
-        return {"begin": span[0], "end": span[1], "figures": past.figures(asset, *span, now)}
+        return LastSession(*span, past.figures(asset, *span, now))
 
-    def status(self) -> dict[str, Any]:
-        """What is true now: source, start, queue, every feed, and what crashed.
+    def status(self) -> Status:
+        """What was true at the last whole second: source, archive, every feed, and what crashed.
 
-        ``dated`` is false for a tape that counts from its own start, whose times are no dates;
-        ``lost`` counts ticks of a replay that went down with a broken connection.
+        As the worker's loop published it; before it runs, as of the start.
         """
-        now = self._clock()
-        settings = self._settings
-        return {
-            "source": settings.source,
-            "seed": self._seed if settings.source == "simulated" else None,
-            "file": settings.replay_file.name if settings.replay_file else None,
-            "speed": settings.speed if settings.replay_file else None,
-            "replay_ended": self._has_ended,
-            "searching_past": self._is_searching_past(),
-            "dated": self._tape is None or self._tape.start != TAPE_EPOCH,
-            "lost": sum(self._lost.values()),
-            "started_at": self._started_at,
-            "uptime": None if self._begun_at is None else time.monotonic() - self._begun_at,
-            "now": now,
-            "queued": len(self._queue),
-            "feeds": {asset: self._feed_status(feed, now) for asset, feed in self._feeds.items()},
-            "faults": {name: dict(fault) for name, fault in list(self._faults.items())},
-            "clock": self._vendor_clock.note if self._vendor_clock else "",
-            "archive": self._archive_status(),
-        }
+        return self._status
 
-    def _archive_status(self) -> dict[str, Any]:
-        if self._recorder is None or self._past is None:
-            return dict(_NO_ARCHIVE)
-        past = self._open_past()
-        oldest = None if past is None else past.oldest(int(self._pulse[0]))
-        return {**_NO_ARCHIVE, **self._recorder.status(), "oldest": oldest}
+    def _current_status(self) -> Status:
+        """What is true now, all at one instant."""
+        now = self._clock()
+        recorder = self._recorder
+        past = self._past
+        archive = ArchiveStatus() if recorder is None else recorder.status()
+        return Status(
+            now=now,
+            started_at=self._started_at,
+            uptime=None if self._begun_at is None else time.monotonic() - self._begun_at,
+            source=self._source_status(),
+            feeds=tuple(self._feed_status(feed, now) for feed in self._feeds.values()),
+            queued=len(self._queue),
+            is_searching_past=self._is_searching_past(),
+            archive=replace(archive, oldest=None if past is None else past.known_oldest),
+            faults=tuple(self._faults.values()),
+        )
+
+    def _source_status(self) -> SourceStatus:
+        settings, tape = self._settings, self._tape
+        kinds = {"eodhd": SourceKind.LIVE, "simulated": SourceKind.SIMULATED}
+        return SourceStatus(
+            kind=kinds.get(settings.source, SourceKind.REPLAY),
+            name=settings.source,
+            seed=self._seed if settings.source == "simulated" else None,
+            file=settings.replay_file.name if settings.replay_file else None,
+            speed=settings.speed if settings.replay_file else None,
+            has_ended=self._has_ended,
+            is_dated=tape is None or tape.start != TAPE_EPOCH,
+            lost=sum(self._lost.values()),
+            clock=self._vendor_clock.status if self._vendor_clock else ClockStatus(),
+        )
+
+    def _feed_status(self, feed: Feed, now: float) -> FeedStatus:
+        status = feed.status(now)
+        if self._hours is _always:
+            status = replace(status, hours=self.session(feed.asset, now))
+        if self._has_ended and status.state in (FeedState.LIVE, FeedState.SILENT):
+            # The tape's clock stands still, so nothing would ever look old.
+            status = replace(
+                status,
+                state=FeedState.CLOSED,
+                trouble=Trouble.TAPE_ENDED,
+                seconds=None,
+                lag=None,
+                ticks_per_sec=0.0,
+            )
+        return status
 
     def _open_past(self) -> ArchivedHours | None:
         # Not before the archive was made, or brought up to date.
         is_open = self._recorder is not None and self._recorder.ready.is_set()
         return self._past if is_open else None
-
-    def _feed_status(self, feed: Feed, now: float) -> dict[str, Any]:
-        status = feed.status(now)
-        if self._hours is _always:
-            status["session"] = self.session(feed.asset, now)
-        if self._has_ended and status["state"] in ("live", "silent"):
-            # The tape's clock stands still, so nothing would ever look old.
-            status |= {
-                "state": "closed market",
-                "reason": "the tape has ended",
-                "ticks_per_sec": 0.0,
-            }
-        return status
 
     # The thread.
 
@@ -314,11 +318,20 @@ class Worker(Reader):
         self._loop = asyncio.get_running_loop()
         if self._stop_asked:
             return
-        work = asyncio.ensure_future(self._supervised("worker", self._work))
+        parts = {"worker": self._work, "status": self._publish}
+        tasks = [asyncio.ensure_future(self._supervised(name, run)) for name, run in parts.items()]
         await self._stopping.wait()
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._status = self._current_status()
+
+    async def _publish(self) -> None:
+        """Publish the status, once a second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._status = self._current_status()
+            await asyncio.sleep(self._status_sec - loop.time() % self._status_sec)
 
     async def _work(self) -> None:
         """Everything, until cancelled: the source, its past hour, the feeds, the heartbeat."""
@@ -376,8 +389,9 @@ class Worker(Reader):
         text = "".join(traceback.format_exception(error))
         _logger.error("%s crashed, next try in %g s\n%s", name, wait_sec, self._without_key(text))
         # Shown once it can be read up.
-        count = self._faults.get(name, {"count": 0})["count"] + 1
-        self._faults[name] = {"count": count, "last": type(error).__name__, "at": time.time()}
+        before = self._faults.get(name)
+        count = 1 if before is None else before.count + 1
+        self._faults[name] = Fault(name, count, type(error).__name__, time.time())
 
     def _without_key(self, text: str) -> str:
         key = self._settings.api_key
@@ -433,7 +447,7 @@ class Worker(Reader):
         if slept:
             # The sockets may be dead and not know it.
             for feed in self._feeds.values():
-                feed.renew(f"the clock moved on by {slept:.0f} s, as after sleep")
+                feed.renew(slept)
 
     def _search(self, second: int) -> None:
         """Find the events of a second, with the frame of then; none of a closed market."""
@@ -509,6 +523,7 @@ class Worker(Reader):
         self._detector.restore(track for track in archive.tracks() if track.event.symbol in wanted)
         self._live_from = second
         self._oldest = oldest
+        self._status = self._current_status()
         self._show(second - 1)
 
     def _restore_tape(self, tape: Tape | ArchivedTape) -> None:
@@ -551,6 +566,8 @@ class Worker(Reader):
         self._unsearched.extend(range(first, last + 1))
         self._live_from = last + 1
         self._oldest = first
+        # Whoever waits for the first second is told of it what is true then.
+        self._status = self._current_status()
         self._show(last)
 
     async def _play(self, exchange: Exchange, tape: Tape | ArchivedTape) -> None:

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 
 from benchmarks.flood import SYMBOLS
 from benchmarks.report import Row
+from feeds import Trouble
 from sessions import ALWAYS
 from settings import Settings
 from worker import Worker
@@ -86,16 +87,16 @@ def _through_worker(url: str, sender: subprocess.Popen[str], data: Path | None =
         watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
         data=data,
     )
-    worker = Worker(settings, session=lambda asset, now: ALWAYS)
+    worker = Worker(settings, session=lambda asset, now: ALWAYS, status_sec=0.05)
     worker.start()
     try:
-        while worker.status()["feeds"]["stocks"]["reason"] != "waiting for the first tick":
+        while worker.status().feeds[0].trouble is not Trouble.FIRST_TICK:
             time.sleep(0.01)
         time.sleep(0.2)
         began = _go(sender)
-        while (status := worker.status())["feeds"]["stocks"]["ticks"] < FRAMES or status["queued"]:
-            feed = status["feeds"]["stocks"]
-            if feed["dropped"] or feed["refused"]:
+        while (status := worker.status()).feeds[0].ticks < FRAMES or status.queued:
+            feed = status.feeds[0]
+            if feed.dropped or feed.refused:
                 raise RuntimeError(f"ticks were lost: {feed}")
             time.sleep(0.01)
         return FRAMES / (time.perf_counter() - began)

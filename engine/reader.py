@@ -29,11 +29,11 @@ from correlation import (
 from engine.ranking import RANKS, CalmOrder, RankHistory, State, states
 from events import EventStore
 from formulas import Floats, Ints
-from history.hours import ArchivedHours, Moment
+from history.hours import ArchivedHours, LastSession, Moment
 from pulse_store import PulseStore
 from ticks import ASSETS, Asset
 
-__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "Reader"]
+__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "LastSession", "Reader"]
 
 REWIND_SEC: Final = 3600
 """How far back ``pulse`` can go; the store keeps an hour more, for what was looked at then."""

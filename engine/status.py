@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds import FeedState, FeedStatus, Trouble
+from feeds import FeedState, FeedStatus, Refusal, Trouble
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble
 from sources.source import ClockStatus, ClockTrouble, SourceKind, SourceStatus
 
@@ -17,6 +17,7 @@ __all__ = [
     "Fault",
     "FeedState",
     "FeedStatus",
+    "Refusal",
     "SourceKind",
     "SourceStatus",
     "Status",

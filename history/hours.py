@@ -98,8 +98,13 @@ class ArchivedHours:
         self._fetching = threading.Lock()
         self._summing_up = threading.Lock()
         self._hours: OrderedDict[int, _Hour] = OrderedDict()
-        self._figures: dict[tuple[Asset, float, float, float], dict[str, dict[str, float]]] = {}
+        self._figures: dict[tuple[Asset, float, float, float], dict[str, SessionFigures]] = {}
         self._oldest: tuple[float, int | None] = (-np.inf, None)
+
+    @property
+    def known_oldest(self) -> int | None:
+        """What ``oldest`` found last; None before it was asked. Asks no disk."""
+        return self._oldest[1]
 
     def oldest(self, now: float) -> int | None:
         """The first second that the archive knows, asked anew every now and then."""
@@ -141,8 +146,8 @@ class ArchivedHours:
 
     def figures(
         self, asset: Asset, begin: float, end: float, now: float
-    ) -> dict[str, dict[str, float]]:
-        """First, last, lowest and highest price of each symbol of a session, and its change.
+    ) -> dict[str, SessionFigures]:
+        """What each symbol of a class did in a session.
 
         By symbol; those that had no price in it are missing. Soon after its end they are asked for
         anew: its last prices may still have been on their way to the archive.
@@ -181,21 +186,14 @@ class ArchivedHours:
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 
-    def _summed_up(
-        self, symbols: Sequence[str], begin: int, end: int
-    ) -> dict[str, dict[str, float]]:
-        found: dict[str, dict[str, float]] = {}
+    def _summed_up(self, symbols: Sequence[str], begin: int, end: int) -> dict[str, SessionFigures]:
+        found: dict[str, SessionFigures] = {}
         for bars in self.archive.blocks(begin, end, symbols):
             for symbol, first, last, low, high in _spans(bars):
                 before = found.get(symbol)
-                found[symbol] = {
-                    "first": before["first"] if before else first,
-                    "last": last,
-                    "low": min(low, before["low"]) if before else low,
-                    "high": max(high, before["high"]) if before else high,
-                }
-        for figures in found.values():
-            figures["change"] = figures["last"] / figures["first"] - 1.0
+                if before is not None:
+                    first, low, high = before.first, min(low, before.low), max(high, before.high)
+                found[symbol] = SessionFigures(first, last, low, high, last / first - 1.0)
         return found
 
 

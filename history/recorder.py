@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -128,7 +128,7 @@ class ArchiveStatus:
     set_aside: tuple[str, ...] = ()
     """Names of damaged files."""
     oldest: int | None = None
-    """The first second that the archive knows."""
+    """The first second that the archive knows; None until a reader asks for it."""
 
 
 @dataclass(slots=True)
@@ -167,6 +167,18 @@ class _Waiting:
         return gone
 
 
+class _Condition(NamedTuple):
+    """The state of an archive and why: as in ``ArchiveStatus``."""
+
+    state: ArchiveState
+    trouble: ArchiveTrouble = ArchiveTrouble.NONE
+    detail: str = ""
+
+    def __str__(self) -> str:
+        why = ": ".join(filter(None, (self.trouble, self.detail)))
+        return f"{self.state} ({why})" if why else str(self.state)
+
+
 class Recorder:
     """Writes one source's history into the archive at ``path``, for as long as it runs.
 
@@ -199,7 +211,7 @@ class Recorder:
         self._in_hand = _Waiting()  # what the writer is writing
         self._is_stopping = False
         self._is_suspect = False
-        self._state = ("starting", "")
+        self._condition = _Condition(ArchiveState.STARTING)
         self._written = {"bars": 0, "events": 0}
         self._lost = {"bars": 0, "events": 0}
         self._lost_span: tuple[int, int] | None = None
@@ -249,7 +261,7 @@ class Recorder:
                 {(track.event.symbol, track.event.kind): track for track in tracks}
             )
             waiting.notes.update(notes or {})
-            if self._state[0] == "reading only":
+            if self._condition.state is ArchiveState.READING_ONLY:
                 self._keep_overlap()  # another process records the same
                 return
             self._make_room()
@@ -269,26 +281,26 @@ class Recorder:
                 lambda: not self._waiting and not self._in_hand, timeout_sec
             )
 
-    def status(self) -> dict[str, Any]:
-        """What is true now: whether it writes, what waits, and what was lost."""
+    def status(self) -> ArchiveStatus:
+        """What is true now, except how far the archive goes back: a reader's question."""
         with self._changed:
-            state, reason = self._state
+            state, trouble, detail = self._condition
+            is_reading = state is ArchiveState.READING_ONLY
             begin, end = self._lost_span or (None, None)
-            return {
-                "state": state,
-                "reason": reason,
-                "file": self.path.name,
-                "bars": self._written["bars"],
-                "events": self._written["events"],
-                "waiting": (
-                    0 if state == "reading only" else self._waiting.count + self._in_hand.count
-                ),
-                "lost": self._lost["bars"],
-                "lost_events": self._lost["events"],
-                "lost_from": begin,
-                "lost_to": end,
-                "set_aside": list(self._set_aside),
-            }
+            return ArchiveStatus(
+                state=state,
+                trouble=trouble,
+                detail=detail,
+                file=self.path.name,
+                bars=self._written["bars"],
+                events=self._written["events"],
+                waiting=0 if is_reading else self._waiting.count + self._in_hand.count,
+                lost=self._lost["bars"],
+                lost_events=self._lost["events"],
+                lost_from=begin,
+                lost_to=end,
+                set_aside=tuple(self._set_aside),
+            )
 
     # The thread.
 
@@ -306,7 +318,7 @@ class Recorder:
         except Exception:
             # The feeds go on without it, and the page says so.
             _logger.exception("the archive's writer crashed")
-            self._set_state("trouble", "its writer crashed: see the log, and restart")
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.CRASHED)
         finally:
             self.ready.set()
             self._close()
@@ -316,11 +328,7 @@ class Recorder:
         """Get hold of the file; whether that went well."""
         refused_at = self._refused_at
         if refused_at is not None and time.monotonic() - refused_at > self._patience_sec:
-            self._set_state(
-                "reading only",
-                "another Market Pulse wrote this file when this one began, and their prices"
-                " differ: restart this one when that has ended",
-            )
+            self._set_condition(ArchiveState.READING_ONLY, ArchiveTrouble.OTHER_WENT_ON)
             return False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -329,16 +337,10 @@ class Recorder:
             self._lock.acquire(timeout=0)
         except Timeout:
             self._refused_at = time.monotonic() if refused_at is None else refused_at
-            self._set_state(
-                "reading only", "another Market Pulse writes this file; this one only reads it"
-            )
+            self._set_condition(ArchiveState.READING_ONLY, ArchiveTrouble.OTHER_WRITES)
             return False
         except OSError as error:
-            self._set_state(
-                "trouble",
-                f"its folder cannot be written ({error.strerror}): check its permissions, or give"
-                " another with MARKET_PULSE_DATA",
-            )
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.FOLDER, _answer(error))
             return False
         self._refused_at = None
         for _ in range(2):  # a damaged file is set aside, and another begun
@@ -352,8 +354,8 @@ class Recorder:
             else:
                 with self._changed:
                     self._waiting.notes = dict(self._notes)
-                if self._state[0] != "trouble":  # else not before something is written
-                    self._set_state("writing", "")
+                if not self._is_in_trouble():  # else not before something is written
+                    self._set_condition(ArchiveState.WRITING)
                 return True
         return False
 
@@ -378,13 +380,13 @@ class Recorder:
                     self._check_place()
                 if is_suspect and connection is not None:
                     self._check(connection)
-                if connection is not None and (taken or self._state[0] == "trouble"):
+                if connection is not None and (taken or self._is_in_trouble()):
                     self._commit(connection, taken)
         except ArchiveError as error:
             self._put_back()
             self._fail(error)
             return False
-        self._set_state("writing", "")
+        self._set_condition(ArchiveState.WRITING)
         with self._changed:
             self._in_hand = _Waiting()
             self._count(taken)
@@ -482,7 +484,7 @@ class Recorder:
         if error.is_damaged:
             self._set_damaged_aside()
         else:
-            self._set_state("trouble", str(error))
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.FILE, str(error))
 
     def _set_damaged_aside(self) -> None:
         stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%d-%H%M%S")
@@ -501,15 +503,12 @@ class Recorder:
                     side.rename(aside.with_name(aside.name + ending))
             self.path.rename(aside)
         except OSError as error:
-            self._set_state(
-                "trouble",
-                f"{self.path} is damaged and cannot be set aside ({error.strerror}): move it away",
-            )
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.STUCK, _answer(error))
             return
         with self._changed:
             self._set_aside.append(aside.name)
         _logger.error("the archive %s was damaged and is now %s", self.path.name, aside.name)
-        self._set_state("starting", "")
+        self._set_condition(ArchiveState.STARTING)
 
     def _put_back(self) -> None:
         with self._changed:
@@ -558,18 +557,24 @@ class Recorder:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _set_state(self, state: str, reason: str) -> None:
+    def _is_in_trouble(self) -> bool:
+        return self._condition.state is ArchiveState.TROUBLE
+
+    def _set_condition(
+        self, state: ArchiveState, trouble: ArchiveTrouble = ArchiveTrouble.NONE, detail: str = ""
+    ) -> None:
+        condition = _Condition(state, trouble, detail)
         with self._changed:
-            is_new = self._state != (state, reason)
-            self._state = (state, reason)
+            is_new = self._condition != condition
+            self._condition = condition
         if is_new:
-            _logger.log(
-                logging.WARNING if state == "trouble" else logging.INFO,
-                "archive %s: %s%s",
-                self.path.name,
-                state,
-                reason and f" ({reason})",
-            )
+            level = logging.WARNING if state is ArchiveState.TROUBLE else logging.INFO
+            _logger.log(level, "archive %s: %s", self.path.name, condition)
+
+
+def _answer(error: OSError) -> str:
+    """The system's answer, without the path that may be in the error's own text."""
+    return error.strerror or type(error).__name__
 
 
 def _by_second(bars: Bars) -> Iterator[tuple[int, Bars]]:

@@ -184,7 +184,7 @@ def closed_markets(
     opens: dict[str, float | None] = {}
     for asset in ASSETS:
         hours = engine.session(asset, now)
-        is_open[asset], opens[asset] = hours["phase"] != "closed", hours["opens"]
+        is_open[asset], opens[asset] = hours.phase != "closed", hours.opens
     own = str(frame.at[base, "asset"])
     if not is_open[own]:
         instead = _open_symbol(frame, is_open)

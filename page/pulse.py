@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from engine.reader import LastSession
 from formulas import BAR_SEC
 from ticks import ASSETS, HORIZONS_SEC
 from wording import (
@@ -178,7 +179,7 @@ def _row(
     state: str,
     spark: list[int | None],
     now: float,
-    session: Mapping[str, Any] | None,
+    session: LastSession | None,
 ) -> Row:
     asset, decimals = row["asset"], PERCENT_DECIMALS[row["asset"]]
     age = row["age"]
@@ -215,17 +216,17 @@ def _row(
     )
 
 
-def _session_text(session: Mapping[str, Any], symbol: str, asset: str) -> SessionText | None:
-    figures = session["figures"].get(symbol)
+def _session_text(session: LastSession, symbol: str, asset: str) -> SessionText | None:
+    figures = session.figures.get(symbol)
     if figures is None:
         return None
     return SessionText(
-        begin=session["begin"],
-        end=session["end"],
-        change=percent_text(figures["change"], PERCENT_DECIMALS[asset]),
-        first=price_text(figures["first"], asset),
-        low=price_text(figures["low"], asset),
-        high=price_text(figures["high"], asset),
+        begin=session.begin,
+        end=session.end,
+        change=percent_text(figures.change, PERCENT_DECIMALS[asset]),
+        first=price_text(figures.first, asset),
+        low=price_text(figures.low, asset),
+        high=price_text(figures.high, asset),
     )
 
 

@@ -1,10 +1,9 @@
 // The status of everything behind the page: the strip of feeds, the messages, the details.
 
-import { durationText, waitText } from "./clock.js";
+import { waitText } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
 
 const TROUBLE_MS = 10000;
-const HOUR_SEC = 3600;
 const PHASES = { open: "OPEN", pre: "PRE-MARKET", after: "AFTER HOURS", closed: "CLOSED" };
 const TURNS = { open: "closes", pre: "opens", after: "ends", closed: "opens" };
 
@@ -31,8 +30,7 @@ export class Strip {
   draw(payload, { clock }) {
     const { status, now, refresh, sessions } = payload;
     say(this.badge, status.source);
-    const isLive = status.source === "eodhd" && status.feeds.some((feed) => feed.state === "live");
-    mark(this.badge, "data-live", isLive);
+    mark(this.badge, "data-live", status.is_live);
     mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
     say(this.source, status.text);
     const byAsset = Object.fromEntries(sessions.map((session) => [session.asset, session]));
@@ -66,32 +64,18 @@ function feedItem() {
 
 // The first line is the connection as it is now, the second the market at the moment shown.
 function correctFeed(item, feed, words) {
-  const [, name, state, rate] = item.firstChild.children;
-  const isShut = feed.session.phase === "closed";
-  mark(item, "data-state", feed.state.split(" ")[0]);
-  mark(item, "data-shut", isShut);
+  const [, name, state, pace] = item.firstChild.children;
+  mark(item, "data-state", feed.state);
+  mark(item, "data-shut", feed.is_shut);
   say(name, feed.asset);
-  say(state, isShut && feed.state === "closed market" ? "" : feed.state);
-  const wait = /; try \d+, (?:next in (\d+) s|now)/.exec(feed.reason);
-  const trouble = ["reconnecting", "refused"].includes(feed.state);
-  const pace =
-    feed.age === "–"
-      ? ""
-      : isShut
-        ? `last price ${feed.age} ago`
-        : `${feed.rate} · ${feed.age} ago`;
-  say(
-    rate,
-    trouble && wait ? `next ${wait[1] ? `in ${durationText(Number(wait[1]))}` : "now"}` : pace,
-  );
+  say(state, feed.state_text);
+  say(pace, feed.pace);
   const [phase, turn, countdown] = item.lastChild.children;
   item.lastChild.hidden = feed.state === "off";
   say(phase, words.phase);
   say(turn, words.turn);
   say(countdown, words.wait);
-  const age = feed.age === "–" ? "no tick yet" : `last tick ${feed.age} ago`;
-  const told = [feed.reason, `${feed.heard} symbols heard, ${age}`, feed.skew?.text, words.more];
-  mark(item, "title", told.filter(Boolean).join("; "));
+  mark(item, "title", [feed.title, words.more].filter(Boolean).join("; "));
 }
 
 // What a market does at the moment shown, when that changes, and how long that takes.
@@ -102,7 +86,7 @@ function sessionWords(session, { now, at, status }, clock) {
   if (by === "source") {
     if (phase === "closed")
       return { phase: "ENDED", turn: "nothing more was recorded", wait: "", more: "" };
-    const why = status.source === "replay" ? "recorded, knows no hours" : "simulated, never closes";
+    const why = status.kind === "replay" ? "recorded, knows no hours" : "simulated, never closes";
     return { phase: name, turn: why, wait: "", more: `Prices are ${why}` };
   }
   if (by === "vendor" && (phase !== "closed" || opens === null))
@@ -140,11 +124,8 @@ export class Messages {
     const { notes, status, pulse, refresh } = payload;
     const messages = pausedMessages(payload, clock);
     for (const note of [...carried, ...notes]) messages.push(["note", note]);
-    for (const warning of status.warnings) messages.push(["warning", warning]);
-    messages.push(
-      ...this.archiveMessages(status.archive, payload.live_now, clock),
-      ...this.feedMessages(status.feeds),
-    );
+    for (const { kind, text, counts } of this.lasting(status))
+      messages.push([kind, inWords(text, payload, clock), counts]);
     if (pulse.warming.length) {
       const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
       messages.push(["note", `Warming up: ${parts.join(", ")}.`]);
@@ -170,75 +151,19 @@ export class Messages {
     this.element.replaceChildren(h("p", { "data-kind": "error", role: "alert" }, text));
   }
 
-  feedMessages(feeds) {
-    const messages = [];
-    const same = feeds.filter(
-      (feed) => feed.state === feeds[0].state && feed.reason === feeds[0].reason && !feed.advice,
-    );
-    const areAllSame = same.length === feeds.length && same.length > 1;
-    for (const feed of areAllSame ? same.slice(0, 1) : feeds) {
-      const name = areAllSame ? "All feeds" : feed.asset[0].toUpperCase() + feed.asset.slice(1);
-      if (!this.isLasting(feed)) continue;
-      if (feed.advice)
-        messages.push([feed.state === "refused" ? "error" : "warning", `${name}: ${feed.advice}`]);
-      else messages.push(["warning", `${name} ${feed.state}: ${feed.plain}`]);
-    }
-    for (const { asset, skew } of feeds) {
-      if (skew?.advice)
-        messages.push(["warning", `${asset[0].toUpperCase()}${asset.slice(1)}: ${skew.advice}`]);
-    }
-    return messages;
+  // Without those that may mend themselves within seconds: the page must not jump for these.
+  lasting({ messages, passing }) {
+    const known = this.troubleSince;
+    this.troubleSince = Object.fromEntries(passing.map((name) => [name, known[name] ?? Date.now()]));
+    const lasts = (name) => Date.now() - this.troubleSince[name] > TROUBLE_MS;
+    return messages.filter((message) => !message.passing || lasts(message.passing));
   }
+}
 
-  archiveMessages(
-    { state, reason, file, waiting, lost, lost_from, lost_to, set_aside },
-    now,
-    clock,
-  ) {
-    const messages = set_aside.map((name) => [
-      "warning",
-      `The archive was damaged and is kept aside as ${name}; a new one goes on.`,
-    ]);
-    if (state === "reading only")
-      messages.push([
-        "note",
-        `Another Market Pulse records into ${file}: this one looks back at what is in it, and records nothing itself.`,
-      ]);
-    const span = (second) => clock.moment(second, now);
-    // Told for an hour after it was mended: what is missing then is missed by whoever looks back.
-    if (lost && state !== "trouble" && now - lost_to < HOUR_SEC)
-      messages.push([
-        "warning",
-        `What came from ${span(lost_from)} to ${span(lost_to)} is not in the archive: it could not be written, and found no room to wait.`,
-      ]);
-    if (!this.lasts("archive", state === "trouble")) return messages;
-    const gone = lost
-      ? ` What came from ${span(lost_from)} to ${span(lost_to)} found no room to wait and is lost.`
-      : "";
-    messages.push([
-      "warning",
-      `The archive is not written: ${reason}. It is tried again by itself; the prices shown are not affected.${gone}`,
-      `${waiting.toLocaleString("en-US")} bars wait${lost ? `, ${lost.toLocaleString("en-US")} are lost` : ""}.`,
-    ]);
-    return messages;
-  }
-
-  // Whether a trouble goes on for longer than those that mend themselves within seconds: the page
-  // must not jump for these.
-  lasts(name, isTrouble) {
-    if (!isTrouble) delete this.troubleSince[name];
-    else this.troubleSince[name] ??= Date.now();
-    return isTrouble && Date.now() - this.troubleSince[name] > TROUBLE_MS;
-  }
-
-  // Whether there is something to say of a feed that the strip has no room for. While its market is
-  // closed nothing is missed.
-  isLasting({ asset, state, reason, advice, session }) {
-    const isTrouble = ["silent", "reconnecting"].includes(state);
-    const lasts = this.lasts(asset, isTrouble && session.phase !== "closed");
-    if (isTrouble) return lasts;
-    return state === "refused" || state.startsWith("closed") ? Boolean(reason) : Boolean(advice);
-  }
+// A sentence in parts, its instants in the viewer's zone.
+function inWords(parts, { live_now }, clock) {
+  const words = (part) => (typeof part === "string" ? part : clock.moment(part.at, live_now));
+  return parts.map(words).join("");
 }
 
 // That what is shown is not the present.
@@ -280,13 +205,12 @@ export class Details {
     );
   }
 
-  draw({ details, live_now }, { choices, clock }) {
-    if (!details || !choices.details) return;
+  draw(payload, { choices, clock }) {
+    if (!payload.details || !choices.details) return;
     this.element.hidden = false;
-    const words = (value) => (typeof value === "string" ? value : clock.moment(value.at, live_now));
     keyed(
       this.element,
-      details,
+      payload.details,
       (table) => table.name,
       (table) => h("div", {}, h("h3", {}, table.name), h("dl")),
       (block, table) => {
@@ -297,7 +221,7 @@ export class Details {
           () => h("div", {}, h("dt"), h("dd")),
           (pair, [name, value]) => {
             say(pair.firstChild, name);
-            say(pair.lastChild, words(value));
+            say(pair.lastChild, inWords([value], payload, clock));
           },
         );
       },

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from sources.source import ClockStatus, ClockTrouble
+
 __all__ = ["ForwardClock", "VendorClock"]
 
 _STEP_SEC: Final = 2.0
@@ -100,8 +102,8 @@ class VendorClock:
         self._steady = steady
         self.changes = 0
         """How often this clock has jumped: lags from before and after do not compare."""
-        self.note = ""
-        """What is being done about the wall clock, in words; empty while nothing is."""
+        self.status = ClockStatus()
+        """What is being done about the wall clock."""
         # Guards all of the below against two threads that find the same step.
         self._lock = threading.Lock()
         wall_at, steady_at = self._readings()
@@ -197,12 +199,10 @@ class VendorClock:
             self._settle(0.0)  # set and set back: nothing is left to judge
             return
         self._stepped_at = steady
-        self.note = (
-            f"this computer's clock was set back by {self._before:.0f} s: going on by the time"
-            " before until the data vendor's stamps tell which is right"
+        self.status = (
+            ClockStatus(ClockTrouble.SET_BACK, self._before)
             if is_behind
-            else f"this computer slept, or its clock was changed: it moved by {step:+.0f} s, and is"
-            " followed until the data vendor's stamps tell whether it is right"
+            else ClockStatus(ClockTrouble.MOVED, step)
         )
 
     def _weigh(self, lags: list[float]) -> None:
@@ -232,9 +232,8 @@ class VendorClock:
         self._before = self._judged = added
         self._stepped_at = None
         self.changes += added != shown
-        self.note = (
-            f"this computer's clock was set {'back' if added > 0 else 'ahead'} by"
-            f" {abs(added):.0f} s: going on by the time before, which the data vendor confirms"
-            if added
-            else ""
-        )
+        if added:
+            way = ClockTrouble.WRONG_BACK if added > 0 else ClockTrouble.WRONG_AHEAD
+            self.status = ClockStatus(way, abs(added))
+        else:
+            self.status = ClockStatus()

@@ -19,11 +19,13 @@ from streamlit.testing.v1 import AppTest
 import worker
 from engine.process import forget
 from engine.ranking import RANKS
+from engine.status import Fault, FeedState, Refusal, Trouble
 from page import payload as board
 from page.tabs import REFRESH_SEC, open_tabs
 from page.view import View
 from page.visit import Visit
 from settings import Settings, SettingsError
+from tests.statuses import with_feed
 from ticks import Tick
 from worker import Worker
 
@@ -100,6 +102,11 @@ def feed(app: AppTest, asset: str) -> dict[str, Any]:
     return next(feed for feed in payload(app)["status"]["feeds"] if feed["asset"] == asset)
 
 
+def messages(app: AppTest) -> list[str]:
+    """What is told below the strip."""
+    return ["".join(message["text"]) for message in payload(app)["status"]["messages"]]
+
+
 # The status strip.
 
 
@@ -123,39 +130,52 @@ def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -
 
 
 @pytest.mark.parametrize(
-    ("reason", "word"),
+    ("facts", "word"),
     [
-        ("the vendor refused the API key (status 403): check EODHD_API_KEY", "EODHD_API_KEY"),
-        ("the vendor refused X: the account's symbol limit is reached", "another copy"),
-        ("the vendor refused X: not covered by this key", "plan"),
-        ("over the account's 50 symbols: A, B", "Shorten the watchlist"),
-        ("too many connections for the vendor (429); try 2, next in 60 s", "close other copies"),
-        ("no connection: Name or service not known; try 5, next in 19 s", "network"),
+        ({"trouble": Trouble.KEY_REFUSED, "code": 403}, "EODHD_API_KEY"),
+        (
+            {
+                "trouble": Trouble.SYMBOLS_REFUSED,
+                "refused_symbols": {"BTC-USD": Refusal.SYMBOL_LIMIT},
+            },
+            "another copy",
+        ),
+        (
+            {
+                "trouble": Trouble.SYMBOLS_REFUSED,
+                "refused_symbols": {"BTC-USD": Refusal.NOT_COVERED},
+            },
+            "plan",
+        ),
+        ({"trouble": Trouble.BAD_REQUEST, "code": 422}, "spelling"),
     ],
 )
 def test_trouble_is_told_with_what_to_do(
     page: Callable[[], AppTest],
     engine: Worker,
     monkeypatch: pytest.MonkeyPatch,
-    reason: str,
+    facts: dict[str, Any],
     word: str,
 ) -> None:
-    """State and reason are the worker's own words, and beside them what they mean."""
-    status = engine.status()
-    status["feeds"]["crypto"] |= {"state": "refused", "reason": reason}
+    """In the strip that it is refused, and below it what that means; of that feed alone."""
+    status = with_feed(engine.status(), "crypto", state=FeedState.REFUSED, **facts)
     monkeypatch.setattr(engine, "status", lambda: status)
     app = page()
     assert feed(app, "crypto")["state"] == "refused"
-    assert feed(app, "crypto")["reason"] == reason
-    assert word in feed(app, "crypto")["advice"]
-    assert not feed(app, "stocks")["advice"]
+    (message,) = messages(app)
+    assert message.startswith("Crypto: ")
+    assert word in message
 
 
-def test_a_crashed_part_is_shown(page: Callable[[], AppTest], engine: Worker) -> None:
+def test_a_crashed_part_is_shown(
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A restart is never silent."""
-    engine._note_fault("heartbeat", RuntimeError("x"), 1.0)
-    warnings = payload(page())["status"]["warnings"]
-    assert warnings == ["heartbeat crashed 1 times, last by RuntimeError; it is started again."]
+    status = replace(engine.status(), faults=(Fault("heartbeat", 1, "RuntimeError", NOW),))
+    monkeypatch.setattr(engine, "status", lambda: status)
+    assert messages(page()) == [
+        "heartbeat crashed once, last by RuntimeError; it is started again."
+    ]
 
 
 def test_a_pulse_that_stands_still_is_told(
@@ -163,10 +183,9 @@ def test_a_pulse_that_stands_still_is_told(
 ) -> None:
     """Ages come from the pulse's own instant, so its own age must be said."""
     ticking(engine)
-    assert not payload(page())["status"]["warnings"]
-    status = engine.status() | {"now": NOW + 65.0}
-    monkeypatch.setattr(engine, "status", lambda: status)
-    assert "what is shown is 1 min 05 s old" in payload(page())["status"]["warnings"][0]
+    assert not messages(page())
+    monkeypatch.setattr(engine, "now", lambda: NOW + 65.0)
+    assert "what is shown is 1 min 05 s old" in messages(page())[0]
 
 
 def test_figures_that_warm_up_are_named_with_their_wait(
@@ -501,7 +520,7 @@ def test_everything_the_status_knows_is_a_click_away(
     drawn = json.loads(board.payload(engine, visit, None, open_tabs()))
     assert [table["name"] for table in drawn["details"]] == [
         *("everything", "archive"),
-        *status["feeds"],
+        *(feed.asset for feed in status.feeds),
     ]
 
 
@@ -523,12 +542,18 @@ def test_text_from_the_wire_is_text(
     page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Markup in a vendor's message reaches no element that renders markup."""
-    status: dict[str, Any] = engine.status()
-    status["feeds"]["crypto"]["reason"] = "**bold** <b>x</b> :red[y]"
+    markup = "**bold** <b>x</b> :red[y]"
+    status = with_feed(
+        engine.status(),
+        "crypto",
+        state=FeedState.REFUSED,
+        trouble=Trouble.SYMBOLS_REFUSED,
+        refused_symbols={markup: Refusal.NOT_COVERED},
+    )
     monkeypatch.setattr(engine, "status", lambda: status)
     app = page()
     assert "bold" not in "".join(element.value for element in app.markdown)
-    assert feed(app, "crypto")["reason"] == "**bold** <b>x</b> :red[y]"
+    assert markup in feed(app, "crypto")["title"]
 
 
 def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,8 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         expect(chip.locator(".line")).to_have_text(
             re.compile(r"^cryptoreconnecting(next in \d+ s|now)$")
         )
-        expect(chip).to_have_attribute("title", re.compile("^closed with code 1012; try"))
+        ended = re.compile(r"^the connection ended \(code 1012\); try")
+        expect(chip).to_have_attribute("title", ended)
         assert live_feeds(page) == 2
         vendor.mend()
         until(lambda: all_live(page), 60)
@@ -221,7 +222,7 @@ def test_a_refused_key_and_a_full_account_are_explained(serve: Serve, tabs: Tabs
         key, account = said.all_text_contents()
         assert key.startswith("Stocks: The data vendor does not accept the API key")
         assert "Check EODHD_API_KEY" in key
-        assert account.startswith("Crypto: The account may watch only so many symbols at once")
+        assert account.startswith("Crypto: The account may watch only a limited number of symbols")
         assert "close other copies, or shorten the watchlist" in account
         # The third is not affected.
         until(lambda: live_feeds(page) == 1 and "EURUSD" in symbols(page))

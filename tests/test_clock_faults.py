@@ -7,17 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 import worker
+from engine.status import FeedStatus
 from feeds import Timing
+from page.troubles import clock_text, feed_reason
 from sessions import ALWAYS, Session
 from settings import Settings
 from sources.clocks import VendorClock
 from tests.faulty_vendor import FaultyVendor, tick
 from tests.faulty_vendor import Session as Connection
+from tests.statuses import feed_of
 from tests.test_remembering import archived, walk
 from tests.waiting import until
 from ticks import ASSETS, Asset
@@ -56,10 +59,9 @@ class World:
         self.engine = Worker(settings, timing=timing, session=always)
         self.engine.start()
 
-    def feed(self) -> dict[str, Any]:
+    def feed(self) -> FeedStatus:
         """The status of the only feed."""
-        found: dict[str, Any] = self.engine.status()["feeds"]["crypto"]
-        return found
+        return feed_of(self.engine, "crypto")
 
     def wall(self) -> float:
         """What the computer's clock says."""
@@ -80,7 +82,7 @@ class World:
         """Whether prices come in and are shown by the true time."""
         now, frame = self.engine.pulse()
         return (
-            self.feed()["state"] == "live"
+            self.feed().state == "live"
             and abs(now - time.time() - self.true) < 3
             and bool((frame["age"] < 3).all())
         )
@@ -161,12 +163,12 @@ def test_a_clock_set_back_by_an_hour_changes_nothing(world: World) -> None:
     connections = len(world.vendor.attempts("crypto"))
     world.wrong = -HOUR
     world.lives_on(4)
-    assert "set back by 3600 s" in world.engine.status()["clock"]
+    assert "set back by 3600 s" in clock_text(world.engine.status().source.clock)
     assert len(world.vendor.attempts("crypto")) == connections
     assert since() == []
     world.wrong = 0.0
     world.lives_on()
-    until(lambda: world.engine.status()["clock"] == "")
+    until(lambda: not world.engine.status().source.clock.trouble)
     assert since() == []
 
 
@@ -174,9 +176,9 @@ def test_a_clock_set_ahead_by_an_hour_is_found_out(world: World) -> None:
     """For some seconds nothing fits; then it is the true time again, recorded as before."""
     since = new_events(world)
     world.wrong = HOUR
-    until(lambda: world.engine.status()["clock"] != "")
+    until(lambda: world.engine.status().source.clock.trouble)
     world.lives_on(4)
-    assert "going on by the time before" in world.engine.status()["clock"]
+    assert "going on by the time before" in clock_text(world.engine.status().source.clock)
     assert since() == []
     recorder, archive = world.engine._recorder, world.engine.archive
     assert recorder is not None
@@ -191,11 +193,11 @@ def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
     """Wrong and told by its vendor, then set right: nothing moves, and nothing is told twice."""
     since = new_events(world)
     world.wrong = HOUR
-    until(lambda: "going on" in world.engine.status()["clock"], 40)
+    until(lambda: "going on" in clock_text(world.engine.status().source.clock), 40)
     world.lives_on()
     world.wrong = 0.0
     world.lives_on(4)
-    until(lambda: world.engine.status()["clock"] == "")
+    until(lambda: not world.engine.status().source.clock.trouble)
     assert since() == []
 
 
@@ -207,10 +209,10 @@ def test_a_vendors_clock_off_by_seconds_is_measured(
     void.wrong = behind
     void.begin(tmp_path)
     try:
-        until(lambda: void.feed()["state"] == state)
-        until(lambda: void.feed()["skew"] == pytest.approx(behind, abs=1.0))
+        until(lambda: void.feed().state == state)
+        until(lambda: void.feed().skew == pytest.approx(behind, abs=1.0))
         if state == "silent":
-            assert "ahead of this computer's clock" in void.feed()["reason"]
-            assert void.feed()["refused"]["future"] > 0
+            assert "ahead of this computer's clock" in feed_reason(void.feed())
+            assert void.feed().refused["future"] > 0
     finally:
         void.engine.stop()

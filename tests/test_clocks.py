@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from page.troubles import clock_text
 from sources.clocks import ForwardClock, VendorClock
 
 NOON = 1_790_330_110.0
@@ -120,7 +121,7 @@ def test_it_is_the_wall_clock_while_nothing_happens() -> None:
         world.run(20_000, drift)
         assert world.off == near(20_000 * drift)
         assert world.clock.changes == 0
-        assert world.clock.note == ""
+        assert clock_text(world.clock.status) == ""
         assert not world.clock.is_judging
         assert sum(world.slept) == 0
 
@@ -133,7 +134,7 @@ def test_little_step_is_followed_without_a_word(step: float) -> None:
     world.set(step)
     world.run(1)
     assert world.off == near(step)
-    assert (world.clock.changes, world.clock.note) == (0, "")
+    assert (world.clock.changes, clock_text(world.clock.status)) == (0, "")
 
 
 def test_clock_set_back_goes_on_as_it_was_where_the_vendor_agrees() -> None:
@@ -142,21 +143,21 @@ def test_clock_set_back_goes_on_as_it_was_where_the_vendor_agrees() -> None:
     world.run(10)
     world.set(-HOUR)
     assert world.off == near(0)
-    assert world.clock.note == (
+    assert clock_text(world.clock.status) == (
         "this computer's clock was set back by 3600 s: going on by the time before until the data"
         " vendor's stamps tell which is right"
     )
     world.run(200)
     assert world.shown == [near(0)] * 210
     assert world.clock.changes == 0
-    assert world.clock.note == (
+    assert clock_text(world.clock.status) == (
         "this computer's clock was set back by 3600 s: going on by the time before, which the data"
         " vendor confirms"
     )
     world.set(HOUR)
     world.run(200)
     assert world.shown == [near(0)] * 410
-    assert (world.clock.note, world.clock.is_judging) == ("", False)
+    assert (clock_text(world.clock.status), world.clock.is_judging) == ("", False)
 
 
 def test_clock_set_back_because_it_was_wrong_is_followed() -> None:
@@ -169,7 +170,7 @@ def test_clock_set_back_because_it_was_wrong_is_followed() -> None:
     world.run(3)
     assert world.off == near(0)
     assert world.clock.changes == 1
-    assert world.clock.note == ""
+    assert clock_text(world.clock.status) == ""
     world.run(200)
     assert world.clock.changes == 1
 
@@ -190,7 +191,7 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     world.run(10)
     world.set(HOUR)
     assert world.off == near(HOUR)
-    assert world.clock.note == (
+    assert clock_text(world.clock.status) == (
         "this computer slept, or its clock was changed: it moved by +3600 s, and is followed until"
         " the data vendor's stamps tell whether it is right"
     )
@@ -199,7 +200,7 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     world.run(4)
     assert world.off == near(0)
     assert world.clock.changes == 2
-    assert world.clock.note == (
+    assert clock_text(world.clock.status) == (
         "this computer's clock was set ahead by 3600 s: going on by the time before, which the data"
         " vendor confirms"
     )
@@ -209,7 +210,7 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     world.run(200)
     assert world.shown[20:] == [near(0)] * (len(world.shown) - 20)
     assert world.clock.changes == 2
-    assert world.clock.note == ""
+    assert clock_text(world.clock.status) == ""
 
 
 def test_clock_set_ahead_rightly_is_followed_at_once() -> None:
@@ -219,7 +220,7 @@ def test_clock_set_ahead_rightly_is_followed_at_once() -> None:
     world.set(HOUR)
     world.run(2)
     assert world.off == near(0)
-    assert (world.clock.changes, world.clock.note) == (1, "")
+    assert (world.clock.changes, clock_text(world.clock.status)) == (1, "")
 
 
 @pytest.mark.parametrize("step", [5.0, 30.0, 59.0])
@@ -243,7 +244,7 @@ def test_sleep_is_followed_at_once(steady_sleeps: bool) -> None:
     assert world.off == near(0)
     world.run(3)
     assert world.off == near(0)
-    assert world.clock.note == ""
+    assert clock_text(world.clock.status) == ""
     assert not world.clock.is_judging
     assert world.slept[:10] == [0.0] * 10
     assert world.slept[10] == pytest.approx(HOUR, abs=2)
@@ -275,7 +276,7 @@ def test_without_stamps_the_wall_clock_is_followed(step: float, steady_sleeps: b
     world.run(5)
     assert world.off == near(step)
     assert not world.clock.is_judging
-    assert world.clock.note == ""
+    assert clock_text(world.clock.status) == ""
     assert world.clock.changes == 1
 
 
@@ -325,7 +326,7 @@ def test_set_and_set_back_within_seconds_leaves_nothing() -> None:
             world.set(-step)
             world.run(1)
             assert world.off == near(0)
-            assert world.clock.note == ""
+            assert clock_text(world.clock.status) == ""
             world.run(100)
             assert world.shown[10 + between :] == [near(0)] * 101
             assert not world.clock.is_judging
@@ -343,7 +344,7 @@ def test_several_steps_are_one() -> None:
             world.run(20)
             assert world.off == near(0)
             assert not world.clock.is_judging
-            assert "which the data vendor confirms" in world.clock.note
+            assert "which the data vendor confirms" in clock_text(world.clock.status)
 
 
 def test_evidence_from_before_a_jump_is_none() -> None:
@@ -429,7 +430,7 @@ def test_every_story_comes_to_an_end(
     changes = world.clock.changes
     assert changes <= 2 * count
     assert not world.clock.is_judging
-    assert bool(world.clock.note) is (abs(world.off - world.error) > 1e-3)
+    assert bool(clock_text(world.clock.status)) is (abs(world.off - world.error) > 1e-3)
     world.run(100)
     assert world.clock.changes == changes
     assert world.shown[-100:] == [near(world.off)] * 100

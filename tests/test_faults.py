@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from engine.status import FeedStatus
 from feeds import Timing
+from page.status import whole_reason
+from page.troubles import feed_reason
 from sessions import ALWAYS
 from sessions import Session as Hours
 from settings import Settings
@@ -35,6 +38,7 @@ from tests.faulty_vendor import (
     good,
     tick,
 )
+from tests.statuses import feed_of
 from ticks import Asset
 from worker import Worker
 
@@ -88,7 +92,7 @@ def running(
     Its markets are open on whatever day and at whatever hour this runs.
     """
     settings = Settings(source="eodhd", api_key=KEY, eodhd_url=url, watchlist=watchlist)
-    worker = Worker(settings, timing=timing, clock=clock, session=session)
+    worker = Worker(settings, timing=timing, clock=clock, session=session, status_sec=0.01)
     worker.start()
     try:
         yield worker
@@ -97,13 +101,18 @@ def running(
         assert not worker.alive()
 
 
-def crypto(worker: Worker) -> dict[str, Any]:
-    status: dict[str, Any] = worker.status()["feeds"]["crypto"]
-    return status
+def crypto(worker: Worker) -> FeedStatus:
+    return feed_of(worker, "crypto")
+
+
+def reason_of(worker: Worker, asset: str = "crypto") -> str:
+    """Why the feed is in its state, with its countdown."""
+    status = worker.status()
+    return next(whole_reason(feed, status.now) for feed in status.feeds if feed.asset == asset)
 
 
 def state_of(worker: Worker, asset: str = "crypto") -> str:
-    return str(worker.status()["feeds"][asset]["state"])
+    return str(feed_of(worker, asset).state)
 
 
 @pytest.fixture(autouse=True)
@@ -261,10 +270,11 @@ async def never_answers_the_close(session: Session) -> None:
 
 
 KEY_REFUSED = r"the vendor refused the API key \({}\): check EODHD_API_KEY.*; try \d+, (next|now)"
-CLOSED = r"^closed with code {}; try \d+, (next in \d+ s|now)$"
+CLOSED = r"^the connection ended \(code {}\); try \d+, (next in \d+ s|now)$"
+HTTP_ERROR = r"^the vendor's server answered with an error \(HTTP {}\); try"
 DEMO = r"the vendor refused BTC-USD, ETH-USD: not covered by this key"
 LIMIT = r"the vendor refused BTC-USD, ETH-USD: the account's symbol limit is reached"
-THROTTLED = r"^too many connections for the vendor \(429\); try \d+, next in"
+THROTTLED = r"^too many connections for the vendor; try \d+, next in"
 
 ENDING = [
     Fault("key refused", says(FORBIDDEN), "refused", KEY_REFUSED.format("status 403")),
@@ -274,23 +284,38 @@ ENDING = [
         "refused",
         KEY_REFUSED.format("status 403"),
     ),
-    Fault("HTTP 401", Rejection(401), "refused", KEY_REFUSED.format("HTTP 401")),
-    Fault("HTTP 403", Rejection(403), "refused", KEY_REFUSED.format("HTTP 403")),
+    Fault("HTTP 401", Rejection(401), "refused", KEY_REFUSED.format("status 401")),
+    Fault("HTTP 403", Rejection(403), "refused", KEY_REFUSED.format("status 403")),
     Fault("HTTP 429", Rejection(429), "reconnecting", THROTTLED),
-    Fault("HTTP 404", Rejection(404), "reconnecting", "^the vendor answered HTTP 404; try"),
-    Fault("HTTP 500", Rejection(500), "reconnecting", "^the vendor answered HTTP 500; try"),
-    Fault("HTTP 200", Rejection(200), "reconnecting", "^the vendor answered HTTP 200; try"),
+    Fault(
+        "HTTP 404",
+        Rejection(404),
+        "reconnecting",
+        HTTP_ERROR.format(404),
+    ),
+    Fault(
+        "HTTP 500",
+        Rejection(500),
+        "reconnecting",
+        HTTP_ERROR.format(500),
+    ),
+    Fault(
+        "HTTP 200",
+        Rejection(200),
+        "reconnecting",
+        HTTP_ERROR.format(200),
+    ),
     Fault(
         "redirect",
         Rejection(302, [("Location", "ws://127.0.0.1:9/ws")]),
         "reconnecting",
-        "^the vendor answered HTTP 302; try",
+        HTTP_ERROR.format(302),
     ),
     Fault(
         "two redirects in one",
         Rejection(302, [("Location", "ws://127.0.0.1:9/"), ("Location", "ws://127.0.0.1:8/")]),
         "reconnecting",
-        "^the vendor answered HTTP 302; try",
+        HTTP_ERROR.format(302),
     ),
     Fault("429 as a frame", says('{"status":429,"message":"x"}'), "reconnecting", THROTTLED),
     Fault(
@@ -315,7 +340,7 @@ ENDING = [
         "Authorized never",
         never_authorized,
         "reconnecting",
-        "^no word within 0.4 s that the key is good; try",
+        "^the vendor did not accept the API key within 0.4 s; try",
     ),
     Fault(
         "silent from the start",
@@ -349,13 +374,13 @@ ENDING = [
         "rubbish instead of a handshake",
         Raw(b"\x00\xff not HTTP at all\r\n\r\n", ends=True),
         "reconnecting",
-        "^no WebSocket connection: InvalidMessage; try",
+        "^what answered is not the vendor's price service; try",
     ),
     Fault(
         "end instead of a handshake",
         Raw(b"", ends=True),
         "reconnecting",
-        "^no WebSocket connection: InvalidMessage; try",
+        "^what answered is not the vendor's price service; try",
     ),
     Fault(
         "silence instead of a handshake",
@@ -404,12 +429,14 @@ def test_fault_is_shown_and_survived(fault: Fault) -> None:
         seen: set[tuple[str, str]] = set()
 
         def is_shown() -> bool:
-            status = crypto(worker)
-            seen.add((status["state"], status["reason"]))
+            whole = worker.status()
+            status = next(feed for feed in whole.feeds if feed.asset == "crypto")
+            reason = whole_reason(status, whole.now)
+            seen.add((status.state, reason))
             return (
-                status["state"] == fault.state
-                and re.search(fault.reason, status["reason"]) is not None
-                and all(status["refused"].get(why, 0) >= n for why, n in fault.refused.items())
+                status.state == fault.state
+                and re.search(fault.reason, reason) is not None
+                and all(status.refused.get(why, 0) >= n for why, n in fault.refused.items())
             )
 
         try:
@@ -423,13 +450,13 @@ def test_fault_is_shown_and_survived(fault: Fault) -> None:
             assert len(vendor.attempts("crypto")) == 1
 
         vendor.mend()
-        before = crypto(worker)["ticks"]
+        before = crypto(worker).ticks
         eventually(
             lambda: (
                 state_of(worker) == "live"
-                and crypto(worker)["ticks"] >= before + 4
-                and crypto(worker)["heard"] == ["BTC-USD", "ETH-USD"]
-                and crypto(worker)["reason"] == ""
+                and crypto(worker).ticks >= before + 4
+                and crypto(worker).heard == ("BTC-USD", "ETH-USD")
+                and reason_of(worker) == ""
             ),
             "recovered",
         )
@@ -439,17 +466,17 @@ def test_fault_is_shown_and_survived(fault: Fault) -> None:
 
         vendor.paused = True
         for asset in ("stocks", "forex"):
-            feed = worker.status()["feeds"][asset]
+            feed = feed_of(worker, asset)
             eventually(
                 lambda asset=asset: (  # type: ignore[misc]
-                    worker.status()["feeds"][asset]["ticks"] == vendor.sent[asset]
+                    feed_of(worker, asset).ticks == vendor.sent[asset]
                 ),
                 f"every tick of {asset}",
             )
-            assert feed["reconnects"] == feed["dropped"] == 0
-            assert feed["refused"] == {}
+            assert feed.reconnects == feed.dropped == 0
+            assert feed.refused == {}
             assert len(vendor.attempts(asset)) == 1
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
         assert_keyless(worker)
     assert all(KEY in path for path in vendor.paths), "the key was really in use"
 
@@ -524,18 +551,18 @@ def test_noise_is_refused_by_reason_and_changes_nothing() -> None:
         expected = {
             reason: sum(why == reason for why, _ in NOISE.values()) for reason, _ in NOISE.values()
         }
-        eventually(lambda: crypto(worker)["refused"] == expected, f"refused {expected}")
-        eventually(lambda: crypto(worker)["ticks"] > 2 * len(NOISE), "ticks between the noise")
+        eventually(lambda: crypto(worker).refused == expected, f"refused {expected}")
+        eventually(lambda: crypto(worker).ticks > 2 * len(NOISE), "ticks between the noise")
         vendor.paused = True
-        eventually(lambda: crypto(worker)["ticks"] == vendor.sent["crypto"], "every good tick")
+        eventually(lambda: crypto(worker).ticks == vendor.sent["crypto"], "every good tick")
         status = crypto(worker)
-        assert status["reconnects"] == 0
-        assert status["heard"] == ["BTC-USD", "ETH-USD"]
+        assert status.reconnects == 0
+        assert status.heard == ("BTC-USD", "ETH-USD")
         assert len(vendor.attempts("crypto")) == 1
         assert set(worker.store.symbols) <= {s for symbols in WATCHLIST.values() for s in symbols}
         history = worker.store.history("BTC-USD", time.time())["price"].dropna()
         assert history.between(84_500, 84_700).all()
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
 
 
 def test_real_jump_passes_with_its_third_tick() -> None:
@@ -551,8 +578,8 @@ def test_real_jump_passes_with_its_third_tick() -> None:
 
     patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
     with FaultyVendor(crypto=crashes) as vendor, running(vendor.url, timing=patient) as worker:
-        eventually(lambda: crypto(worker)["ticks"] == 60 + 38, "all but the first two")
-        assert crypto(worker)["refused"] == {"far off": 2}
+        eventually(lambda: crypto(worker).ticks == 60 + 38, "all but the first two")
+        assert crypto(worker).refused == {"far off": 2}
         eventually(
             lambda: (worker.store.snapshot("BTC-USD", time.time()) or {}).get("last") == 76_039,
             "the new price",
@@ -571,8 +598,8 @@ def test_ticks_out_of_order_never_set_the_last_price() -> None:
 
     patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
     with FaultyVendor(crypto=unordered) as vendor, running(vendor.url, timing=patient) as worker:
-        eventually(lambda: crypto(worker)["ticks"] == 4, "all ticks")
-        eventually(lambda: worker.status()["queued"] == 0, "all taken")
+        eventually(lambda: crypto(worker).ticks == 4, "all ticks")
+        eventually(lambda: worker.status().queued == 0, "all taken")
         snapshot = worker.store.snapshot("BTC-USD", time.time())
         assert snapshot is not None
         assert snapshot["last"] == 84_588.0
@@ -594,19 +621,19 @@ def test_flood_is_taken_without_loss_or_harm() -> None:
 
     patient = Timing(silence_sec={"stocks": 60.0, "forex": 60.0, "crypto": 60.0})
     with FaultyVendor(crypto=floods) as vendor, running(vendor.url, timing=patient) as worker:
-        eventually(lambda: crypto(worker)["ticks"] == flood, "all ticks", within_sec=30)
-        eventually(lambda: worker.status()["queued"] == 0, "an empty queue")
-        assert crypto(worker)["state"] == "live"
-        assert crypto(worker)["reconnects"] == 0
+        eventually(lambda: crypto(worker).ticks == flood, "all ticks", within_sec=30)
+        eventually(lambda: worker.status().queued == 0, "an empty queue")
+        assert crypto(worker).state == "live"
+        assert crypto(worker).reconnects == 0
         vendor.paused = True
         for asset in ("stocks", "forex"):
             eventually(
                 lambda asset=asset: (  # type: ignore[misc]
-                    worker.status()["feeds"][asset]["ticks"] == vendor.sent[asset]
+                    feed_of(worker, asset).ticks == vendor.sent[asset]
                 ),
                 f"every tick of {asset}",
             )
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
 
 
 # Closed markets.
@@ -631,14 +658,14 @@ def test_weekend_quotes_are_a_last_price_and_nothing_else() -> None:
     ):
         eventually(lambda: state_of(worker, "forex") == "closed market", "closed")
         eventually(
-            lambda: worker.status()["feeds"]["forex"]["refused"].get("closed market", 0) > 50,
+            lambda: feed_of(worker, "forex").refused.get("closed market", 0) > 50,
             "longer than it may be silent",
         )
-        status = worker.status()["feeds"]["forex"]
-        assert (status["ticks"], status["reconnects"]) == (0, 0)
-        assert (status["state"], status["reason"]) == ("closed market", "")
-        assert status["session"]["phase"] == "closed"
-        assert status["heard"] == ["EURUSD"]
+        status = feed_of(worker, "forex")
+        assert (status.ticks, status.reconnects) == (0, 0)
+        assert (status.state, feed_reason(status)) == ("closed market", "")
+        assert status.hours.phase == "closed"
+        assert status.heard == ("EURUSD",)
         eventually(lambda: worker.store.snapshot("EURUSD", time.time()) is not None, "a row")
         snapshot = worker.store.snapshot("EURUSD", time.time())
         assert snapshot is not None
@@ -661,7 +688,7 @@ def test_vendor_that_hangs_up_at_the_weekend_is_not_stormed() -> None:
         before = vendor.sent["crypto"]
         eventually(lambda: vendor.sent["crypto"] > before + 200, "two seconds of the others")
         assert len(vendor.attempts("forex")) < 15
-        assert worker.status()["feeds"]["forex"]["state"] == "reconnecting"
+        assert feed_of(worker, "forex").state == "reconnecting"
 
 
 # Subscribing.
@@ -700,10 +727,10 @@ def test_ghost_slots_are_waited_out_on_one_connection() -> None:
 
     # The silence limit passes many times over: a refused symbol is no silent one.
     with FaultyVendor(crypto=haunted) as vendor, running(vendor.url) as worker:
-        eventually(lambda: re.search(LIMIT, crypto(worker)["reason"]) is not None, "limit shown")
+        eventually(lambda: re.search(LIMIT, reason_of(worker)) is not None, "limit shown")
         assert state_of(worker) == "refused"
-        eventually(lambda: crypto(worker)["heard"] == ["BTC-USD", "ETH-USD"], "free slots")
-        eventually(lambda: crypto(worker)["reason"] == "", "nothing refused")
+        eventually(lambda: crypto(worker).heard == ("BTC-USD", "ETH-USD"), "free slots")
+        eventually(lambda: reason_of(worker) == "", "nothing refused")
         assert state_of(worker) == "live"
         assert len(vendor.attempts("crypto")) == 1
         asked = [symbols for asset, _, symbols in vendor.subscriptions if asset == "crypto"]
@@ -732,10 +759,10 @@ def test_late_refusal_blames_no_symbol_that_ticks() -> None:
         states = set()
         deadline = time.monotonic() + 0.5
         while time.monotonic() < deadline:
-            states.add((state_of(worker), crypto(worker)["reason"]))
+            states.add((state_of(worker), reason_of(worker)))
             time.sleep(0.02)
         assert states == {("live", "")}
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
 
 
 def test_symbols_are_asked_again_after_every_reconnection() -> None:
@@ -763,7 +790,7 @@ def test_account_wide_limit_is_shared_and_named() -> None:
         assert asked["forex"] == ["EURUSD", "GBPUSD"]
         assert asked["crypto"] == ["BTC-USD"]
         eventually(lambda: state_of(worker, "stocks") == "live", "live")
-        reason = worker.status()["feeds"]["stocks"]["reason"]
+        reason = feed_reason(feed_of(worker, "stocks"))
         assert reason.startswith("over the account's 50 symbols: S47, S48")
 
 
@@ -785,13 +812,14 @@ def test_worker_survives_the_clock_set_back_by_an_hour() -> None:
             r"all that came was refused: the vendor's stamps are 3\d{3} s ahead of this computer's"
             r" clock: check its time$"
         )
-        eventually(lambda: re.search(said, crypto(worker)["reason"]) is not None, "what is wrong")
+        eventually(lambda: re.search(said, reason_of(worker)) is not None, "what is wrong")
         status = crypto(worker)
-        assert 0 < status["last_tick_age"] < 15
-        assert status["refused"]["future"] > 0
+        assert status.last_tick_age is not None
+        assert 0 < status.last_tick_age < 15
+        assert status.refused["future"] > 0
         offset = 0.0
         eventually(lambda: state_of(worker) == "live", "live again")
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
         assert len(vendor.attempts("crypto")) == 1
 
 
@@ -802,9 +830,9 @@ def test_vendor_that_is_not_there_is_waited_for() -> None:
         port = probe.getsockname()[1]
     with running(f"ws://127.0.0.1:{port}/ws") as worker:
         eventually(lambda: state_of(worker) == "reconnecting", "reconnecting")
-        assert crypto(worker)["reason"].startswith("no connection: Connection refused; try ")
+        assert reason_of(worker).startswith("no connection: connection refused; try ")
         assert_keyless(worker)
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
 
 
 def test_vendor_that_goes_and_comes_back_is_found_again() -> None:
@@ -813,11 +841,11 @@ def test_vendor_that_goes_and_comes_back_is_found_again() -> None:
         eventually(lambda: state_of(worker) == "live", "live")
         vendor.stop()
         eventually(
-            lambda: "Connection refused" in crypto(worker)["reason"],
+            lambda: "connection refused" in reason_of(worker),
             "gone",
         )
         assert state_of(worker, "stocks") == state_of(worker, "forex") == "reconnecting"
-        assert worker.status()["faults"] == {}
+        assert worker.status().faults == ()
 
 
 STATES: dict[str, tuple[Behaviour | Rejection | Raw, str]] = {
@@ -848,5 +876,5 @@ def test_stop_closes_at_once_and_as_the_protocol_wants(state: str) -> None:
         eventually(lambda: ("stocks", 1000) in vendor.closed, "stocks closed properly")
         if state in ("live", "waiting for the word", "waiting for a tick"):
             eventually(lambda: ("crypto", 1000) in vendor.closed, "crypto closed properly")
-        assert {feed["state"] for feed in worker.status()["feeds"].values()} == {"off"}
-        assert worker.status()["faults"] == {}
+        assert {feed.state for feed in worker.status().feeds} == {"off"}
+        assert worker.status().faults == ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -22,8 +21,9 @@ from websockets.http11 import Response
 
 import feeds
 import sessions
-from feeds import Feed, TickQueue, Timing, allot
-from sessions import Phase
+from feeds import Feed, FeedState, FeedStatus, TickQueue, Timing, Trouble, allot
+from page.status import whole_reason
+from sessions import HoursFrom, MarketHours, Phase
 from sessions import Session as Hours
 from tests.faulty_vendor import (
     AUTHORIZED,
@@ -116,12 +116,12 @@ def test_flood_beyond_the_queue_keeps_the_newest_and_the_connection() -> None:
         subject = feed(queue=queue)
         running = asyncio.create_task(subject.run(url))
         deadline = time.monotonic() + 20
-        while subject.status(time.time())["ticks"] < flood:
+        while subject.status(time.time()).ticks < flood:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
         status = subject.status(time.time())
-        assert status["state"] == "live"
-        assert status["dropped"] == flood - room
+        assert status.state == "live"
+        assert status.dropped == flood - room
         assert len(queue) == room
         kept, _ = queue.take()
         assert [one.ts for one in kept] == sorted(one.ts for one in kept)
@@ -459,7 +459,7 @@ class Live:
     def now(self) -> float:
         return NOON + asyncio.get_running_loop().time()
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> FeedStatus:
         return self.feed.status(self.now)
 
     async def state_at(self, sec: float) -> tuple[str, str]:
@@ -469,7 +469,7 @@ class Live:
             await asyncio.sleep(min(1.0, sec - loop.time()))
             self.feed.measure(self.now)
         status = self.status()
-        return status["state"], status["reason"]
+        return status.state, whole_reason(status, self.now)
 
 
 @asynccontextmanager
@@ -499,7 +499,7 @@ async def live(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert subject.status(NOON)["state"] == "off"
+        assert subject.status(NOON).state == "off"
 
 
 def stamped(after_sec: float, lag_sec: float = 0.0, asset: str = "crypto", **fields: Any) -> Frame:
@@ -630,22 +630,19 @@ def test_quotes_of_a_closed_market_are_no_life(monkeypatch: pytest.MonkeyPatch) 
             for sec in range(2, 300, 10):
                 assert await one.state_at(sec) == ("closed market", "")
             status = one.status()
-            assert status["ticks"] == 0
-            assert status["last_tick_age"] is None
-            assert set(status["refused"]) == {"closed market"}
-            assert status["session"] == {
-                "phase": "closed",
-                "since": NOON - 9000,
-                "until": NOON + opens_sec,
-                "opens": NOON + opens_sec,
-                "by": "calendar",
-            }
+            assert status.ticks == 0
+            assert status.last_tick_age is None
+            assert set(status.refused) == {"closed market"}
+            opens = NOON + opens_sec
+            assert status.hours == MarketHours(
+                "crypto", "closed", NOON - 9000, opens, opens, HoursFrom.CALENDAR
+            )
             ticks, last = one.queue.take()
             assert not ticks
             assert last
             assert await one.state_at(opens_sec + 2) == ("live", "")
-            assert one.status()["session"]["phase"] == "open"
-            assert one.status()["ticks"] > 0
+            assert one.status().hours.phase == "open"
+            assert one.status().ticks > 0
             assert len(one.opened) == 1
 
     in_virtual_time(run())
@@ -667,7 +664,7 @@ def test_closed_market_that_hangs_up_is_asked_seldom_and_in_time(
         rng = random.Random(seed)
         async with live(monkeypatch, opening, session=hours, rng=rng) as one:
             await asyncio.sleep(opens_sec + 3)
-            assert one.status()["state"] == "live"
+            assert one.status().state == "live"
             return gaps(one.opened)
 
     waits: list[float] = []
@@ -712,20 +709,20 @@ def test_vendor_that_says_open_streams_on_a_day_the_calendar_does_not_know(
         async with live(monkeypatch, opening, **options) as one:
             assert await one.state_at(0.5) == ("closed market", "")
             assert await one.state_at(19.5) == ("live", "")
-            session = one.status()["session"]
-            assert session["phase"] == "open"
-            assert session["by"] == "vendor"
-            assert session["opens"] is None
-            assert session["until"] == NOON + 1e5
+            session = one.status().hours
+            assert session.phase == "open"
+            assert session.by == "vendor"
+            assert session.opens is None
+            assert session.until == NOON + 1e5
             assert one.feed.session(one.now).phase == "open"
             assert await one.state_at(39.5) == ("live", "")
-            session = one.status()["session"]
-            assert session["phase"] == "after"
-            assert session["opens"] == NOON + 1e5
-            assert one.status()["ticks"] == 39
+            session = one.status().hours
+            assert session.phase == "after"
+            assert session.opens == NOON + 1e5
+            assert one.status().ticks == 39
             assert await one.state_at(40.0 + 110) == ("live", "")
             assert await one.state_at(40.0 + 130) == ("closed market", "")
-            assert one.status()["session"]["by"] == "calendar"
+            assert one.status().hours.by == "calendar"
             assert await one.state_at(2000.0) == ("closed market", "")
             assert len(one.opened) == 1
 
@@ -744,10 +741,10 @@ def test_vendor_that_says_closed_closes_the_market(monkeypatch: pytest.MonkeyPat
             assert await one.state_at(0.5) == ("connecting", "waiting for the first tick")
             for sec in range(2, 300, 20):
                 assert await one.state_at(sec) == ("closed market", "")
-            session = one.status()["session"]
-            assert (session["phase"], session["by"]) == ("closed", "vendor")
-            assert one.status()["ticks"] == 0
-            assert one.status()["refused"] == {"closed market": 200}
+            session = one.status().hours
+            assert (session.phase, session.by) == ("closed", "vendor")
+            assert one.status().ticks == 0
+            assert one.status().refused == {"closed market": 200}
             assert len(one.opened) == 1
 
     in_virtual_time(run())
@@ -765,7 +762,7 @@ def test_one_odd_word_closes_no_market(monkeypatch: pytest.MonkeyPatch) -> None:
         async with live(monkeypatch, opening, session=lambda asset, now: hours, **options) as one:
             for sec in range(2, 190):
                 assert await one.state_at(sec) == ("live", "")
-                assert one.status()["session"]["by"] == "calendar"
+                assert one.status().hours.by == "calendar"
 
     in_virtual_time(run())
 
@@ -796,8 +793,8 @@ def test_word_from_before_the_calendar_s_change_says_nothing(
         options: dict[str, Any] = {"asset": "stocks", "symbols": ("AAPL",), "session": session}
         async with live(monkeypatch, opening, **options) as one:
             await one.state_at(21.0)
-            found = one.status()["session"]
-            assert (found["phase"], found["by"]) == (phase, by)
+            found = one.status().hours
+            assert (found.phase, found.by) == (phase, by)
 
     in_virtual_time(run())
 
@@ -807,20 +804,17 @@ def test_session_is_the_calendar_s_where_nothing_else_is_asked_for() -> None:
     thanksgiving = 1_795_705_200.0  # 2026-11-26, 15:00 UTC
     subject = Feed("stocks", ("AAPL",), TickQueue(), time.time)
     assert subject.session(thanksgiving) == sessions.session("stocks", thanksgiving)
-    assert subject.status(thanksgiving)["session"] == {
-        "phase": "closed",
-        "since": 1_795_654_800.0,
-        "until": 1_795_770_000.0,
-        "opens": 1_795_789_800.0,
-        "by": "calendar",
-    }
-    assert feed().status(thanksgiving)["session"] == {
-        "phase": "open",
-        "since": None,
-        "until": None,
-        "opens": None,
-        "by": "calendar",
-    }
+    assert subject.status(thanksgiving).hours == MarketHours(
+        "stocks",
+        "closed",
+        since=1_795_654_800.0,
+        until=1_795_770_000.0,
+        opens=1_795_789_800.0,
+        by=HoursFrom.CALENDAR,
+    )
+    assert feed().status(thanksgiving).hours == MarketHours(
+        "crypto", "open", None, None, None, HoursFrom.CALENDAR
+    )
 
 
 # How far the vendor's stamps lag.
@@ -833,7 +827,7 @@ def test_skew_is_the_least_lag_of_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
         lags = [0.9, 0.25, 3.0, *[0.7] * 60, *[1.5] * 100]
         frames = [stamped(1.0, lag) for lag in lags]
         async with live(monkeypatch, says((0.5, AUTHORIZED), *frames, (1e9, ""))) as one:
-            assert one.status()["skew"] is None
+            assert one.status().skew is None
             assert one.feed.recent_lag() is None
             for sec, skew, recent in (
                 (7.0, 0.25, 0.7),
@@ -842,13 +836,13 @@ def test_skew_is_the_least_lag_of_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
                 (150.0, 1.5, 1.5),
             ):
                 await one.state_at(sec)
-                assert one.status()["skew"] == pytest.approx(skew, abs=1e-3)
+                assert one.status().skew == pytest.approx(skew, abs=1e-3)
                 assert one.feed.recent_lag() == pytest.approx(recent, abs=1e-3)
             await one.state_at(164.0 + 5)
             assert one.feed.recent_lag() is None
-            assert one.status()["skew"] == pytest.approx(1.5, abs=1e-3)
+            assert one.status().skew == pytest.approx(1.5, abs=1e-3)
             one.feed.clock_changed()
-            assert one.status()["skew"] is None
+            assert one.status().skew is None
 
     in_virtual_time(run())
 
@@ -861,7 +855,7 @@ def test_a_few_late_trades_say_nothing_of_the_clocks(monkeypatch: pytest.MonkeyP
         async with live(monkeypatch, says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
             for sec in range(51, 200, 3):
                 await one.state_at(sec)
-                assert one.status()["skew"] is None
+                assert one.status().skew is None
 
     in_virtual_time(run())
 
@@ -880,10 +874,10 @@ def test_one_bad_stamp_says_nothing_of_the_clocks(monkeypatch: pytest.MonkeyPatc
         ]
         async with live(monkeypatch, says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
             await one.state_at(1.5)
-            assert one.status()["skew"] is None
+            assert one.status().skew is None
             await one.state_at(6.5)
-            assert one.status()["refused"] == {"old": 1, "future": 3}
-            assert one.status()["skew"] == pytest.approx(0.4, abs=1e-3)
+            assert one.status().refused == {"old": 1, "future": 3}
+            assert one.status().skew == pytest.approx(0.4, abs=1e-3)
 
     in_virtual_time(run())
 
@@ -909,7 +903,7 @@ def test_stamp_of_what_is_refused_anyway_says_nothing(
         frames: list[Frame] = [(1.0, make)] * 5
         async with live(monkeypatch, says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
             await one.state_at(4.5)
-            assert sum(one.status()["refused"].values()) == 4
+            assert sum(one.status().refused.values()) == 4
             assert one.feed.recent_lag() is None
 
     in_virtual_time(run())
@@ -938,7 +932,7 @@ def test_wrong_time_is_named_where_nothing_comes_in_time(
             state, reason = await one.state_at(45.0)
             assert state == "silent"
             assert reason == "no tick for 45 s, all that came was refused" + said
-            skew = one.status()["skew"]
+            skew = one.status().skew
             assert skew == (pytest.approx(lag_sec, abs=1e-3) if said else None)
             assert len(one.opened) == 1
 
@@ -985,10 +979,10 @@ def test_renewal_connects_at_once_whatever_the_feed_is_doing(
             assert (await one.state_at(at_sec))[0] == state
             before = len(one.opened)
             is_well = True
-            one.feed.renew("the computer slept for 3600 s")
-            one.feed.renew("the computer slept for 7200 s")
+            one.feed.renew(3600.0)
+            one.feed.renew(7200.0)
             shown = await one.state_at(at_sec + 0.1)
-            assert shown[1].startswith("the computer slept for 7200 s")
+            assert shown[1].startswith("the clock moved on by 7200 s, as after sleep")
             assert len(one.opened) == max(before, 0) + 1
             assert await one.state_at(at_sec + 2.5) == ("live", "")
             await one.state_at(at_sec + 60)
@@ -1004,12 +998,16 @@ def test_renewal_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
         async with live(monkeypatch, rejects(503), rng=random.Random(1)) as one:
             await one.state_at(600.0)
             before = len(one.opened)
-            one.feed.renew("woke")
+            one.feed.renew(60.0)
             await one.state_at(600.0 + 3)
             assert len(one.opened) >= before + 2
             assert one.opened[before] == 600.0
             assert one.opened[before + 1] - 600.0 <= 2.0
-            assert re.match("the vendor answered HTTP 503; try [123], next", one.status()["reason"])
+            status = one.status()
+            assert (status.trouble, status.code) == (Trouble.HTTP_ERROR, 503)
+            assert status.attempt in (1, 2, 3)
+            assert status.retry_at is not None
+            assert status.retry_at > one.now
 
     in_virtual_time(run())
 
@@ -1021,11 +1019,11 @@ def test_renewal_closes_the_old_connection_properly() -> None:
         queue = TickQueue()
         subject = feed(queue=queue)
         running = asyncio.create_task(subject.run(url))
-        for turn in range(3):
+        for _ in range(3):
             async with asyncio.timeout(20):
                 await queue.wait()
             queue.take()
-            subject.renew(f"turn {turn}")
+            subject.renew(60.0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
@@ -1039,16 +1037,16 @@ def test_renewal_closes_the_old_connection_properly() -> None:
 def test_feed_that_is_off_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither before it runs, nor after it was stopped, nor without symbols."""
     without = Feed("forex", (), TickQueue(), time.time)
-    without.renew("woke")
+    without.renew(60.0)
     asyncio.run(without.run("ws://localhost:1/ws"))
-    assert without.status(NOON)["reason"] == "no symbols"
+    assert without.status(NOON).trouble is Trouble.NO_SYMBOLS
 
     async def run() -> None:
         async with live(monkeypatch, hangs) as one:
             await one.state_at(1.0)
-        one.feed.renew("woke")
+        one.feed.renew(60.0)
         await asyncio.sleep(10)
-        assert one.status()["state"] == "off"
+        assert one.status().state == "off"
         assert len(one.opened) == 1
 
     in_virtual_time(run())
@@ -1091,7 +1089,7 @@ def test_silence_counts_from_the_end_of_a_symbol_limit(monkeypatch: pytest.Monke
             (270, {"connecting", "reconnecting"}, 2),
         ):
             await asyncio.sleep(sec - loop.time())
-            assert subject.status(NOON + loop.time())["state"] in states
+            assert subject.status(NOON + loop.time()).state in states
             assert len(opened) == connections
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -1151,7 +1149,7 @@ def test_refusal_before_the_end_is_read_even_when_sending_fails_first() -> None:
             patch.setattr(feeds, "_Connect", connect)
             running = asyncio.create_task(subject.run("ws://localhost/ws"))
             await asyncio.sleep(60)
-            assert subject.status(NOON)["state"] == "refused"
+            assert subject.status(NOON).state == "refused"
             assert opened == 1
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -1167,8 +1165,8 @@ def test_status_never_holds_the_url() -> None:
         running = asyncio.create_task(subject.run(f"ws://[bad/{KEY}"))
         await asyncio.sleep(0.05)
         status = subject.status(time.time())
-        assert status["state"] == "reconnecting"
-        assert status["reason"].startswith("no WebSocket connection: ValueError; try 1, next in ")
+        assert status.state == "reconnecting"
+        assert (status.trouble, status.attempt) == (Trouble.NO_WEBSOCKET, 1)
         assert KEY not in f"{status!r}{subject!r}"
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -1181,4 +1179,4 @@ def test_feed_without_symbols_is_off_and_ends() -> None:
     subject = Feed("forex", (), TickQueue(), time.time)
     asyncio.run(subject.run("ws://localhost:1/ws"))
     status = subject.status(time.time())
-    assert (status["state"], status["reason"]) == ("off", "no symbols")
+    assert (status.state, status.trouble) == (FeedState.OFF, Trouble.NO_SYMBOLS)

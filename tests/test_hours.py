@@ -194,8 +194,8 @@ def test_the_figures_of_a_session(
     for symbol, found in figures.items():
         prices = memory.history(symbol, HOUR + 1799, 1800)["price"].dropna()
         expected = [prices.iloc[0], prices.iloc[-1], prices.min(), prices.max()]
-        assert [found[name] for name in ("first", "last", "low", "high")] == expected
-        assert found["change"] == pytest.approx(expected[1] / expected[0] - 1)
+        assert list(found[:4]) == expected
+        assert found.change == pytest.approx(expected[1] / expected[0] - 1)
 
 
 def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from engine.reader import LastSession
+from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble
+from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS
 from page.payload import payload
 from page.tabs import OpenTabs
@@ -18,6 +21,7 @@ from page.view import read
 from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import Settings
+from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
 from wording import duration_text, percent_text, price_text
 from worker import Worker
@@ -161,10 +165,9 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     engine = make()
     engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
     engine._show(NOW)
-    figures = {"first": 151.0, "last": 152.83, "low": 150.1, "high": 154.02, "change": 0.0121192}
-    monkeypatch.setattr(
-        engine, "last_session", lambda asset, now: {**FRIDAY, "figures": {"AAPL": figures}}
-    )
+    figures = SessionFigures(first=151.0, last=152.83, low=150.1, high=154.02, change=0.0121192)
+    session = LastSession(**FRIDAY, figures={"AAPL": figures})
+    monkeypatch.setattr(engine, "last_session", lambda asset, now: session)
     rows = {row["symbol"]: row for row in drawn(engine)["pulse"]["lists"][0]["rows"]}
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
     assert rows["AAPL"]["session"] == {
@@ -277,31 +280,35 @@ def test_a_vendors_clock_that_differs_is_told(
 ) -> None:
     """Where it is worth telling, with advice where it is much."""
     engine = make()
-    status = engine.status()
-    status["feeds"]["crypto"]["skew"] = skew
+    status = with_feed(engine.status(), "crypto", skew=skew)
     monkeypatch.setattr(engine, "status", lambda: status)
-    feeds = {feed["asset"]: feed for feed in drawn(engine)["status"]["feeds"]}
-    told = feeds["crypto"]["skew"]
-    assert (told and told["text"]) == text
-    assert bool(told and told["advice"]) is advice
+    part = drawn(engine)["status"]
+    feeds = {feed["asset"]: feed for feed in part["feeds"]}
+    assert ("the vendor's clock" in feeds["crypto"]["title"]) is (text is not None)
+    assert feeds["crypto"]["title"].endswith(text or "no tick yet")
+    told = ["".join(message["text"]) for message in part["messages"]]
+    assert (
+        any(line.startswith("Crypto: the vendor's clock is about 3 s") for line in told) is advice
+    )
 
 
 def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written, what waits, what was lost and when."""
     engine = make()
-    status = engine.status()
-    status["archive"] |= {
-        "state": "trouble",
-        "reason": "the disk is full: free some space",
-        "file": "eodhd.sqlite",
-        "bars": 12_345,
-        "waiting": 678,
-        "lost": 9,
-        "lost_events": 3,
-        "lost_from": NOW - 500.0,
-        "lost_to": NOW - 400.0,
-        "set_aside": ["eodhd.damaged"],
-    }
+    archive = ArchiveStatus(
+        state=ArchiveState.TROUBLE,
+        trouble=ArchiveTrouble.FILE,
+        detail="the disk is full: free some space",
+        file="eodhd.sqlite",
+        bars=12_345,
+        waiting=678,
+        lost=9,
+        lost_events=3,
+        lost_from=int(NOW) - 500,
+        lost_to=int(NOW) - 400,
+        set_aside=("eodhd.damaged",),
+    )
+    status = replace(engine.status(), archive=archive)
     monkeypatch.setattr(engine, "status", lambda: status)
     tables = {table["name"]: table for table in drawn(engine, details=True)["details"]}
     told = dict(tables["archive"]["entries"])
@@ -309,7 +316,7 @@ def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.Mon
     assert told["bars written"] == "12,345"
     assert (told["bars waiting"], told["bars lost"]) == ("678", "9")
     assert told["events lost"] == "3"
-    assert (told["lost from"], told["lost to"]) == ({"at": NOW - 500.0}, {"at": NOW - 400.0})
+    assert (told["lost from"], told["lost to"]) == ({"at": int(NOW) - 500}, {"at": int(NOW) - 400})
     assert told["set aside"] == "eodhd.damaged"
     crypto = dict(tables["crypto"]["entries"])
     assert (crypto["market"], crypto["hours known from"]) == ("open", "the exchange's calendar")
@@ -328,7 +335,8 @@ def test_a_replay_that_has_ended_counts_down_to_nothing(
     engine = make()
     before = drawn(engine)["sessions"]
     assert [session["by"] for session in before] == ["calendar"] * 3
-    status = engine.status() | {"replay_ended": True}
+    status = engine.status()
+    status = replace(status, source=replace(status.source, has_ended=True))
     monkeypatch.setattr(engine, "status", lambda: status)
     for session in drawn(engine)["sessions"]:
         assert (session["phase"], session["by"]) == ("closed", "source")

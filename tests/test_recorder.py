@@ -21,6 +21,7 @@ from history import recorder
 from history.archive import Archive
 from history.recorder import DAY_SEC, Recorder
 from history.writer import connect, write_bars
+from page.troubles import archive_reason
 from tests.mounts import mounted, resized
 from tests.waiting import until
 
@@ -95,9 +96,9 @@ def test_what_is_put_is_soon_in_the_file(record: Callable[..., Recorder]) -> Non
     assert archive.tracks() == [track]
     assert archive.meta("seed") == "7"
     status = one.status()
-    assert (status["state"], status["reason"]) == ("writing", "")
-    assert (status["bars"], status["events"], status["waiting"]) == (6, 1, 0)
-    assert (status["lost"], status["lost_from"]) == (0, None)
+    assert (status.state, archive_reason(status)) == ("writing", "")
+    assert (status.bars, status.events, status.waiting) == (6, 1, 0)
+    assert (status.lost, status.lost_from) == (0, None)
 
 
 def test_stopping_writes_what_still_waits(tmp_path: Path) -> None:
@@ -120,15 +121,15 @@ def test_a_file_has_one_writer_and_the_next_one_takes_over(
     first = record()
     second = record()
     status = second.status()
-    assert status["state"] == "reading only"
-    assert "another Market Pulse" in status["reason"]
+    assert status.state == "reading only"
+    assert "another Market Pulse" in archive_reason(status)
     second.put(bars(START))
     second.put(bars(START + 101))
-    assert second.status()["waiting"] == 0
+    assert second.status().waiting == 0
     first.put(bars(START + 100))
     assert first.flush()
     first.stop()
-    until(lambda: second.status()["state"] == "writing")
+    until(lambda: second.status().state == "writing")
     second.put(bars(START + 200))
     assert second.flush()
     # Of what it had meanwhile the last seconds only: the first may not have got to them.
@@ -140,13 +141,13 @@ def test_one_that_does_not_take_over_gives_up(record: Callable[..., Recorder]) -
     first = record()
     soon = record(takes_over=False, patience_sec=60.0)
     late = record(takes_over=False, patience_sec=0.0)
-    until(lambda: "restart this one" in late.status()["reason"])
+    until(lambda: "restart this one" in archive_reason(late.status()))
     first.stop()
-    until(lambda: soon.status()["state"] == "writing")
+    until(lambda: soon.status().state == "writing")
     soon.stop()
     late.put(bars(START))
     late.stop()
-    assert late.status()["state"] == "reading only"
+    assert late.status().state == "reading only"
     assert Archive(late.path).span() is None
 
 
@@ -156,16 +157,16 @@ def test_a_bar_that_grows_is_counted_once(record: Callable[..., Recorder]) -> No
     for symbols in (1, 2, 3, 3):
         one.put(bars(START, symbols=symbols))
         assert one.flush()
-    assert one.status()["bars"] == 3
+    assert one.status().bars == 3
     one.stop()
     two = Recorder(one.path, most_waiting=9)  # not started: everything waits
     for second in range(START, START + 3):
         for symbols in (1, 2, 3):
             two.put(bars(second, symbols=symbols))
-    assert (two.status()["waiting"], two.status()["lost"]) == (9, 0)
+    assert (two.status().waiting, two.status().lost) == (9, 0)
     two.put(bars(START + 3))
-    assert (two.status()["waiting"], two.status()["lost"]) == (9, 3)
-    assert (two.status()["lost_from"], two.status()["lost_to"]) == (START, START)
+    assert (two.status().waiting, two.status().lost) == (9, 3)
+    assert (two.status().lost_from, two.status().lost_to) == (START, START)
 
 
 def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_
     program = (
         "import sys; from pathlib import Path; from history.recorder import Recorder\n"
         "one = Recorder(Path(sys.argv[1])); one.start(); one.ready.wait()\n"
-        "print(one.status()['state'], flush=True); sys.stdin.read()"
+        "print(one.status().state, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(path)],
@@ -186,9 +187,9 @@ def test_another_process_is_another_writer(record: Callable[..., Recorder], tmp_
         assert other.stdout is not None
         assert other.stdout.readline() == "writing\n"
         one = record()
-        assert one.status()["state"] == "reading only"
+        assert one.status().state == "reading only"
         other.kill()
-        until(lambda: one.status()["state"] == "writing")
+        until(lambda: one.status().state == "writing")
 
 
 def test_a_full_disk_is_told_and_nothing_is_lost(
@@ -198,7 +199,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     with mounted(tmp_path / "disk", "400k") as disk:
         one = record(disk / "a.sqlite")
         second = START
-        while one.status()["state"] == "writing":
+        while one.status().state == "writing":
             assert second < START + 100_000
             one.put(bars(second, 20, 50))
             one.flush(0.2)
@@ -206,12 +207,12 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
         one.put(bars(second, 20, 50), [EVENT])
         second += 20
         status = one.status()
-        assert status["state"] == "trouble"
-        assert "the disk is full" in status["reason"]
-        assert status["waiting"] > 0
-        assert (status["lost"], status["lost_events"]) == (0, 0)
+        assert status.state == "trouble"
+        assert "the disk is full" in archive_reason(status)
+        assert status.waiting > 0
+        assert (status.lost, status.lost_events) == (0, 0)
         resized(disk, "size=50m")
-        until(lambda: one.status()["state"] == "writing")
+        until(lambda: one.status().state == "writing")
         assert one.flush()
         assert seconds_in(one.path) == set(range(START, second))
         assert list(Archive(one.path).events(0, 2**40)) == [EVENT]
@@ -227,13 +228,13 @@ def test_a_disk_that_is_full_from_the_start_is_told(
         one = record(disk / "a.sqlite")
         for second in range(START, START + 20):
             one.put(bars(second, 1, 50), notes={"source": "eodhd"})
-        until(lambda: one.status()["state"] == "trouble")
-        assert "the disk is full" in one.status()["reason"]
+        until(lambda: one.status().state == "trouble")
+        assert "the disk is full" in archive_reason(one.status())
         resized(disk, "size=50m")
-        until(lambda: one.status()["state"] == "writing")
+        until(lambda: one.status().state == "writing")
         assert one.flush()
         assert seconds_in(one.path) == set(range(START, START + 20))
-        assert one.status()["set_aside"] == []
+        assert one.status().set_aside == ()
         one.stop()
 
 
@@ -244,19 +245,19 @@ def test_what_finds_no_room_to_wait_is_counted(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     one = record(blocked / "a.sqlite", most_waiting=30)
-    assert one.status()["state"] == "trouble"
+    assert one.status().state == "trouble"
     for second in range(START, START + 20):
         one.put(bars(second), [replace(EVENT, id=str(second))])
     status = one.status()
-    assert (status["waiting"], status["lost"]) == (30, 30)
-    assert (status["lost_from"], status["lost_to"]) == (START, START + 9)
+    assert (status.waiting, status.lost) == (30, 30)
+    assert (status.lost_from, status.lost_to) == (START, START + 9)
     blocked.unlink()
-    until(lambda: one.status()["state"] == "writing")
+    until(lambda: one.status().state == "writing")
     assert one.flush()
     assert seconds_in(one.path) == set(range(START + 10, START + 20))
     assert len(list(Archive(one.path).events(0, 2**40))) == 20
     # What was lost stays told.
-    assert one.status()["lost"] == 30
+    assert one.status().lost == 30
 
 
 def test_a_read_only_folder_is_told(record: Callable[..., Recorder], tmp_path: Path) -> None:
@@ -265,12 +266,12 @@ def test_a_read_only_folder_is_told(record: Callable[..., Recorder], tmp_path: P
         resized(disk, "ro")
         one = record(disk / "data" / "a.sqlite")
         status = one.status()
-        assert status["state"] == "trouble"
-        assert "Read-only file system" in status["reason"]
-        assert "MARKET_PULSE_DATA" in status["reason"]
+        assert status.state == "trouble"
+        assert "Read-only file system" in archive_reason(status)
+        assert "MARKET_PULSE_DATA" in archive_reason(status)
         one.put(bars(START))
         resized(disk, "rw")
-        until(lambda: one.status()["state"] == "writing")
+        until(lambda: one.status().state == "writing")
         assert one.flush()
         assert seconds_in(one.path) == {START}
         one.stop()
@@ -286,15 +287,15 @@ def test_a_file_that_another_program_holds_locked_is_waited_for(
     other = sqlite3.connect(one.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     one.put(bars(START + 1), [EVENT])
-    until(lambda: one.status()["state"] == "trouble")
-    assert "holds it locked" in one.status()["reason"]
+    until(lambda: one.status().state == "trouble")
+    assert "holds it locked" in archive_reason(one.status())
     one.put(bars(START + 2))
     other.execute("ROLLBACK")
     other.close()
-    until(lambda: one.status()["state"] == "writing")
+    until(lambda: one.status().state == "writing")
     assert one.flush()
     assert seconds_in(one.path) == {START, START + 1, START + 2}
-    assert one.status()["lost"] == 0
+    assert one.status().lost == 0
 
 
 @pytest.mark.parametrize("content", [b"rubbish" * 1000, b"SQLite format 3\x00" + b"\xff" * 4096])
@@ -306,8 +307,8 @@ def test_a_damaged_file_is_set_aside_when_it_is_opened(
     path.write_bytes(content)
     one = record(path)
     status = one.status()
-    assert status["state"] == "writing"
-    (name,) = status["set_aside"]
+    assert status.state == "writing"
+    (name,) = status.set_aside
     assert name.startswith("a.damaged-")
     assert (tmp_path / name).read_bytes() == content
     one.put(bars(START))
@@ -328,11 +329,11 @@ def test_a_file_that_gets_damaged_is_set_aside_when_a_reader_finds_out(
         file.write(b"\xff" * 40_000)
     two = record(one.path)
     two.suspect()
-    until(lambda: two.status()["set_aside"])
+    until(lambda: two.status().set_aside)
     two.put(bars(START + 5000))
     assert two.flush()
     assert seconds_in(two.path) == {START + 5000}
-    assert two.status()["state"] == "writing"
+    assert two.status().state == "writing"
 
 
 def test_a_file_that_is_sound_and_holds_rubbish_is_set_aside(
@@ -349,12 +350,12 @@ def test_a_file_that_is_sound_and_holds_rubbish_is_set_aside(
     connection.close()
     two = record(one.path)
     two.suspect()
-    until(lambda: two.status()["set_aside"])
+    until(lambda: two.status().set_aside)
     # And one in which nothing is wrong is left as it is.
     two.suspect()
     two.put(bars(START))
     assert two.flush()
-    assert len(two.status()["set_aside"]) == 1
+    assert len(two.status().set_aside) == 1
 
 
 def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
@@ -365,7 +366,7 @@ def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
     for content in (b"one" * 2000, b"two" * 2000, b"six" * 2000):
         path.write_bytes(content)
         one = record(path)
-        assert one.status()["set_aside"]
+        assert one.status().set_aside
         one.stop()
     contents = {aside.read_bytes()[:3] for aside in tmp_path.glob("a.damaged-*.sqlite")}
     assert contents == {b"one", b"two", b"six"}
@@ -387,8 +388,8 @@ def test_a_second_that_is_none_sets_the_file_aside(
     connection.close()
     two = record(one.path)
     two.suspect()
-    until(lambda: two.status()["set_aside"])
-    (name,) = two.status()["set_aside"]
+    until(lambda: two.status().set_aside)
+    (name,) = two.status().set_aside
     aside = sqlite3.connect(one.path.with_name(name))
     assert aside.execute("SELECT count(*) FROM bar").fetchone() == (10,)
     aside.close()
@@ -404,7 +405,7 @@ def test_a_new_file_has_the_notes_of_the_old(record: Callable[..., Recorder]) ->
     connection.commit()
     connection.close()
     one.suspect()
-    until(lambda: one.status()["set_aside"])
+    until(lambda: one.status().set_aside)
     one.put(bars(START + 1))
     assert one.flush()
     assert Archive(one.path).meta("source") == "eodhd"
@@ -440,9 +441,9 @@ def test_a_file_that_is_gone_is_told_and_another_begun(
     one.put(bars(START + 2))
     assert one.flush()
     assert seconds_in(one.path) == {START + 1, START + 2}
-    assert one.status()["state"] == "writing"
+    assert one.status().state == "writing"
     assert "moved or deleted" in caplog.text
-    assert record(one.path).status()["state"] == "reading only"
+    assert record(one.path).status().state == "reading only"
 
 
 def test_whoever_ends_after_trouble_lets_go_of_the_file(record: Callable[..., Recorder]) -> None:
@@ -451,11 +452,11 @@ def test_whoever_ends_after_trouble_lets_go_of_the_file(record: Callable[..., Re
     with closing(sqlite3.connect(one.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         one.put(bars(START))
-        until(lambda: one.status()["state"] == "trouble")
+        until(lambda: one.status().state == "trouble")
         other.execute("ROLLBACK")
-    until(lambda: one.status()["state"] == "writing")
+    until(lambda: one.status().state == "writing")
     one.stop()
-    assert record(one.path).status()["state"] == "writing"
+    assert record(one.path).status().state == "writing"
 
 
 def test_a_file_of_a_newer_version_is_left_as_it_is(
@@ -470,9 +471,9 @@ def test_a_file_of_a_newer_version_is_left_as_it_is(
     one = record(path)
     one.put(bars(START))
     status = one.status()
-    assert status["state"] == "trouble"
-    assert "newer Market Pulse" in status["reason"]
-    assert status["waiting"] == 3
+    assert status.state == "trouble"
+    assert "newer Market Pulse" in archive_reason(status)
+    assert status.waiting == 3
     one.stop()
     assert path.read_bytes() == before
 
@@ -515,7 +516,7 @@ def test_a_crash_of_the_writer_is_told_and_stops_nothing(
     monkeypatch.setattr(recorder, "write_bars", crash)
     one = record()
     one.put(bars(START))
-    until(lambda: one.status()["state"] == "trouble")
-    assert "crashed" in one.status()["reason"]
+    until(lambda: one.status().state == "trouble")
+    assert "crashed" in archive_reason(one.status())
     one.put(bars(START + 1))
     one.stop()

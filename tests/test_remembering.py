@@ -18,7 +18,8 @@ from history.archive import Archive
 from history.hours import HOUR_SEC
 from history.recorder import DAY_SEC
 from history.writer import connect, write_bars
-from sessions import ALWAYS, Session
+from page.troubles import archive_reason
+from sessions import ALWAYS, HoursFrom, MarketHours, Session
 from settings import Settings
 from tests.waiting import until
 from ticks import ASSETS, Asset
@@ -58,7 +59,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def live(engine: Worker) -> bool:
     """Whether every feed is."""
-    return all(feed["state"] == "live" for feed in engine.status()["feeds"].values())
+    return all(feed.state == "live" for feed in engine.status().feeds)
 
 
 def walk(symbols: Sequence[str], assets: Sequence[str], begin: int, end: int) -> Bars:
@@ -87,17 +88,17 @@ def archived(path: Path, *bars: Bars) -> None:
 def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     """The same market goes on: prices, figures, regimes and events of the seconds before."""
     first = start()
-    until(lambda: live(first) and not first.status()["searching_past"])
+    until(lambda: live(first) and not first.status().is_searching_past)
     now = first.pulse()[0]
     until(lambda: first.pulse()[0] > now + 3)
     first.stop()
     at, frame = first.pulse()
     events = first.events.latest(500, at)
     assert events
-    seed = first.status()["seed"]
+    seed = first.status().source.seed
 
     second = start()
-    assert second.status()["seed"] == seed
+    assert second.status().source.seed == seed
     again = second.store.frame(at)
     # A tick that came after its bar was sampled is in the sample that is taken anew.
     sampled = ["vol_median", "regime"]
@@ -145,10 +146,10 @@ def test_a_simulated_market_whose_hour_is_over_begins_anew(start: Start) -> None
     until(lambda: live(first))
     first.stop()
     ended = int(first.pulse()[0])
-    seed = first.status()["seed"]
+    seed = first.status().source.seed
     second = start(clock=lambda: time.time() + 3 * HOUR_SEC)
     _, frame = second.pulse()
-    assert second.status()["seed"] == seed
+    assert second.status().source.seed == seed
     assert frame["vol_15m"].notna().all()
     assert second._recorder is not None
     assert second._recorder.flush()
@@ -175,7 +176,7 @@ def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
 def test_off_writes_nothing(start: Start, tmp_path: Path) -> None:
     """Without a folder there is no file, no thread and no past but the hour in memory."""
     engine = start(settings={"data": None})
-    assert engine.status()["archive"]["state"] == "off"
+    assert engine.status().archive.state == "off"
     assert engine.archive is None
     assert engine.reach()[1] - engine.reach()[0] <= REWIND_SEC
     assert list(tmp_path.iterdir()) == []
@@ -188,10 +189,10 @@ def test_a_damaged_archive_stops_nothing(start: Start, tmp_path: Path) -> None:
     path.write_bytes(b"rubbish" * 5000)
     engine = start()
     until(lambda: live(engine))
-    status = engine.status()["archive"]
-    assert status["state"] == "writing"
-    assert [name.startswith("simulated.damaged-") for name in status["set_aside"]] == [True]
-    until(lambda: engine.status()["archive"]["bars"] > 0)
+    status = engine.status().archive
+    assert status.state == "writing"
+    assert [name.startswith("simulated.damaged-") for name in status.set_aside] == [True]
+    until(lambda: engine.status().archive.bars > 0)
     engine.stop()
     assert Archive(path).span() is not None
 
@@ -201,9 +202,9 @@ def test_a_folder_that_cannot_be_made_stops_nothing(start: Start, tmp_path: Path
     (tmp_path / "data").write_text("in the way")
     engine = start()
     until(lambda: live(engine))
-    status = engine.status()["archive"]
-    assert status["state"] == "trouble"
-    assert "MARKET_PULSE_DATA" in status["reason"]
+    status = engine.status().archive
+    assert status.state == "trouble"
+    assert "MARKET_PULSE_DATA" in archive_reason(status)
     assert engine.pulse()[1]["last"].notna().all()
 
 
@@ -214,12 +215,12 @@ def test_a_second_worker_on_the_file_reads_what_the_first_writes(start: Start) -
     assert first._recorder is not None
     assert first._recorder.flush()  # the whole hour
     second = start()
-    assert second.status()["archive"]["state"] == "reading only"
+    assert second.status().archive.state == "reading only"
     assert second.pulse()[1]["vol_15m"].notna().all()
     first.stop()
-    until(lambda: second.status()["archive"]["state"] == "writing")
-    before = second.status()["archive"]["bars"]
-    until(lambda: second.status()["archive"]["bars"] > before)
+    until(lambda: second.status().archive.state == "writing")
+    before = second.status().archive.bars
+    until(lambda: second.status().archive.bars > before)
 
 
 @pytest.fixture
@@ -265,20 +266,16 @@ def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
     for asset in ("stocks", "forex"):
         last = engine.last_session(asset, now)
         assert last is not None
-        assert (last["begin"], last["end"]) == sessions.last_session(asset, SUNDAY)
-        for symbol, figures in last["figures"].items():
-            assert figures["last"] == frame["last"][symbol]
-            assert figures["low"] <= figures["first"] <= figures["high"]
+        assert (last.begin, last.end) == sessions.last_session(asset, SUNDAY)
+        for symbol, figures in last.figures.items():
+            assert figures.last == frame["last"][symbol]
+            assert figures.low <= figures.first <= figures.high
     assert engine.last_session("crypto", now) is None
-    assert engine.session("stocks", now)["phase"] == "closed"
-    assert engine.session("stocks", now)["opens"] == sessions.session("stocks", now).opens
-    assert engine.session("crypto", now) == {
-        "phase": "open",
-        "since": None,
-        "until": None,
-        "opens": None,
-        "by": "calendar",
-    }
+    assert engine.session("stocks", now).phase == "closed"
+    assert engine.session("stocks", now).opens == sessions.session("stocks", now).opens
+    assert engine.session("crypto", now) == MarketHours(
+        "crypto", "open", None, None, None, HoursFrom.CALENDAR
+    )
 
 
 @pytest.mark.usefixtures("week")
@@ -315,7 +312,7 @@ def test_a_closed_market_raises_no_event(start: Start) -> None:
     """Whatever prices say: of the hour in which an open one is full of events there is none."""
     hours = replace_phase("closed")
     engine = start(settings={"seed": 7, "data": None}, session=lambda asset, now: hours)
-    until(lambda: not engine.status()["searching_past"])
+    until(lambda: not engine.status().is_searching_past)
     now, frame = engine.pulse()
     assert (frame["surprise"].abs() > 0).any()
     # But for stocks, whose trades say themselves that their market is open.
@@ -353,7 +350,7 @@ def test_a_newer_file_is_left_alone(start: Start, tmp_path: Path) -> None:
     before = path.read_bytes()
     engine = start()
     until(lambda: live(engine))
-    status = engine.status()["archive"]
-    assert (status["state"], "newer Market Pulse" in status["reason"]) == ("trouble", True)
+    status = engine.status().archive
+    assert (status.state, "newer Market Pulse" in archive_reason(status)) == ("trouble", True)
     engine.stop()
     assert path.read_bytes() == before

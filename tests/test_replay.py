@@ -17,6 +17,7 @@ from events import Event, StressDetector
 from history.writer import connect, write_bars
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings
+from tests.statuses import feed_of
 from tests.waiting import until
 from ticks import ASSETS, Tick
 from vendors import eodhd
@@ -49,10 +50,10 @@ def replay(
     )
     engine.start()
     try:
-        until(lambda: engine.status()["replay_ended"], timeout_sec)
+        until(lambda: engine.status().source.has_ended, timeout_sec)
         status = engine.status()
-        assert status["faults"] == {}
-        assert all(feed["dropped"] == 0 for feed in status["feeds"].values())
+        assert status.faults == ()
+        assert all(feed.dropped == 0 for feed in status.feeds)
         return seen, engine.events.latest(1000)[::-1]
     finally:
         engine.stop()
@@ -111,13 +112,13 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
     engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
     engine.start()
     try:
-        until(lambda: engine.status()["replay_ended"])
+        until(lambda: engine.status().source.has_ended)
         status = engine.status()
-        assert (status["source"], status["file"]) == ("replay", "two.csv")
-        assert status["feeds"]["stocks"]["heard"] == ["SPY"]
-        assert status["feeds"]["stocks"]["state"] == "closed market"
-        assert status["feeds"]["stocks"]["ticks_per_sec"] == 0.0
-        assert status["feeds"]["forex"]["state"] == "off"
+        assert (status.source.name, status.source.file) == ("replay", "two.csv")
+        assert feed_of(engine, "stocks").heard == ("SPY",)
+        assert feed_of(engine, "stocks").state == "closed market"
+        assert feed_of(engine, "stocks").ticks_per_sec == 0.0
+        assert feed_of(engine, "forex").state == "off"
         snapshot = engine.store.snapshot("SPY", engine.pulse()[0])
         assert snapshot is not None
         assert snapshot["last"] == 101.0
@@ -134,7 +135,7 @@ def test_the_time_before_a_tapes_end_stays_open(tmp_path: Path) -> None:
     engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
     engine.start()
     try:
-        until(lambda: engine.status()["replay_ended"])
+        until(lambda: engine.status().source.has_ended)
         end, frame = engine.pulse()
         assert engine.states(frame, end) == ["closed"]
         before, frame = engine.pulse(end - 20)
@@ -151,9 +152,9 @@ def test_a_silence_of_the_tape_is_no_fault(tmp_path: Path, monkeypatch: pytest.M
     engine = Worker(Settings(source="replay", replay_file=tape, speed=2.0))
     engine.start()
     try:
-        until(lambda: engine.status()["replay_ended"])
-        feed = engine.status()["feeds"]["stocks"]
-        assert (feed["ticks"], feed["reconnects"]) == (2, 0)
+        until(lambda: engine.status().source.has_ended)
+        feed = feed_of(engine, "stocks")
+        assert (feed.ticks, feed.reconnects) == (2, 0)
     finally:
         engine.stop()
 
@@ -166,7 +167,7 @@ def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
     engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
     engine.start()
     try:
-        until(lambda: engine.status()["replay_ended"])
+        until(lambda: engine.status().source.has_ended)
         assert engine.pulse()[1]["last"].notna().sum() == 80
     finally:
         engine.stop()

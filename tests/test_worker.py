@@ -54,7 +54,7 @@ def registry() -> Iterator[None]:
 
 def states(engine: Worker) -> list[str]:
     """The state of each feed."""
-    return [feed["state"] for feed in engine.status()["feeds"].values()]
+    return [feed.state for feed in engine.status().feeds]
 
 
 def test_the_simulated_market_is_alive_within_five_seconds(start: Callable[..., Worker]) -> None:
@@ -111,7 +111,7 @@ def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
 
     def past() -> list[Event]:
         engine = start(clock=lambda: fixed)
-        until(lambda: not engine.status()["searching_past"] and engine.ready.is_set())
+        until(lambda: not engine.status().is_searching_past and engine.ready.is_set())
         found = engine.events.latest(500)
         engine.stop()
         return found
@@ -121,27 +121,31 @@ def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
     assert until_then == past()
 
 
-def test_status_has_every_promised_key(start: Callable[..., Worker]) -> None:
-    """The names that others build on, from the first moment on."""
+def test_there_is_a_status_before_anything_begins() -> None:
+    """Of every class, from the first moment on."""
+    status = Worker(SIMULATED).status()
+    assert (status.source.name, status.source.kind) == ("simulated", "simulated")
+    assert status.started_at is status.uptime is None
+    assert tuple(feed.asset for feed in status.feeds) == ASSETS
+    assert {feed.state for feed in status.feeds} == {"connecting"}
+    assert all(feed.asked and not feed.heard for feed in status.feeds)
+
+
+def test_the_loop_publishes_one_status_a_second_for_all(start: Callable[..., Worker]) -> None:
+    """Readers get the same object until the next one is there; its facts are of one instant."""
     engine = start()
-    status = engine.status()
-    assert {"source", "started_at", "queued", "feeds"} <= set(status)
-    assert tuple(status["feeds"]) == ASSETS
-    promised = {
-        "state",
-        "reason",
-        "ticks",
-        "ticks_per_sec",
-        "last_tick_age",
-        "reconnects",
-        "dropped",
-        "refused",
-        "asked",
-        "heard",
-        "session",
-        "skew",
-    }
-    assert all(set(feed) == promised for feed in status["feeds"].values())
+    seen = {}
+
+    def has_six() -> bool:
+        status = engine.status()
+        seen[id(status)] = status
+        return len(seen) == 6
+
+    until(has_six, 10)
+    before, after = [*seen.values()][-2:]
+    assert 0.5 < after.now - before.now < 3.5
+    assert after.uptime is not None
+    assert after.uptime > 0
 
 
 def test_a_frame_is_computed_once_a_second_for_all_readers(
@@ -150,7 +154,7 @@ def test_a_frame_is_computed_once_a_second_for_all_readers(
     """A thousand glances cost no frame more than none."""
     engine = start()
     assert engine.ready.wait(5)
-    until(lambda: not engine.status()["searching_past"])
+    until(lambda: not engine.status().is_searching_past)
     computed: list[float] = []
     frame = engine.store.frame
 
@@ -205,10 +209,9 @@ def test_a_crash_is_shown_and_the_task_restarted(
         assert engine.ready.wait(5)
         if task == "store":
             engine._queue.put_last(Tick("AAPL", "stocks", time.time(), 1.0))
-        until(lambda: engine.status()["faults"])
-    assert engine.status()["faults"].keys() == {task}
-    assert engine.status()["faults"][task]["count"] == 1
-    assert engine.status()["faults"][task]["last"] == error.__name__
+        until(lambda: engine.status().faults)
+    (fault,) = engine.status().faults
+    assert (fault.name, fault.count, fault.error) == (task, 1, error.__name__)
     assert f"{task} crashed" in caplog.text
     assert secret not in caplog.text
     before = engine.pulse()[0]
@@ -224,7 +227,7 @@ def test_the_clock_stepping_back_fires_nothing_and_freezes_nothing(
     monkeypatch.setattr(time, "time", lambda: real() - 3600 * stepped.is_set())
     engine = start()
     assert engine.ready.wait(5)
-    until(lambda: not engine.status()["searching_past"] and states(engine) == ["live"] * 3)
+    until(lambda: not engine.status().is_searching_past and states(engine) == ["live"] * 3)
     before, events = engine.pulse()[0], len(engine.events)
     stepped.set()
     until(lambda: engine.pulse()[0] > before + 2)

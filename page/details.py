@@ -1,0 +1,129 @@
+"""The details: everything that the status knows, as tables of names and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
+from page.status import Instant, whole_reason
+from page.troubles import archive_reason, clock_text
+from sessions import HoursFrom
+from wording import duration_text
+
+__all__ = ["Table", "tables"]
+
+_HOURS_FROM: Final[Mapping[HoursFrom, str]] = {
+    HoursFrom.CALENDAR: "the exchange's calendar",
+    HoursFrom.VENDOR: "the vendor",
+    HoursFrom.SOURCE: "nobody: it knows none",
+}
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Names and what is true of them."""
+
+    name: str
+    entries: list[tuple[str, str | Instant]]
+
+
+def tables(status: Status) -> list[Table]:
+    """One table of what concerns all, one of the archive, and one of each feed."""
+    source = status.source
+    is_replay = source.kind is SourceKind.REPLAY
+    return [
+        _table(
+            "everything",
+            {
+                "source": source.name,
+                "seed": source.seed,
+                "file": source.file,
+                "speed": source.speed,
+                "up for": duration_text(status.uptime),
+                "ticks waiting": status.queued,
+                "replay at its end": _yes_or_no(source.has_ended) if is_replay else None,
+                "looking through the past hour": _yes_or_no(status.is_searching_past),
+                "ticks lost": source.lost,
+                "crashed parts": _counts((fault.name, fault.count) for fault in status.faults),
+                "clock": clock_text(source.clock),
+            },
+        ),
+        _archive_table(status.archive),
+        *(_feed_table(feed, status.now) for feed in status.feeds),
+    ]
+
+
+def _archive_table(archive: ArchiveStatus) -> Table:
+    if archive.file is None:
+        return _table("archive", {"state": archive.state})
+    return _table(
+        "archive",
+        {
+            "state": archive.state,
+            "reason": archive_reason(archive),
+            "file": archive.file,
+            "goes back to": _instant(archive.oldest),
+            "bars written": f"{archive.bars:,}",
+            "events written": f"{archive.events:,}",
+            "bars waiting": f"{archive.waiting:,}",
+            "bars lost": f"{archive.lost:,}",
+            "events lost": f"{archive.lost_events:,}",
+            "lost from": _instant(archive.lost_from),
+            "lost to": _instant(archive.lost_to),
+            "set aside": ", ".join(archive.set_aside),
+        },
+    )
+
+
+def _feed_table(feed: FeedStatus, now: float) -> Table:
+    silent = sorted(set(feed.asked) - set(feed.heard))
+    return _table(
+        feed.asset,
+        {
+            "state": feed.state,
+            "reason": whole_reason(feed, now),
+            "ticks": f"{feed.ticks:,}",
+            "ticks per second": feed.ticks_per_sec,
+            "last tick": duration_text(feed.last_tick_age),
+            "reconnects": feed.reconnects,
+            "dropped": feed.dropped,
+            "refused": _counts(feed.refused.items()),
+            "asked": ", ".join(feed.asked),
+            "not heard yet": ", ".join(silent),
+            "market": feed.hours.phase,
+            "until": _instant(feed.hours.until),
+            "opens": _instant(feed.hours.opens),
+            "hours known from": _HOURS_FROM[feed.hours.by],
+            "vendor's clock": _skew_text(feed.skew),
+        },
+    )
+
+
+def _skew_text(skew: float | None) -> str | None:
+    if skew is None:
+        return None
+    size = f"{abs(skew):.1f}"
+    return "in step" if size == "0.0" else f"{size} s {'ahead' if skew < 0 else 'behind'}"
+
+
+def _instant(seconds: float | None) -> Instant | None:
+    return None if seconds is None else Instant(seconds)
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _table(name: str, entries: Mapping[str, str | float | Instant | None]) -> Table:
+    def text(value: str | float | Instant) -> str | Instant:
+        if isinstance(value, Instant):
+            return value
+        return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+    return Table(name, [(k, text(v)) for k, v in entries.items() if v is not None and v != ""])
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts) or "none"

@@ -1,0 +1,315 @@
+"""The status card: the source, its feeds, and what is wrong with either.
+
+Pure functions of one ``Status`` and the instant of the newest second. Instants are sent as they
+are: the viewer's zone is the browser's to know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from engine.status import (
+    ArchiveState,
+    ArchiveStatus,
+    ArchiveTrouble,
+    FeedState,
+    FeedStatus,
+    SourceKind,
+    SourceStatus,
+    Status,
+    Trouble,
+)
+from page.troubles import (
+    archive_reason,
+    clock_text,
+    fault_text,
+    feed_advice,
+    feed_help,
+    feed_reason,
+    retry_text,
+)
+from wording import NOT_KNOWN, duration_text
+
+__all__ = [
+    "FeedLine",
+    "Instant",
+    "Message",
+    "StatusCard",
+    "feed_text",
+    "status_card",
+    "whole_reason",
+]
+
+STANDSTILL_SEC: Final = 5
+"""A pulse further behind the source's clock than this is said to stand still."""
+
+BEHIND_SEC: Final = 2.0
+AHEAD_SEC: Final = 0.5
+"""How far a vendor's clock may be behind or ahead of this one before it is told."""
+
+RECENT_SEC: Final = 3600
+"""For so long after an archive was mended it is told what is missing from it."""
+
+_PASSING: Final = (FeedState.SILENT, FeedState.RECONNECTING)
+"""States of trouble that mostly mend themselves within seconds."""
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """An instant, for the browser to put into the viewer's words."""
+
+    at: float
+
+
+Words = tuple[str | Instant, ...]
+"""A sentence in parts."""
+
+
+class FeedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One feed in the strip: its connection as it is now."""
+
+    asset: str
+    state: str
+    """In one word, by which it is coloured."""
+    state_text: str
+    is_shut: bool
+    """Whether its market is closed now."""
+    pace: str
+    """How prices come, or when the next try to connect is due."""
+    title: str
+    """Reason, symbols and newest tick."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A line below the strip."""
+
+    kind: Literal["note", "warning", "error"]
+    text: Words
+    counts: str = ""
+    """Counts that never rest: for the eye alone, they would be read out without end."""
+    passing: str = ""
+    """The name of a trouble that may mend itself: told only if it lasts."""
+
+
+class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The source, its feeds, and what is wrong."""
+
+    source: str
+    text: str
+    """What the prices are, in one line."""
+    kind: SourceKind
+    is_live: bool
+    """Whether a vendor's prices are coming in."""
+    dated: bool
+    """Whether the times are dates."""
+    uptime: str
+    searching: bool
+    feeds: list[FeedLine]
+    messages: list[Message]
+    passing: list[str]
+    """The troubles there are now that may mend themselves."""
+
+
+def status_card(status: Status, live_now: float, now: float) -> StatusCard:
+    """What the page shows of ``status``.
+
+    ``live_now`` is the newest second, ``now`` the source's time, which goes on if that does not.
+    """
+    source, feeds = status.source, status.feeds
+    return StatusCard(
+        source=source.name,
+        text=_source_text(source),
+        kind=source.kind,
+        is_live=source.kind is SourceKind.LIVE
+        and any(feed.state is FeedState.LIVE for feed in feeds),
+        dated=source.is_dated,
+        uptime=duration_text(status.uptime),
+        searching=status.is_searching_past,
+        feeds=[_feed_line(feed, status.now) for feed in feeds],
+        messages=[
+            *_warnings(status, now - live_now),
+            *_archive_messages(status.archive, live_now),
+            *_feed_messages(feeds),
+        ],
+        passing=[
+            *(["archive"] if status.archive.state is ArchiveState.TROUBLE else []),
+            *(feed.asset for feed in feeds if _may_pass(feed)),
+        ],
+    )
+
+
+def _source_text(source: SourceStatus) -> str:
+    if source.kind is SourceKind.SIMULATED:
+        return f"embedded exchange, seed {source.seed}"
+    if source.kind is SourceKind.REPLAY:
+        ended = ", at its end" if source.has_ended else ""
+        return f"{source.file} at speed {source.speed:g}{ended}"
+    return "the data vendor's feeds"
+
+
+# The strip.
+
+
+def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
+    is_shut = feed.hours.phase == "closed"
+    is_waiting = feed.attempt > 0
+    has_ticked = feed.last_tick_age is not None
+    age = f"{duration_text(feed.last_tick_age)} ago"
+    rate = NOT_KNOWN if feed.ticks_per_sec is None else f"{feed.ticks_per_sec:.1f}/s"
+    pace = (
+        f"next {_wait_text(feed, now)}"
+        if is_waiting
+        else ""
+        if not has_ticked
+        else f"last price {age}"
+        if is_shut
+        else f"{rate} · {age}"
+    )
+    heard = f"{len(feed.heard)} of {len(feed.asked)} symbols heard"
+    parts = [
+        whole_reason(feed, now),
+        f"{heard}, {f'last tick {age}' if has_ticked else 'no tick yet'}",
+        _skew_reason(feed.skew),
+    ]
+    return FeedLine(
+        asset=feed.asset,
+        state=feed.state.partition(" ")[0],
+        state_text="" if is_shut and feed.state is FeedState.CLOSED else feed.state,
+        is_shut=is_shut,
+        pace=pace,
+        title="; ".join(filter(None, parts)),
+    )
+
+
+def whole_reason(feed: FeedStatus, now: float) -> str:
+    """With its countdown, which a message has not: that would be read out every two seconds."""
+    return "; ".join(filter(None, [feed_reason(feed), retry_text(feed, now)]))
+
+
+def _wait_text(feed: FeedStatus, now: float) -> str:
+    wait = 0 if feed.retry_at is None else math.ceil(feed.retry_at - now)
+    return f"in {duration_text(wait)}" if wait > 0 else "now"
+
+
+# The messages.
+
+
+def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
+    clock, lost = clock_text(status.source.clock), status.source.lost
+    if clock:
+        yield _warning(clock)
+    if behind_sec > STANDSTILL_SEC:
+        yield _warning(f"The pulse stands still: what is shown is {duration_text(behind_sec)} old.")
+    if lost:
+        yield _warning(f"{lost} ticks of the tape were lost with a broken connection.")
+    for fault in status.faults:
+        yield _warning(fault_text(fault))
+
+
+def _warning(*words: str | Instant) -> Message:
+    return Message(kind="warning", text=words)
+
+
+def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Message]:
+    for name in archive.set_aside:
+        yield _warning(f"The archive was damaged and is kept aside as {name}; a new one goes on.")
+    if archive.state is ArchiveState.READING_ONLY:
+        differs = archive.trouble is ArchiveTrouble.OTHER_WENT_ON
+        restart = " Their prices differ: restart this one when that has ended." if differs else ""
+        text = (
+            f"Another Market Pulse records into {archive.file}: this one looks back at what is in"
+            f" it, and records nothing itself.{restart}"
+        )
+        yield Message(kind="note", text=(text,))
+    missing: Words = ()
+    if archive.lost_from is not None and archive.lost_to is not None:
+        span = Instant(archive.lost_from), " to ", Instant(archive.lost_to)
+        missing = "What came from ", *span
+    is_in_trouble = archive.state is ArchiveState.TROUBLE
+    if missing and not is_in_trouble and live_now - (archive.lost_to or 0) < RECENT_SEC:
+        # What is missing then is missed by whoever looks back.
+        yield _warning(
+            *missing, " is not in the archive: it could not be written, and found no room to wait."
+        )
+    if is_in_trouble:
+        gone: Words = (" ", *missing, " found no room to wait and is lost.") if missing else ()
+        text = (
+            f"The archive is not written: {archive_reason(archive)}. It is tried again by itself;"
+            " the prices shown are not affected."
+        )
+        lost = f", {archive.lost:,} are lost" if archive.lost else ""
+        yield Message(
+            kind="warning",
+            text=(text, *gone),
+            counts=f"{archive.waiting:,} bars wait{lost}.",
+            passing="archive",
+        )
+
+
+def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
+    """What there is to say of feeds that the strip has no room for; the same of all is said once.
+
+    While a market is closed nothing of it is missed.
+    """
+    alike = {(feed.state, feed_reason(feed), feed_advice(feed)) for feed in feeds}
+    are_alike = len(feeds) > 1 and len(alike) == 1 and not feed_advice(feeds[0])
+    for feed in feeds[:1] if are_alike else feeds:
+        is_advised, reason = bool(feed_advice(feed)), feed_reason(feed)
+        if feed.state in _PASSING:
+            is_told = _may_pass(feed)
+        elif feed.state in (FeedState.REFUSED, FeedState.CLOSED):
+            is_told = bool(reason)
+        else:
+            is_told = is_advised
+        if is_told:
+            yield Message(
+                kind="error" if is_advised and feed.state is FeedState.REFUSED else "warning",
+                text=(f"{'All feeds' if are_alike else _name(feed)}{feed_text(feed)}",),
+                passing=feed.asset if feed.state in _PASSING else "",
+            )
+    for feed in feeds:
+        if feed.skew is not None and abs(feed.skew) > BEHIND_SEC:
+            # Without its decimals: it would be read out anew whenever they change.
+            yield _warning(
+                f"{_name(feed)}: the vendor's clock is about {abs(feed.skew):.0f} s"
+                f" {_way(feed.skew)} this computer's. To help: let a time server set this"
+                " computer's clock."
+            )
+
+
+def feed_text(feed: FeedStatus) -> str:
+    """What a message says of a feed, after its name."""
+    advice = feed_advice(feed)
+    if advice:
+        return f": {advice}"
+    reason, state = feed_reason(feed), feed.state
+    if feed.trouble is Trouble.TAPE_ENDED:
+        return f": {reason}."
+    help_text = feed_help(feed)
+    return f" {state}: {reason}{f'. {help_text}' if help_text else ''}"
+
+
+def _may_pass(feed: FeedStatus) -> bool:
+    """Whether there is a trouble that may mend itself within seconds; the page must not jump."""
+    return feed.state in _PASSING and feed.hours.phase != "closed"
+
+
+def _name(feed: FeedStatus) -> str:
+    return feed.asset.capitalize()
+
+
+def _skew_reason(skew: float | None) -> str:
+    """How the vendor's clock differs from this computer's, if that is worth telling.
+
+    Prices are always a little late; one that comes before its time never should.
+    """
+    if skew is None or -AHEAD_SEC <= skew <= BEHIND_SEC:
+        return ""
+    return f"the vendor's clock is {abs(skew):.1f} s {_way(skew)} this computer's"
+
+
+def _way(skew: float) -> str:
+    return "ahead of" if skew < 0 else "behind"

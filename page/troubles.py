@@ -1,0 +1,255 @@
+"""What is wrong, and what to do about it, in sentences for somebody who does not run the feeds.
+
+Pure functions of the records of ``engine.status``. Reasons are short, for a tooltip or a table;
+advice is for a message of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from engine.status import (
+    ArchiveStatus,
+    ArchiveTrouble,
+    ClockStatus,
+    ClockTrouble,
+    Fault,
+    FeedState,
+    FeedStatus,
+    Refusal,
+    Trouble,
+)
+
+__all__ = [
+    "archive_reason",
+    "clock_text",
+    "fault_text",
+    "feed_advice",
+    "feed_help",
+    "feed_reason",
+    "retry_text",
+]
+
+_REASONS: Final[Mapping[Trouble, str]] = {
+    Trouble.NONE: "",
+    Trouble.NO_SYMBOLS: "no symbols are watched",
+    Trouble.STOPPED: "stopped",
+    Trouble.NO_ANSWER: "no answer within {seconds}",
+    Trouble.NO_CONNECTION: "no connection: {answer}",
+    Trouble.NAME_NOT_FOUND: "no connection: the vendor's address was not found",
+    Trouble.NOT_SECURE: "no connection: it could not be made secure",
+    Trouble.NO_WEBSOCKET: "what answered is not the vendor's price service",
+    Trouble.HTTP_ERROR: "the vendor's server answered with an error (HTTP {code})",
+    Trouble.KEY_REFUSED: "the vendor refused the API key{status}: check {key} and what its plan"
+    " covers, or unset it to run the simulation",
+    Trouble.THROTTLED: "too many connections for the vendor",
+    Trouble.NOT_ACCEPTED: "the vendor did not accept the API key within {seconds}",
+    Trouble.BAD_REQUEST: "the vendor did not accept the subscription{status}",
+    Trouble.VENDOR_ERROR: "the vendor reported an error{status}",
+    Trouble.CONNECTION_CLOSED: "the connection ended (code {code})",
+    Trouble.SILENCE: "silent for {seconds}",
+    Trouble.RENEWED: "the clock moved on by {seconds}, as after sleep",
+    Trouble.FIRST_TICK: "waiting for the first tick",
+    Trouble.JUST_OPENED: "the market has just opened, waiting for the first tick",
+    Trouble.NO_TICK: "no tick for {duration}",
+    Trouble.ALL_REFUSED: "no tick for {duration}, all that came was refused",
+    Trouble.WRONG_TIME: "no tick for {duration}, all that came was refused: the vendor's stamps are"
+    " {lag} this computer's clock: check its time",
+    Trouble.SYMBOLS_REFUSED: "",  # said of the symbols
+    Trouble.TAPE_ENDED: "the tape has ended",
+}
+
+_REFUSALS: Final[Mapping[Refusal, str]] = {
+    Refusal.SYMBOL_LIMIT: "the account's symbol limit is reached",
+    Refusal.NOT_COVERED: "not covered by this key",
+}
+
+_AGAIN: Final = "It is tried again by itself."
+
+_UNREACHABLE: Final = (
+    f"The data vendor cannot be reached for {{asset}}. {_AGAIN} To help: check this machine's"
+    " network. ({reason})"
+)
+
+_ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
+    Trouble.KEY_REFUSED: "The data vendor does not accept the API key, so no {asset} prices can"
+    " arrive. Check {key} for typing errors and whether its plan includes live {asset} data, then"
+    " restart. Without a key the dashboard runs on simulated prices.",
+    Trouble.BAD_REQUEST: "The data vendor does not understand what is asked of it for {asset}."
+    " Check the spelling of the symbols on the watchlist. ({reason})",
+    Trouble.THROTTLED: "The data vendor sees too many connections of this account."
+    f" {_AGAIN} To help: close other copies of this dashboard.",
+    Trouble.NO_CONNECTION: _UNREACHABLE,
+    Trouble.NAME_NOT_FOUND: _UNREACHABLE,
+    Trouble.NOT_SECURE: f"No secure connection to the data vendor can be made for {{asset}}."
+    f" {_AGAIN} To help: check this machine's date and time, and whether a proxy stands between it"
+    " and the internet.",
+    Refusal.SYMBOL_LIMIT: "The account may watch only a limited number of symbols at once, and"
+    " others hold them all: often another copy of this dashboard, or one that was closed less than"
+    f" two minutes ago. {_AGAIN} To help: close other copies, or shorten the watchlist."
+    " ({reason})",
+    Refusal.NOT_COVERED: "The account's plan does not include these {asset} symbols; the others are"
+    " not affected. Take them off the watchlist, or extend the plan. ({reason})",
+}
+"""What a trouble means, and what to do about it."""
+
+_OVER_LIMIT: Final = (
+    "The watchlist is longer than the account may watch at once, so the last {asset} symbols on it"
+    " are left out. Shorten the watchlist. ({reason})"
+)
+
+_HELP: Final[Mapping[Trouble, str]] = {
+    Trouble.NO_ANSWER: f"{_AGAIN} To help: check this machine's network.",
+    Trouble.NO_WEBSOCKET: f"{_AGAIN} To help: check whether a proxy stands between this machine and"
+    " the vendor.",
+    Trouble.HTTP_ERROR: _AGAIN,
+    Trouble.NOT_ACCEPTED: _AGAIN,
+    Trouble.VENDOR_ERROR: _AGAIN,
+    Trouble.CONNECTION_CLOSED: _AGAIN,
+    Trouble.SILENCE: _AGAIN,
+    Trouble.RENEWED: _AGAIN,
+    Trouble.NO_TICK: "If prices do not come back, the connection is made anew by itself.",
+    Trouble.ALL_REFUSED: "The details count what was refused, by reason.",
+}
+"""What follows a reason that explains itself."""
+
+_ANSWERS: Final[Mapping[int, str]] = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset by the other side",
+    errno.ECONNABORTED: "connection aborted",
+    errno.EHOSTUNREACH: "no route to the vendor",
+    errno.ENETUNREACH: "the network is unreachable",
+    errno.ENETDOWN: "the network is down",
+    errno.ETIMEDOUT: "connection timed out",
+    errno.EACCES: "this machine does not allow it",
+    errno.EPERM: "this machine does not allow it",
+    errno.EMFILE: "too many open files on this machine",
+    errno.ENFILE: "too many open files on this machine",
+}
+
+_ARCHIVE: Final[Mapping[ArchiveTrouble, str]] = {
+    ArchiveTrouble.NONE: "",
+    ArchiveTrouble.OTHER_WRITES: "another Market Pulse writes this file; this one only reads it",
+    ArchiveTrouble.OTHER_WENT_ON: "another Market Pulse wrote this file when this one began, and"
+    " their prices differ: restart this one when that has ended",
+    ArchiveTrouble.FOLDER: "its folder cannot be written ({detail}): check its permissions, or give"
+    " another with MARKET_PULSE_DATA",
+    ArchiveTrouble.FILE: "{detail}",
+    ArchiveTrouble.STUCK: "{file} is damaged and cannot be set aside ({detail}): move it away",
+    ArchiveTrouble.CRASHED: "its writer crashed: see the log, and restart",
+}
+
+_CLOCK: Final[Mapping[ClockTrouble, str]] = {
+    ClockTrouble.NONE: "",
+    ClockTrouble.SET_BACK: "this computer's clock was set back by {size}: going on by the time"
+    " before until the data vendor's stamps tell which is right",
+    ClockTrouble.MOVED: "this computer slept, or its clock was changed: it moved by {signed}, and"
+    " is followed until the data vendor's stamps tell whether it is right",
+    ClockTrouble.WRONG_BACK: "this computer's clock was set back by {size}: going on by the time"
+    " before, which the data vendor confirms",
+    ClockTrouble.WRONG_AHEAD: "this computer's clock was set ahead by {size}: going on by the time"
+    " before, which the data vendor confirms",
+}
+
+
+def feed_reason(feed: FeedStatus) -> str:
+    """Why a feed is in its state, and what it has to do without; empty while all is well."""
+    parts = [_REASONS[feed.trouble].format(**_facts(feed))]
+    if _is_open(feed):
+        parts += [_refused(feed)]
+        if feed.trouble is not Trouble.SYMBOLS_REFUSED:
+            parts += [_left_out(feed)]
+    return "; ".join(filter(None, parts))
+
+
+def feed_advice(feed: FeedStatus) -> str:
+    """What a feed's trouble means and what to do about it; empty if the reason says enough."""
+    text = _ADVICE.get(feed.trouble, "")
+    if not text and _is_open(feed):
+        for refusal in Refusal:
+            if refusal in feed.refused_symbols.values():
+                text = _ADVICE[refusal]
+                break
+        else:
+            text = _OVER_LIMIT if feed.over_limit else ""
+    return text.format(asset=feed.asset, key=feed.key_setting, reason=feed_reason(feed))
+
+
+def feed_help(feed: FeedStatus) -> str:
+    """What happens next, or what can be done, after a reason that explains itself."""
+    return _HELP.get(feed.trouble, "")
+
+
+def retry_text(feed: FeedStatus, now: float) -> str:
+    """When the next try to connect is due: ``try 3, next in 16 s``; empty if there is none."""
+    if not feed.attempt:
+        return ""
+    wait = 0 if feed.retry_at is None else math.ceil(feed.retry_at - now)
+    return f"try {feed.attempt}, {f'next in {wait} s' if wait > 0 else 'now'}"
+
+
+def archive_reason(archive: ArchiveStatus) -> str:
+    """Why an archive is not written, and what to do; empty while it is."""
+    return _ARCHIVE[archive.trouble].format(file=archive.file, detail=archive.detail)
+
+
+def clock_text(clock: ClockStatus) -> str:
+    """What is being done about the computer's clock; empty while nothing is."""
+    size, signed = f"{clock.seconds:.0f} s", f"{clock.seconds:+.0f} s"
+    return _CLOCK[clock.trouble].format(size=size, signed=signed)
+
+
+def fault_text(fault: Fault) -> str:
+    """Which part crashed, and how often."""
+    times = "once" if fault.count == 1 else f"{fault.count} times"
+    return f"{fault.name} crashed {times}, last by {fault.error}; it is started again."
+
+
+def _facts(feed: FeedStatus) -> dict[str, str]:
+    """What reasons are made of."""
+    seconds, lag = feed.seconds or 0.0, feed.lag or 0.0
+    return {
+        "code": str(feed.code),
+        "status": "" if feed.code is None else f" (status {feed.code})",
+        "answer": "no address answered"
+        if feed.code is None
+        else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),
+        "key": feed.key_setting,
+        "seconds": f"{seconds:g} s" if seconds < 10 else f"{seconds:.0f} s",
+        "duration": _rough_duration(seconds),
+        "lag": f"{abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'}",
+    }
+
+
+def _is_open(feed: FeedStatus) -> bool:
+    """Whether a connection is open, so that it matters which symbols come through it."""
+    if feed.trouble is Trouble.TAPE_ENDED:
+        return False
+    return feed.state in (FeedState.LIVE, FeedState.SILENT, FeedState.CLOSED) or feed.trouble in (
+        Trouble.FIRST_TICK,
+        Trouble.JUST_OPENED,
+        Trouble.SYMBOLS_REFUSED,
+    )
+
+
+def _refused(feed: FeedStatus) -> str:
+    if not feed.refused_symbols:
+        return ""
+    why = ", ".join(sorted({_REFUSALS[refusal] for refusal in feed.refused_symbols.values()}))
+    return f"the vendor refused {', '.join(feed.refused_symbols)}: {why}"
+
+
+def _left_out(feed: FeedStatus) -> str:
+    if not feed.over_limit:
+        return ""
+    return f"over the account's {feed.symbol_limit} symbols: {', '.join(feed.over_limit)}"
+
+
+def _rough_duration(seconds: float) -> str:
+    """In a unit in which it does not change with every look."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min" if seconds < 7200 else f"{seconds // 3600:.0f} h"

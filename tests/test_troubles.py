@@ -1,0 +1,275 @@
+"""Every trouble there can be is told in a sentence that needs no knowledge of the feeds."""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from engine.status import (
+    ArchiveState,
+    ArchiveStatus,
+    ArchiveTrouble,
+    ClockStatus,
+    ClockTrouble,
+    FeedState,
+    FeedStatus,
+    Refusal,
+    SourceKind,
+    SourceStatus,
+    Status,
+    Trouble,
+)
+from page.details import tables
+from page.status import Instant, StatusCard, feed_text, status_card, whole_reason
+from page.troubles import archive_reason, clock_text, feed_reason
+from sessions import HoursFrom, MarketHours, Phase
+from ticks import ASSETS
+
+NOW: Final = 1_790_000_000.0
+
+OPEN: Final = FeedStatus(
+    vendor="EODHD",
+    key_setting="EODHD_API_KEY",
+    asset="crypto",
+    state=FeedState.LIVE,
+    asked=("BTC-USD", "ETH-USD"),
+    symbol_limit=50,
+    hours=MarketHours("crypto", "open", None, None, None, HoursFrom.CALENDAR),
+)
+
+RETRIED: Final = {
+    Trouble.NO_ANSWER,
+    Trouble.NO_CONNECTION,
+    Trouble.NAME_NOT_FOUND,
+    Trouble.NOT_SECURE,
+    Trouble.NO_WEBSOCKET,
+    Trouble.HTTP_ERROR,
+    Trouble.THROTTLED,
+    Trouble.NOT_ACCEPTED,
+    Trouble.VENDOR_ERROR,
+    Trouble.CONNECTION_CLOSED,
+    Trouble.SILENCE,
+    Trouble.RENEWED,
+}
+"""What ends a connection, and is no refusal."""
+
+STATES: Final = {
+    **dict.fromkeys(RETRIED, FeedState.RECONNECTING),
+    Trouble.NONE: FeedState.LIVE,
+    Trouble.NO_SYMBOLS: FeedState.OFF,
+    Trouble.STOPPED: FeedState.OFF,
+    Trouble.KEY_REFUSED: FeedState.REFUSED,
+    Trouble.BAD_REQUEST: FeedState.REFUSED,
+    Trouble.SYMBOLS_REFUSED: FeedState.REFUSED,
+    Trouble.FIRST_TICK: FeedState.CONNECTING,
+    Trouble.JUST_OPENED: FeedState.CONNECTING,
+    Trouble.NO_TICK: FeedState.SILENT,
+    Trouble.ALL_REFUSED: FeedState.SILENT,
+    Trouble.WRONG_TIME: FeedState.SILENT,
+    Trouble.TAPE_ENDED: FeedState.CLOSED,
+}
+
+HELP: Final = re.compile(r"by itself|\b(check|close|shorten|take|the details) ", re.IGNORECASE)
+"""What can be done, or that nothing need be done."""
+
+JARGON: Final = re.compile(r"\b(E[A-Z]{4,}|errno|socket|\w*Error|exception|None|nan|inf)\b|[{}]")
+
+
+def in_trouble(trouble: Trouble) -> FeedStatus:
+    """A feed in that trouble, with all the facts that it may have."""
+    is_waiting = STATES[trouble] in (FeedState.RECONNECTING, FeedState.REFUSED)
+    return replace(
+        OPEN,
+        state=STATES[trouble],
+        trouble=trouble,
+        code={Trouble.NO_CONNECTION: errno.ECONNREFUSED}.get(trouble, 503),
+        seconds=61.4,
+        lag=3600.0,
+        attempt=3 if is_waiting else 0,
+        retry_at=NOW + 15.2 if is_waiting else None,
+        refused_symbols={"BTC-USD": Refusal.NOT_COVERED, "ETH-USD": Refusal.NOT_COVERED}
+        if trouble is Trouble.SYMBOLS_REFUSED
+        else {},
+    )
+
+
+def status_of(*feeds: FeedStatus, archive: ArchiveStatus | None = None) -> Status:
+    """A status with these feeds."""
+    return Status(
+        now=NOW,
+        started_at=NOW - 60,
+        uptime=60.0,
+        source=SourceStatus(kind=SourceKind.LIVE, name="eodhd"),
+        feeds=feeds,
+        queued=0,
+        is_searching_past=False,
+        archive=archive or ArchiveStatus(),
+    )
+
+
+def told(card: StatusCard) -> list[str]:
+    """The messages as text, with a star for an instant."""
+    return [
+        "".join("*" if isinstance(part, Instant) else part for part in message.text)
+        for message in card.messages
+    ]
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_every_trouble_of_a_feed_has_its_sentence(trouble: Trouble) -> None:
+    """Short in the strip and long in a message; with what to do, if anything can be done."""
+    feed = in_trouble(trouble)
+    reason, message = feed_reason(feed), feed_text(feed)
+    if trouble is Trouble.NONE:
+        assert reason == ""
+        return
+    assert len(reason) > 5
+    assert not JARGON.search(reason + message), message
+    assert "  " not in reason + message
+    if feed.state in (FeedState.RECONNECTING, FeedState.REFUSED, FeedState.SILENT):
+        assert HELP.search(message), message
+    assert reason in whole_reason(feed, NOW)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_of_a_symbol_has_its_sentence(refusal: Refusal) -> None:
+    """Also while the other symbols are live."""
+    feed = replace(OPEN, refused_symbols={"ETH-USD": refusal})
+    assert feed_reason(feed).startswith("the vendor refused ETH-USD: ")
+    (message,) = told(status_card(status_of(feed), NOW, NOW))
+    assert message.startswith("Crypto: The account")
+    assert HELP.search(message)
+
+
+def test_symbols_over_the_limit_are_named() -> None:
+    """With what to do."""
+    feed = replace(OPEN, over_limit=("A", "B"))
+    assert feed_reason(feed) == "over the account's 50 symbols: A, B"
+    (message,) = told(status_card(status_of(feed), NOW, NOW))
+    assert message.endswith("Shorten the watchlist. (over the account's 50 symbols: A, B)")
+
+
+@pytest.mark.parametrize("code", sorted(errno.errorcode))
+def test_every_answer_of_the_network_is_told_without_its_name(code: int) -> None:
+    """Those that are known in words, the others by number."""
+    feed = replace(in_trouble(Trouble.NO_CONNECTION), code=code)
+    assert not JARGON.search(feed_reason(feed))
+    assert errno.errorcode[code] not in feed_reason(feed)
+
+
+@pytest.mark.parametrize("state", FeedState)
+@pytest.mark.parametrize("phase", ["open", "closed"])
+def test_every_state_has_its_line(state: FeedState, phase: Phase) -> None:
+    """In one word for its colour; what is true of a closed market is said by its hours."""
+    hours = MarketHours("crypto", phase, None, None, None, HoursFrom.CALENDAR)
+    (line,) = status_card(status_of(replace(OPEN, state=state, hours=hours)), NOW, NOW).feeds
+    assert line.state == state.split()[0]
+    is_shut = phase == "closed"
+    assert line.state_text == ("" if is_shut and state is FeedState.CLOSED else state)
+    assert line.is_shut is is_shut
+    assert "0 of 2 symbols heard, no tick yet" in line.title
+
+
+@pytest.mark.parametrize("trouble", ArchiveTrouble)
+def test_every_trouble_of_the_archive_has_its_sentence(trouble: ArchiveTrouble) -> None:
+    """What it is and what to do."""
+    archive = ArchiveStatus(
+        state=ArchiveState.TROUBLE,
+        trouble=trouble,
+        detail="No space left on device: free some space",
+        file="eodhd.sqlite",
+    )
+    reason = archive_reason(archive)
+    if trouble is ArchiveTrouble.NONE:
+        assert reason == ""
+        return
+    assert not JARGON.search(reason)
+    assert re.search(r"check|restart|move|free|only reads", reason)
+
+
+@pytest.mark.parametrize("trouble", ClockTrouble)
+def test_every_trouble_of_the_clock_has_its_sentence(trouble: ClockTrouble) -> None:
+    """What it did, and what is done about it."""
+    text = clock_text(ClockStatus(trouble, 3600.2))
+    if trouble is ClockTrouble.NONE:
+        assert text == ""
+        return
+    assert "3600 s" in text
+    assert "data vendor" in text
+
+
+@pytest.mark.parametrize("by", HoursFrom)
+def test_the_details_say_who_knows_the_hours(by: HoursFrom) -> None:
+    """Each in words."""
+    hours = MarketHours("crypto", "open", None, NOW, None, by)
+    table = tables(status_of(replace(OPEN, hours=hours)))[-1]
+    entries = dict(table.entries)
+    assert entries["hours known from"]
+    assert entries["until"] == Instant(NOW)
+
+
+def test_the_next_try_is_counted_down() -> None:
+    """In the strip and in the tooltip; a message would be read out with every second of it."""
+    feed = in_trouble(Trouble.HTTP_ERROR)
+    (line,) = status_card(status_of(feed), NOW, NOW).feeds
+    assert line.pace == "next in 16 s"
+    assert "; try 3, next in 16 s; " in line.title
+    (message,) = status_card(status_of(feed), NOW, NOW).messages
+    assert "16 s" not in "".join(map(str, message.text))
+    due = replace(feed, retry_at=None)
+    (line,) = status_card(status_of(due), NOW, NOW).feeds
+    assert line.pace == "next now"
+    asked_for = replace(feed, attempt=0, retry_at=None)
+    assert whole_reason(asked_for, NOW) == feed_reason(asked_for)
+
+
+def test_the_same_trouble_of_all_is_told_once() -> None:
+    """And only if it lasts."""
+    feeds = [replace(in_trouble(Trouble.HTTP_ERROR), asset=asset) for asset in ASSETS]
+    card = status_card(status_of(*feeds), NOW, NOW)
+    (message,) = card.messages
+    assert told(card) == [
+        "All feeds reconnecting: the vendor's server answered with an error (HTTP 503)."
+        " It is tried again by itself."
+    ]
+    assert message.passing in card.passing
+    assert card.passing == [*ASSETS]
+
+
+def test_nothing_is_missed_while_a_market_is_closed() -> None:
+    """A connection that breaks then is no message."""
+    hours = MarketHours("crypto", "closed", None, None, None, HoursFrom.CALENDAR)
+    feed = replace(in_trouble(Trouble.CONNECTION_CLOSED), hours=hours)
+    card = status_card(status_of(feed), NOW, NOW)
+    assert (card.messages, card.passing) == ([], [])
+
+
+def test_what_an_archive_lost_is_told_with_its_times() -> None:
+    """While it cannot be written, and for an hour after that."""
+    lost = ArchiveStatus(
+        state=ArchiveState.TROUBLE,
+        trouble=ArchiveTrouble.FILE,
+        detail="the disk is full: free some space",
+        file="eodhd.sqlite",
+        waiting=1234,
+        lost=5,
+        lost_from=int(NOW) - 600,
+        lost_to=int(NOW) - 500,
+    )
+    card = status_card(status_of(archive=lost), NOW, NOW)
+    (message,) = card.messages
+    assert told(card) == [
+        "The archive is not written: the disk is full: free some space. It is tried again by"
+        " itself; the prices shown are not affected. What came from * to * found no room to wait"
+        " and is lost."
+    ]
+    assert message.counts == "1,234 bars wait, 5 are lost."
+    assert message.passing == "archive"
+    mended = replace(lost, state=ArchiveState.WRITING, trouble=ArchiveTrouble.NONE)
+    (text,) = told(status_card(status_of(archive=mended), NOW, NOW))
+    assert text.startswith("What came from * to * is not in the archive")
+    assert told(status_card(status_of(archive=mended), NOW + 4000, NOW + 4000)) == []
