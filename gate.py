@@ -1,7 +1,7 @@
-"""TickGate: which of a feed's offered prices may be believed.
+"""TickGate: which of a vendor's prices may be believed.
 
-One gate per feed, called by it for every offer, with the worker's clock as an argument. A refused
-offer is counted by its reason and changes nothing else.
+One gate per feed, asked by it about every price, with the source's time as an argument. A refused
+price is counted by its reason and changes nothing else.
 """
 
 from __future__ import annotations
@@ -13,38 +13,53 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from sessions import ALWAYS, Session
 from ticks import Asset
 from vendors.wire import RawTick
 
-__all__ = ["FAR_OFF", "MAX_AGE_SEC", "MAX_LEAD_SEC", "TickGate", "Verdict"]
+__all__ = ["FAR_OFF", "MAX_AGE_SEC", "MAX_LEAD_SEC", "Reason", "TickGate", "Verdict"]
+
+Reason = Literal[
+    "shape",
+    "price",
+    "time",
+    "future",
+    "crossed",
+    "condition",
+    "unsubscribed",
+    "old",
+    "snapshot",
+    "closed market",
+    "far off",
+]
+"""Why a price is refused, in the order in which it is judged."""
 
 MAX_LEAD_SEC: Final = 2.0
 """A tick stamped further ahead of the clock than this is refused."""
 
 MAX_AGE_SEC: Final = 60.0
-"""An older tick is a snapshot: the last price where there is none, and in no window."""
+"""An older tick may only set a missing last price; it enters no window."""
 
 FAR_OFF: Final[Mapping[Asset, float]] = MappingProxyType(
     {"stocks": 0.03, "forex": 0.005, "crypto": 0.03}
 )
-"""Distance from the recent median, as a fraction, that no price may have unconfirmed."""
+"""How far from the recent median a price is that needs confirmation, as a fraction."""
 
 # Reasons that leave a price good enough for a last one.
-_LAST_ONLY: Final = frozenset({"old", "snapshot", "closed market"})
+_LAST_ONLY: Final[frozenset[Reason]] = frozenset({"old", "snapshot", "closed market"})
 
 RECENT: Final = 25
 AGREEING: Final = 3
-# Deviations of the symbol's own tick-to-tick returns that are still no surprise.
+# How many standard deviations of the symbol's own tick-to-tick returns are still believed.
 _DEVIATIONS = 10.0
-# The median moves little with one tick: it is taken anew for every eighth, and before any refusal.
+# The median moves little with one tick: it is computed for every eighth, and before any refusal.
 _REVIEW_EVERY = 8
 
 
 class Verdict(Enum):
-    """What to do with an offer."""
+    """What to do with a price."""
 
     REFUSED = 0
     ENTERS = 1
@@ -60,20 +75,19 @@ class _Level:
     high: float = 0.0
     unreviewed: int = 0
     suspects: list[tuple[float, float]] = field(default_factory=list)
-    """Time and price of the quarantined offers since the last accepted one."""
+    """Time and price of the quarantined ticks since the last accepted one."""
 
 
 class TickGate:
-    """Judges the offers of one asset class for the ``symbols`` subscribed to.
+    """Judges the prices of one asset class for the ``symbols`` subscribed to.
 
-    In this order: shape, finite and positive, time, crossed quote, trade condition, subscribed,
-    old, closed market, far off. A price far from the recent median is quarantined until three
+    In the order of ``Reason``. A price far from the recent median is quarantined until three
     different ones agree, so that a real jump passes with its third tick and a bad print never does.
-    How far that is, ``far_off`` says where ``FAR_OFF`` is not meant.
+    ``far_off`` is how far that is; None: as ``FAR_OFF`` says.
 
-    A market is closed where the vendor says so of that very offer; where it says nothing, when
-    ``session`` is closed at the offer's own time. What was offered then, as what is old, may be a
-    last price and enters no window: quotes at a weekend are no market's.
+    A market is closed if the vendor says so of that very price; if it says nothing, when
+    ``session`` is closed at the price's own time. Such a price, like an old one or a snapshot, may
+    be a last price and enters no window: quotes at a weekend are no market's.
     """
 
     def __init__(
@@ -88,16 +102,16 @@ class TickGate:
         # Of the open session that was asked for last.
         self._since = self._until = math.inf
         self._levels = {symbol: _Level() for symbol in symbols}
-        self.refused: Counter[str] = Counter()
-        """Number of refused offers by reason."""
+        self.refused: Counter[Reason] = Counter()
+        """Number of refused prices by reason."""
 
     def refuse_shape(self) -> None:
-        """Count a frame that was no offer at all."""
+        """Count a frame that could not be read."""
         self.refused["shape"] += 1
 
-    def admit(self, offer: RawTick, now: float) -> Verdict:
-        """Judge one offer at the instant ``now``."""
-        symbol, ts, price, flaw, market, is_snapshot = offer
+    def admit(self, raw: RawTick, now: float) -> Verdict:
+        """Judge one price at the instant ``now``."""
+        symbol, ts, price, flaw, market, is_snapshot = raw
         level = self._levels.get(symbol)
         if (
             level is not None
@@ -112,52 +126,52 @@ class TickGate:
             level.recent.append(price)
             level.unreviewed += 1
             return Verdict.ENTERS
-        reason = self._objection(offer, level, now)
-        if reason:
-            self.refused[reason] += 1
-            return Verdict.LAST_ONLY if reason in _LAST_ONLY else Verdict.REFUSED
-        return Verdict.ENTERS
+        reason = self._objection(raw, level, now)
+        if reason is None:
+            return Verdict.ENTERS
+        self.refused[reason] += 1
+        return Verdict.LAST_ONLY if reason in _LAST_ONLY else Verdict.REFUSED
 
-    def _objection(self, offer: RawTick, level: _Level | None, now: float) -> str:
-        """The first reason against ``offer``, or nothing."""
-        if not 0.0 < offer.price < math.inf:
+    def _objection(self, raw: RawTick, level: _Level | None, now: float) -> Reason | None:
+        """The first reason against the price."""
+        if not 0.0 < raw.price < math.inf:
             return "price"
-        if not 0.0 <= offer.ts < math.inf:
+        if not 0.0 <= raw.ts < math.inf:
             return "time"
-        if offer.ts > now + MAX_LEAD_SEC:
+        if raw.ts > now + MAX_LEAD_SEC:
             return "future"
-        if offer.flaw:
-            return offer.flaw
+        if raw.flaw:
+            return raw.flaw
         if level is None:
             return "unsubscribed"
-        if now - offer.ts > MAX_AGE_SEC:
+        if now - raw.ts > MAX_AGE_SEC:
             return "old"
-        if offer.is_snapshot:
+        if raw.is_snapshot:
             return "snapshot"
-        if self._is_closed(offer):
+        if self._is_closed(raw):
             return "closed market"
-        return "" if self._is_credible(offer, level) else "far off"
+        return None if self._is_credible(raw, level) else "far off"
 
-    def _is_closed(self, offer: RawTick) -> bool:
-        """Whether the market was, by the vendor's word on it or else by its session."""
-        if offer.market:
-            return offer.market == "closed"
-        if self._since <= offer.ts < self._until:
+    def _is_closed(self, raw: RawTick) -> bool:
+        """Whether the market was closed, as the vendor says of the price or else by its session."""
+        if raw.market:
+            return raw.market == "closed"
+        if self._since <= raw.ts < self._until:
             return False
-        found = self._session(offer.ts)
+        found = self._session(raw.ts)
         if found.phase == "closed":
             return True
         self._since, self._until = found.since, found.until
         return False
 
-    def _is_credible(self, offer: RawTick, level: _Level) -> bool:
+    def _is_credible(self, raw: RawTick, level: _Level) -> bool:
         self._review(level)
-        if level.recent and not self._is_near(offer.price, level):
-            if not self._is_confirmed(offer, level):
+        if level.recent and not self._is_near(raw.price, level):
+            if not self._is_confirmed(raw, level):
                 return False
             level.recent.clear()  # the old level says nothing about the new one
         level.suspects.clear()
-        level.recent.append(offer.price)
+        level.recent.append(raw.price)
         if len(level.recent) == 1:
             self._review(level)
         return True
@@ -169,10 +183,10 @@ class TickGate:
         middle = (math.log(level.low) + math.log(level.high)) / 2
         return abs(math.log(price) - middle) < _DEVIATIONS * _tick_deviation(level.recent)
 
-    def _is_confirmed(self, offer: RawTick, level: _Level) -> bool:
-        """Quarantine ``offer``; true when the last three in quarantine agree."""
-        if all(ts != offer.ts for ts, _ in level.suspects):  # a repeat confirms nothing
-            level.suspects.append((offer.ts, offer.price))
+    def _is_confirmed(self, raw: RawTick, level: _Level) -> bool:
+        """Quarantine the price; whether the last three in quarantine agree."""
+        if all(ts != raw.ts for ts, _ in level.suspects):  # a repeat confirms nothing
+            level.suspects.append((raw.ts, raw.price))
         del level.suspects[:-AGREEING]
         prices = [price for _, price in level.suspects]
         return len(prices) == AGREEING and math.log(max(prices) / min(prices)) <= self._far_off / 4

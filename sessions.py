@@ -1,4 +1,4 @@
-"""When a market is open: the phase an instant falls into, when that began, and when it will end.
+"""When a market is open: by its calendar, or by the vendor's newer word.
 
 Asked by the gate, the feeds, the worker and the page, from any thread and many times a second. Time
 is an argument, in seconds since the epoch (UTC). Holidays and half days are those of the New York
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from ticks import Asset
 
 __all__ = [
     "ALWAYS",
+    "CorrectedHours",
     "HoursFrom",
     "MarketHours",
     "Phase",
@@ -100,6 +101,76 @@ ALWAYS: Final = Session("open", -math.inf, math.inf, None)
 """The session of a market that never closes."""
 
 _NEVER: Final = Session("closed", -math.inf, math.inf, None)
+
+
+class CorrectedHours:
+    """One market's hours: its calendar's, corrected by the vendor if all that it says differs.
+
+    What the vendor said holds for ``valid_sec``, and not across the calendar's own changes. One
+    thread notes it; any thread may ask.
+    """
+
+    def __init__(
+        self, asset: Asset, calendar: Callable[[Asset, float], Session], valid_sec: float
+    ) -> None:
+        self._asset = asset
+        self._calendar = calendar
+        self._valid_sec = valid_sec
+        self.said: dict[str, float] = {}
+        """When the vendor last said so, by what it said: ``open``, ``extended`` or ``closed``."""
+
+    def by_calendar(self, now: float) -> Session:
+        """The calendar's session of ``now``."""
+        return self._calendar(self._asset, now)
+
+    def session(self, now: float) -> Session:
+        """The session of ``now``."""
+        return self._judge(now)[0]
+
+    def hours(self, now: float) -> MarketHours:
+        """The same as a record, with who says so."""
+        found, by = self._judge(now)
+        return MarketHours(
+            self._asset,
+            found.phase,
+            found.since if math.isfinite(found.since) else None,
+            found.until if math.isfinite(found.until) else None,
+            found.opens,
+            by,
+        )
+
+    def streams_since(self, now: float) -> float:
+        """When the market last began to stream, by the calendar."""
+        begin, found = -math.inf, self.by_calendar(now)
+        while found.phase != "closed" and found.since != begin:
+            begin = found.since
+            found = self.by_calendar(math.nextafter(begin, -math.inf))
+        return begin
+
+    def has_streamed(self, now: float, seconds: float) -> bool:
+        """Whether the market streams, and did so ``seconds`` before."""
+        then = self.by_calendar(now - seconds)
+        return then.phase != "closed" and self.session(now).phase != "closed"
+
+    def _judge(self, now: float) -> tuple[Session, HoursFrom]:
+        found = self.by_calendar(now)
+        is_closed = found.phase == "closed"
+        newer = [
+            (ts, said)
+            for said, ts in list(self.said.items())
+            if ts >= found.since and now - ts <= self._valid_sec
+        ]
+        # A single odd message closes no market: as long as anything agrees with the calendar.
+        if not newer or any((said == "closed") is is_closed for _, said in newer):
+            return found, HoursFrom.CALENDAR
+        ts, said = max(newer)
+        if said == "closed":
+            return Session("closed", ts, found.until, found.opens), HoursFrom.VENDOR
+        if said == "open":
+            return Session("open", ts, found.until, None), HoursFrom.VENDOR
+        # The nearer of the two that "extended" may mean.
+        phase: Phase = "after" if now - found.since < found.until - now else "pre"
+        return Session(phase, ts, found.until, found.opens), HoursFrom.VENDOR
 
 
 class _Table(NamedTuple):

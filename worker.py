@@ -45,6 +45,8 @@ from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
 from sources.tape import load as load_tape
 from ticks import ASSETS, WINDOW_SEC, Asset, Tick
 from vendors import eodhd
+from vendors.eodhd import Eodhd
+from vendors.wire import Vendor
 
 __all__ = ["GRACE_SEC", "REWIND_SEC", "Worker", "shared", "stop_shared"]
 
@@ -81,8 +83,8 @@ class Worker(Reader):
     """Everything that runs behind the page, started and stopped as one.
 
     ``timing`` are the feeds' waiting times; ``clock`` stands in for the wall clock, which a replay
-    does not use, and ``session`` for the markets' own hours. The status is published
-    every ``status_sec``.
+    does not use, ``session`` for the markets' own hours, and ``vendors`` for those of the settings.
+    The status is published every ``status_sec``.
 
     Raises:
         TapeError: when the tape to replay cannot be read.
@@ -96,6 +98,7 @@ class Worker(Reader):
         clock: Callable[[], float] | None = None,
         session: Callable[[Asset, float], Session] | None = None,
         status_sec: float = 1.0,
+        vendors: Mapping[Asset, Vendor] | None = None,
     ) -> None:
         self._status_sec = status_sec
         self._settings = settings
@@ -131,8 +134,9 @@ class Worker(Reader):
             cooldown_sec=settings.cooldown_sec,
         )
         self._queue = TickQueue()
+        self._vendors = vendors or dict.fromkeys(ASSETS, self._own_vendor())
         wanted = self._watchlist()
-        self._asked = asked = allot(wanted, self._symbol_limit())
+        self._asked = asked = _allotted(wanted, self._vendors)
         store = PulseStore(self._window_sec, records=self._recorder is not None)
         for asset, symbols in asked.items():
             store.watch(asset, symbols)
@@ -141,11 +145,12 @@ class Worker(Reader):
         super().__init__(store, events, self._clock())
         self._feeds: dict[Asset, Feed] = {
             asset: Feed(
+                self._vendors[asset],
                 asset,
                 asked[asset],
                 self._queue,
                 self._clock,
-                timing=timing or self._own_timing(),
+                timing=timing,
                 session=self._hours,
                 # What lies in an archive was believed when it came.
                 far_off=math.inf if isinstance(self._tape, ArchivedTape) else None,
@@ -336,7 +341,6 @@ class Worker(Reader):
     async def _work(self) -> None:
         """Everything, until cancelled: the source, its past hour, the feeds, the heartbeat."""
         async with contextlib.AsyncExitStack() as stack:
-            base, key = self._settings.eodhd_url, self._settings.api_key
             exchange = None
             # Not for a second time, where this is started again.
             has_past, self._has_past = self._has_past, True
@@ -347,7 +351,6 @@ class Worker(Reader):
                 exchange = await stack.enter_async_context(
                     Exchange(market, symbol_limit=self._symbol_limit())
                 )
-                base, key = exchange.url, _EMBEDDED_KEY
                 if not has_past:
                     self._backfill([*market.history(), *self._opening(market)])
             async with asyncio.TaskGroup() as tasks:
@@ -357,7 +360,9 @@ class Worker(Reader):
 
                 keep("store", self._take_ticks)
                 for asset, feed in self._feeds.items():
-                    keep(f"{asset} feed", partial(feed.run, eodhd.url(base, asset, key)))
+                    # The embedded exchange has no address before it runs.
+                    url = eodhd.url(exchange.url, asset, _EMBEDDED_KEY) if exchange else None
+                    keep(f"{asset} feed", partial(feed.run, url))
                 if exchange is not None and self._tape is not None:
                     keep("replay", partial(self._play, exchange, self._tape))
                     return
@@ -404,7 +409,7 @@ class Worker(Reader):
     async def _take_ticks(self) -> None:
         while True:
             await self._queue.wait()
-            ticks, snapshots = self._queue.take()
+            ticks, snapshots = self._queue.drain()
             self._store.update_many(ticks)
             for tick in snapshots:
                 self._store.set_initial_price(tick)
@@ -439,7 +444,7 @@ class Worker(Reader):
         if clock.changes != self._clock_changes:
             self._clock_changes = clock.changes
             for feed in self._feeds.values():
-                feed.clock_changed()
+                feed.reset_meter()
         else:
             lags = [feed.recent_lag() for feed in self._feeds.values()]
             clock.judge([lag for lag in lags if lag is not None], self._clock_changes)
@@ -447,7 +452,7 @@ class Worker(Reader):
         if slept:
             # The sockets may be dead and not know it.
             for feed in self._feeds.values():
-                feed.renew(slept)
+                feed.reconnect(slept)
 
     def _search(self, second: int) -> None:
         """Find the events of a second, with the frame of then; none of a closed market."""
@@ -485,7 +490,7 @@ class Worker(Reader):
     def _measure(self) -> None:
         now = self._clock()
         for feed in self._feeds.values():
-            feed.measure(now)
+            feed.end_second(now)
 
     def _restore(self) -> None:
         """Take what the archive knows of the time before: prices, events, and which go on.
@@ -598,12 +603,12 @@ class Worker(Reader):
         deadline = loop.time() + _CATCH_UP_SEC
         while loop.time() < deadline:
             missing = any(
-                sent[asset] - self._lost[asset] > feed.frames for asset, feed in self._feeds.items()
+                sent[asset] - self._lost[asset] > feed.prices for asset, feed in self._feeds.items()
             )
             if not missing and not len(self._queue):
                 return
             await asyncio.sleep(0)
-        self._lost = {asset: sent[asset] - feed.frames for asset, feed in self._feeds.items()}
+        self._lost = {asset: sent[asset] - feed.prices for asset, feed in self._feeds.items()}
 
     # The source.
 
@@ -679,11 +684,13 @@ class Worker(Reader):
             return None
         return load_tape(settings.replay_file, settings.replay_from, settings.replay_to)
 
-    def _own_timing(self) -> Timing:
+    def _own_vendor(self) -> Vendor:
+        key = self._settings.api_key if self._settings.source == "eodhd" else _EMBEDDED_KEY
+        vendor = Eodhd(self._settings.eodhd_url, key, symbol_limit=self._symbol_limit())
         if self._tape is None:
-            return Timing()
+            return vendor
         # A tape may be silent for as long as it was: only its end, or the socket's, is a fault.
-        return Timing(silence_sec=dict.fromkeys(ASSETS, math.inf))
+        return replace(vendor, silence_sec=dict.fromkeys(ASSETS, math.inf))
 
     def _own_clock(self) -> Callable[[], float]:
         if self._tape is not None:
@@ -707,6 +714,17 @@ def _is_cancelled() -> bool:
     """Whether somebody asked the current task to end; else a cancellation is a fault of its own."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _allotted(
+    wanted: Mapping[Asset, Sequence[str]], vendors: Mapping[Asset, Vendor]
+) -> dict[Asset, list[str]]:
+    """The symbols that each vendor's limit has room for."""
+    chosen: dict[Asset, list[str]] = {}
+    for vendor in vendors.values():
+        theirs = {asset: wanted[asset] for asset in wanted if vendors[asset] is vendor}
+        chosen |= allot(theirs, vendor.symbol_limit)
+    return {asset: chosen[asset] for asset in wanted}
 
 
 def _always(asset: Asset, now: float) -> Session:

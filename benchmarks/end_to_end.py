@@ -16,12 +16,12 @@ from websockets.asyncio.client import connect
 
 from benchmarks.flood import SYMBOLS
 from benchmarks.report import Row
-from feeds import Trouble
+from feeds import FeedStatus, Trouble
 from sessions import ALWAYS
 from settings import Settings
 from worker import Worker
 
-FRAMES = 200_000
+FRAMES = 600_000
 ROUNDS = 5
 ROOT = Path(__file__).parent.parent
 
@@ -59,7 +59,7 @@ def measure() -> list[Row]:
             "socket → decoded → gated → store → detector",
             f"{statistics.median(ours):,.0f} frames/s",
         ),
-        Row("ratio of the two", f"{ratio:.2f}", "≥ 0.70", ratio >= 0.70),
+        Row("ratio of the two", f"{ratio:.2f}", "≥ 0.80", ratio >= 0.80),
         Row("the same with an archive, over without", f"{slower:.2f}", "≥ 0.95", slower >= 0.95),
     ]
 
@@ -90,18 +90,33 @@ def _through_worker(url: str, sender: subprocess.Popen[str], data: Path | None =
     worker = Worker(settings, session=lambda asset, now: ALWAYS, status_sec=0.05)
     worker.start()
     try:
-        while worker.status().feeds[0].trouble is not Trouble.FIRST_TICK:
+        while _feed(worker).trouble is not Trouble.FIRST_TICK:
             time.sleep(0.01)
         time.sleep(0.2)
-        began = _go(sender)
-        while (status := worker.status()).feeds[0].ticks < FRAMES or status.queued:
-            feed = status.feeds[0]
-            if feed.dropped or feed.refused:
-                raise RuntimeError(f"ticks were lost: {feed}")
-            time.sleep(0.01)
-        return FRAMES / (time.perf_counter() - began)
+        _go(sender)
+        return _pace(worker)
     finally:
         worker.stop()
+
+
+def _pace(worker: Worker) -> float:
+    """Ticks per second that reached the store, between the first and last status of the flood."""
+    stored: list[tuple[float, int]] = []
+    while not stored or stored[-1][1] < FRAMES:
+        status, feed = worker.status(), _feed(worker)
+        if feed.dropped or feed.refused:
+            raise RuntimeError(f"ticks were lost: {feed}")
+        count = feed.ticks - status.queued
+        if count > 0 and (not stored or status.now > stored[-1][0]):
+            stored.append((status.now, count))
+        time.sleep(0.01)
+    # The last one is of after the flood.
+    (first, before), (last, after) = stored[0], stored[-2]
+    return (after - before) / (last - first)
+
+
+def _feed(worker: Worker) -> FeedStatus:
+    return next(feed for feed in worker.status().feeds if feed.asset == "stocks")
 
 
 def _go(sender: subprocess.Popen[str]) -> float:

@@ -65,6 +65,7 @@ _REASONS: Final[Mapping[Trouble, str]] = {
 _REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.SYMBOL_LIMIT: "the account's symbol limit is reached",
     Refusal.NOT_COVERED: "not covered by this key",
+    Refusal.UNKNOWN: "not among its symbols",
 }
 
 _AGAIN: Final = "It is tried again by itself."
@@ -93,6 +94,8 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     " ({reason})",
     Refusal.NOT_COVERED: "The account's plan does not include these {asset} symbols; the others are"
     " not affected. Take them off the watchlist, or extend the plan. ({reason})",
+    Refusal.UNKNOWN: "The data vendor has no prices of these {asset} symbols; the others are not"
+    " affected. Take them off the watchlist. ({reason})",
 }
 """What a trouble means, and what to do about it."""
 

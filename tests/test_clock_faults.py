@@ -13,7 +13,6 @@ import pytest
 
 import worker
 from engine.status import FeedStatus
-from feeds import Timing
 from page.troubles import clock_text, feed_reason
 from sessions import ALWAYS, Session
 from settings import Settings
@@ -24,6 +23,7 @@ from tests.statuses import feed_of
 from tests.test_remembering import archived, walk
 from tests.waiting import until
 from ticks import ASSETS, Asset
+from vendors.eodhd import Eodhd
 from worker import Worker
 
 SYMBOLS: Final = ("BTC-USD", "ETH-USD")
@@ -47,7 +47,6 @@ class World:
         settings = Settings(
             source="eodhd",
             api_key="k",
-            eodhd_url=self.vendor.url,
             watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS},
             data=data,
             # Any move at all would be told.
@@ -55,8 +54,9 @@ class World:
             min_surprise=0,
         )
         # Silence counts for more than it took to mend itself, and is told after half of that.
-        timing = Timing(silence_sec=dict.fromkeys(ASSETS, 20.0))
-        self.engine = Worker(settings, timing=timing, session=always)
+        vendor = Eodhd(self.vendor.url, "k", silence_sec=dict.fromkeys(ASSETS, 20.0))
+        vendors = dict.fromkeys(ASSETS, vendor)
+        self.engine = Worker(settings, vendors=vendors, session=always)
         self.engine.start()
 
     def feed(self) -> FeedStatus:

@@ -16,7 +16,7 @@ from vendors.eodhd import Eodhd, Pace
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick, Vendor
 
 # As received between 2021 and 2026, or documented.
-OFFERS: dict[str, RawTick] = {
+PRICES: dict[str, RawTick] = {
     '{"s":"AAPL","p":330.78,"c":[],"v":5,"dp":false,"ms":"extended-hours","t":1790899194028}': RawTick(  # noqa: E501
         "AAPL", 1790899194.028, 330.78, "", "extended"
     ),
@@ -113,10 +113,10 @@ NEITHER = [
 ]
 
 
-@pytest.mark.parametrize("text", OFFERS)
-def test_message_seen_on_the_wire_is_an_offer(text: str) -> None:
+@pytest.mark.parametrize("text", PRICES)
+def test_message_seen_on_the_wire_is_a_price(text: str) -> None:
     """As text or as bytes."""
-    expected = OFFERS[text]
+    expected = PRICES[text]
     for frame in (text, text.encode()):
         found = eodhd.parse(frame)
         assert isinstance(found, RawTick)
@@ -146,7 +146,7 @@ def test_anything_else_is_neither(text: str) -> None:
     "price",
     ['"abc"', '""', '"1_000"', '"nan"', '"inf"', '"1e999"', '"-1"', '"0"', "0", "-5", "0.0"],
 )
-def test_number_that_is_no_price_makes_an_unusable_offer(price: str) -> None:
+def test_number_that_is_no_price_makes_an_unusable_price(price: str) -> None:
     """The gate counts it as a price, not as a broken message."""
     found = eodhd.parse(f'{{"s":"BTC-USD","p":{price},"t":1790330111002}}')
     assert isinstance(found, RawTick)
@@ -228,7 +228,7 @@ def test_market_is_told_in_any_spelling(said: str) -> None:
 
 
 def test_market_is_told_of_trades_alone() -> None:
-    """Where the vendor does not speak of it, the offer says nothing."""
+    """Where the vendor does not speak of it, the price says nothing."""
     for fields in ('"p":1.5', '"b":1.5,"a":1.5', '"bp":1.5,"ap":1.5'):
         found = eodhd.parse(f'{{"s":"X",{fields},"t":1790899194028}}')
         assert found == RawTick("X", 1790899194.028, 1.5, "", "")

@@ -1,4 +1,4 @@
-"""TickGate: which offers enter, which only set a last price, and why the others are refused."""
+"""TickGate: which prices enter, which only set a last price, and why the others are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def hours(now: float) -> Session:
     return Session("closed", CLOSE, CLOSE + 3600, CLOSE + 3600)
 
 
-def offer(
+def raw(
     price: float = 100.0,
     ts: float = NOW,
     *,
@@ -54,7 +54,7 @@ def settled(level: float = 100.0, asset: Asset = "crypto") -> TickGate:
     """A gate that has seen a calm market at ``level``."""
     subject = gate(asset)
     for number in range(30):
-        calm = offer(level * (1 + 1e-5 * (number % 3)), NOW - 30 + number)
+        calm = raw(level * (1 + 1e-5 * (number % 3)), NOW - 30 + number)
         assert subject.admit(calm, NOW) is Verdict.ENTERS
     return subject
 
@@ -62,24 +62,24 @@ def settled(level: float = 100.0, asset: Asset = "crypto") -> TickGate:
 # Reasons.
 
 REASONS: dict[str, tuple[RawTick, str]] = {
-    "NaN": (offer(math.nan), "price"),
-    "infinity": (offer(math.inf), "price"),
-    "minus infinity": (offer(-math.inf), "price"),
-    "zero": (offer(0.0), "price"),
-    "minus zero": (offer(-0.0), "price"),
-    "negative": (offer(-100.0), "price"),
-    "just too early": (offer(ts=NOW + MAX_LEAD_SEC + 0.001), "future"),
-    "no time": (offer(ts=math.nan), "time"),
-    "infinitely late": (offer(ts=math.inf), "time"),
-    "before there was time": (offer(ts=-5.0), "time"),
-    "infinitely old": (offer(ts=-math.inf), "time"),
-    "crossed": (offer(flaw="crossed"), "crossed"),
-    "condition": (offer(flaw="condition"), "condition"),
-    "unsubscribed": (offer(symbol="DOGE-USD"), "unsubscribed"),
-    "closed, by the vendor": (offer(market="closed"), "closed market"),
-    "just too old": (offer(ts=NOW - MAX_AGE_SEC - 0.001), "old"),
-    "not fresh, by the vendor": (offer(is_snapshot=True), "snapshot"),
-    "far off": (offer(110.0), "far off"),
+    "NaN": (raw(math.nan), "price"),
+    "infinity": (raw(math.inf), "price"),
+    "minus infinity": (raw(-math.inf), "price"),
+    "zero": (raw(0.0), "price"),
+    "minus zero": (raw(-0.0), "price"),
+    "negative": (raw(-100.0), "price"),
+    "just too early": (raw(ts=NOW + MAX_LEAD_SEC + 0.001), "future"),
+    "no time": (raw(ts=math.nan), "time"),
+    "infinitely late": (raw(ts=math.inf), "time"),
+    "before there was time": (raw(ts=-5.0), "time"),
+    "infinitely old": (raw(ts=-math.inf), "time"),
+    "crossed": (raw(flaw="crossed"), "crossed"),
+    "condition": (raw(flaw="condition"), "condition"),
+    "unsubscribed": (raw(symbol="DOGE-USD"), "unsubscribed"),
+    "closed, by the vendor": (raw(market="closed"), "closed market"),
+    "just too old": (raw(ts=NOW - MAX_AGE_SEC - 0.001), "old"),
+    "not fresh, by the vendor": (raw(is_snapshot=True), "snapshot"),
+    "far off": (raw(110.0), "far off"),
 }
 
 
@@ -92,11 +92,11 @@ def test_refusal_is_counted_by_its_reason(name: str) -> None:
     is_last = reason in ("old", "snapshot", "closed market")
     assert verdict is (Verdict.LAST_ONLY if is_last else Verdict.REFUSED)
     assert subject.refused == {reason: 1}
-    assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
+    assert subject.admit(raw(), NOW) is Verdict.ENTERS, "nothing else has changed"
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_first_offer_is_judged_like_any_other(name: str) -> None:
+def test_first_price_is_judged_like_any_other(name: str) -> None:
     """Only the distance from the level is unknown then."""
     refused, reason = REASONS[name]
     subject = gate()
@@ -109,7 +109,7 @@ def test_first_offer_is_judged_like_any_other(name: str) -> None:
 
 
 def test_shape_is_counted_by_the_reader() -> None:
-    """A frame that is no offer never reaches ``admit``."""
+    """A frame that holds no price never reaches ``admit``."""
     subject = gate()
     subject.refuse_shape()
     subject.refuse_shape()
@@ -119,16 +119,16 @@ def test_shape_is_counted_by_the_reader() -> None:
 @pytest.mark.parametrize(
     ("flawed", "reason"),
     [
-        (offer(math.nan, NOW + 9, symbol="X", flaw="crossed"), "price"),
-        (offer(999.0, NOW + 9, symbol="X", flaw="crossed"), "future"),
-        (offer(999.0, NOW - 99, symbol="X", flaw="crossed"), "crossed"),
-        (offer(999.0, NOW - 99, symbol="X", flaw="condition"), "condition"),
-        (offer(999.0, NOW - 99, symbol="X"), "unsubscribed"),
-        (offer(999.0, NOW - 99, market="closed"), "old"),
-        (offer(999.0, NOW - 99, is_snapshot=True), "old"),
-        (offer(999.0, market="closed", is_snapshot=True), "snapshot"),
-        (offer(999.0, market="closed"), "closed market"),
-        (offer(999.0), "far off"),
+        (raw(math.nan, NOW + 9, symbol="X", flaw="crossed"), "price"),
+        (raw(999.0, NOW + 9, symbol="X", flaw="crossed"), "future"),
+        (raw(999.0, NOW - 99, symbol="X", flaw="crossed"), "crossed"),
+        (raw(999.0, NOW - 99, symbol="X", flaw="condition"), "condition"),
+        (raw(999.0, NOW - 99, symbol="X"), "unsubscribed"),
+        (raw(999.0, NOW - 99, market="closed"), "old"),
+        (raw(999.0, NOW - 99, is_snapshot=True), "old"),
+        (raw(999.0, market="closed", is_snapshot=True), "snapshot"),
+        (raw(999.0, market="closed"), "closed market"),
+        (raw(999.0), "far off"),
     ],
 )
 def test_first_reason_of_many_is_the_one_counted(flawed: RawTick, reason: str) -> None:
@@ -141,61 +141,61 @@ def test_first_reason_of_many_is_the_one_counted(flawed: RawTick, reason: str) -
 @pytest.mark.parametrize("ts", [NOW + MAX_LEAD_SEC, NOW, NOW - 8, NOW - MAX_AGE_SEC])
 def test_time_within_the_bounds_enters(ts: float) -> None:
     """Trades come out of order by seconds; clocks differ a little."""
-    assert settled().admit(offer(ts=ts), NOW) is Verdict.ENTERS
-    assert gate().admit(offer(ts=ts), NOW) is Verdict.ENTERS
+    assert settled().admit(raw(ts=ts), NOW) is Verdict.ENTERS
+    assert gate().admit(raw(ts=ts), NOW) is Verdict.ENTERS
 
 
 def test_snapshot_never_moves_the_level() -> None:
     """Saturday's price of a pair says nothing about what is credible on Monday."""
     subject = settled()
     for number in range(10):
-        old = offer(150.0 + number, NOW - 86_400 + number)
+        old = raw(150.0 + number, NOW - 86_400 + number)
         assert subject.admit(old, NOW) is Verdict.LAST_ONLY
     assert subject.refused == {"old": 10}
-    assert subject.admit(offer(100.0), NOW) is Verdict.ENTERS
-    assert subject.admit(offer(150.0), NOW) is Verdict.REFUSED
+    assert subject.admit(raw(100.0), NOW) is Verdict.ENTERS
+    assert subject.admit(raw(150.0), NOW) is Verdict.REFUSED
 
 
 # Sessions.
 
 MARKETS: dict[str, tuple[RawTick, str]] = {
-    "before the opening": (offer(ts=OPEN - 0.001), "closed market"),
-    "at the opening": (offer(ts=OPEN), ""),
-    "before the close": (offer(ts=CLOSE - 0.001), ""),
-    "at the close": (offer(ts=CLOSE), "closed market"),
-    "open after the close, by the vendor": (offer(ts=CLOSE, market="open"), ""),
-    "extended after the close, by the vendor": (offer(ts=CLOSE, market="extended"), ""),
-    "open before the opening, by the vendor": (offer(ts=OPEN - 1, market="open"), ""),
-    "closed in between, by the vendor": (offer(market="closed"), "closed market"),
-    "closed after the close, by both": (offer(ts=CLOSE, market="closed"), "closed market"),
+    "before the opening": (raw(ts=OPEN - 0.001), "closed market"),
+    "at the opening": (raw(ts=OPEN), ""),
+    "before the close": (raw(ts=CLOSE - 0.001), ""),
+    "at the close": (raw(ts=CLOSE), "closed market"),
+    "open after the close, by the vendor": (raw(ts=CLOSE, market="open"), ""),
+    "extended after the close, by the vendor": (raw(ts=CLOSE, market="extended"), ""),
+    "open before the opening, by the vendor": (raw(ts=OPEN - 1, market="open"), ""),
+    "closed in between, by the vendor": (raw(market="closed"), "closed market"),
+    "closed after the close, by both": (raw(ts=CLOSE, market="closed"), "closed market"),
 }
 
 
 @pytest.mark.parametrize("name", MARKETS)
 @pytest.mark.parametrize("is_warm", [True, False])
 def test_price_of_a_closed_market_enters_no_window(name: str, is_warm: bool) -> None:
-    """By the offer's own time, not by the clock; the vendor's word on it goes before."""
+    """By the price's own time, not by the clock; the vendor's word on it goes before."""
     judged, reason = MARKETS[name]
     subject = TickGate("crypto", [BTC], hours)
     for number in range(30 if is_warm else 0):
-        assert subject.admit(offer(ts=OPEN + number), NOW) is Verdict.ENTERS
+        assert subject.admit(raw(ts=OPEN + number), NOW) is Verdict.ENTERS
     expected = Verdict.LAST_ONLY if reason else Verdict.ENTERS
     assert subject.admit(judged, NOW) is expected
     assert subject.refused == ({reason: 1} if reason else {})
-    assert subject.admit(offer(), NOW) is Verdict.ENTERS, "nothing else has changed"
+    assert subject.admit(raw(), NOW) is Verdict.ENTERS, "nothing else has changed"
 
 
 def test_weekend_quotes_never_move_the_level() -> None:
     """However many come; the opening is compared with the last price before."""
     subject = TickGate("crypto", [BTC], hours)
     for number in range(30):
-        subject.admit(offer(ts=OPEN + number), NOW)
+        subject.admit(raw(ts=OPEN + number), NOW)
     for number in range(50):
-        quote = offer(150.0, CLOSE + number)
+        quote = raw(150.0, CLOSE + number)
         assert subject.admit(quote, CLOSE + number) is Verdict.LAST_ONLY
     assert subject.refused == {"closed market": 50}
-    assert subject.admit(offer(150.0), NOW) is Verdict.REFUSED
-    assert subject.admit(offer(100.0), NOW) is Verdict.ENTERS
+    assert subject.admit(raw(150.0), NOW) is Verdict.REFUSED
+    assert subject.admit(raw(100.0), NOW) is Verdict.ENTERS
 
 
 def test_calendar_is_asked_once_per_session() -> None:
@@ -211,7 +211,7 @@ def test_calendar_is_asked_once_per_session() -> None:
     opening = 1_795_012_200.0  # a Wednesday, 14:30 UTC
     for number in range(-50, 50):
         now = opening + number / 10
-        assert subject.admit(offer(ts=now), now) is Verdict.ENTERS
+        assert subject.admit(raw(ts=now), now) is Verdict.ENTERS
     assert asked == 2
     assert subject.refused == {}
 
@@ -219,18 +219,18 @@ def test_calendar_is_asked_once_per_session() -> None:
 def test_symbols_have_levels_of_their_own() -> None:
     """One symbol's price is never held against another's."""
     subject = settled()
-    assert subject.admit(offer(2.5, symbol="ETH-USD"), NOW) is Verdict.ENTERS
-    assert subject.admit(offer(2.5), NOW) is Verdict.REFUSED
+    assert subject.admit(raw(2.5, symbol="ETH-USD"), NOW) is Verdict.ENTERS
+    assert subject.admit(raw(2.5), NOW) is Verdict.REFUSED
 
 
 # Far off.
 
 
-def verdicts(subject: TickGate, *offers: tuple[float, float]) -> str:
-    """E for every offer (seconds from now, price) that enters, . for the others."""
+def verdicts(subject: TickGate, *prices: tuple[float, float]) -> str:
+    """E for every price (seconds from now, price) that enters, . for the others."""
     return "".join(
-        "E" if subject.admit(offer(price, NOW + sec), NOW) is Verdict.ENTERS else "."
-        for sec, price in offers
+        "E" if subject.admit(raw(price, NOW + sec), NOW) is Verdict.ENTERS else "."
+        for sec, price in prices
     )
 
 
@@ -272,10 +272,10 @@ def test_jump_among_bad_prints_passes_when_its_own_three_agree() -> None:
 def test_distance_is_the_asset_class_s_own(asset: Asset) -> None:
     """Half a percent is far for a currency and near for a coin."""
     far = FAR_OFF[asset]
-    assert settled(asset=asset).admit(offer(100 * (1 + 0.8 * far)), NOW) is Verdict.ENTERS
-    assert settled(asset=asset).admit(offer(100 * (1 - 0.8 * far)), NOW) is Verdict.ENTERS
-    assert settled(asset=asset).admit(offer(100 * (1 + 1.2 * far)), NOW) is Verdict.REFUSED
-    assert settled(asset=asset).admit(offer(100 * (1 - 1.2 * far)), NOW) is Verdict.REFUSED
+    assert settled(asset=asset).admit(raw(100 * (1 + 0.8 * far)), NOW) is Verdict.ENTERS
+    assert settled(asset=asset).admit(raw(100 * (1 - 0.8 * far)), NOW) is Verdict.ENTERS
+    assert settled(asset=asset).admit(raw(100 * (1 + 1.2 * far)), NOW) is Verdict.REFUSED
+    assert settled(asset=asset).admit(raw(100 * (1 - 1.2 * far)), NOW) is Verdict.REFUSED
 
 
 @pytest.mark.parametrize("step", [0.002, -0.002])
@@ -285,7 +285,7 @@ def test_price_that_walks_far_away_is_followed(step: float) -> None:
     price = 100.0
     for number in range(500):
         price *= 1 + step
-        assert subject.admit(offer(price, NOW - 1 + number / 1000), NOW) is Verdict.ENTERS
+        assert subject.admit(raw(price, NOW - 1 + number / 1000), NOW) is Verdict.ENTERS
     assert subject.refused == {}
 
 
@@ -294,7 +294,7 @@ def test_price_that_runs_away_is_found_where_it_halts(step: float) -> None:
     """Faster than three ticks can agree: quarantined on its way, believed when it stands."""
     subject = settled()
     for number in range(50):
-        subject.admit(offer(100 * (1 + step) ** number, NOW - 1 + number / 1000), NOW)
+        subject.admit(raw(100 * (1 + step) ** number, NOW - 1 + number / 1000), NOW)
     assert subject.refused["far off"] > 0
     end = 100 * (1 + step) ** 50
     assert verdicts(subject, (-0.9, end), (-0.8, end), (-0.7, end), (-0.6, end)).endswith("EE")
@@ -305,10 +305,10 @@ def test_wild_symbol_is_measured_by_its_own_ticks() -> None:
     rng = random.Random(1)
     wild = gate()
     for _ in range(100):
-        wild.admit(offer(100 * math.exp(rng.gauss(0, 0.006))), NOW)
+        wild.admit(raw(100 * math.exp(rng.gauss(0, 0.006))), NOW)
     assert wild.refused == {}
-    assert wild.admit(offer(104.5), NOW) is Verdict.ENTERS
-    assert settled().admit(offer(104.5), NOW) is Verdict.REFUSED
+    assert wild.admit(raw(104.5), NOW) is Verdict.ENTERS
+    assert settled().admit(raw(104.5), NOW) is Verdict.REFUSED
 
 
 def test_wrong_first_price_is_left_behind() -> None:
@@ -332,11 +332,11 @@ anything = st.builds(
 
 
 @given(st.lists(anything, max_size=80), st.sampled_from(ASSETS))
-def test_no_sequence_of_offers_breaks_the_gate(offers: list[RawTick], asset: Asset) -> None:
+def test_no_sequence_of_prices_breaks_the_gate(prices: list[RawTick], asset: Asset) -> None:
     """Nothing raises; what enters is usable, in time, in hours and subscribed; all is counted."""
     subject = TickGate(asset, [BTC, "ETH-USD"], hours)
     entered = 0
-    for one in offers:
+    for one in prices:
         verdict = subject.admit(one, NOW)
         if verdict is not Verdict.REFUSED:
             assert 0 < one.price < math.inf
@@ -349,7 +349,7 @@ def test_no_sequence_of_offers_breaks_the_gate(offers: list[RawTick], asset: Ass
             assert one.market in ("open", "extended") or OPEN <= one.ts < CLOSE
             assert one.market != "closed"
             assert not one.is_snapshot
-    assert entered + sum(subject.refused.values()) == len(offers)
+    assert entered + sum(subject.refused.values()) == len(prices)
 
 
 @given(st.lists(st.sampled_from(EXTREMES), min_size=30, max_size=120))
@@ -357,7 +357,7 @@ def test_prices_at_the_ends_of_the_floats_do_not_break_the_gate(prices: list[flo
     """No product or quotient of two of them is taken."""
     subject = gate()
     for number, price in enumerate(prices):
-        subject.admit(offer(price, NOW - 10 + number / 100), NOW)
+        subject.admit(raw(price, NOW - 10 + number / 100), NOW)
 
 
 @given(
@@ -373,4 +373,4 @@ def test_scale_changes_nothing(prices: list[float], scale: float) -> None:
         near = min(abs(abs(math.log(price / p)) - FAR_OFF["crypto"]) for p in [*prices, 1e9])
         if near < 1e-9:
             return
-        assert one.admit(offer(price, ts), NOW) is other.admit(offer(price * scale, ts), NOW)
+        assert one.admit(raw(price, ts), NOW) is other.admit(raw(price * scale, ts), NOW)

@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "gate": ({"sessions", "vendors.wire", "ticks"}, set()),
     "rings": ({"bars", "formulas", "ticks"}, {"numpy"}),
     "pulse_store": ({"rings", "bars", "formulas", "ticks"}, {"numpy", "pandas"}),
-    "feeds": ({"gate", "sessions", "vendors", "ticks"}, {"websockets"}),
+    "feeds": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
     "history": (
         {"pulse_store", "events", "bars", "wording", "ticks"},
         {"filelock", "msgspec", "numpy"},

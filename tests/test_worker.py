@@ -208,7 +208,7 @@ def test_a_crash_is_shown_and_the_task_restarted(
         engine = start(Settings(source="simulated", seed=7, api_key=secret))
         assert engine.ready.wait(5)
         if task == "store":
-            engine._queue.put_last(Tick("AAPL", "stocks", time.time(), 1.0))
+            engine._queue.add_last_price(Tick("AAPL", "stocks", time.time(), 1.0))
         until(lambda: engine.status().faults)
     (fault,) = engine.status().faults
     assert (fault.name, fault.count, fault.error) == (task, 1, error.__name__)
