@@ -1,0 +1,247 @@
+"""A second vendor beside EODHD, through the real worker: nothing outside vendors knows either."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+
+from feeds import Feed, FeedState, FeedStatus, Refusal, TickQueue, Timing, Trouble
+from sessions import ALWAYS, Session
+from settings import Settings
+from tests.faulty_vendor import FaultyVendor
+from tests.harbor import PING_SEC, SPACING_SEC, Harbor, HarborServer
+from tests.statuses import feed_of
+from tests.waiting import until
+from ticks import Asset
+from vendors.eodhd import Eodhd
+from vendors.wire import Dialogue, Notice, NoticeKind, RawTick, Vendor
+from worker import Worker
+
+KEY = "SECRETKEY0123456789"
+
+WATCHLIST: Mapping[Asset, tuple[str, ...]] = {
+    "stocks": ("AAPL", "MSFT"),
+    "forex": ("EURUSD",),
+    "crypto": ("BTC-USD", "DOGE-USD", "BTC-EUR", "ETH-USD"),
+}
+
+TIMING = Timing(
+    open_sec=2.0,
+    accept_sec=2.0,
+    backoff_floor_sec=0.05,
+    backoff_cap_sec=0.2,
+    refused_sec=0.3,
+)
+
+
+def always(asset: Asset, now: float) -> Session:
+    return ALWAYS
+
+
+@contextmanager
+def running(eodhd: str, harbor: Harbor) -> Iterator[Worker]:
+    """A started worker with coins from Harbor, and all else from EODHD."""
+    other = Eodhd(eodhd, KEY)
+    vendors: Mapping[Asset, Vendor] = {"stocks": other, "forex": other, "crypto": harbor}
+    settings = Settings(source="eodhd", api_key=KEY, watchlist=WATCHLIST)
+    worker = Worker(settings, timing=TIMING, session=always, vendors=vendors, status_sec=0.01)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def test_two_vendors_stream_side_by_side(caplog: pytest.LogCaptureFixture) -> None:
+    """Each in its own way, into one store; and what the second has not, or refuses, is named."""
+    with (
+        caplog.at_level(logging.DEBUG),
+        FaultyVendor() as eodhd,
+        HarborServer(KEY, unknown=["doge/usd"]) as server,
+        running(eodhd.url, Harbor(server.url, KEY)) as worker,
+    ):
+        for asset in WATCHLIST:
+            until(lambda asset=asset: feed_of(worker, asset).state is FeedState.LIVE)  # type: ignore[misc]
+        assert [feed_of(worker, asset).vendor for asset in WATCHLIST] == [
+            "EODHD",
+            "EODHD",
+            "Harbor",
+        ]
+        until(lambda: feed_of(worker, "crypto").heard == ("BTC-USD", "ETH-USD"))
+        status = feed_of(worker, "crypto")
+        assert status.asked == WATCHLIST["crypto"]
+        assert status.refused_symbols == {
+            "BTC-EUR": Refusal.UNKNOWN,
+            "DOGE-USD": Refusal.NOT_COVERED,
+        }
+        assert status.symbol_limit is None
+        assert feed_of(worker, "stocks").symbol_limit == 50
+
+        # Subscribed one by one and not too fast, pinged, and never sent away.
+        assert [pair for _, pair in server.joins] == ["btc/usd", "doge/usd", "eth/usd"]
+        times = [at for at, _ in server.joins]
+        assert all(after - at > SPACING_SEC / 2 for at, after in pairwise(times))
+        until(lambda: server.pings >= 3)
+
+        # Every trade of every frame entered, and no snapshot did.
+        server.trades = False
+        until(lambda: feed_of(worker, "crypto").ticks == server.sent)
+        assert feed_of(worker, "crypto").refused == {"snapshot": 2}
+        until(lambda: (worker.store.snapshot("ETH-USD", time.time()) or {}).get("last", 0) >= 78)
+        prices = worker.store.history("BTC-USD", time.time())["price"].dropna()
+        assert prices.between(78.0, 78.01).all()
+        assert server.connections == 1
+        assert feed_of(worker, "crypto").reconnects == 0
+        assert worker.status().faults == ()
+        assert KEY not in f"{worker.status()!r}{worker!r}"
+    assert KEY not in caplog.text
+    assert server.close_codes == [1000]
+
+
+def test_price_that_is_not_fresh_is_a_last_price_only() -> None:
+    """Before anybody trades there is a price to show, which is in no window."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.trades = False
+        with running(eodhd.url, Harbor(server.url, KEY)) as worker:
+            until(lambda: (worker.store.snapshot("BTC-USD", time.time()) or {}).get("last") == 77.5)
+            status = feed_of(worker, "crypto")
+            assert status.ticks == 0
+            assert status.last_tick_age is None
+            assert status.skew is None
+            assert worker.store.history("BTC-USD", time.time())["price"].isna().all()
+
+
+def test_heartbeats_keep_a_connection_that_has_no_prices() -> None:
+    """Said to be silent, and not reconnected however long nobody trades; by then pings matter."""
+    with (
+        FaultyVendor() as eodhd,
+        HarborServer(KEY) as server,
+        running(eodhd.url, Harbor(server.url, KEY)) as worker,
+    ):
+        until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+        server.trades = False
+        until(lambda: feed_of(worker, "crypto").trouble is Trouble.NO_TICK)
+        pings = server.pings
+        # Many times the silence that would end a connection without heartbeats.
+        until(lambda: server.pings >= pings + 8)
+        assert feed_of(worker, "crypto").state is FeedState.SILENT
+        assert server.connections == 1
+        server.trades = True
+        until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+        assert server.connections == 1
+
+
+def test_connection_without_heartbeats_is_given_up() -> None:
+    """No frame at all: the vendor promised one; the other vendor's feeds do not notice."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        quiet = Harbor(server.url, KEY, heartbeat_sec=PING_SEC / 2)
+        server.trades = server.beats = False
+        seen: list[FeedStatus] = []
+        with running(eodhd.url, quiet) as worker:
+
+            def is_given_up() -> bool:
+                seen.append(feed_of(worker, "crypto"))
+                return seen[-1].trouble is Trouble.SILENCE
+
+            until(is_given_up)
+            assert seen[-1].seconds == PING_SEC / 2
+            until(lambda: server.connections >= 3)
+            until(lambda: feed_of(worker, "stocks").state is FeedState.LIVE)
+            assert feed_of(worker, "stocks").reconnects == 0
+            server.trades = server.beats = True
+            until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+
+
+def test_login_that_is_denied_is_a_refused_key(caplog: pytest.LogCaptureFixture) -> None:
+    """After the handshake, by message; the key that the vendor quotes is nowhere."""
+    with caplog.at_level(logging.DEBUG), FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.denies = True
+        with running(eodhd.url, Harbor(server.url, KEY)) as worker:
+            until(lambda: feed_of(worker, "crypto").state is FeedState.REFUSED)
+            status = feed_of(worker, "crypto")
+            assert (status.trouble, status.code) == (Trouble.KEY_REFUSED, None)
+            assert status.key_setting == "HARBOR_SECRET"
+            assert feed_of(worker, "stocks").key_setting == "EODHD_API_KEY"
+            assert KEY not in f"{status!r}"
+            server.denies = False
+            until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+    assert KEY not in caplog.text
+
+
+def test_vendor_says_what_a_refused_handshake_means() -> None:
+    """Nothing gets better by asking from a place that it does not serve: no backoff, but a rest."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.is_abroad = True
+        with running(eodhd.url, Harbor(server.url, KEY)) as worker:
+            until(lambda: feed_of(worker, "crypto").state is FeedState.REFUSED)
+            status = feed_of(worker, "crypto")
+            assert (status.trouble, status.code) == (Trouble.HTTP_ERROR, 451)
+            assert KEY not in f"{status!r}"
+            server.is_abroad = False
+            until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+
+
+def test_one_class_has_feeds_of_two_vendors() -> None:
+    """Each knows its own, and both fill one queue."""
+
+    async def run(eodhd: str, harbor: str) -> None:
+        queue = TickQueue()
+        both = [
+            Feed(Eodhd(eodhd, KEY), "crypto", ("BTC-USD",), queue, time.time),
+            Feed(Harbor(harbor, KEY), "crypto", ("ETH-USD",), queue, time.time),
+        ]
+        tasks = [asyncio.create_task(one.run()) for one in both]
+        heard: set[str] = set()
+        async with asyncio.timeout(20):
+            while heard != {"BTC-USD", "ETH-USD"}:
+                await queue.wait()
+                heard |= {tick.symbol for tick in queue.drain()[0]}
+        statuses = [one.status(time.time()) for one in both]
+        assert [(s.vendor, s.asset, s.heard) for s in statuses] == [
+            ("EODHD", "crypto", ("BTC-USD",)),
+            ("Harbor", "crypto", ("ETH-USD",)),
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    with FaultyVendor() as eodhd, HarborServer(KEY) as harbor:
+        asyncio.run(run(eodhd.url, harbor.url))
+
+
+# Its dialogue, without any socket.
+
+
+def talk() -> Dialogue:
+    return Harbor("ws://h", KEY).dialogue("crypto", ["BTC-USD", "ETH-USD"])
+
+
+def test_dialogue_spaces_what_it_sends() -> None:
+    """Nothing before the welcome; then a subscription at a time, and pings for ever."""
+    one = talk()
+    assert KEY in one.begin()[0]
+    assert one.due(0.0) == ([], math.inf)
+    assert one.receive(b'["welcome",null]', 0.0) == [Notice(NoticeKind.AUTHORIZED)]
+    frames, again = one.due(1.0)
+    assert len(frames) == 2
+    assert again == 1.0 + SPACING_SEC
+    assert len(one.due(again)[0]) == 1
+    assert one.due(again)[1] == 1.0 + PING_SEC
+
+
+def test_dialogue_reads_any_number_of_prices() -> None:
+    """In our spelling, and marked if they are not fresh."""
+    one = talk()
+    trade = '["btc/usd","78.5","2026-09-25T17:48:26.844359Z"]'
+    expected = RawTick("BTC-USD", 1790358506.844359, 78.5, "")
+    assert one.receive(f'["trades",[{trade},{trade}]]'.encode(), 0.0) == [expected] * 2
+    assert one.receive(b'["trades",[]]', 0.0) == []
+    assert one.receive(f'["past",[{trade}]]'.encode(), 0.0) == [expected._replace(is_snapshot=True)]
+    assert one.receive(b"rubbish", 0.0) == [Notice(NoticeKind.UNREADABLE)]
