@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import selectors
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -246,23 +247,25 @@ def test_at_most_five_connections_in_three_seconds_however_they_end() -> None:
 # ... and over minutes of virtual time.
 
 
+class Jump(selectors.DefaultSelector):
+    """Does not wait for the next timer: jumps to it."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop that jumps to the next timer instead of waiting for it."""
+    """A loop whose time passes by jumps."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        select = self._selector.select  # type: ignore[attr-defined]
-
-        def jump(timeout: float | None = None) -> Any:
-            if timeout:
-                self.now += timeout
-            return select(0)
-
-        self._selector.select = jump  # type: ignore[attr-defined]
+        self.jump = Jump()
+        super().__init__(self.jump)
 
     def time(self) -> float:
-        return self.now
+        return self.jump.now
 
 
 def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
