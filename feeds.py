@@ -181,7 +181,7 @@ class FeedStatus:
     lag: float | None = None
     """These three as ``trouble`` says."""
     attempt: int = 0
-    """Which try to connect is next, while there is none; 0: one that was asked for."""
+    """Which attempt to connect is next, if there is no connection; 0: one that was asked for."""
     retry_at: float | None = None
     """When it is due, by the source's clock; None: now, or there is no need."""
     ticks: int = 0
@@ -605,7 +605,7 @@ class _Connection:
                     tasks.create_task(self._watch_heartbeat(self._parts.vendor.heartbeat_sec))
         except* (_EndedError, ConnectionClosed) as group:
             end = group.exceptions[0]
-        raise end  # outside, where it is not wrapped into another group
+        raise end  # outside of the clause, which would wrap it into another group
 
     async def close(self) -> None:
         """Close the connection, if it was ever open."""
@@ -1008,7 +1008,7 @@ class Feed:
 
     async def _pause(self) -> bool:
         """Wait until the next connection is due, or is asked for; whether it was asked for."""
-        # What the closing took counts: the wait began with the end.
+        # The time that closing took counts: the wait starts with the end.
         wait_sec = max(0.0, self._next_at - self._parts.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_sec):

@@ -40,7 +40,7 @@ _NEW_YORK = ZoneInfo("America/New_York")
 # at 13:00; what comes after them lasts as long then, as the exchanges' late sessions do.
 _PRE_FROM: Final = time(4)
 _AFTER_SEC: Final = 4 * 3600.0
-# Where no calendar reaches.
+# Beyond what the calendar covers.
 _OPEN_FROM: Final = time(9, 30)
 _OPEN_UNTIL: Final = time(16)
 
@@ -53,7 +53,7 @@ _BLOCK_SEC: Final = 315_576_000
 """Ten years, counted from 1970: hours are worked out for so long at a time."""
 
 _MARGIN_SEC: Final = 40 * 86_400
-"""More than any stretch lasts: those of a block are whole, also where they reach into another."""
+"""More than any stretch lasts: those of a block are whole, even if they reach into another."""
 
 _CALENDAR_BLOCKS: Final = range(22)
 """1970 to 2189. Before and after, stocks trade on every weekday: holidays are not known there."""
@@ -69,7 +69,7 @@ class Session(NamedTuple):
     since: float
     until: float
     opens: float | None
-    """When regular trading next opens; None while it is open, and where it never will be."""
+    """When regular trading next opens; None while it is open, and if it never will."""
 
 
 class HoursFrom(StrEnum):
@@ -207,7 +207,7 @@ def last_session(asset: Asset, now: float) -> tuple[float, float] | None:
     """Begin and end of the newest stretch of streaming that had begun by ``now``.
 
     A day of stocks from "pre" to "after", a week of forex; None for crypto, which has no end, and
-    where there was none.
+    if there was none.
     """
     if asset == "crypto":
         return None
@@ -252,7 +252,7 @@ def _tabulated(asset: Asset, block: float) -> tuple[tuple[float, ...], tuple[Ses
     sessions = [
         Session(phase, since, until, None) for (since, phase), (until, _) in pairwise(turns)
     ]
-    # From the end: a session opens where the next one that is open begins.
+    # From the end: a session opens when the next open one begins.
     opens: float | None = None
     for place in reversed(range(len(sessions))):
         one = sessions[place]

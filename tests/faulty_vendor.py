@@ -137,7 +137,7 @@ def tick(
 
 
 class FaultyVendor:
-    """The server, in use as a context: ``url`` is what to configure, ``mend`` ends the faults.
+    """The server, in use as a context: ``url`` is what to configure, ``recover`` ends the faults.
 
     ``scripts`` gives channels by asset class behaviours for their connections in turn, of which
     the last one repeats; the other channels are healthy.
@@ -150,7 +150,7 @@ class FaultyVendor:
         }
         self.url = ""
         self.paused = False
-        self.is_mended = False
+        self.has_recovered = False
         self.connected: list[tuple[str, float]] = []
         """Asset class and monotonic time of every connection, refused ones included."""
         self.paths: list[str] = []
@@ -185,9 +185,9 @@ class FaultyVendor:
             self._thread.join(5)
         assert not self._thread.is_alive()
 
-    def mend(self) -> None:
-        """Be healthy from the next connection on; a behaviour may look at ``is_mended``."""
-        self.is_mended = True
+    def recover(self) -> None:
+        """Be healthy from the next connection on; a behaviour may look at ``has_recovered``."""
+        self.has_recovered = True
 
     def attempts(self, asset: str) -> list[float]:
         """When the client connected."""
@@ -223,7 +223,7 @@ class FaultyVendor:
 
     def _behaviour(self, asset: str, number: int) -> Behaviour | Rejection | Raw:
         script = self._scripts.get(asset)
-        if script is None or self.is_mended:
+        if script is None or self.has_recovered:
             return good
         return script[min(number, len(script) - 1)]
 

@@ -194,7 +194,7 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         ended = re.compile(r"^the connection ended \(code 1012\); try")
         expect(chip).to_have_attribute("title", ended)
         assert live_feeds(page) == 2
-        vendor.mend()
+        vendor.recover()
         until(lambda: all_live(page), 60)
         assert messages(page) == [] or messages(page)[0].startswith("Warming up")
         assert KEY not in page.content()

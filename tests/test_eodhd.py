@@ -235,7 +235,7 @@ def test_market_is_told_of_trades_alone() -> None:
 
 
 def test_dark_pool_print_is_barred() -> None:
-    """Only where the vendor says so in earnest."""
+    """Only if the field is really true."""
     for said, flaw in (("true", "condition"), ("false", ""), ('"no"', ""), ("null", "")):
         found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"dp":{said},"t":1790899194028}}')
         assert isinstance(found, RawTick)

@@ -166,7 +166,7 @@ class Fault:
     reason: str
     """A regular expression."""
     refused: Mapping[Reason, int] = field(default_factory=dict)
-    """Ticks that the gate must have refused, at least so many."""
+    """How many prices the gate must have refused at least, by reason."""
 
 
 async def open_forever(session: Session) -> None:
@@ -207,7 +207,7 @@ def closes(code: int, *, early: bool) -> Behaviour:
 
 
 def answers(refusal: str, only: str = "") -> Behaviour:
-    """Refuse every subscription, or those with ``only`` in them, until mended."""
+    """Refuse every subscription, or those with ``only`` in them, until the vendor has recovered."""
 
     async def behave(session: Session) -> None:
         await session.send(AUTHORIZED)
@@ -215,7 +215,7 @@ def answers(refusal: str, only: str = "") -> Behaviour:
         try:
             while True:
                 symbols = await session.asked()
-                if not session.vendor.is_mended and (not only or only in symbols):
+                if not session.vendor.has_recovered and (not only or only in symbols):
                     await session.send(refusal)
                 else:
                     session.symbols += symbols
@@ -241,7 +241,7 @@ async def never_authorized(session: Session) -> None:
 
 
 async def speaks_of_all_but_prices(session: Session) -> None:
-    """Data that is none keeps no connection alive."""
+    """Frames without prices keep no connection alive."""
     await session.subscribed()
     while True:
         await session.send('{"s":"BTC-USD","h":"S","r":"0","t":1}')
@@ -250,7 +250,7 @@ async def speaks_of_all_but_prices(session: Session) -> None:
 
 async def sends_unusable_prices(session: Session) -> None:
     await session.subscribed()
-    while not session.vendor.is_mended:
+    while not session.vendor.has_recovered:
         await session.send(tick("crypto", "BTC-USD", ts=time.time() + 3600))
         await asyncio.sleep(0.02)
 
@@ -465,7 +465,7 @@ def test_fault_is_shown_and_survived(fault: Fault) -> None:
         if fault in LASTING:
             assert len(vendor.attempts("crypto")) == 1
 
-        vendor.mend()
+        vendor.recover()
         before = crypto(worker).ticks
         eventually(
             lambda: (
@@ -762,7 +762,7 @@ def test_ghost_slots_are_waited_out_on_one_connection() -> None:
 
 
 def test_late_refusal_blames_no_symbol_that_ticks() -> None:
-    """A refusal names no symbol; where it comes late, what ticks is not called refused."""
+    """A refusal names no symbol; if it comes late, a symbol that ticks is not called refused."""
 
     async def refuses_late(session: Session) -> None:
         await session.subscribed()
@@ -791,7 +791,7 @@ def test_symbols_are_asked_again_after_every_reconnection() -> None:
     """Subscriptions do not outlive a connection."""
     with FaultyVendor(crypto=closes(1012, early=False)) as vendor, running(vendor.url) as worker:
         eventually(lambda: len(vendor.attempts("crypto")) >= 4, "reconnections")
-        vendor.mend()
+        vendor.recover()
         eventually(lambda: state_of(worker) == "live", "live")
         asked = [symbols for asset, _, symbols in vendor.subscriptions if asset == "crypto"]
         assert len(asked) >= 4

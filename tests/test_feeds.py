@@ -449,7 +449,7 @@ def test_backoff_is_forgotten_after_a_tick_and_thirty_seconds() -> None:
 
 
 def closed_until(opens_sec: float) -> Callable[[Asset, float], Hours]:
-    """A market that opens so many seconds after ``NOON``, and stays open."""
+    """A market that opens ``opens_sec`` after ``NOON``, and stays open."""
     opening = NOON + opens_sec
 
     def session(asset: Asset, now: float) -> Hours:
@@ -481,7 +481,7 @@ class Live:
         return self.feed.status(self.now)
 
     async def state_at(self, sec: float) -> tuple[FeedState, Trouble]:
-        """State and trouble so many seconds after the start, with a measurement in each."""
+        """State and trouble ``sec`` after the start, with each second ended on the way."""
         loop = asyncio.get_running_loop()
         while loop.time() < sec:
             await asyncio.sleep(min(1.0, sec - loop.time()))
@@ -549,7 +549,7 @@ def test_silence_counts_only_while_the_market_streams() -> None:
 
 
 def days(*begins_sec: float) -> Callable[[Asset, float], Hours]:
-    """Days of stocks, whose phases in turn begin so many seconds after ``NOON``."""
+    """Days of stocks, whose phases begin in turn ``begins_sec`` after ``NOON``."""
     begins = [-1e5, *begins_sec, 1e7]
     phases: tuple[Phase, ...] = ("closed", "pre", "open", "after")
 

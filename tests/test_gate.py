@@ -51,7 +51,7 @@ def gate(asset: Asset = "crypto") -> TickGate:
 
 
 def settled(level: float = 100.0, asset: Asset = "crypto") -> TickGate:
-    """A gate that has seen a calm market at ``level``."""
+    """A gate after a calm market at ``level``."""
     subject = gate(asset)
     for number in range(30):
         calm = raw(level * (1 + 1e-5 * (number % 3)), NOW - 30 + number)
@@ -199,7 +199,7 @@ def test_weekend_quotes_never_move_the_level() -> None:
 
 
 def test_calendar_is_asked_once_per_session() -> None:
-    """The gate knows from then on where it begins and ends."""
+    """From then on the gate knows when it begins and ends."""
     asked = 0
 
     def counted(now: float) -> Session:
@@ -301,7 +301,7 @@ def test_price_that_runs_away_is_found_where_it_halts(step: float) -> None:
 
 
 def test_wild_symbol_is_measured_by_its_own_ticks() -> None:
-    """Where ticks jump by a percent, four are no surprise; where they do not, they are."""
+    """If ticks jump by a percent, four are no surprise; if they do not, they are."""
     rng = random.Random(1)
     wild = gate()
     for _ in range(100):

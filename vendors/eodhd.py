@@ -1,6 +1,6 @@
 """EODHD: its addresses and limits, its message format, and how one talks to it.
 
-Where the vendor's documentation and the wire disagree, the wire is right: the shapes below were
+If the vendor's documentation and the wire disagree, the wire is right: the shapes below were
 seen live between 2021 and 2026.
 """
 
@@ -252,7 +252,7 @@ class _Talk:
 
     @property
     def refused(self) -> Mapping[str, NoticeKind]:
-        """The refused symbols; one that is heard is none of them, however late a refusal came."""
+        """The refused symbols, without those that are heard: a late refusal is of another one."""
         return {symbol: why for symbol, why in self._refused.items() if symbol not in self._heard}
 
     def begin(self) -> Sequence[str]:

@@ -26,7 +26,7 @@ class RawTick(NamedTuple):
     ts: float
     """Event time in seconds since the epoch."""
     price: float
-    """A trade's price or a quote's mid; NaN if the vendor's number is none, or not positive."""
+    """A trade's price or a quote's mid; NaN if the vendor sent no number, or half a quote."""
     flaw: Flaw
     """What the vendor's own fields say against it."""
     market: MarketState = ""
