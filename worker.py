@@ -32,7 +32,7 @@ from events import THRESHOLDS, Event, EventStore, StressDetector
 from feeds import Feed, FeedState, FeedStatus, TickQueue, Timing, Trouble, allot
 from formulas import BAR_SEC
 from history.archive import Archive, ArchiveError
-from history.hours import ArchivedHours, LastSession, fill
+from history.hours import ArchivedHours, LastSession, restore_prices
 from history.recorder import ArchiveStatus, Recorder
 from pulse_store import PulseStore, to_snapshots
 from sessions import HoursFrom, MarketHours, Phase, Session
@@ -251,7 +251,7 @@ class Worker(Reader):
             span = sessions.last_session(asset, span[0] - 1)
         if span is None:
             return None
-        return LastSession(*span, past.figures(asset, *span, now))
+        return LastSession(*span, past.session_figures(asset, *span, now))
 
     def status(self) -> Status:
         """What was true at the last whole second: source, archive, every feed, and what crashed.
@@ -479,7 +479,7 @@ class Worker(Reader):
             self._hand_over(recorder)
 
     def _hand_over(self, recorder: Recorder, events: Sequence[Event] = ()) -> None:
-        recorder.put(self._store.collect_changed(), events, self._detector.take_changed())
+        recorder.record(self._store.collect_changed(), events, self._detector.take_changed())
 
     def _is_searching_past(self) -> bool:
         try:
@@ -505,7 +505,7 @@ class Worker(Reader):
         now = self._clock()
         try:
             self._seed = self._own_seed(self._archive)
-            self._recorder.put(Bars.empty(), notes=self._notes())
+            self._recorder.record(Bars.empty(), meta=self._archive_meta())
             span = self._archive.span()
             if span is None or (
                 # A new one has an hour behind it, and up to a minute more.
@@ -520,7 +520,7 @@ class Worker(Reader):
         second = int(now)
         symbols = [symbol for asked in self._asked.values() for symbol in asked]
         since = second - self._window_sec
-        oldest = fill(self._store, archive, since, second + 1, symbols)
+        oldest = restore_prices(self._store, archive, since, second + 1, symbols)
         self._store.collect_changed()  # it is in the archive already
         wanted = set(symbols)
         states = archive.event_states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
@@ -542,8 +542,8 @@ class Worker(Reader):
             self._store.advance(tape.start)
         self._events.add_many(tape.states(self._settings.max_events, tape.start - 2 * WINDOW_SEC))
 
-    def _notes(self) -> dict[str, str]:
-        """What is to be known of an archive's source."""
+    def _archive_meta(self) -> dict[str, str]:
+        """What an archive says of its source."""
         return {
             "source": self._settings.source,
             "seed": "" if self._seed is None else str(self._seed),
@@ -555,7 +555,7 @@ class Worker(Reader):
             self._archive_error = str(error)
             _logger.warning("%s", error)
         if error.is_damaged and self._recorder is not None:
-            self._recorder.suspect()
+            self._recorder.request_check()
 
     def _backfill(self, history: list[Tick]) -> None:
         """Take a past hour of ticks into the store and show its last second."""

@@ -1,7 +1,7 @@
 """ArchivedHours: moments no longer in memory, brought back from the archive an hour at a time.
 
-Asked by the worker on behalf of the pages, from their threads; who asks for an hour that another is
-fetching waits for it. Time is always an argument.
+Readers ask from their own threads; whoever asks for an hour that another is fetching waits for it.
+Time is always an argument.
 """
 
 from __future__ import annotations
@@ -19,19 +19,26 @@ from history.archive import Archive, ArchiveError
 from pulse_store import PulseStore
 from ticks import Asset
 
-__all__ = ["HOUR_SEC", "ArchivedHours", "LastSession", "Moment", "SessionFigures"]
+__all__ = [
+    "HOUR_SEC",
+    "ArchivedHours",
+    "LastSession",
+    "Moment",
+    "SessionFigures",
+    "restore_prices",
+]
 
 HOUR_SEC: Final = 3600
 
 _BEFORE_SEC: Final = 2 * HOUR_SEC
-"""How much of what was before an hour its figures look back at: the hour of samples that a regime
+"""How far back before an hour its figures look: the hour of samples that a regime
 is judged by, the first of which looks back fifteen minutes more, and the hour of correlations."""
 
 _KEPT_CELLS: Final = 4_000_000
-"""So many seconds of symbols are kept of what was fetched, some 60 MB, or the one hour."""
+"""The most seconds, times symbols, that are kept of what was fetched: some 60 MB; or one hour."""
 
 _ASKED_AGAIN_SEC: Final = 30
-
+"""For this long an answer is not asked for again."""
 
 _SETTLED_SEC: Final = 300
 """After its end a session's figures may still change for this long."""
@@ -75,7 +82,7 @@ class _Hour(NamedTuple):
 class ArchivedHours:
     """The hours of ``archive`` with the symbols that are ``watched``, in their order.
 
-    ``failed`` is told when the archive cannot be read; there is nothing to show then.
+    If the archive cannot be read, ``on_error`` is called, and what is answered is empty.
     """
 
     def __init__(
@@ -83,18 +90,18 @@ class ArchivedHours:
         archive: Archive,
         watched: Mapping[Asset, Sequence[str]],
         max_events: int,
-        failed: Callable[[ArchiveError], None],
+        on_error: Callable[[ArchiveError], None],
     ) -> None:
         self.archive = archive
         self._watched = watched
         self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
         self._max_events = max_events
-        self._failed = failed
+        self._on_error = on_error
         cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(self._symbols))
         self._most = max(1, _KEPT_CELLS // cells)
-        # Guards the hours; the others are held while something is fetched, so that nobody fetches
-        # it twice.
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # Guards the hours.
+        # Held while an hour, or the figures of a session, are fetched, so that nobody fetches them
+        # twice; the second guards the figures as well.
         self._fetching = threading.Lock()
         self._summing_up = threading.Lock()
         self._hours: OrderedDict[int, _Hour] = OrderedDict()
@@ -107,23 +114,26 @@ class ArchivedHours:
         return self._oldest[1]
 
     def oldest(self, now: float) -> int | None:
-        """The first second that the archive knows, asked anew every now and then."""
+        """The first second that the archive knows, None if it is empty or was never readable.
+
+        Asked again once the answer is half a minute old.
+        """
         asked_at, oldest = self._oldest
         if not asked_at <= now < asked_at + _ASKED_AGAIN_SEC:
             if oldest is not None:
-                # One asks, and where the disk takes its time the others do without.
+                # One asks; if the disk takes its time, the others have the answer from before.
                 self._oldest = now, oldest
             try:
                 span = self.archive.span()
             except ArchiveError as error:
-                self._failed(error)  # and may be read again in a moment
+                self._on_error(error)  # and may be read again in a moment
             else:
                 oldest = None if span is None else span[0]
             self._oldest = now, oldest
         return oldest
 
     def moment(self, second: int, newest: int) -> Moment:
-        """The moment of a second, where ``newest`` is the last one that is over."""
+        """What was known in a second; ``newest`` is the newest second that is over."""
         begin = second // HOUR_SEC * HOUR_SEC
         found = self._kept(begin, second)
         if found is not None:
@@ -134,9 +144,9 @@ class ArchivedHours:
                 return found
             upto = min(begin + HOUR_SEC, newest + 1)
             try:
-                moment = self._fetched(begin, upto)
+                moment = self._fetch(begin, upto)
             except ArchiveError as error:
-                self._failed(error)
+                self._on_error(error)
                 return self._blank()
             with self._lock:
                 self._hours[begin] = _Hour(moment, upto)
@@ -144,25 +154,31 @@ class ArchivedHours:
                     self._hours.popitem(last=False)
         return moment
 
-    def figures(
+    def session_figures(
         self, asset: Asset, begin: float, end: float, now: float
     ) -> dict[str, SessionFigures]:
         """What each symbol of a class did in a session.
 
-        By symbol; those that had no price in it are missing. Soon after its end they are asked for
-        anew: its last prices may still have been on their way to the archive.
+        By symbol; those that had no price in it are missing. Soon after its end they are fetched
+        again: its last prices may still have been on their way to the archive.
         """
         key = (asset, begin, end, min(now, end + _SETTLED_SEC) // _ASKED_AGAIN_SEC)
         with self._summing_up:
             if key not in self._figures:
                 self._figures = {k: v for k, v in self._figures.items() if k[0] != asset}
                 try:
-                    found = self._summed_up(self._watched[asset], int(begin), int(end))
+                    found = self._sum_up(self._watched[asset], int(begin), int(end))
                 except ArchiveError as error:
-                    self._failed(error)
+                    self._on_error(error)
                     return {}
                 self._figures[key] = found
             return self._figures[key]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the hours kept."""
+        with self._lock:
+            return sum(hour.moment.store.nbytes for hour in self._hours.values())
 
     def _kept(self, begin: int, second: int) -> Moment | None:
         with self._lock:
@@ -178,15 +194,15 @@ class ArchivedHours:
             store.watch(asset, symbols)
         return Moment(store, EventStore(self._max_events, rewind_sec=_BEFORE_SEC + HOUR_SEC))
 
-    def _fetched(self, begin: int, upto: int) -> Moment:
+    def _fetch(self, begin: int, upto: int) -> Moment:
         moment = self._blank()
-        fill(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
+        restore_prices(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
         states = self.archive.event_states(self._max_events, upto, begin)
         watched = set(self._symbols)
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 
-    def _summed_up(self, symbols: Sequence[str], begin: int, end: int) -> dict[str, SessionFigures]:
+    def _sum_up(self, symbols: Sequence[str], begin: int, end: int) -> dict[str, SessionFigures]:
         found: dict[str, SessionFigures] = {}
         for bars in self.archive.blocks(begin, end, symbols):
             for symbol, first, last, low, high in _spans(bars):
@@ -197,16 +213,16 @@ class ArchivedHours:
         return found
 
 
-def fill(
+def restore_prices(
     store: PulseStore, archive: Archive, since: int, upto: int, symbols: Sequence[str]
 ) -> int | None:
     """Fill a store that is still empty with what an archive knows before the second ``upto``.
 
-    Its bars from ``since`` on, all closed, and of each symbol the last price from before them.
-    The first second that has a bar, None where none has.
+    That is its bars from ``since`` on, all closed, and the last price before them of each symbol
+    that has none. Returns the first second that has a bar, None if none has.
 
     Raises:
-        ArchiveError: where the archive cannot be read.
+        ArchiveError: if the archive cannot be read.
     """
     bars = archive.bars(since, upto, symbols)
     store.load_bars(bars)

@@ -1,21 +1,26 @@
 """Writer: what writes into an archive, over the connection of its one writer.
 
-Whoever calls these holds the archive's lock, and begins and commits the transactions.
+The functions take that connection, and whoever calls them begins and commits the transactions.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from bars import Bars
 from events import Event, Track
-from history.archive import newest_prices
+from history.archive import Archive, newest_prices
+from history.backlog import Batch
 from history.schema import (
     APPLICATION_ID,
     BUSY_SEC,
@@ -28,6 +33,7 @@ from history.schema import (
 )
 
 __all__ = [
+    "Writer",
     "connect",
     "delete_bars",
     "delete_events",
@@ -37,6 +43,160 @@ __all__ = [
     "write_meta",
     "write_tracks",
 ]
+
+# One step of tidying: short enough for what came meanwhile to be written in time.
+_STEP_BARS: Final = 600
+_STEP_PAGES: Final = 500
+
+_NEVER: Final = 2**40
+"""Later than any bar or event."""
+
+
+class Writer:
+    """The one writer of the archive at ``path``: its lock, its connection, and what it does there.
+
+    ``open`` comes first, and after ``close`` again. Unless it says otherwise, a method raises
+    ``ArchiveError`` if the file, or what lies in it, does not allow what is asked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(f"{path}.lock")
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # which file that is: device and number
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    def acquire(self) -> bool:
+        """Make the file's folder and acquire its lock; returns False if another process has it.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not Path(self._lock.lock_file).exists():
+            self._lock.release(force=True)  # it went with its folder: nobody else sees it
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Release the lock, however often it was acquired."""
+        self._lock.release(force=True)
+
+    def open(self) -> None:
+        """Connect to the file, which is made or brought up to date first."""
+        self._connection = connect(self.path)
+        self._opened = self._file_at_path()
+
+    def close(self) -> None:
+        """Close the connection, if there is one; raises nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def check_place(self) -> None:
+        """Check that the file is still at its path: what goes into another, nobody finds."""
+        if self._file_at_path() != self._opened:
+            raise ArchiveError(
+                f"{self.path}: it was moved or deleted while it was written: a new one is begun"
+            )
+
+    def check_content(self) -> None:
+        """Check that neither the file nor what lies in it is damaged."""
+        with archive_errors(self.path):
+            found = self._connected().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
+        # What is sound to SQLite need not be what was written.
+        archive = Archive(self.path)
+        archive.span()
+        archive.event_span()
+        archive.last_prices(_NEVER)
+        archive.tracks()
+        for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
+            deque(read, maxlen=0)
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch: all of it or nothing."""
+        connection = self._connected()
+        with archive_errors(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for bars in batch.bar_blocks():
+                    write_bars(connection, bars)
+                write_events(connection, batch.events)
+                write_tracks(connection, batch.tracks.values())
+                for name, value in batch.meta.items():
+                    write_meta(connection, name, value)
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled back by itself already.
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def tidy(self, bars_sec: float, events_sec: float, latest: float) -> bool:
+        """Delete some of what is too old and release its room; returns whether there is more to do.
+
+        Ages are counted from the newest bar, or from ``latest`` if that is earlier.
+        """
+        connection = self._connected()
+        self.check_place()
+        with archive_errors(self.path):
+            # Not by the clock: one that is wrong by years would delete everything. And as a reader
+            # finds it: so would a damaged second.
+            span = Archive(self.path).span()
+            if span is not None:
+                newest = min(span[1], latest)
+                if delete_bars(connection, int(newest - bars_sec), _STEP_BARS):
+                    return True
+                delete_events(connection, newest - events_sec)
+                if release_pages(connection, _STEP_PAGES):
+                    return True
+            # Readers may hold the log; then the next time does it.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return False
+
+    def set_aside(self, now: float) -> str:
+        """Rename the file, which must be closed; returns its new name, which says when that was.
+
+        Raises:
+            OSError: if it cannot be renamed.
+        """
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+        name, ending = f"{self.path.stem}.damaged-{stamp}", self.path.suffix
+        aside = self.path.with_name(f"{name}{ending}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{name}-{number}{ending}")
+        # What was not yet in the file itself belongs to it, under its name.
+        for side_ending in ("-wal", "-shm"):
+            side = self.path.with_name(self.path.name + side_ending)
+            if side.exists():
+                side.rename(aside.with_name(aside.name + side_ending))
+        self.path.rename(aside)
+        return aside.name
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise ArchiveError(f"{self.path} is not open")
+        return self._connection
+
+    def _file_at_path(self) -> tuple[int, int] | None:
+        """Which file lies at the path now; None if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

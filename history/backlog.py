@@ -1,0 +1,173 @@
+"""Backlog: what waits to be written into an archive, and the count of what was written or lost."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+
+from bars import Bars
+from events import Event, Track
+
+__all__ = ["Backlog", "Batch"]
+
+_MOST_EVENTS: Final = 10_000
+"""The most states of events that wait."""
+
+_OVERLAP_SEC: Final = 15
+"""Of what came while another process wrote, these last seconds are written when that ends: it may
+not have got to them."""
+
+_COUNTED: Final = 300
+"""For this many seconds the number of bars written is remembered: each is written several times."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written in one go."""
+
+    bars: dict[int, Bars] = field(default_factory=dict)
+    """By second, each as it was last."""
+    events: deque[Event] = field(default_factory=deque)
+    tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
+    meta: dict[str, str] = field(default_factory=dict)
+    bar_count: int = 0
+    """How many bars there are in all seconds together."""
+
+    def __bool__(self) -> bool:
+        return bool(self.bars or self.events or self.tracks or self.meta)
+
+    def add(self, later: Batch) -> None:
+        """Add what came after this."""
+        for second, bars in later.bars.items():
+            self.add_bars(second, bars)
+        self.events.extend(later.events)
+        self.tracks.update(later.tracks)
+        self.meta.update(later.meta)
+
+    def add_bars(self, second: int, bars: Bars) -> None:
+        """Add all bars of a second, as they are now."""
+        before = self.bars.get(second)
+        self.bar_count += len(bars) - (0 if before is None else len(before))
+        self.bars[second] = bars
+
+    def drop_bars(self, second: int) -> int:
+        """Drop the bars of a second; returns how many."""
+        dropped = len(self.bars.pop(second))
+        self.bar_count -= dropped
+        return dropped
+
+    def bar_blocks(self) -> Iterator[Bars]:
+        """The bars in as few blocks as there are sets of symbols in a row."""
+        for _, group in groupby(self.bars.values(), key=lambda bars: bars.symbols):
+            alike = list(group)
+            cells = np.concatenate([bars.cells for bars in alike])
+            yield replace(alike[0], cells=cells[cells["second"].argsort(kind="stable")])
+
+
+class Backlog:
+    """What waits to be written, what is being written, and how much was written or lost.
+
+    At most ``most_bars`` bars wait; beyond that the oldest are lost. No lock of its own: whoever
+    shares it between threads guards it.
+    """
+
+    def __init__(self, most_bars: int) -> None:
+        self.written_bars = 0
+        """Each bar counts once, however often it was written."""
+        self.written_events = 0
+        self.lost_bars = 0
+        self.lost_events = 0
+        self.lost_span: tuple[int, int] | None = None
+        """The first and the last second that lost bars."""
+        self._most_bars = most_bars
+        self._waiting = Batch()
+        self._in_hand = Batch()
+        self._meta: dict[str, str] = {}
+        self._counted: OrderedDict[int, int] = OrderedDict()  # bars of the last seconds written
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is being written."""
+        return not self._waiting and not self._in_hand
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._waiting)
+
+    @property
+    def bar_count(self) -> int:
+        """How many bars are not written yet."""
+        return self._waiting.bar_count + self._in_hand.bar_count
+
+    def add(
+        self, bars: Bars, events: Sequence[Event], tracks: Iterable[Track], meta: Mapping[str, str]
+    ) -> None:
+        """Add what is to be written."""
+        for second, part in _by_second(bars):
+            self._waiting.add_bars(second, part)
+        self._waiting.events.extend(events)
+        self._waiting.tracks.update({(t.event.symbol, t.event.kind): t for t in tracks})
+        self._waiting.meta.update(meta)
+        self._meta.update(meta)
+
+    def add_all_meta(self) -> None:
+        """Add every value ever added under a name: a file that has just been begun has none."""
+        self._waiting.meta = dict(self._meta)
+
+    def make_room(self) -> None:
+        """Drop the oldest if too much waits, and count it as lost."""
+        while self.bar_count > self._most_bars and self._waiting.bars:
+            second = next(iter(self._waiting.bars))
+            self.lost_bars += self._waiting.drop_bars(second)
+            first, last = self.lost_span or (second, second)
+            self.lost_span = min(first, second), max(last, second)
+        while len(self._waiting.events) > _MOST_EVENTS:
+            self._waiting.events.popleft()
+            self.lost_events += 1
+
+    def drop_old(self) -> None:
+        """Drop what another process has surely written by now."""
+        waiting = self._waiting
+        since = max(waiting.bars, default=0) - _OVERLAP_SEC
+        for second in [second for second in waiting.bars if second < since]:
+            waiting.drop_bars(second)
+        while waiting.events and waiting.events[0].updated_ts < since:
+            waiting.events.popleft()
+
+    def begin_batch(self) -> Batch:
+        """Hand out all that waits; ``finish_batch`` or ``return_batch`` follows."""
+        self._in_hand, self._waiting = self._waiting, Batch()
+        return self._in_hand
+
+    def finish_batch(self) -> None:
+        """Count what was handed out as written."""
+        for second, bars in self._in_hand.bars.items():
+            before = self._counted.get(second, 0)
+            self.written_bars += max(0, len(bars) - before)
+            self._counted[second] = max(before, len(bars))
+            self._counted.move_to_end(second)
+        while len(self._counted) > _COUNTED:
+            self._counted.popitem(last=False)
+        self.written_events += len(self._in_hand.events)
+        self._in_hand = Batch()
+
+    def return_batch(self) -> None:
+        """Let what was handed out wait again, before what came meanwhile."""
+        self._in_hand.add(self._waiting)
+        self._waiting, self._in_hand = self._in_hand, Batch()
+        self.make_room()
+
+
+def _by_second(bars: Bars) -> Iterator[tuple[int, Bars]]:
+    seconds, starts = np.unique(bars.cells["second"], return_index=True)
+    if len(seconds) == 1:
+        yield int(seconds[0]), bars
+        return
+    for second, cells in zip(seconds.tolist(), np.split(bars.cells, starts[1:]), strict=False):
+        yield second, replace(bars, cells=cells.copy())  # not a view, which would keep all of them
