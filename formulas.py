@@ -56,7 +56,7 @@ MAX_STEP_BARS: Final = 6
 """Live bars further apart than a minute are not neighbours: no return spans more."""
 
 MIN_RETURNS: Final = 12
-"""Fewer returns, or live bars, than this make no volatility and no trend."""
+"""With fewer returns, or live bars, than this there is no volatility and no trend."""
 
 INSTANT_BARS: Final = VOL_BARS + 30
 """Bars that a frame looks at: the volatility as it stood five minutes ago needs 30 more."""
@@ -65,16 +65,16 @@ RANGE_SEC: Final = 3600
 """How far back the lowest and the highest price are looked for."""
 
 SAMPLE_BARS: Final = 360
-"""Volatility samples a regime is judged by: an hour of bar closes."""
+"""Volatility samples that a regime is judged by: an hour of bar closes."""
 
 MIN_SAMPLES: Final = 30
-"""Fewer samples than this judge no regime."""
+"""With fewer samples than this the regime is unknown."""
 
 MIN_PEERS: Final = 3
-"""Fewer others of an asset class than this are no crowd to move against."""
+"""With fewer others of an asset class than this there is nothing to compare a move with."""
 
 REGIMES: Final[tuple[Regime, ...]] = ("unknown", "normal", "high_vol")
-"""What the indices mean that ``judge_regimes`` works with."""
+"""What ``Codes`` mean, by index."""
 
 _UNKNOWN, _NORMAL, _HIGH = range(3)
 _REGIME_NAMES = np.array(REGIMES, dtype=object)
@@ -89,7 +89,7 @@ Codes = npt.NDArray[np.int8]
 
 
 def mean_logs(bar_sum: Floats, bar_n: Ints) -> Floats:
-    """m_i: the log of each bar's mean price, NaN where the bar has no tick."""
+    """m_i: the log of each bar's mean price, NaN if the bar has no tick."""
     mean = np.full(bar_sum.shape, np.nan)
     np.divide(bar_sum, bar_n, out=mean, where=bar_n > 0)
     logs: Floats = np.log(mean, out=mean)
@@ -100,11 +100,11 @@ class Steps(NamedTuple):
     """The step from each live bar's live predecessor to it, [symbol, bar]."""
 
     squared: Floats
-    """r² of the step that ends at the bar, 0 where none does."""
+    """r² of the step that ends at the bar, 0 if none does."""
     span_sec: Floats
-    """τ, the time that step really spans, 0 where none does."""
+    """τ, the time that the step really spans, 0 if none does."""
     previous: Ints
-    """Index of the bar the step began at, -1 where no step ends."""
+    """Index of the bar that the step began at, -1 if no step ends there."""
 
     @classmethod
     def between(cls, logs: Floats, bar_n: Ints) -> Steps:
@@ -123,7 +123,7 @@ class Steps(NamedTuple):
         gap = at - previous
         step = live & (previous >= 0) & (gap <= MAX_STEP_BARS)
         previous[~step] = -1
-        # Only where a step ends, by flat index: the predecessor is as many places before as bars.
+        # Only the bars that end a step, by flat index: a predecessor lies a place before per bar.
         end = np.flatnonzero(step)
         bars_apart = gap.ravel().take(end)
         begin = end - bars_apart
@@ -149,7 +149,7 @@ class Steps(NamedTuple):
 
 
 def watched_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:
-    """Time since the begin of each row's oldest live bar, of the bars closed at ``now``."""
+    """Seconds since each row's oldest live bar began; the last bar is the newest one closed."""
     bars = live.shape[1] - live.argmax(axis=1)
     return np.where(live.any(axis=1), bars * BAR_SEC + now % BAR_SEC, np.nan)
 
@@ -190,16 +190,16 @@ def rerank(ranked: Floats, leaving: Floats, entering: Floats) -> Floats:
     # No NaN equals another, but they are last.
     place = np.where(np.isnan(leaving), -1, (ranked == leaving[:, None]).argmax(axis=1))
     ranked[np.arange(len(ranked)), place] = entering
-    ranked.sort(axis=1, kind="stable")  # which is quick where all but one are in order
+    ranked.sort(axis=1, kind="stable")  # fast, since all but one are in order
     return ranked
 
 
 def judge_regimes(ranked: Floats, newest: Floats, before: Codes) -> tuple[Codes, Floats]:
-    """The regime of each symbol, and the median of its samples where the regime is known.
+    """The regime of each symbol, and the median of its samples if the regime is known.
 
-    ``ranked`` is each symbol's samples in order of their size, NaN, where unknown, last; ``newest``
-    is the newest of them; ``before`` is the regime at the bar before. High from the 80th percentile
-    and 1.2 medians on, back to normal below the 70th or below 1.1 medians; unknown below 30
+    ``ranked`` is each symbol's samples in ascending order, NaN last; ``newest`` is the newest of
+    them; ``before`` is the regime at the bar before. High from the 80th percentile and 1.2 medians
+    on, back to normal below the 70th or below 1.1 medians; unknown below 30
     samples. A flat market is never high.
     """
     count = np.count_nonzero(~np.isnan(ranked), axis=1)
@@ -253,7 +253,7 @@ def _quantile(ranked: Floats, count: npt.NDArray[np.int64], q: float) -> Floats:
 
 
 def ratio(value: Floats, unit: Floats) -> Floats:
-    """``value`` in units of ``unit``, NaN where that is 0 or unknown."""
+    """``value`` in units of ``unit``, NaN if that is 0 or unknown."""
     result = np.full(len(value), np.nan)
     np.divide(value, unit, out=result, where=unit > 0)
     return result
@@ -314,7 +314,7 @@ class Instant:
         return Steps.between(self.logs, self.bar_n)
 
     def volatility(self, bars_ago: int = 0) -> Floats:
-        """vol_15m as it stood so many bars ago, at most 30."""
+        """vol_15m as it stood ``bars_ago`` bars ago, at most 30."""
         end = INSTANT_BARS - bars_ago
         return self.steps.volatility(end - VOL_BARS, end)
 
@@ -357,7 +357,7 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
 
 Returns and volatilities are fractions; ``age`` and ``watched_sec``, which is how far back the ticks
 of the last fifteen minutes reach, are in seconds; ``trend_15m`` is a fraction per minute;
-``range_*`` are the lowest and the highest newest price of a second of the last hour; ``surprise``
-is in standard deviations; ``sigma_*`` is the volatility over a horizon as it stood
-when the horizon began.
+``range_*`` are the lowest and the highest of the last hour's seconds' newest prices; ``surprise``
+is in standard deviations; ``sigma_*`` is the volatility over a horizon as it stood when the horizon
+began.
 """

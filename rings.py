@@ -87,7 +87,7 @@ def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
 class Rings:
     """The rolling prices of every symbol, over ``bars`` ten-second bars.
 
-    Those who ask for a bar or a second that is no longer, or not yet, stored get it empty.
+    A bar or a second that is no longer stored, or not yet, is read as empty.
     """
 
     def __init__(self, bars: int, *, records: bool) -> None:
@@ -193,7 +193,7 @@ class Rings:
 
     def write_bars(self, bars: Bars) -> None:
         """Write one-second bars into seconds that are still empty; see ``PulseStore.load_bars``."""
-        # At once: each growth copies all there is.
+        # At once: each growth copies everything.
         needed = len(self.rows.keys() | set(bars.symbols))
         if needed > len(self._block.last):
             self._allocate(needed)
@@ -256,7 +256,7 @@ class Rings:
     def write_samples(self, first: int, vol: Floats, medians: Floats, regimes: Codes) -> None:
         """Write what was sampled at the close of some bars from ``first`` on, [symbol, bar] each.
 
-        Symbols that came meanwhile are missing, and stay without.
+        Symbols added since the bars were read are missing, and get none.
         """
         count, closed = vol.shape
         places = np.arange(first, first + closed) % self.bars
@@ -477,7 +477,7 @@ class Rings:
 
 
 def _lowest_highest(low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """The least and the greatest price of each row, infinite and 0 if all are 0, which is none."""
+    """The least and the greatest price of each row, inf and 0 if it has none; 0 is no price."""
     return np.where(low > 0, low, np.inf).min(axis=1, initial=np.inf), high.max(axis=1, initial=0.0)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import pandas as pd
 import pytest
 
+from bars import Bars
 from history.archive import Archive, ArchiveError
 from history.hours import HOUR_SEC, ArchivedHours
 from history.writer import connect, write_bars, write_events
@@ -128,18 +129,17 @@ def test_events_are_as_they_stood(
 
 
 def test_an_hour_is_fetched_once_whoever_asks(
-    archive: Archive, past_of: Callable[[Archive], ArchivedHours], monkeypatch: pytest.MonkeyPatch
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """Twenty tabs that look back at once cost one reading."""
     read: list[int] = []
-    bars = Archive.bars
 
-    def counted(self: Archive, begin: int, end: int, symbols: Sequence[str]) -> object:
-        read.append(begin)
-        return bars(self, begin, end, symbols)
+    class Counted(Archive):
+        def bars(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Bars:
+            read.append(begin)
+            return super().bars(begin, end, symbols)
 
-    monkeypatch.setattr(Archive, "bars", counted)
-    past = past_of(archive)
+    past = past_of(Counted(archive.path))
     gate = threading.Barrier(20)
     moments: list[object] = []
 
@@ -218,19 +218,23 @@ def test_an_archive_that_cannot_be_read_is_told_and_shows_blanks(tmp_path: Path)
 
 
 def test_how_far_back_it_goes_is_not_waited_for_twice(
-    archive: Archive, past_of: Callable[[Archive], ArchivedHours], monkeypatch: pytest.MonkeyPatch
+    archive: Archive, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
     """While one asks a disk that takes its time, the others have the answer from before."""
-    past = past_of(archive)
-    assert past.oldest(float(END)) == BEGIN
     asked, answered = threading.Event(), threading.Event()
+    is_slow = threading.Event()
 
-    def slow(_: Archive) -> tuple[int, int]:
-        asked.set()
-        assert answered.wait(10)
-        return BEGIN + 5, END
+    class Slow(Archive):
+        def span(self) -> tuple[int, int] | None:
+            if not is_slow.is_set():
+                return super().span()
+            asked.set()
+            assert answered.wait(10)
+            return BEGIN + 5, END
 
-    monkeypatch.setattr(Archive, "span", slow)
+    past = past_of(Slow(archive.path))
+    assert past.oldest(float(END)) == BEGIN
+    is_slow.set()
     found: list[int | None] = []
     tab = threading.Thread(target=lambda: found.append(past.oldest(END + 60.0)))
     tab.start()
