@@ -1,4 +1,4 @@
-"""Remembering is cheap: a warm start, a file of days, letting go, and what recording costs a store.
+"""Remembering is cheap: a warm start, a file of days, deleting, and what recording costs a store.
 
 ``python -m benchmarks.archive 7`` writes a whole week where the default is a day.
 """

@@ -87,7 +87,7 @@ class ArchiveStatus:
     """Bars that wait to be written."""
     lost: int = 0
     lost_events: int = 0
-    """Bars, and states of events, that found no room while they waited."""
+    """Bars, and states of events, that were dropped for lack of room."""
     lost_from: int | None = None
     lost_to: int | None = None
     """The first and the last second that lost bars."""

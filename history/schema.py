@@ -1,4 +1,4 @@
-"""Schema: what an archive's file looks like, its versions, and what is said of one that is wrong.
+"""Schema: the format of an archive's file, its versions, and the errors it can have.
 
 A row of ``bar`` is one second: the bars of all symbols that had a tick in it, packed side by side.
 So a second costs one small write, an hour of five hundred symbols is read in half a second, and a
@@ -37,7 +37,7 @@ __all__ = [
 _MAGIC: Final = b"SQLite format 3\x00"
 
 APPLICATION_ID: Final = 0x4D506C73
-"""Stands in the file's header, so that no other program's database is taken for an archive."""
+"""In the file's header, so that no other program's database is taken for an archive."""
 
 MIGRATIONS: Final = (
     """

@@ -58,6 +58,15 @@ def test_the_bars_between_two_seconds(found: list[tuple[int, int]], begin: int, 
     ]
 
 
+@given(keys)
+@deterministic
+def test_the_newest_of_each_symbol(found: list[tuple[int, int]]) -> None:
+    """One bar of each symbol that has any, and no symbol that has none."""
+    newest = {row: max(s for s, r in found if r == row) for row in {row for _, row in found}}
+    cells = bars_at(found).newest()
+    assert cells[["row", "second"]].tolist() == sorted(newest.items())
+
+
 def test_picking_changes_nothing_that_was_there() -> None:
     """The block that is picked from stays as it was."""
     bars = bars_at([(1, 0), (1, 2), (2, 1)])
