@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
 
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
+from page.hours import HOURS_FROM
 from page.status import Instant, whole_reason
 from page.troubles import archive_reason, clock_text
-from sessions import HoursFrom
 from wording import duration_text
 
 __all__ = ["Table", "tables"]
-
-_HOURS_FROM: Final[Mapping[HoursFrom, str]] = {
-    HoursFrom.CALENDAR: "the exchange's calendar",
-    HoursFrom.VENDOR: "the vendor",
-    HoursFrom.SOURCE: "nobody: it knows none",
-}
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -95,7 +88,7 @@ def _feed_table(feed: FeedStatus, now: float) -> Table:
             "market": feed.hours.phase,
             "until": _instant(feed.hours.until),
             "opens": _instant(feed.hours.opens),
-            "hours known from": _HOURS_FROM[feed.hours.by],
+            "hours known from": HOURS_FROM[feed.hours.by],
             "vendor's clock": _skew_text(feed.skew),
         },
     )

@@ -12,6 +12,7 @@ import msgspec
 
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.details import Table, tables
+from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
 from page.status import StatusCard, status_card
 from page.stress import marks, news, stress_card
@@ -69,8 +70,8 @@ class Payload(msgspec.Struct, frozen=True):
     """A list of ``EventLine``."""
     marks: msgspec.Raw
     """A list of ``Mark``."""
-    sessions: msgspec.Raw
-    """A list of ``MarketHours``, one of each class."""
+    hours: msgspec.Raw
+    """A list of ``HoursLine``, one of each class."""
     correlation: Correlations | None
     """None if nothing is watched."""
     opened: msgspec.Raw | None
@@ -112,7 +113,7 @@ def payload(engine: Worker, visit: Visit, at: int | None, tabs: OpenTabs) -> byt
             events=_encoded(engine, stress_card, now, version, view.severity, view.events),
             news=_encoded(engine, news, live_now, engine.events.version),
             marks=_encoded(engine, marks, now, version, *line),
-            sessions=_encoded(engine, _sessions, now, has_ended),
+            hours=_encoded(engine, _hours, now, has_ended, at is not None),
             correlation=Correlations(
                 card=_encoded(engine, correlation_text, *base),
                 heat=_encoded(engine, heat_map, *base)
@@ -171,13 +172,13 @@ def _pulse(
 # Market hours.
 
 
-def _sessions(engine: Worker, now: float, has_ended: bool) -> list[MarketHours]:
-    """The hours of each class, in epoch seconds: the viewer's clock is the browser's to know.
-
-    At the end of a replay there are none, whatever the hours of the markets were.
-    """
-    if has_ended:
-        return [
-            MarketHours(asset, "closed", None, None, None, HoursFrom.SOURCE) for asset in ASSETS
-        ]
-    return [engine.session(asset, now) for asset in ASSETS]
+def _hours(engine: Worker, now: float, has_ended: bool, is_past: bool) -> list[HoursLine]:
+    """The hours of each class; none at the end of a replay, whatever those of the markets were."""
+    kind = engine.status().source.kind
+    hours = (
+        MarketHours(asset, "closed", None, None, None, HoursFrom.SOURCE)
+        if has_ended
+        else engine.session(asset, now)
+        for asset in ASSETS
+    )
+    return [hours_line(one, kind, is_past=is_past) for one in hours]

@@ -4,8 +4,6 @@ import { waitText } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
 
 const TROUBLE_MS = 10000;
-const PHASES = { open: "OPEN", pre: "PRE-MARKET", after: "AFTER HOURS", closed: "CLOSED" };
-const TURNS = { open: "closes", pre: "opens", after: "ends", closed: "opens" };
 
 // The source, a chip per feed, and the time.
 export class Strip {
@@ -28,21 +26,18 @@ export class Strip {
   }
 
   draw(payload, { clock }) {
-    const { status, now, refresh, sessions } = payload;
+    const { status, now, refresh, hours } = payload;
     say(this.badge, status.source);
     mark(this.badge, "data-live", status.is_live);
     mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
     say(this.source, status.text);
-    const byAsset = Object.fromEntries(sessions.map((session) => [session.asset, session]));
+    const byAsset = Object.fromEntries(hours.map((line) => [line.asset, line]));
     keyed(
       this.feeds,
       status.feeds,
       (feed) => feed.asset,
       feedItem,
-      (item, feed) => {
-        correctFeed(item, feed, sessionWords(byAsset[feed.asset], payload, clock));
-        mark(item, "data-phase", byAsset[feed.asset].phase);
-      },
+      (item, feed) => correctFeed(item, feed, byAsset[feed.asset], payload, clock),
     );
     const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
     say(this.hands, clock.text(now));
@@ -63,7 +58,7 @@ function feedItem() {
 }
 
 // The first line is the connection as it is now, the second the market at the moment shown.
-function correctFeed(item, feed, words) {
+function correctFeed(item, feed, hours, { now, at }, clock) {
   const [, name, state, pace] = item.firstChild.children;
   mark(item, "data-state", feed.state);
   mark(item, "data-shut", feed.is_shut);
@@ -71,45 +66,17 @@ function correctFeed(item, feed, words) {
   say(state, feed.state_text);
   say(pace, feed.pace);
   const [phase, turn, countdown] = item.lastChild.children;
+  const instant = (second) => `${clock.brief(second, now)} ${clock.city}`;
   item.lastChild.hidden = feed.state === "off";
-  say(phase, words.phase);
-  say(turn, words.turn);
-  say(countdown, words.wait);
-  mark(item, "title", [feed.title, words.more].filter(Boolean).join("; "));
+  mark(item, "data-phase", hours.phase);
+  say(phase, hours.name);
+  say(turn, inWords(hours.turn, instant));
+  say(countdown, hours.turns_at === null ? "" : countdownText(hours.turns_at - now, at !== null));
+  mark(item, "title", [feed.title, inWords(hours.more, instant)].filter(Boolean).join("; "));
 }
 
-// What a market does at the moment shown, when that changes, and how long that takes.
-function sessionWords(session, { now, at, status }, clock) {
-  const { phase, until, opens, by } = session;
-  const isPast = at !== null;
-  const name = `${isPast ? "then " : ""}${PHASES[phase]}`;
-  if (by === "source") {
-    if (phase === "closed")
-      return { phase: "ENDED", turn: "nothing more was recorded", wait: "", more: "" };
-    const why = status.kind === "replay" ? "recorded, knows no hours" : "simulated, never closes";
-    return { phase: name, turn: why, wait: "", more: `Prices are ${why}` };
-  }
-  if (by === "vendor" && (phase !== "closed" || opens === null))
-    return { phase: name, turn: "as the vendor says", wait: "", more: "" };
-  if (until === null)
-    return { phase: name, turn: phase === "open" ? "always" : "", wait: "", more: "" };
-  const turns = phase === "closed" || phase === "pre" ? (opens ?? until) : until;
-  const wait = waitText(turns - now);
-  return {
-    phase: name,
-    turn: `${TURNS[phase]} ${clock.brief(turns, now)} ${clock.city}`,
-    wait: isPast ? `${wait} later` : `in ${wait}`,
-    more: hoursText(session, now, clock),
-  };
-}
-
-function hoursText({ phase, until, opens, by }, now, clock) {
-  const brief = (second) => `${clock.brief(second, now)} ${clock.city}`;
-  const parts = [];
-  if (phase === "closed" && until < opens) parts.push(`pre-market from ${brief(until)}`);
-  if (phase !== "open" && opens !== null) parts.push(`regular trading from ${brief(opens)}`);
-  parts.push(by === "vendor" ? "as the vendor says" : "by the exchange's calendar");
-  return parts.join(", ");
+function countdownText(seconds, isPast) {
+  return isPast ? `${waitText(seconds)} later` : `in ${waitText(seconds)}`;
 }
 
 // What is said above the cards.
@@ -123,9 +90,10 @@ export class Messages {
   draw(payload, { clock }, carried) {
     const { notes, status, pulse, refresh } = payload;
     const messages = pausedMessages(payload, clock);
+    const moment = (second) => clock.moment(second, payload.live_now);
     for (const note of [...carried, ...notes]) messages.push(["note", note]);
     for (const { kind, text, counts } of this.lasting(status))
-      messages.push([kind, inWords(text, payload, clock), counts]);
+      messages.push([kind, inWords(text, moment), counts]);
     if (pulse.warming.length) {
       const parts = pulse.warming.map(([name, wait]) => `${name} in ${wait}`);
       messages.push(["note", `Warming up: ${parts.join(", ")}.`]);
@@ -154,16 +122,17 @@ export class Messages {
   // Without those that may mend themselves within seconds: the page must not jump for these.
   lasting({ messages, passing }) {
     const known = this.troubleSince;
-    this.troubleSince = Object.fromEntries(passing.map((name) => [name, known[name] ?? Date.now()]));
+    this.troubleSince = Object.fromEntries(
+      passing.map((name) => [name, known[name] ?? Date.now()]),
+    );
     const lasts = (name) => Date.now() - this.troubleSince[name] > TROUBLE_MS;
     return messages.filter((message) => !message.passing || lasts(message.passing));
   }
 }
 
-// A sentence in parts, its instants in the viewer's zone.
-function inWords(parts, { live_now }, clock) {
-  const words = (part) => (typeof part === "string" ? part : clock.moment(part.at, live_now));
-  return parts.map(words).join("");
+// A sentence in parts, its instants as `instant` says.
+function inWords(parts, instant) {
+  return parts.map((part) => (typeof part === "string" ? part : instant(part.at))).join("");
 }
 
 // That what is shown is not the present.
@@ -208,6 +177,7 @@ export class Details {
   draw(payload, { choices, clock }) {
     if (!payload.details || !choices.details) return;
     this.element.hidden = false;
+    const moment = (second) => clock.moment(second, payload.live_now);
     keyed(
       this.element,
       payload.details,
@@ -221,7 +191,7 @@ export class Details {
           () => h("div", {}, h("dt"), h("dd")),
           (pair, [name, value]) => {
             say(pair.firstChild, name);
-            say(pair.lastChild, inWords([value], payload, clock));
+            say(pair.lastChild, inWords([value], moment));
           },
         );
       },

@@ -39,6 +39,7 @@ __all__ = [
     "Instant",
     "Message",
     "StatusCard",
+    "Words",
     "feed_text",
     "status_card",
     "whole_reason",

@@ -145,17 +145,25 @@ def test_an_empty_watchlist_is_an_empty_page(make: Make) -> None:
 
 def test_hours_are_those_of_the_moment_shown(make: Make) -> None:
     """In seconds since the epoch: which clock shows them is for the browser to know."""
-    sessions = {session["asset"]: session for session in drawn(make())["sessions"]}
-    assert sessions["stocks"] | {"since": None} == {
+    hours = {line["asset"]: line for line in drawn(make())["hours"]}
+    assert hours["stocks"] == {
         "asset": "stocks",
         "phase": "closed",
-        "since": None,
-        "until": OPENS - 19_800.0,
-        "opens": OPENS,
-        "by": "calendar",
+        "name": "CLOSED",
+        "turn": ["opens ", {"at": OPENS}],
+        "turns_at": OPENS,
+        "more": [
+            "pre-market from ",
+            {"at": OPENS - 19_800.0},
+            ", ",
+            "regular trading from ",
+            {"at": OPENS},
+            ", ",
+            "by the exchange's calendar",
+        ],
     }
-    assert sessions["crypto"]["phase"] == "open"
-    assert sessions["crypto"]["until"] is None
+    assert (hours["crypto"]["name"], hours["crypto"]["turn"]) == ("OPEN", ["always"])
+    assert hours["crypto"]["turns_at"] is None
 
 
 def test_a_closed_row_has_the_figures_of_its_last_session(
@@ -333,15 +341,15 @@ def test_a_replay_that_has_ended_counts_down_to_nothing(
 ) -> None:
     """Its end closes every market, for good; the time before it had the hours that it had."""
     engine = make()
-    before = drawn(engine)["sessions"]
-    assert [session["by"] for session in before] == ["calendar"] * 3
+    assert [line["name"] for line in drawn(engine)["hours"]] == ["CLOSED", "CLOSED", "OPEN"]
     status = engine.status()
     status = replace(status, source=replace(status.source, has_ended=True))
     monkeypatch.setattr(engine, "status", lambda: status)
-    for session in drawn(engine)["sessions"]:
-        assert (session["phase"], session["by"]) == ("closed", "source")
-        assert session["until"] is session["opens"] is None
-    assert drawn(engine, at=int(NOW) - 60)["sessions"][2]["by"] == "calendar"
+    for line in drawn(engine)["hours"]:
+        assert (line["phase"], line["name"]) == ("closed", "ENDED")
+        assert line["turn"] == ["nothing more was recorded"]
+        assert line["turns_at"] is None
+    assert drawn(engine, at=int(NOW) - 60)["hours"][2]["name"] == "then OPEN"
 
 
 def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:

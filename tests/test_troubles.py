@@ -24,6 +24,7 @@ from engine.status import (
     Trouble,
 )
 from page.details import tables
+from page.hours import hours_line
 from page.status import Instant, StatusCard, feed_text, status_card, whole_reason
 from page.troubles import archive_reason, clock_text, feed_reason
 from sessions import HoursFrom, MarketHours, Phase
@@ -273,3 +274,20 @@ def test_what_an_archive_lost_is_told_with_its_times() -> None:
     (text,) = told(status_card(status_of(archive=mended), NOW, NOW))
     assert text.startswith("What came from * to * is not in the archive")
     assert told(status_card(status_of(archive=mended), NOW + 4000, NOW + 4000)) == []
+
+
+@pytest.mark.parametrize("by", HoursFrom)
+@pytest.mark.parametrize("phase", ["pre", "open", "after", "closed"])
+def test_every_phase_of_a_market_has_its_words(phase: Phase, by: HoursFrom) -> None:
+    """With when it ends, if that is known, or why it is not said."""
+    opens = None if phase == "open" else NOW + 7200
+    hours = MarketHours("stocks", phase, NOW - 60, NOW + 3600, opens, by)
+    line = hours_line(hours, SourceKind.LIVE, is_past=False)
+    assert line.name.isupper()
+    assert line.turn
+    then = hours_line(hours, SourceKind.LIVE, is_past=True)
+    assert then.name in (f"then {line.name}", "ENDED")
+    if by is HoursFrom.CALENDAR:
+        turns_at = NOW + (7200 if phase in ("pre", "closed") else 3600)
+        assert (line.turns_at, line.turn[-1]) == (turns_at, Instant(turns_at))
+        assert line.more[-1] == "by the exchange's calendar"

@@ -1,0 +1,97 @@
+"""The hours of a market in words: what it does at the moment shown, and when that changes.
+
+Pure functions of ``MarketHours``. Instants are sent as they are: the viewer's zone is the browser's
+to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from engine.status import SourceKind
+from page.status import Instant, Words
+from sessions import HoursFrom, MarketHours, Phase
+
+__all__ = ["HOURS_FROM", "HoursLine", "hours_line"]
+
+HOURS_FROM: Final[Mapping[HoursFrom, str]] = {
+    HoursFrom.CALENDAR: "the exchange's calendar",
+    HoursFrom.VENDOR: "the vendor",
+    HoursFrom.SOURCE: "nobody: it knows none",
+}
+"""Who says what a market's hours are."""
+
+_PHASES: Final[Mapping[Phase, str]] = {
+    "pre": "PRE-MARKET",
+    "open": "OPEN",
+    "after": "AFTER HOURS",
+    "closed": "CLOSED",
+}
+
+_TURNS: Final[Mapping[Phase, str]] = {
+    "pre": "opens",
+    "open": "closes",
+    "after": "ends",
+    "closed": "opens",
+}
+"""What comes at the end of each phase."""
+
+_AS_THE_VENDOR_SAYS: Final = "as the vendor says"
+
+
+class HoursLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feed's line says of its market; its instants are shown with their zone."""
+
+    asset: str
+    phase: Phase
+    name: str
+    turn: Words = ()
+    """When the phase ends, or why that is not said."""
+    turns_at: float | None = None
+    """The same for a countdown; None for none."""
+    more: Words = ()
+    """For the tooltip."""
+
+
+def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> HoursLine:
+    """The hours of one class; ``is_past``: of a moment that is looked back at."""
+    asset, phase, by = hours.asset, hours.phase, hours.by
+    name = f"{'then ' if is_past else ''}{_PHASES[phase]}"
+    if by is HoursFrom.SOURCE:
+        if phase == "closed":
+            ended = "nothing more was recorded"
+            return HoursLine(asset=asset, phase=phase, name="ENDED", turn=(ended,))
+        is_replay = source is SourceKind.REPLAY
+        why = "recorded, knows no hours" if is_replay else "simulated, never closes"
+        more = f"Prices are {why}"
+        return HoursLine(asset=asset, phase=phase, name=name, turn=(why,), more=(more,))
+    if by is HoursFrom.VENDOR and (phase != "closed" or hours.opens is None):
+        return HoursLine(asset=asset, phase=phase, name=name, turn=(_AS_THE_VENDOR_SAYS,))
+    if hours.until is None:
+        always: Words = ("always",) if phase == "open" else ()
+        return HoursLine(asset=asset, phase=phase, name=name, turn=always)
+    turns_at = hours.until
+    if phase in ("closed", "pre") and hours.opens is not None:
+        turns_at = hours.opens
+    return HoursLine(
+        asset=asset,
+        phase=phase,
+        name=name,
+        turn=(f"{_TURNS[phase]} ", Instant(turns_at)),
+        turns_at=turns_at,
+        more=_more(hours),
+    )
+
+
+def _more(hours: MarketHours) -> Words:
+    """What there is to say besides: the steps to regular trading, and who says so."""
+    words: Words = ()
+    if hours.opens is not None and hours.phase != "open":
+        if hours.phase == "closed" and hours.until is not None and hours.until < hours.opens:
+            words += "pre-market from ", Instant(hours.until), ", "
+        words += "regular trading from ", Instant(hours.opens), ", "
+    is_vendors = hours.by is HoursFrom.VENDOR
+    return (*words, _AS_THE_VENDOR_SAYS if is_vendors else "by the exchange's calendar")
