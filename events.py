@@ -1,4 +1,4 @@
-"""StressDetector turns metrics into stress events; EventStore keeps the recent ones.
+"""What stress is (Event), who finds it (StressDetector), and who keeps it (EventStore).
 
 The detector is called by the worker's thread with one snapshot of the store at a time and knows no
 time but the snapshot's own, so a replay at any speed gives the same events. The event store is
@@ -37,8 +37,8 @@ REARM_RATIO: Final = 0.8
 """An event is over when its value has fallen below this share of the threshold."""
 
 WARM_UP_SEC: Final = 600.0
-"""A move of unknown surprise counts only where ticks reach this far back: a sparse symbol, not one
-that has just begun, or begun again after a long gap."""
+"""A move of unknown surprise counts only if ticks reach this far back: then the symbol is a sparse
+one, and has not just begun, or begun again after a long gap."""
 
 REWIND_SEC: Final = WINDOW_SEC + 60.0
 """How far back the states of an event are kept: as far as the prices, and a minute."""
@@ -47,7 +47,7 @@ ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
 
 _BEGAN = attrgetter("ts")
-# Of two that began in the same instant, one order whichever was taken first.
+# Events that began in the same instant have one order, whichever came first.
 _PLACE = attrgetter("ts", "id")
 _UPDATED = attrgetter("updated_ts")
 
@@ -70,7 +70,7 @@ class Event:
     updated_ts: float
     horizon_sec: int
     peak: float
-    """The move, signed, or the volatility, where it was furthest beyond its threshold so far."""
+    """The move, signed, or the volatility, when it was furthest beyond its threshold so far."""
     threshold: float
     """What ``abs(peak)`` had to reach, after every rule that applied."""
     severity: Severity
@@ -123,7 +123,7 @@ class Track:
     seen_ts: float
     """When its value was last known."""
     counted_ts: float
-    """When the event began, or had last lasted another cooldown."""
+    """When the event began, or when another cooldown of it was last counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class StressDetector:
     A value that comes back over its threshold within the cooldown of its last sighting is the same
     event again; one that comes in the other direction waits until the event's own cooldown is over.
     ``thresholds`` are per asset class and kind; ``min_surprise`` is the least size of a move in
-    the symbol's own standard deviations over the same horizon, where they are known (0 turns the
+    the symbol's own standard deviations over the same horizon, if they are known (0 turns the
     rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Kinds do
     not mask one another. Not thread-safe: one thread calls it.
     """
@@ -169,8 +169,8 @@ class StressDetector:
         self._tracks: dict[tuple[str, EventKind], Track] = {}
         self._changed: set[tuple[str, EventKind]] = set()
 
-    def take_changed(self) -> list[Track]:
-        """What is remembered and changed since this was last asked, to be restored one day."""
+    def collect_changed(self) -> list[Track]:
+        """What changed since the last call of what is remembered, for ``restore`` one day."""
         changed = [replace(self._tracks[key]) for key in self._changed]
         self._changed.clear()
         return changed
@@ -207,7 +207,7 @@ class StressDetector:
         track = self._tracks.get(key)
         if track is not None and track.active:
             self._changed.add(key)
-            track.active = self._lasts(track, reading, now)
+            track.active = self._goes_on(track, reading, now)
             track.seen_ts = now
             if track.active:
                 return self._continued(track, snapshot, reading) if reading.ratio >= 1 else None
@@ -223,7 +223,7 @@ class StressDetector:
                 track.active, track.seen_ts = True, now
                 self._changed.add(key)
                 return self._continued(track, snapshot, reading, again=True)
-        event = _begun(snapshot, reading, history)
+        event = _new_event(snapshot, reading, history)
         self._tracks[key] = Track(event, active=True, seen_ts=now, counted_ts=now)
         self._changed.add(key)
         return event
@@ -231,7 +231,7 @@ class StressDetector:
     def _is_usual(self, reading: _Reading) -> bool:
         return reading.surprise is not None and abs(reading.surprise) < self._min_surprise
 
-    def _lasts(self, track: Track, reading: _Reading, now: float) -> bool:
+    def _goes_on(self, track: Track, reading: _Reading, now: float) -> bool:
         """Whether the track's event goes on: same direction, above the re-arm level, no gap."""
         return (
             reading.ratio >= REARM_RATIO
@@ -242,7 +242,7 @@ class StressDetector:
     def _continued(
         self, track: Track, snapshot: Mapping[str, Any], reading: _Reading, *, again: bool = False
     ) -> Event | None:
-        """The track's event brought up to now; None where there is nothing new to tell."""
+        """The track's event brought up to now; None if there is nothing new to tell."""
         now = snapshot["now"]
         before = track.event
         event = replace(before, updated_ts=max(now, before.updated_ts))
@@ -253,7 +253,7 @@ class StressDetector:
         if again or is_due:
             event = replace(event, count=event.count + 1)
         if reading.ratio > abs(event.peak) / event.threshold:
-            peak = _begun(snapshot, reading, event.history)
+            peak = _new_event(snapshot, reading, event.history)
             event = replace(
                 peak, id=event.id, ts=event.ts, updated_ts=event.updated_ts, count=event.count
             )
@@ -270,7 +270,7 @@ class _Held:
         self.states = [event]
 
     def at(self, now: float) -> Event | None:
-        """Its newest state at ``now``, None where it had none or that is no longer kept."""
+        """Its newest state at ``now``; None if it had none, or if that is no longer kept."""
         return next((state for state in reversed(self.states) if state.updated_ts <= now), None)
 
     def forget(self, before: float) -> None:
@@ -300,23 +300,23 @@ class EventStore:
         self._version = 0
 
     def add(self, event: Event) -> None:
-        """Take a new event, or the newer state of one already held; see ``add_many``."""
+        """Add a new event, or the newer state of one already held; see ``add_many``."""
         self.add_many((event,))
 
     def add_many(self, events: Iterable[Event]) -> None:
-        """Take states of events in order; the newer state of one already held keeps its place.
+        """Add states of events, in order; the newer state of one already held keeps its place.
 
-        Events are in order of their begin, whenever they are found. The newer state of one that
-        had to go is let go too.
+        Events are in order of their beginning, whenever they are found. An event that is older than
+        all that are held is not added while the store is full.
         """
         with self._lock:
             self._version += 1
             for event in events:
-                self._take(event)
+                self._add(event)
             for each in self._in_order:
                 each.forget(self._newest_ts - self._rewind_sec)
 
-    def _take(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:
         held = self._held.get(event.id)
         if held is not None:
             held.states.append(event)
@@ -353,7 +353,7 @@ class EventStore:
 
     @property
     def version(self) -> int:
-        """Another number whenever an event came or changed, so that an answer can be kept."""
+        """A number that changes with every event that comes or changes: until then answers hold."""
         with self._lock:
             return self._version
 
@@ -393,7 +393,7 @@ def _vol_spike(
     return _Reading("vol_spike", HORIZONS_SEC["15m"], value, threshold, None, None, None)
 
 
-def _begun(snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event:
+def _new_event(snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event:
     now = snapshot["now"]
     return Event(
         id=f"{reading.kind}:{snapshot['symbol']}:{round(now * 1000)}",

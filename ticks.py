@@ -1,6 +1,6 @@
 """The words everyone shares: ticks, asset classes and horizons.
 
-Imported by every other module and importing none of them. Plain values only: nothing here
+It imports none of the other modules. Plain values only: nothing here
 holds a lock, reads a clock or touches a socket.
 """
 

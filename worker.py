@@ -479,7 +479,7 @@ class Worker(Reader):
             self._hand_over(recorder)
 
     def _hand_over(self, recorder: Recorder, events: Sequence[Event] = ()) -> None:
-        recorder.record(self._store.collect_changed(), events, self._detector.take_changed())
+        recorder.record(self._store.collect_changed(), events, self._detector.collect_changed())
 
     def _is_searching_past(self) -> bool:
         try:

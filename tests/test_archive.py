@@ -397,7 +397,7 @@ def test_tracks_are_restored_as_they_were(path: Path) -> None:
     found = Archive(path).tracks()
     assert sorted(found, key=lambda track: track.event.id) == [other, newer]
     detector.restore(found)
-    assert detector.take_changed() == []
+    assert detector.collect_changed() == []
 
 
 def test_notes_are_kept(path: Path) -> None:

@@ -449,10 +449,10 @@ def test_a_detector_restored_goes_on_as_if_never_stopped(
         assert first.check(snapshot) == uninterrupted.check(snapshot)
         if number % every == 0 or number == cut - 1:
             kept |= {
-                (track.event.symbol, track.event.kind): track for track in first.take_changed()
+                (track.event.symbol, track.event.kind): track for track in first.collect_changed()
             }
     second.restore(kept.values())
-    assert second.take_changed() == []
+    assert second.collect_changed() == []
     found = [(second.check(snapshot), uninterrupted.check(snapshot)) for snapshot in shots[cut:]]
     for restored, wanted in found:
         assert restored == wanted
@@ -462,12 +462,12 @@ def test_what_was_taken_does_not_change_behind_its_reader() -> None:
     """The writer may hold it for a while; what did not change is not handed out again."""
     detector = StressDetector()
     detector.check(shot(0, ret_1m=0.002))
-    (taken,) = detector.take_changed()
+    (taken,) = detector.collect_changed()
     before = replace(taken)
-    assert detector.take_changed() == []
+    assert detector.collect_changed() == []
     detector.check(shot(31, ret_1m=0.006))
     assert taken == before
-    (later,) = detector.take_changed()
+    (later,) = detector.collect_changed()
     assert (later.event.id, later.event.count, later.seen_ts) == (taken.event.id, 2, START + 31)
     other = StressDetector()
     other.restore([later])
