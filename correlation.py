@@ -254,7 +254,7 @@ def _pairwise(left: Floats, right: Floats) -> tuple[Floats, Ints]:
 
 
 def _in_own_units(returns: Floats) -> tuple[Floats, Floats]:
-    """Each row in units of its largest return, 0 where unknown, and 1.0 where known.
+    """Each row in units of its largest return, 0 if unknown; and 1.0 if known, else 0.
 
     So neither tiny nor huge moves lose digits.
     """

@@ -224,7 +224,7 @@ def test_the_size_of_the_moves_does_not_matter(scale: float) -> None:
 
 
 def test_splitting_ticks_changes_no_correlation() -> None:
-    """Each tick twice leaves every mean, and with it every r, where it was."""
+    """Each tick twice leaves every mean, and with it every r, as it was."""
     rng = np.random.default_rng(6)
     ticks = [
         Tick(name, "stocks", START + second + i * 0.1, 100.0 * math.exp(log + i * 1e-5))
@@ -297,7 +297,7 @@ def test_the_card_shows_the_three_strongest() -> None:
     ("regime", "window_sec"), [("unknown", 3600), ("normal", 3600), ("high_vol", 900)]
 )
 def test_the_window_follows_the_regime_of_the_base(regime: Regime, window_sec: int) -> None:
-    """A quarter of an hour where the base is wild, else an hour."""
+    """A quarter of an hour if the base is wild, else an hour."""
     store = Logs(four(np.random.default_rng(8)), regime)
     card = corr_card(store, ["A", "B"], "A", 10, START)
     assert (card.regime, card.window_sec) == (regime, window_sec)
@@ -392,7 +392,7 @@ def ticking(every_sec: Mapping[str, float], begin: int = 0, end: int = 3600) -> 
 def test_bars_are_as_short_as_most_of_them_are_live(
     every_sec: dict[str, float], bin_sec: int
 ) -> None:
-    """More than half of all bars hold a tick; 60 s where no shorter ones do, or nothing ticks."""
+    """More than half of all bars hold a tick; 60 s if no shorter ones do, or nothing ticks."""
     store = ticking(every_sec)
     assert auto_bin(store, [*every_sec, "NONE"], 3600, START + 3600) == bin_sec
 
@@ -448,7 +448,7 @@ def test_a_pair_that_turns_against_each_other_has_started() -> None:
 
 
 def test_moving_together_is_sorted_and_bounded() -> None:
-    """The largest change first, no more than asked for; none where nothing changed."""
+    """The largest change first, no more than asked for; none if nothing changed."""
     rng = np.random.default_rng(11)
     a = walk(rng)
     rows: dict[str, Floats] = {"A": a}
