@@ -75,7 +75,8 @@ function correctFeed(item, feed, hours, { now, at }, clock) {
   mark(item, "title", [feed.title, inWords(hours.more, instant)].filter(Boolean).join("; "));
 }
 
-function countdownText(seconds, isPast) {
+// How long until a market's phase ends, or how long after the moment that is looked back at.
+export function countdownText(seconds, isPast) {
   return isPast ? `${waitText(seconds)} later` : `in ${waitText(seconds)}`;
 }
 
@@ -131,7 +132,7 @@ export class Messages {
 }
 
 // A sentence in parts, its instants as `instant` says.
-function inWords(parts, instant) {
+export function inWords(parts, instant) {
   return parts.map((part) => (typeof part === "string" ? part : instant(part.at))).join("");
 }
 

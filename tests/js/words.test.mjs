@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Clock } from "../../page/clock.js";
 import { rounded } from "../../page/correlations.js";
 import { stateText } from "../../page/pulse.js";
+import { countdownText, inWords } from "../../page/status.js";
 import { sentence } from "../../page/symbol.js";
 
 const clock = new Clock({ tz: "UTC" }, true);
@@ -29,4 +30,18 @@ test("a closed row says of when its price is", () => {
     stateText({ state_text: "closed", last_ts: now - 86400 }, clock, now),
     "closed · Mon 12:00",
   );
+});
+
+test("a message has its instants in the words of the clock", () => {
+  const parts = ["What came from ", { at: now }, " is lost."];
+  assert.equal(
+    inWords(parts, (second) => clock.text(second)),
+    "What came from 12:00:00 is lost.",
+  );
+  assert.equal(inWords([], String), "");
+});
+
+test("a countdown is told from the moment that is shown", () => {
+  assert.equal(countdownText(3725, false), "in 1 h 02 min");
+  assert.equal(countdownText(3725, true), "1 h 02 min later");
 });
