@@ -18,10 +18,11 @@ from playwright.sync_api import CDPSession, ConsoleMessage, sync_playwright
 
 from benchmarks.report import Row, table
 from benchmarks.tabs import SIMULATED
-from tests.browsing import FLAGS, Server, chromium_path, copy_app
+from page.tabs import REFRESH_SEC
+from tests.browsing import FLAGS, Server, Stage, chromium_path, copy_app
 
 MINUTES = 30
-SLOW, FAST = "REFRESH_SEC: Final = 2\n", "REFRESH_SEC: Final = 0.2\n"
+STAGE: Final = Stage(refresh_sec=REFRESH_SEC / 10)
 PROMISED_GROWTH = 0.05
 """Of the last third of the readings over the third before; the first third may warm up."""
 
@@ -47,20 +48,11 @@ def main(minutes: int) -> None:
     """Print a reading each minute, then what they come to."""
     with tempfile.TemporaryDirectory() as folder:
         copy_app(Path(folder))
-        quicken(Path(folder))
-        with Server(Path(folder), SIMULATED) as server:
+        with Server(Path(folder), SIMULATED, stage=STAGE) as server:
             readings, complaints = watch(server, minutes)
     if len(readings) >= 6:
         print(table("\nIt stays up", summary(readings)))
     print(f"{len(complaints)} complaints of the page", *complaints[:10], sep="\n  ")
-
-
-def quicken(folder: Path) -> None:
-    """Make the copied page refresh ten times as often."""
-    slow = [path for path in folder.glob("*.py") if SLOW in path.read_text("utf-8")]
-    if len(slow) != 1:
-        raise ValueError(f"{SLOW!r} stands in {len(slow)} files, expected one")
-    slow[0].write_text(slow[0].read_text("utf-8").replace(SLOW, FAST), "utf-8")
 
 
 def watch(server: Server, minutes: int) -> tuple[list[Reading], list[str]]:

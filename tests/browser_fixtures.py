@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser_page import ON_ORDER, Serve, Tabs, start
-from tests.browsing import FLAGS, Server, chromium_path
+from tests.browser_page import Serve, Tabs, start
+from tests.browsing import FLAGS, Server, Stage, chromium_path
 from tests.conftest import missing
 
 
@@ -40,8 +40,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers on a copy of the application, and stops them."""
     started: list[Server] = []
 
-    def serve(environ: dict[str, str], *options: str, **changes: Any) -> Server:
-        server = start(tmp_path / f"app{len(started)}", environ, *options, **changes)
+    def serve(environ: dict[str, str], *options: str, **kept: Any) -> Server:
+        server = start(tmp_path / f"app{len(started)}", environ, *options, **kept)
         started.append(server)
         return server
 
@@ -52,10 +52,11 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a simulated market whose tabs refresh twice a second."""
+    """A server on a simulated market whose tabs refresh twice a second; it takes orders."""
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
     folder = tmp_path_factory.mktemp("market") / "app"
-    with start(folder, environ, refresh_sec=0.5, edits=ON_ORDER[:1]) as server:
+    stage = Stage(refresh_sec=0.5, takes_orders=True)
+    with start(folder, environ, stage=stage) as server:
         yield server
         log = server.log.read_text("utf-8")
     assert "Traceback" not in log, log

@@ -5,18 +5,19 @@ The board lies in an open shadow root, which Playwright's selectors look into.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any, Final
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.browsing import Server, copy_app
+from events import Event
+from tests.browsing import ORDERS, Server, Stage, copy_app
 from tests.waiting import until
 from ticks import ASSETS
 
@@ -25,9 +26,6 @@ Serve = Callable[..., Server]
 DESK: Final = {"width": 1440, "height": 900}
 WALL: Final = {"width": 1920, "height": 1080}
 PHONE: Final = {"width": 390, "height": 844}
-
-PACE: Final = ("REFRESH_SEC: Final = 2", "REFRESH_SEC: Final = {}")
-"""Where ``page/tabs.py`` says how often a tab refreshes."""
 
 # Counts the payloads that reach the page, and notes whatever moved on it that nobody touched.
 WATCH: Final = """
@@ -101,24 +99,17 @@ def start(
     folder: Path,
     environ: Mapping[str, str],
     *options: str,
-    refresh_sec: float | None = None,
-    edits: Iterable[tuple[str, str]] = (),
+    stage: Stage | None = None,
+    settings: str | None = None,
 ) -> Server:
     """A server on a copy of the application in ``folder``.
 
-    ``refresh_sec`` hurries its tabs; ``edits`` are texts to add to files of the copy.
+    ``settings`` is the text of its settings file.
     """
     copy_app(folder)
-    if refresh_sec is not None:
-        pace = folder / "page/tabs.py"
-        found, instead = PACE
-        text = pace.read_text("utf-8")
-        assert found in text
-        pace.write_text(text.replace(found, instead.format(refresh_sec)), "utf-8")
-    for name, text in edits:
-        with (folder / name).open("a", encoding="utf-8") as file:
-            file.write(text)
-    return Server(folder, environ, *options)
+    if settings is not None:
+        (folder / "market_pulse.toml").write_text(settings, "utf-8")
+    return Server(folder, environ, *options, stage=stage)
 
 
 def restart(server: Server, environ: Mapping[str, str]) -> None:
@@ -218,81 +209,47 @@ def assert_sound(page: Page) -> None:
     assert page.get_by_test_id("stAlert").count() == 0
 
 
-# Appended to the copy's events.py: events that a test orders are there when next asked for.
-ORDERS: Final = """
-
-def _take_orders(latest):
-    def wrapped(self, *args, **kwargs):
-        import json
-        import pathlib
-
-        orders = pathlib.Path("orders.json")
-        try:
-            text = orders.read_text("utf-8")
-            orders.unlink()
-        except FileNotFoundError:
-            text = "[]"
-        for order in json.loads(text):
-            self.add(Event(**order))
-        return latest(self, *args, **kwargs)
-
-    return wrapped
-
-
-EventStore.latest = _take_orders(EventStore.latest)
-"""
-
 # Prices move, and nothing of it is an event.
 NO_EVENTS: Final = "[stress]\nmin_surprise = 1000\n" + "".join(
     f"[stress.{asset}]\nmove_1m = 0.99\nmove_5m = 0.99\nvol_spike = 0.99\n" for asset in ASSETS
 )
 
-# Appended to the copy's sessions.py: a test that is not about hours passes on a Saturday as well.
-_OPEN: Final = """
-
-def session(asset, now):
-    return ALWAYS
-"""
-
-ALWAYS_OPEN: Final = (("sessions.py", _OPEN),)
-"""The edits of a copy whose markets never close."""
-
-ON_ORDER: Final = (("events.py", ORDERS), ("market_pulse.toml", NO_EVENTS))
-"""The edits of a copy that has those events only that are ordered."""
-
 
 def order(server: Server, *changes: Mapping[str, Any]) -> None:
-    """Let events begin on a server whose copy has the edits ``ON_ORDER``.
+    """Let events begin on a server whose stage takes orders.
 
     Each is a move of BTC-USD begun now, but for what ``changes`` say; ``ago`` is in seconds.
     """
-    orders = []
-    for number, change in enumerate(changes):
-        ts = time.time() - change.get("ago", 0) - number / 1000
-        event = {
-            "kind": "move_1m",
-            "symbol": "BTC-USD",
-            "asset": "crypto",
-            "ts": ts,
-            "updated_ts": ts,
-            "horizon_sec": 60,
-            "peak": 0.0061,
-            "threshold": 0.0025,
-            "severity": "alert",
-            "count": 1,
-            "from_price": 84_000.0,
-            "from_ts": ts - 60,
-            "to_price": 84_512.4,
-            "to_ts": ts,
-            "surprise": 4.2,
-            "vs_peers": None,
-            "regime": "normal",
-            "history": False,
-            **{name: value for name, value in change.items() if name != "ago"},
-        }
-        orders.append({"id": f"move_1m:{event['symbol']}:{round(ts * 1000)}", **event})
-    folder = server.log.parent
-    written = folder / "orders.new"
-    written.write_text(json.dumps(orders), "utf-8")
-    written.replace(folder / "orders.json")
-    until(lambda: not (folder / "orders.json").exists())
+    path = server.log.parent / ORDERS
+    # It is there with the first tab.
+    until(path.is_socket)
+    with Client(str(path)) as connection:
+        connection.send([_ordered(change, number) for number, change in enumerate(changes)])
+        connection.recv()
+
+
+def _ordered(change: Mapping[str, Any], number: int) -> Event:
+    # No two begin at the same instant.
+    ts = time.time() - change.get("ago", 0) - number / 1000
+    event = {
+        "kind": "move_1m",
+        "symbol": "BTC-USD",
+        "asset": "crypto",
+        "ts": ts,
+        "updated_ts": ts,
+        "horizon_sec": 60,
+        "peak": 0.0061,
+        "threshold": 0.0025,
+        "severity": "alert",
+        "count": 1,
+        "from_price": 84_000.0,
+        "from_ts": ts - 60,
+        "to_price": 84_512.4,
+        "to_ts": ts,
+        "surprise": 4.2,
+        "vs_peers": None,
+        "regime": "normal",
+        "history": False,
+        **{name: value for name, value in change.items() if name != "ago"},
+    }
+    return Event(id=f"move_1m:{event['symbol']}:{round(ts * 1000)}", **event)

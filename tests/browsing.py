@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,6 +18,7 @@ from typing import Final, Self
 from tests.waiting import until
 
 ROOT: Final = Path(__file__).parent.parent
+STAGED_APP: Final = Path(__file__).parent / "staged_app.py"
 
 # Chromium in a container: no sandbox of its own, and no calls home.
 FLAGS: Final = (
@@ -51,21 +53,64 @@ def copy_app(folder: Path) -> None:
             shutil.copy(path, folder / name)
 
 
-class Server:
-    """``streamlit run app.py`` in a folder, as a user starts it; healthy when made."""
+ORDERS: Final = "orders.socket"
+"""In the folder of a server that takes orders: where it takes them."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], *options: str) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What the tabs of a server share, made otherwise than for a user; see ``staged_app.py``."""
+
+    refresh_sec: float | None = None
+    """How often its tabs refresh."""
+    clock_ahead_sec: float | None = None
+    """How far the clock of its worker is ahead of this machine's."""
+    always_open: bool = False
+    """Whether its markets never close."""
+    takes_orders: bool = False
+    """Whether a test can add events, see ``browser_page.order``."""
+
+    def arguments(self) -> Iterator[str]:
+        """The same for the script's command line."""
+        if self.refresh_sec is not None:
+            yield f"--refresh-sec={self.refresh_sec}"
+        if self.clock_ahead_sec is not None:
+            yield f"--clock-ahead-sec={self.clock_ahead_sec}"
+        if self.always_open:
+            yield "--always-open"
+        if self.takes_orders:
+            yield f"--orders={ORDERS}"
+
+
+class Server:
+    """``streamlit run app.py`` in a folder, as a user starts it; healthy when made.
+
+    With a ``stage`` it runs ``staged_app.py`` instead, which prepares that and runs ``app.py``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *options: str,
+        stage: Stage | None = None,
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self.log = folder / "server.log"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
+        script, arguments = "app.py", []
+        if stage is not None:
+            script, arguments = STAGED_APP.name, ["--", *stage.arguments()]
+            shutil.copy(STAGED_APP, folder)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
+                    *(sys.executable, "-m", "streamlit", "run", script),
                     *("--server.port", str(self.port), "--server.headless", "true", *options),
+                    *arguments,
                 ],
                 cwd=folder,
                 env={**inherited, **environ},

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import connect
 
+from sessions import streams_at
 from tests.browser_page import (
-    ALWAYS_OPEN,
     Serve,
     Tabs,
     all_live,
@@ -26,7 +27,7 @@ from tests.browser_page import (
     shows_prices,
     symbols,
 )
-from tests.browsing import Server
+from tests.browsing import Server, Stage
 from tests.faulty_vendor import AUTHORIZED, FORBIDDEN, OVER_LIMIT, FaultyVendor, Session
 from tests.waiting import until
 
@@ -77,7 +78,7 @@ def test_one_worker_whatever_the_tabs_do(serve: Serve, tabs: Tabs) -> None:
     """Tabs, reloads and cleared caches open no second connection per feed, and leave no thread."""
     with FaultyVendor() as vendor:
         environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
-        server = serve(environ, edits=ALWAYS_OPEN)
+        server = serve(environ, stage=Stage(always_open=True))
         first = tabs(server.url)
         until(lambda: shows_prices(first) and all_live(first))
         threads = server.threads()
@@ -99,17 +100,24 @@ def test_one_worker_whatever_the_tabs_do(serve: Serve, tabs: Tabs) -> None:
         assert_one_worker(server, vendor)
 
 
+def all_open_live(page: Page) -> bool:
+    """Whether the feeds of all open markets are live; the vendor says that stocks are open."""
+    return live_feeds(page) == 2 + streams_at("forex", time.time())
+
+
 def test_one_worker_whatever_is_edited(serve: Serve, tabs: Tabs) -> None:
-    """Edits of the script and of a module under an open tab open no second connection per feed."""
+    """Edits of the script and of a module under an open tab open no second connection per feed.
+
+    The command is a developer's, and what is edited is a copy.
+    """
     with FaultyVendor() as vendor:
         server = serve(
             {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url},
             "--server.fileWatcherType=poll",
             "--server.runOnSave=true",
-            edits=ALWAYS_OPEN,
         )
         page = tabs(server.url)
-        until(lambda: shows_prices(page) and all_live(page))
+        until(lambda: shows_prices(page) and all_open_live(page))
         threads = server.threads()
         # With one tab: two that import an edited module at once trip over Streamlit's own eviction.
         script = server.log.parent / "app.py"
@@ -118,7 +126,7 @@ def test_one_worker_whatever_is_edited(serve: Serve, tabs: Tabs) -> None:
         module = server.log.parent / "worker.py"
         module.write_text(module.read_text("utf-8") + "\n# edited\n", "utf-8")
         page.reload()
-        until(lambda: shows_prices(page) and all_live(page))
+        until(lambda: shows_prices(page) and all_open_live(page))
         clear_caches(server)
         before = prices(page)
         until(lambda: prices(page) != before)
@@ -182,7 +190,7 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
 
     with FaultyVendor(crypto=falls) as vendor:
         environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
-        server = serve(environ, edits=ALWAYS_OPEN)
+        server = serve(environ, stage=Stage(always_open=True))
         page = tabs(server.url)
         until(lambda: shows_prices(page) and all_live(page))
         down.set()
@@ -214,7 +222,7 @@ def test_a_refused_key_and_a_full_account_are_explained(serve: Serve, tabs: Tabs
 
     with FaultyVendor(stocks=refuses, crypto=is_full) as vendor:
         environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_EODHD_URL": vendor.url}
-        server = serve(environ, edits=ALWAYS_OPEN)
+        server = serve(environ, stage=Stage(always_open=True))
         page = tabs(server.url)
         until(lambda: page.locator('.feeds li[data-state="refused"]').count() == 2)
         said = page.locator('.messages [data-kind="error"]')

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from settings import DEFAULT_WATCHLIST
 from tests.browser_page import (
-    ON_ORDER,
+    NO_EVENTS,
     PHONE,
     Serve,
     Tabs,
@@ -23,6 +23,7 @@ from tests.browser_page import (
     symbols,
     until_refreshed,
 )
+from tests.browsing import Stage
 from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
@@ -91,8 +92,8 @@ def test_fifty_refreshes_disturb_nothing(serve: Serve, tabs: Tabs) -> None:
     """Lists stay open, text stays typed, what is scrolled, chosen or focused stays; no jump."""
     server = serve(
         {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"},
-        refresh_sec=REFRESH_SEC,
-        edits=ON_ORDER,
+        stage=Stage(refresh_sec=REFRESH_SEC, takes_orders=True),
+        settings=NO_EVENTS,
     )
     # With rows that glide, as most viewers have it: one that jumps to its place is a shift.
     gliding = tabs.visitor(reduced_motion="no-preference")

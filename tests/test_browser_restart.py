@@ -22,6 +22,7 @@ from events import Event
 from history.archive import Archive
 from history.writer import connect, write_bars
 from tests.browser_page import Serve, Tabs, assert_sound, restart
+from tests.browsing import Stage
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser import OUTAGE
 from tests.waiting import until
@@ -118,7 +119,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
 
     with FaultyVendor(crypto=waves) as vendor:
         environ = {"EODHD_API_KEY": "SECRETKEY0123456789", "MARKET_PULSE_EODHD_URL": vendor.url}
-        server = serve(environ, edits=(("market_pulse.toml", SETTINGS),), refresh_sec=0.5)
+        server = serve(environ, settings=SETTINGS, stage=Stage(refresh_sec=0.5))
         path = server.log.parent / "data" / "eodhd.sqlite"
         with_history(path)
         page = tabs(server.url)

@@ -34,7 +34,7 @@ from tests.browser_page import (
     symbols,
     until_refreshed,
 )
-from tests.browsing import ROOT, Server
+from tests.browsing import ROOT, Server, Stage
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser_look import scrolls_sideways
 from tests.waiting import until
@@ -50,11 +50,6 @@ WATCHLIST: Final = """
 stocks = ["AAPL", "MSFT"]
 forex = ["EURUSD"]
 crypto = ["BTC-USD", "ETH-USD"]
-"""
-
-# Appended to the copy's clocks.py: another time for the worker, and for it alone.
-SHIFTED: Final = """
-VendorClock.__init__.__defaults__ = (lambda: time.time() + {shift}, time.monotonic)
 """
 
 
@@ -145,14 +140,14 @@ def sunday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sunday")
     recorded(folder / "data" / "eodhd.sqlite")
     shift = SUNDAY.timestamp() - time.time()
-    edits = (("sources/clocks.py", SHIFTED.format(shift=shift)), ("market_pulse.toml", WATCHLIST))
+    stage = Stage(refresh_sec=0.5, clock_ahead_sec=shift)
     with FaultyVendor(stocks=says_nothing, forex=hangs_up, crypto=later(shift)) as vendor:
         environ = {
             "EODHD_API_KEY": "SECRETKEY0123456789",
             "MARKET_PULSE_EODHD_URL": vendor.url,
             "MARKET_PULSE_DATA": str(folder / "data"),
         }
-        with start(folder / "app", environ, refresh_sec=0.5, edits=edits) as server:
+        with start(folder / "app", environ, stage=stage, settings=WATCHLIST) as server:
             yield server
             log = server.log.read_text("utf-8")
     assert "Traceback" not in log, log

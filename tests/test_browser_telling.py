@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser_page import (
-    ON_ORDER,
+    NO_EVENTS,
     Tabs,
     events,
     order,
@@ -18,7 +18,7 @@ from tests.browser_page import (
     start,
     until_refreshed,
 )
-from tests.browsing import Server, chromium_path
+from tests.browsing import Server, Stage, chromium_path
 from tests.conftest import missing
 from tests.hidden_tab import THROTTLED_AT_ONCE, RealBrowser, RealTab, real_browser
 from tests.waiting import until
@@ -60,7 +60,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A simulated market on which only that happens which is ordered."""
     folder = tmp_path_factory.mktemp("told") / "app"
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
-    with start(folder, environ, refresh_sec=1, edits=ON_ORDER) as started:
+    stage = Stage(refresh_sec=1, takes_orders=True)
+    with start(folder, environ, stage=stage, settings=NO_EVENTS) as started:
         yield started
         log = started.log.read_text("utf-8")
     assert "Traceback" not in log, log
