@@ -357,6 +357,12 @@ class EventStore:
         with self._lock:
             return self._version
 
+    @property
+    def states(self) -> int:
+        """How many states of all its events are held."""
+        with self._lock:
+            return sum(len(held.states) for held in self._in_order)
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._in_order)

@@ -22,6 +22,7 @@ from ticks import Asset
 
 __all__ = [
     "ALWAYS",
+    "BLOCK_SEC",
     "CorrectedHours",
     "HoursFrom",
     "MarketHours",
@@ -49,7 +50,7 @@ _WEEK_TURNS: Final = time(17)
 _FRIDAY: Final = 4
 _SUNDAY: Final = 6
 
-_BLOCK_SEC: Final = 315_576_000
+BLOCK_SEC: Final = 315_576_000
 """Ten years, counted from 1970: hours are worked out for so long at a time."""
 
 _MARGIN_SEC: Final = 40 * 86_400
@@ -226,7 +227,7 @@ def last_session(asset: Asset, now: float) -> tuple[float, float] | None:
 
 
 def _table(asset: Asset, now: float) -> _Table:
-    block = now // _BLOCK_SEC
+    block = now // BLOCK_SEC
     table = _tables.get((asset, block))
     return _build(asset, block) if table is None else table
 
@@ -242,8 +243,8 @@ def _build(asset: Asset, block: float) -> _Table:
 def _tabulated(asset: Asset, block: float) -> tuple[tuple[float, ...], tuple[Session, ...]]:
     if block not in _DATED_BLOCKS:
         return (-math.inf,), (_NEVER,)
-    first = _day(block * _BLOCK_SEC - _MARGIN_SEC)
-    last = _day((block + 1) * _BLOCK_SEC + _MARGIN_SEC)
+    first = _day(block * BLOCK_SEC - _MARGIN_SEC)
+    last = _day((block + 1) * BLOCK_SEC + _MARGIN_SEC)
     if asset == "forex":
         turns = list(_weeks(first, last))
     else:

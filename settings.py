@@ -26,7 +26,10 @@ from ticks import ASSETS, WINDOW_SEC, Asset, EventKind, MarketPulseError
 
 __all__ = [
     "DEFAULT_WATCHLIST",
+    "USUAL",
+    "VARIABLES",
     "MarketPulseError",
+    "Places",
     "Settings",
     "SettingsError",
     "archive_file",
@@ -48,9 +51,23 @@ _PUBLIC_KEY: Final = "demo"
 DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
 _HERE = Path(__file__).resolve().parent
-_CONFIG = _HERE / "market_pulse.toml"
-_DATA = _HERE / "data"
-_SECRETS = (_HERE / ".streamlit" / "secrets.toml", Path("~/.streamlit/secrets.toml"))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The files and folders that settings come from, unless they say otherwise."""
+
+    config: Path
+    data: Path
+    secrets: tuple[Path, ...]
+    """Files of Streamlit's, the first of which wins."""
+
+
+USUAL = Places(
+    config=_HERE / "market_pulse.toml",
+    data=_HERE / "data",
+    secrets=(_HERE / ".streamlit" / "secrets.toml", Path("~/.streamlit/secrets.toml")),
+)
 
 # What was found is quoted, but not at any length.
 _SHORT = reprlib.Repr()
@@ -192,7 +209,7 @@ def _load(environ: Mapping[str, str], key: str) -> Settings:
     )
 
 
-_VARIABLES = (
+VARIABLES: Final = (
     "MARKET_PULSE_SOURCE",
     "MARKET_PULSE_EODHD_URL",
     "MARKET_PULSE_SEED",
@@ -208,10 +225,10 @@ _OTHER_VARIABLES = ("MARKET_PULSE_TAPE",)
 
 def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in environ:
-        if name.startswith("MARKET_PULSE_") and name not in (*_VARIABLES, *_OTHER_VARIABLES):
+        if name.startswith("MARKET_PULSE_") and name not in (*VARIABLES, *_OTHER_VARIABLES):
             raise SettingsError(
-                f"{name} is not a setting, expected one of {', '.join(_VARIABLES)}:"
-                f" {_advice(name, _VARIABLES)}"
+                f"{name} is not a setting, expected one of {', '.join(VARIABLES)}:"
+                f" {_advice(name, VARIABLES)}"
             )
 
 
@@ -232,7 +249,7 @@ def _reject_unknown(table: Mapping[str, Any], known: Sequence[str], where: str) 
 def _read_config(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """The TOML file's content, empty where there is none, and its name."""
     chosen = environ.get("MARKET_PULSE_CONFIG", "").strip()
-    path = _path(chosen) if chosen else _CONFIG
+    path = _path(chosen) if chosen else USUAL.config
     if not chosen and not path.exists():
         return {}, path.name
     return _read_toml(path), path.name
@@ -276,7 +293,7 @@ def _key(environ: Mapping[str, str]) -> str:
 
 def _secret(name: str) -> str:
     """A value of Streamlit's secrets, empty where there is none."""
-    for path in map(_path, map(str, _SECRETS)):
+    for path in map(_path, map(str, USUAL.secrets)):
         if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False in a folder barred to us
             try:
                 value = tomllib.loads(path.read_text("utf-8")).get(name, "")
@@ -356,7 +373,7 @@ def _written(value: Any) -> str:
 
 def _data(value: Any, where: str) -> Path | None:
     if value is None:
-        path, where = _DATA, "the default of MARKET_PULSE_DATA"
+        path, where = USUAL.data, "the default of MARKET_PULSE_DATA"
     elif isinstance(value, str) and value.strip() and "\0" not in value:
         if value.strip() == "off":
             return None

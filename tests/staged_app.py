@@ -34,7 +34,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--refresh-sec", type=float, default=REFRESH_SEC)
     parser.add_argument("--clock-ahead-sec", type=float)
     parser.add_argument("--always-open", action="store_true")
-    parser.add_argument("--orders", type=Path, help="path of the socket on which events are ordered")
+    parser.add_argument(
+        "--orders", type=Path, help="path of the socket on which events are ordered"
+    )
     return parser.parse_args()
 
 

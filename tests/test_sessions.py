@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import exchange_calendars  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -319,7 +321,7 @@ def test_phases_tile_time(now: float) -> None:
 def test_decades_meet_without_a_seam(asset: Asset) -> None:
     """Where one block of years ends and the next begins."""
     for block in range(1, 8):
-        seam = float(block * sessions._BLOCK_SEC)
+        seam = float(block * sessions.BLOCK_SEC)
         begins = []
         now = seam - 20 * DAY
         while now < seam + 20 * DAY:
@@ -353,22 +355,24 @@ def test_weekdays_are_trading_days_where_no_calendar_reaches() -> None:
 
 def test_first_use_by_many_threads_builds_one_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
     """All wait for the same one, and get the same answer."""
-    built: list[float] = []
-    build = sessions._tabulated
+    built: list[str] = []
+    build = exchange_calendars.get_calendar
 
-    def counted(asset: Asset, block: float) -> object:
-        built.append(block)
-        return build(asset, block)
+    def counted(name: str, **span: str) -> object:
+        built.append(name)
+        return build(name, **span)
 
-    monkeypatch.setattr(sessions, "_tabulated", counted)
-    monkeypatch.setattr(sessions, "_tables", {})
+    monkeypatch.setattr(exchange_calendars, "get_calendar", counted)
+    # The module as it is in a new process.
+    monkeypatch.delitem(sys.modules, "sessions")
+    new = importlib.import_module("sessions")
     now = utc("2026-11-27 14:30")
     start = threading.Barrier(8)
     found: list[Session] = []
 
     def ask() -> None:
         start.wait()
-        found.append(session("stocks", now))
+        found.append(new.session("stocks", now))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

@@ -14,6 +14,7 @@ import pytest
 import settings
 from settings import (
     DEFAULT_WATCHLIST,
+    Places,
     Settings,
     SettingsError,
     archive_file,
@@ -28,13 +29,12 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No file of this computer has a say: the usual places are in an empty folder."""
-    monkeypatch.setattr(settings, "_CONFIG", tmp_path / "market_pulse.toml")
-    monkeypatch.setattr(settings, "_DATA", tmp_path / "data")
-    monkeypatch.setattr(
-        settings,
-        "_SECRETS",
-        (tmp_path / "app" / "secrets.toml", tmp_path / "home" / "secrets.toml"),
+    places = Places(
+        config=tmp_path / "market_pulse.toml",
+        data=tmp_path / "data",
+        secrets=(tmp_path / "app" / "secrets.toml", tmp_path / "home" / "secrets.toml"),
     )
+    monkeypatch.setattr(settings, "USUAL", places)
     return tmp_path
 
 
@@ -87,7 +87,7 @@ def test_a_random_seed_is_another_each_time() -> None:
 
 def test_empty_variables_are_unset() -> None:
     """As a shell or a container leaves them."""
-    names = ("EODHD_API_KEY", *settings._VARIABLES)
+    names = ("EODHD_API_KEY", *settings.VARIABLES)
     assert load(dict.fromkeys(names, " ")).source == "simulated"
 
 
@@ -322,7 +322,7 @@ def test_public_demo_key_is_a_key() -> None:
 
 def test_key_may_stand_in_the_secrets(nowhere: Path) -> None:
     """The application's own before the user's; the environment before both; empty is none."""
-    app, home = settings._SECRETS
+    app, home = settings.USUAL.secrets
     secrets(home, 'EODHD_API_KEY = "of-the-user"')
     assert load({}).api_key == "of-the-user"
     secrets(app, 'EODHD_API_KEY = " "\nother = 1')
@@ -346,7 +346,7 @@ def test_key_may_stand_in_the_secrets(nowhere: Path) -> None:
 )
 def test_malformed_secrets_are_named_but_not_quoted(nowhere: Path, text: str) -> None:
     """Which file, what was expected, and never what stands in it."""
-    secrets(settings._SECRETS[0], text)
+    secrets(settings.USUAL.secrets[0], text)
     with pytest.raises(SettingsError) as caught:
         load({})
     said = str(caught.value)
@@ -358,15 +358,18 @@ def test_malformed_secrets_are_named_but_not_quoted(nowhere: Path, text: str) ->
 
 def test_secrets_that_are_not_text_are_named(nowhere: Path) -> None:
     """Bytes that are no UTF-8."""
-    secrets(settings._SECRETS[0], "")
-    settings._SECRETS[0].write_bytes(b"\xff\xfe")
+    secrets(settings.USUAL.secrets[0], "")
+    settings.USUAL.secrets[0].write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="is not readable TOML, expected lines like"):
         load({})
 
 
 def test_user_without_a_home_has_no_secrets_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may run under a number that belongs to nobody."""
-    monkeypatch.setattr(settings, "_SECRETS", (Path("~nobody-by-that-name/secrets.toml"),))
+    nobodys = dataclasses.replace(
+        settings.USUAL, secrets=(Path("~nobody-by-that-name/secrets.toml"),)
+    )
+    monkeypatch.setattr(settings, "USUAL", nobodys)
     assert load({}).api_key == ""
 
 
