@@ -120,7 +120,7 @@ export class Messages {
     this.element.replaceChildren(h("p", { "data-kind": "error", role: "alert" }, text));
   }
 
-  // Without those that may mend themselves within seconds: the page must not jump for these.
+  // Without those that may pass within seconds: the page must not jump for these.
   lasting({ messages, passing }) {
     const known = this.troubleSince;
     this.troubleSince = Object.fromEntries(

@@ -53,10 +53,10 @@ AHEAD_SEC: Final = 0.5
 """How far a vendor's clock may be behind or ahead of this one before it is told."""
 
 RECENT_SEC: Final = 3600
-"""For so long after an archive was mended it is told what is missing from it."""
+"""How long after an archive recovered the page says what is missing from it."""
 
 _PASSING: Final = (FeedState.SILENT, FeedState.RECONNECTING)
-"""States of trouble that mostly mend themselves within seconds."""
+"""States of trouble that mostly pass within seconds."""
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     counts: str = ""
     """Counts that never rest: for the eye alone, they would be read out without end."""
     passing: str = ""
-    """The name of a trouble that may mend itself: told only if it lasts."""
+    """The name of a trouble that may pass by itself: told only if it lasts."""
 
 
 class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
     feeds: list[FeedLine]
     messages: list[Message]
     passing: list[str]
-    """The troubles there are now that may mend themselves."""
+    """The troubles there are now that may pass by themselves."""
 
 
 def status_card(status: Status, live_now: float, now: float) -> StatusCard:
@@ -231,14 +231,14 @@ def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Messa
         missing = "What came from ", *span
     is_in_trouble = archive.state is ArchiveState.TROUBLE
     if missing and not is_in_trouble and live_now - (archive.lost_to or 0) < RECENT_SEC:
-        # What is missing then is missed by whoever looks back.
+        # Who looks back at that time misses it.
         yield _warning(
             *missing, " is not in the archive: it could not be written, and found no room to wait."
         )
     if is_in_trouble:
         gone: Words = (" ", *missing, " found no room to wait and is lost.") if missing else ()
         text = (
-            f"The archive is not written: {archive_reason(archive)}. It is tried again by itself;"
+            f"The archive is not written: {archive_reason(archive)}. It is retried automatically;"
             " the prices shown are not affected."
         )
         lost = f", {archive.lost:,} are lost" if archive.lost else ""
@@ -273,7 +273,7 @@ def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
             )
     for feed in feeds:
         if feed.skew is not None and abs(feed.skew) > BEHIND_SEC:
-            # Without its decimals: it would be read out anew whenever they change.
+            # Without its decimals: it would be read out again whenever they change.
             yield _warning(
                 f"{_name(feed)}: the vendor's clock is about {abs(feed.skew):.0f} s"
                 f" {_way(feed.skew)} this computer's. To help: let a time server set this"
@@ -294,7 +294,7 @@ def feed_text(feed: FeedStatus) -> str:
 
 
 def _may_pass(feed: FeedStatus) -> bool:
-    """Whether there is a trouble that may mend itself within seconds; the page must not jump."""
+    """Whether there is a trouble that may pass within seconds, for which the page must not jump."""
     return feed.state in _PASSING and feed.hours.phase != "closed"
 
 

@@ -56,8 +56,8 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.JUST_OPENED: "the market has just opened, waiting for the first tick",
     Trouble.NO_TICK: "no tick for {duration}",
     Trouble.ALL_REFUSED: "no tick for {duration}, all that came was refused",
-    Trouble.WRONG_TIME: "no tick for {duration}, all that came was refused: the vendor's stamps are"
-    " {lag} this computer's clock: check its time",
+    Trouble.WRONG_TIME: "no tick for {duration}, all that came was refused: the vendor's timestamps"
+    " are {lag} this computer's clock: check its time",
     Trouble.SYMBOLS_REFUSED: "",  # said of the symbols
     Trouble.TAPE_ENDED: "the tape has ended",
 }
@@ -68,7 +68,7 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.UNKNOWN: "not among its symbols",
 }
 
-_AGAIN: Final = "It is tried again by itself."
+_AGAIN: Final = "It is retried automatically."
 
 _UNREACHABLE: Final = (
     f"The data vendor cannot be reached for {{asset}}. {_AGAIN} To help: check this machine's"
@@ -114,7 +114,7 @@ _HELP: Final[Mapping[Trouble, str]] = {
     Trouble.CONNECTION_CLOSED: _AGAIN,
     Trouble.SILENCE: _AGAIN,
     Trouble.RENEWED: _AGAIN,
-    Trouble.NO_TICK: "If prices do not come back, the connection is made anew by itself.",
+    Trouble.NO_TICK: "If prices do not come back, the connection is renewed automatically.",
     Trouble.ALL_REFUSED: "The details count what was refused, by reason.",
 }
 """What follows a reason that explains itself."""
@@ -147,14 +147,14 @@ _ARCHIVE: Final[Mapping[ArchiveTrouble, str]] = {
 
 _CLOCK: Final[Mapping[ClockTrouble, str]] = {
     ClockTrouble.NONE: "",
-    ClockTrouble.SET_BACK: "this computer's clock was set back by {size}: going on by the time"
-    " before until the data vendor's stamps tell which is right",
+    ClockTrouble.SET_BACK: "this computer's clock was set back by {size}: the time before it"
+    " is kept until the data vendor's timestamps show which is right",
     ClockTrouble.MOVED: "this computer slept, or its clock was changed: it moved by {signed}, and"
-    " is followed until the data vendor's stamps tell whether it is right",
-    ClockTrouble.WRONG_BACK: "this computer's clock was set back by {size}: going on by the time"
-    " before, which the data vendor confirms",
-    ClockTrouble.WRONG_AHEAD: "this computer's clock was set ahead by {size}: going on by the time"
-    " before, which the data vendor confirms",
+    " is followed until the data vendor's timestamps show whether it is right",
+    ClockTrouble.WRONG_BACK: "this computer's clock was set back by {size}: the time before it"
+    " is kept, which the data vendor confirms",
+    ClockTrouble.WRONG_AHEAD: "this computer's clock was set ahead by {size}: the time before it"
+    " is kept, which the data vendor confirms",
 }
 
 

@@ -178,7 +178,7 @@ def test_a_clock_set_ahead_by_an_hour_is_found_out(world: World) -> None:
     world.wrong = HOUR
     until(lambda: world.engine.status().source.clock.trouble)
     world.lives_on(4)
-    assert "going on by the time before" in clock_text(world.engine.status().source.clock)
+    assert "the time before it is kept" in clock_text(world.engine.status().source.clock)
     assert since() == []
     recorder, archive = world.engine._recorder, world.engine.archive
     assert recorder is not None
@@ -193,7 +193,7 @@ def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
     """Wrong and told by its vendor, then set right: nothing moves, and nothing is told twice."""
     since = new_events(world)
     world.wrong = HOUR
-    until(lambda: "going on" in clock_text(world.engine.status().source.clock), 40)
+    until(lambda: "is kept" in clock_text(world.engine.status().source.clock), 40)
     world.lives_on()
     world.wrong = 0.0
     world.lives_on(4)

@@ -144,14 +144,14 @@ def test_clock_set_back_goes_on_as_it_was_where_the_vendor_agrees() -> None:
     world.set(-HOUR)
     assert world.off == near(0)
     assert clock_text(world.clock.status) == (
-        "this computer's clock was set back by 3600 s: going on by the time before until the data"
-        " vendor's stamps tell which is right"
+        "this computer's clock was set back by 3600 s: the time before it is kept until the data"
+        " vendor's timestamps show which is right"
     )
     world.run(200)
     assert world.shown == [near(0)] * 210
     assert world.clock.changes == 0
     assert clock_text(world.clock.status) == (
-        "this computer's clock was set back by 3600 s: going on by the time before, which the data"
+        "this computer's clock was set back by 3600 s: the time before it is kept, which the data"
         " vendor confirms"
     )
     world.set(HOUR)
@@ -193,7 +193,7 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     assert world.off == near(HOUR)
     assert clock_text(world.clock.status) == (
         "this computer slept, or its clock was changed: it moved by +3600 s, and is followed until"
-        " the data vendor's stamps tell whether it is right"
+        " the data vendor's timestamps show whether it is right"
     )
     world.run(4)
     assert world.clock.is_judging
@@ -201,7 +201,7 @@ def test_clock_set_ahead_wrongly_is_left_again() -> None:
     assert world.off == near(0)
     assert world.clock.changes == 2
     assert clock_text(world.clock.status) == (
-        "this computer's clock was set ahead by 3600 s: going on by the time before, which the data"
+        "this computer's clock was set ahead by 3600 s: the time before it is kept, which the data"
         " vendor confirms"
     )
     world.run(200)

@@ -431,8 +431,8 @@ LASTING = [
         "unusable prices",
         sends_unusable_prices,
         "silent",
-        r"^no tick for \d+ s, all that came was refused: the vendor's stamps are 3600 s ahead of"
-        r" this computer's clock: check its time$",
+        r"^no tick for \d+ s, all that came was refused: the vendor's timestamps are 3600 s ahead"
+        r" of this computer's clock: check its time$",
         {"future": 5},
     ),
 ]
@@ -831,8 +831,8 @@ def test_worker_survives_the_clock_set_back_by_an_hour() -> None:
         offset = -3600.0
         eventually(lambda: state_of(worker) == "silent", "silent")
         said = (
-            r"all that came was refused: the vendor's stamps are 3\d{3} s ahead of this computer's"
-            r" clock: check its time$"
+            r"all that came was refused: the vendor's timestamps are 3\d{3} s ahead of this"
+            r" computer's clock: check its time$"
         )
         eventually(lambda: re.search(said, reason_of(worker)) is not None, "what is wrong")
         status = crypto(worker)

@@ -74,7 +74,7 @@ STATES: Final = {
     Trouble.TAPE_ENDED: FeedState.CLOSED,
 }
 
-HELP: Final = re.compile(r"by itself|\b(check|close|shorten|take|the details) ", re.IGNORECASE)
+HELP: Final = re.compile(r"automatically|\b(check|close|shorten|take|the details) ", re.IGNORECASE)
 """What can be done, or that nothing need be done."""
 
 JARGON: Final = re.compile(r"\b(E[A-Z]{4,}|errno|socket|\w*Error|exception|None|nan|inf)\b|[{}]")
@@ -235,7 +235,7 @@ def test_the_same_trouble_of_all_is_told_once() -> None:
     (message,) = card.messages
     assert told(card) == [
         "All feeds reconnecting: the vendor's server answered with an error (HTTP 503)."
-        " It is tried again by itself."
+        " It is retried automatically."
     ]
     assert message.passing in card.passing
     assert card.passing == [*ASSETS]
@@ -264,9 +264,9 @@ def test_what_an_archive_lost_is_told_with_its_times() -> None:
     card = status_card(status_of(archive=lost), NOW, NOW)
     (message,) = card.messages
     assert told(card) == [
-        "The archive is not written: the disk is full: free some space. It is tried again by"
-        " itself; the prices shown are not affected. What came from * to * found no room to wait"
-        " and is lost."
+        "The archive is not written: the disk is full: free some space. It is retried"
+        " automatically; the prices shown are not affected. What came from * to * found no room to"
+        " wait and is lost."
     ]
     assert message.counts == "1,234 bars wait, 5 are lost."
     assert message.passing == "archive"
