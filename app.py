@@ -166,7 +166,7 @@ def draw_controls(view: View, symbols: list[str]) -> View:
 def keep_choices() -> None:
     """Keep what the viewer chose on the board."""
     state = st.session_state
-    state.visit = state.visit.with_board(state.pulse.choices, running().symbols(ASSETS))
+    state.visit = state.visit.with_board(state.pulse.choices, running().reader.symbols(ASSETS))
 
 
 def write_address(view: View) -> None:
@@ -187,15 +187,16 @@ def refresh() -> None:
     """Everything that changes by itself: one payload for the board."""
     state = st.session_state
     engine = running()
+    reader = engine.reader
     if open_tabs().note(state.tab, time.monotonic()) != state.refresh_sec:
         st.rerun()
-    state.visit, at = state.visit.shown(*engine.reach(), has_prices=engine.has_prices())
+    state.visit, at = state.visit.shown(*reader.span(), has_prices=reader.has_prices())
     if state.visit.thaws:
         st.rerun()
     write_address(state.visit.view)
     page.pipe(
         key="pulse",
-        data=payload(engine, state.visit, at, open_tabs()),
+        data=payload(reader, engine.status(), state.visit, at, open_tabs()),
         on_choices_change=keep_choices,
         on_wake_change=lambda: None,
     )
@@ -205,12 +206,13 @@ def draw() -> None:
     """The controls, the board, and the fragment that feeds it."""
     state = st.session_state
     engine = running()
-    symbols = engine.symbols(ASSETS)
+    reader = engine.reader
+    symbols = reader.symbols(ASSETS)
     if "visit" not in state:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
         # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
         # begins anew.
-        state.visit = Visit.from_address(params, symbols, engine.reach()[1])
+        state.visit = Visit.from_address(params, symbols, reader.span()[1])
     visit: Visit = state.visit
     if visit.thaws:
         state.freeze = False

@@ -169,6 +169,11 @@ class StressDetector:
         self._tracks: dict[tuple[str, EventKind], Track] = {}
         self._changed: set[tuple[str, EventKind]] = set()
 
+    @property
+    def tracks(self) -> list[Track]:
+        """All that is remembered."""
+        return [replace(track) for track in self._tracks.values()]
+
     def collect_changed(self) -> list[Track]:
         """What changed since the last call of what is remembered, for ``restore`` one day."""
         changed = [replace(self._tracks[key]) for key in self._changed]

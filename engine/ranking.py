@@ -1,8 +1,8 @@
 """Ranking: which state a row is in, and a calm order of rows.
 
-Called by the worker's thread once a second with one frame's columns; pages ask only the history,
-from any thread. Time is always an argument. Rows are the store's, by number: their count grows and
-none ever goes.
+Called by the worker's thread once a second with one frame; pages ask only for the orders that were
+shown, from any thread. Time is always an argument. Rows are the store's, by number: their count
+grows and none ever goes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 from types import MappingProxyType
@@ -18,8 +18,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from ticks import STALE_SEC, WINDOW_SEC
+from ticks import STALE_SEC, WINDOW_SEC, Asset
 
 __all__ = [
     "HOLD_SEC",
@@ -30,7 +31,9 @@ __all__ = [
     "SETTLE_SEC",
     "CalmOrder",
     "RankHistory",
+    "Ranking",
     "State",
+    "row_states",
     "states",
 ]
 
@@ -83,8 +86,14 @@ Rows = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 
 
+_TIERS: Final[Mapping[State, int]] = MappingProxyType(
+    {"live": 0, "quiet": 0, "stale": 1, "closed": 2, "no data": 3}
+)
+"""Which rows come before which, whatever their size: what is stale may not lead."""
+
+
 def states(age: Floats, is_open: npt.NDArray[np.bool_]) -> list[State]:
-    """The state of each row from the age of its newest tick, in seconds, NaN where it has none.
+    """The state of each row from the age of its newest tick, in seconds; NaN: it has none.
 
     A row of a closed market is closed whatever its age; a negative age, of a tick ahead of the
     clock, is live.
@@ -95,6 +104,22 @@ def states(age: Floats, is_open: npt.NDArray[np.bool_]) -> list[State]:
         "live",
     ).tolist()
     return found
+
+
+def row_states(frame: pd.DataFrame, is_streaming: Mapping[Asset, bool]) -> list[State]:
+    """The state of each row of a frame, by the asset classes whose markets stream."""
+    is_open = frame["asset"].map(is_streaming).to_numpy(dtype=bool)
+    return states(frame["age"].to_numpy(), is_open)
+
+
+def _sizes(frame: pd.DataFrame, rank: str) -> Floats:
+    """How large each row of a frame is by a ranking; NaN: not known."""
+    sizes: Floats = frame[RANKS[rank]].abs().to_numpy()
+    return sizes
+
+
+def _tiers(of_rows: Sequence[State]) -> npt.NDArray[np.int32]:
+    return np.array([_TIERS[state] for state in of_rows], np.int32)
 
 
 class _Seen(NamedTuple):
@@ -251,6 +276,32 @@ class RankHistory:
         return np.concatenate(
             (first, np.flatnonzero(is_behind)), dtype=np.int32, casting="same_kind"
         )
+
+
+class Ranking:
+    """The calm order of every ranking, second by second, and those of the last ``window_sec``.
+
+    One thread updates it; any may ask for an order.
+    """
+
+    def __init__(self, window_sec: int = WINDOW_SEC) -> None:
+        self._orders = {rank: CalmOrder() for rank in RANKS}
+        self._history = RankHistory(window_sec)
+
+    def update(self, second: int, frame: pd.DataFrame, of_rows: Sequence[State]) -> None:
+        """Put the rows of the frame of ``second`` in order."""
+        tiers = _tiers(of_rows)
+        for rank, order in self._orders.items():
+            self._history.add(second, rank, order.update(second, _sizes(frame, rank), tiers))
+
+    def at(self, second: int, rank: str) -> Rows | None:
+        """The order that ``rank`` showed at ``second``; None: that is not known."""
+        return self._history.at(second, rank)
+
+    @staticmethod
+    def by_size(rank: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> Rows:
+        """The order of the rows of a frame that nobody was shown: by size alone."""
+        return CalmOrder().update(0, _sizes(frame, rank), _tiers(of_rows))
 
 
 def _lengthened(sizes: Floats, count: int) -> Floats:

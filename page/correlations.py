@@ -12,10 +12,10 @@ import msgspec
 import pandas as pd
 
 from correlation import MIN_PAIRS, CorrelationCard, Pair
+from engine.reader import Reader
 from page.view import bin_sec
 from ticks import ASSETS, Asset, Regime
 from wording import signed_text
-from worker import Worker
 
 __all__ = [
     "ChangeText",
@@ -101,25 +101,25 @@ class HeatMap(msgspec.Struct, frozen=True):
     n: list[list[int]]
 
 
-def has_heat_map(engine: Worker, assets: tuple[Asset, ...]) -> bool:
+def has_heat_map(reader: Reader, assets: tuple[Asset, ...]) -> bool:
     """Whether the symbols of these classes are few enough to compare every pair."""
-    return len(engine.symbols(assets)) <= MATRIX_SYMBOLS
+    return len(reader.symbols(assets)) <= MATRIX_SYMBOLS
 
 
 def correlation_text(
-    engine: Worker, now: float, base: str, bars: str, assets: tuple[Asset, ...]
+    reader: Reader, now: float, base: str, bars: str, assets: tuple[Asset, ...]
 ) -> CorrelationText:
     """The card of ``base`` among the symbols of ``assets`` at ``now``, in ``bars`` of the view."""
-    card = engine.correlation(base, bin_sec(bars), assets, now)
-    is_compared = has_heat_map(engine, assets)
-    changes = engine.together(assets, card.bin_sec, now) if is_compared else []
+    card = reader.correlation(base, bin_sec(bars), assets, now)
+    is_compared = has_heat_map(reader, assets)
+    changes = reader.pair_changes(assets, card.bin_sec, now) if is_compared else []
     auto = " (auto)" if bin_sec(bars) is None else ""
     return CorrelationText(
         base=card.base,
         words=f"{_REGIMES[card.regime]} · last {card.window_sec // 60} min"
         f" · {card.bin_sec} s bars{auto} · with {', '.join(assets)}",
-        missing=missing_text(card, has_others=bool({*engine.symbols(assets)} - {card.base})),
-        shut=None if card.top else closed_markets(engine, card.base, assets, now),
+        missing=missing_text(card, has_others=bool({*reader.symbols(assets)} - {card.base})),
+        shut=None if card.top else closed_markets(reader, card.base, assets, now),
         top=[pair_text(pair) for pair in card.top],
         changed=[
             ChangeText(
@@ -135,11 +135,11 @@ def correlation_text(
 
 
 def heat_map(
-    engine: Worker, now: float, base: str, bars: str, assets: tuple[Asset, ...]
+    reader: Reader, now: float, base: str, bars: str, assets: tuple[Asset, ...]
 ) -> HeatMap:
     """Every pair of ``assets``, over the window and in the bars of the card of ``base``."""
-    card = engine.correlation(base, bin_sec(bars), assets, now)
-    corr, count = engine.matrix(assets, card.bin_sec, card.window_sec, now)
+    card = reader.correlation(base, bin_sec(bars), assets, now)
+    corr, count = reader.matrix(assets, card.bin_sec, card.window_sec, now)
     return HeatMap(
         symbols=list(corr.columns),
         r=[[None if r != r else round(r, 3) for r in row] for row in corr.to_numpy().tolist()],
@@ -173,17 +173,17 @@ def missing_text(card: CorrelationCard, *, has_others: bool) -> str:
 
 
 def closed_markets(
-    engine: Worker, base: str, assets: Sequence[Asset], now: float
+    reader: Reader, base: str, assets: Sequence[Asset], now: float
 ) -> ClosedMarkets | None:
     """What of a comparison is closed, when it opens, and what can be compared meanwhile.
 
     None if market hours do not stand in the way.
     """
-    _, frame = engine.pulse(now)
+    _, frame = reader.pulse(now)
     is_open: dict[str, bool] = {}
     opens: dict[str, float | None] = {}
     for asset in ASSETS:
-        hours = engine.session(asset, now)
+        hours = reader.hours(asset, now)
         is_open[asset], opens[asset] = hours.phase != "closed", hours.opens
     own = str(frame.at[base, "asset"])
     if not is_open[own]:

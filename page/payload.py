@@ -10,6 +10,8 @@ from typing import TypeVarTuple
 
 import msgspec
 
+from engine.reader import GRACE_SEC, REWIND_SEC, Reader
+from engine.status import SourceKind, Status
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.details import Table, tables
 from page.hours import HoursLine, hours_line
@@ -22,7 +24,6 @@ from page.view import View
 from page.visit import Visit
 from sessions import HoursFrom, MarketHours
 from ticks import ASSETS
-from worker import GRACE_SEC, REWIND_SEC, Worker
 
 __all__ = ["Correlations", "Payload", "Refresh", "payload"]
 
@@ -84,18 +85,17 @@ class Payload(msgspec.Struct, frozen=True):
     refresh: Refresh
 
 
-def payload(engine: Worker, visit: Visit, at: int | None, tabs: OpenTabs) -> bytes:
+def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: OpenTabs) -> bytes:
     """What a ``visit`` is shown of the second ``at``, None for live: a ``Payload`` as JSON."""
     view = visit.view
     # One instant for all parts: another second may be over before they are put together.
-    live_now, _ = engine.pulse()
-    now, frame = engine.pulse(live_now if at is None else at)
-    status = engine.status()
+    live_now, _ = reader.pulse()
+    now, frame = reader.pulse(live_now if at is None else at)
     has_ended = at is None and status.source.has_ended
-    reach = engine.reach()
+    reach = reader.span()
     line = _line(at, *reach)
     # Events of a second that is over may still be found.
-    version = engine.events_at(now).version
+    version = reader.events_at(now).version
     base = (now, view.base, view.bars, view.correlate)
     opened = view.symbol if view.symbol in frame.index else ""
     return msgspec.json.encode(
@@ -108,26 +108,26 @@ def payload(engine: Worker, visit: Visit, at: int | None, tabs: OpenTabs) -> byt
             view=view,
             notes=visit.notes,
             pulse=_encoded(
-                engine, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended
+                reader, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended
             ),
-            events=_encoded(engine, stress_card, now, version, view.severity, view.events),
-            news=_encoded(engine, news, live_now, engine.events.version),
-            marks=_encoded(engine, marks, now, version, *line),
-            hours=_encoded(engine, _hours, now, has_ended, at is not None),
+            events=_encoded(reader, stress_card, now, version, view.severity, view.events),
+            news=_encoded(reader, news, live_now, reader.events.version),
+            marks=_encoded(reader, marks, now, version, *line),
+            hours=_encoded(reader, _hours, now, status.source.kind, has_ended, at is not None),
             correlation=Correlations(
-                card=_encoded(engine, correlation_text, *base),
-                heat=_encoded(engine, heat_map, *base)
-                if view.heat and has_heat_map(engine, view.correlate)
+                card=_encoded(reader, correlation_text, *base),
+                heat=_encoded(reader, heat_map, *base)
+                if view.heat and has_heat_map(reader, view.correlate)
                 else None,
             )
             if view.base
             else None,
-            opened=_encoded(engine, symbol_card, now, version, opened, view.bars)
+            opened=_encoded(reader, symbol_card, now, version, opened, view.bars)
             if opened
             else None,
-            status=status_card(status, live_now, engine.now()),
+            status=status_card(status, live_now, reader.now()),
             # Of days there is no telling how many are still in memory.
-            missed=engine.events.count_since(now) if line[1] == reach[1] else None,
+            missed=reader.events.count_since(now) if line[1] == reach[1] else None,
             details=tables(status) if visit.wants_details else None,
             refresh=Refresh(tabs.refresh_sec, tabs.tabs),
         )
@@ -135,12 +135,16 @@ def payload(engine: Worker, visit: Visit, at: int | None, tabs: OpenTabs) -> byt
 
 
 def _encoded(
-    engine: Worker, make: Callable[[Worker, *_Asked], object], *asked: *_Asked
+    reader: Reader, make: Callable[[Reader, *_Asked], object], *asked: *_Asked
 ) -> msgspec.Raw:
     """A part that looks the same in every tab that asks alike, made and encoded once."""
-    return engine.once(
-        (make, *asked), lambda: msgspec.Raw(msgspec.json.encode(make(engine, *asked)))
-    )
+    return reader.once(_text, reader, make, *asked)
+
+
+def _text(
+    reader: Reader, make: Callable[[Reader, *_Asked], object], *asked: *_Asked
+) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(make(reader, *asked)))
 
 
 def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
@@ -156,7 +160,7 @@ def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:
 
 
 def _pulse(
-    engine: Worker,
+    reader: Reader,
     now: float,
     rank: str,
     lists: str,
@@ -165,20 +169,21 @@ def _pulse(
     has_ended: bool,
 ) -> PulseCard:
     """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
-    _, frame = engine.pulse(now)
-    return pulse_card(engine, now, frame, rank=rank, lists=lists, most=most, is_live=is_live)
+    _, frame = reader.pulse(now)
+    return pulse_card(reader, now, frame, rank=rank, lists=lists, most=most, is_live=is_live)
 
 
 # Market hours.
 
 
-def _hours(engine: Worker, now: float, has_ended: bool, is_past: bool) -> list[HoursLine]:
+def _hours(
+    reader: Reader, now: float, kind: SourceKind, has_ended: bool, is_past: bool
+) -> list[HoursLine]:
     """The hours of each class; none at the end of a replay, whatever those of the markets were."""
-    kind = engine.status().source.kind
     hours = (
         MarketHours(asset, "closed", None, None, None, HoursFrom.SOURCE)
         if has_ended
-        else engine.session(asset, now)
+        else reader.hours(asset, now)
         for asset in ASSETS
     )
     return [hours_line(one, kind, is_past=is_past) for one in hours]

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from engine.reader import LastSession
+from engine.reader import LastSession, Reader
 from formulas import BAR_SEC
 from ticks import ASSETS, HORIZONS_SEC
 from wording import (
@@ -25,7 +25,6 @@ from wording import (
     signed_text,
     size_text,
 )
-from worker import Worker
 
 __all__ = ["PERCENT_DECIMALS", "PulseCard", "PulseList", "Row", "SessionText", "pulse_card", "rows"]
 
@@ -119,7 +118,7 @@ class PulseCard(msgspec.Struct, frozen=True):
 
 
 def pulse_card(
-    engine: Worker,
+    reader: Reader,
     now: float,
     frame: pd.DataFrame,
     *,
@@ -129,7 +128,7 @@ def pulse_card(
     is_live: bool,
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list."""
-    order = engine.order(rank, now)
+    order = reader.order(rank, now)
     if lists == "by class":
         assets = frame["asset"].to_numpy()
         wanted: list[tuple[str, list[int]]] = [
@@ -137,9 +136,9 @@ def pulse_card(
         ]
     else:
         wanted = [("", order[:most])]
-    drawn = rows(engine, now, frame, [place for _, places in wanted for place in places])
+    drawn = rows(reader, now, frame, [place for _, places in wanted for place in places])
     # As an array: an empty list would choose columns, not rows.
-    is_trading = np.array([state != "closed" for state in engine.states(frame, now)], bool)
+    is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
     trading = frame[is_trading]
     return PulseCard(
         lists=[
@@ -154,15 +153,15 @@ def pulse_card(
     )
 
 
-def rows(engine: Worker, now: float, frame: pd.DataFrame, wanted: Sequence[int]) -> dict[int, Row]:
+def rows(reader: Reader, now: float, frame: pd.DataFrame, wanted: Sequence[int]) -> dict[int, Row]:
     """The ``wanted`` rows of a frame in words, by their place in it."""
     part = frame.iloc[list(wanted)]
-    sparks = _sparks(engine, [str(symbol) for symbol in part.index], now)
-    states = engine.states(part, now)
+    sparks = _sparks(reader, [str(symbol) for symbol in part.index], now)
+    states = reader.states(part, now)
     closed = {
         asset for asset, state in zip(part["asset"], states, strict=True) if state == "closed"
     }
-    sessions = {asset: engine.last_session(asset, now) for asset in closed}
+    sessions = {asset: reader.last_session(asset, now) for asset in closed}
     columns = [part[name].tolist() for name in part.columns]
     found = {}
     for place, symbol, state, spark, values in zip(
@@ -236,9 +235,9 @@ def _signed(text: str, *, is_strong: bool = False) -> Signed:
     return text, strength if sign == "+" else -strength if sign == MINUS else 0
 
 
-def _sparks(engine: Worker, symbols: Sequence[str], now: float) -> list[list[int | None]]:
+def _sparks(reader: Reader, symbols: Sequence[str], now: float) -> list[list[int | None]]:
     """Ten-second means of the last fifteen minutes, each symbol's own range as 0 to 100."""
-    logs, _ = engine.store_at(now).bars(symbols, BAR_SEC, SPARK_SEC, now)
+    logs, _ = reader.store_at(now).bars(symbols, BAR_SEC, SPARK_SEC, now)
     sparks: list[list[int | None]] = []
     for row in logs:
         known = row[~np.isnan(row)]

@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
+from engine.reader import Reader
 from events import Event
 from page.view import SEVERITIES
 from ticks import Asset, Severity
-from worker import Worker
 
 __all__ = [
     "EVENTS_READ",
@@ -87,11 +87,11 @@ def event_line(event: Event) -> EventLine:
 
 
 def stress_card(
-    engine: Worker, now: float, version: int, severity: Severity, assets: tuple[Asset, ...]
+    reader: Reader, now: float, version: int, severity: Severity, assets: tuple[Asset, ...]
 ) -> StressCard:
     """The events up to ``now`` of these ``assets`` that are at least of this ``severity``."""
     severities = SEVERITIES[SEVERITIES.index(severity) :]
-    events = engine.events_at(now).latest(EVENTS_READ, now)
+    events = reader.events_at(now).latest(EVENTS_READ, now)
     passing = [event for event in events if event.severity in severities and event.asset in assets]
     return StressCard(
         shown=[event_line(event) for event in passing[:EVENTS_SHOWN]],
@@ -100,19 +100,19 @@ def stress_card(
     )
 
 
-def news(engine: Worker, now: float, version: int) -> list[EventLine]:
+def news(reader: Reader, now: float, version: int) -> list[EventLine]:
     """What the page may sound or notify for at ``now``, which is the newest second."""
     return [
         event_line(event)
-        for event in engine.events.latest(EVENTS_READ)
+        for event in reader.events.latest(EVENTS_READ)
         if not event.history and now - event.updated_ts < NEWS_SEC
     ]
 
 
-def marks(engine: Worker, now: float, version: int, first: int, last: int) -> list[Mark]:
+def marks(reader: Reader, now: float, version: int, first: int, last: int) -> list[Mark]:
     """The events between the seconds ``first`` and ``last``, as far as ``now`` knows them."""
     return [
         Mark(int(event.ts), event.severity, event.id)
-        for event in engine.events_at(now).latest(MARKS, since=first)
+        for event in reader.events_at(now).latest(MARKS, since=first)
         if event.ts < last + 1
     ]

@@ -12,14 +12,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from engine.reader import REWIND_SEC
+from engine.reader import REWIND_SEC, Reader
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
 from page.pulse import PERCENT_DECIMALS, Row, rows
 from page.stress import EVENTS_READ, EventLine, event_line
 from page.view import bin_sec
 from ticks import ASSETS, HORIZONS_SEC
 from wording import duration_text, percent_text, size_text
-from worker import Worker
 
 __all__ = ["Chart", "Dated", "SymbolCard", "symbol_card"]
 
@@ -71,32 +70,32 @@ class SymbolCard(msgspec.Struct, frozen=True):
     shut: ClosedMarkets | None
 
 
-def symbol_card(engine: Worker, now: float, version: int, symbol: str, bars: str) -> SymbolCard:
+def symbol_card(reader: Reader, now: float, version: int, symbol: str, bars: str) -> SymbolCard:
     """The card of ``symbol`` at ``now``, with the events of that ``version``."""
-    _, frame = engine.pulse(now)
+    _, frame = reader.pulse(now)
     place = frame.index.tolist().index(symbol)
     figures = {name: frame[name].iloc[place] for name in frame.columns}
-    row = rows(engine, now, frame, [place])[place]
-    correlated = engine.correlation(symbol, bin_sec(bars), ASSETS, now)
-    events = engine.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
+    row = rows(reader, now, frame, [place])[place]
+    correlated = reader.correlation(symbol, bin_sec(bars), ASSETS, now)
+    events = reader.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
     return SymbolCard(
         symbol=symbol,
         state_text=row.state_text,
         last_ts=row.last_ts,
         last=row.last,
         words=_words(figures, row),
-        chart=_chart(engine, symbol, now),
+        chart=_chart(reader, symbol, now),
         decimals=len(row.last.partition(".")[2]),
         events=[event_line(event) for event in events if event.symbol == symbol],
         top=[pair_text(pair) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
-        shut=None if correlated.top else closed_markets(engine, symbol, ASSETS, now),
+        shut=None if correlated.top else closed_markets(reader, symbol, ASSETS, now),
     )
 
 
-def _chart(engine: Worker, symbol: str, now: float) -> Chart:
+def _chart(reader: Reader, symbol: str, now: float) -> Chart:
     """The last price of every five seconds of the hour."""
-    prices = engine.store_at(now).history(symbol, now, REWIND_SEC)["price"]
+    prices = reader.store_at(now).history(symbol, now, REWIND_SEC)["price"]
     blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
     # The newest in each block: from the right the first that is known.
     known = ~np.isnan(blocks[:, ::-1])

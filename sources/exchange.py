@@ -29,7 +29,10 @@ from sources.tape import ArchivedTape, Tape
 from ticks import ASSETS, Asset
 from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT
 
-__all__ = ["Exchange"]
+__all__ = ["EMBEDDED_KEY", "Exchange"]
+
+EMBEDDED_KEY: Final = "embedded"
+"""What its own worker calls itself: it takes any key."""
 
 Channel = Literal["us", "us-quote", "forex", "crypto"]
 

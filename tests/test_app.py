@@ -19,12 +19,15 @@ from streamlit.testing.v1 import AppTest
 import worker
 from engine.process import forget
 from engine.ranking import RANKS
+from engine.reader import REWIND_SEC
 from engine.status import Fault, FeedState, Refusal, Trouble
 from page import payload as board
 from page.tabs import REFRESH_SEC, open_tabs
 from page.view import View
 from page.visit import Visit
 from settings import Settings, SettingsError
+from sources.simulated import SimulatedSource
+from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import Tick
 from worker import Worker
@@ -43,8 +46,7 @@ PRICES = {"AAPL": 230.1, "MSFT": 510.2, "NVDA": 187.3, "TSLA": 405.5, "EURUSD": 
 def engine(monkeypatch: pytest.MonkeyPatch) -> Worker:
     """A real worker that is not running: the test brings the ticks and the time."""
     settings = Settings(source="simulated", seed=42, watchlist=WATCHLIST)  # type: ignore[arg-type]
-    made = Worker(settings, clock=lambda: NOW)
-    made._started_at = 0.0
+    made = staged(settings, clock=lambda: NOW)
     forget("open tabs")
     monkeypatch.setattr(worker, "shared", lambda load: made)
     return made
@@ -67,15 +69,16 @@ def ticking(engine: Worker, seconds: int = 1200, until: int = NOW) -> None:
     """Twenty quiet minutes, at whose end AAPL jumps."""
     assets = {"EURUSD": "forex", "BTC-USD": "crypto"}
     for second in range(until - seconds, until):
+        ticks = []
         for symbol, price in PRICES.items():
             # MSFT and EURUSD share a rhythm of their own.
             wave = 1 + 0.0001 * ((second // 10) % (5 if symbol in ("MSFT", "EURUSD") else 7))
             jump = 1.01 if symbol == "AAPL" and second >= until - 5 else 1.0
-            tick = Tick(symbol, assets.get(symbol, "stocks"), second + 0.5, price * wave * jump)
-            engine.store.update(tick)
-        engine.store.advance(second + 1)
-    engine._show(until - 1)
-    engine._search(until - 1)
+            asset = assets.get(symbol, "stocks")
+            ticks.append(Tick(symbol, asset, second + 0.5, price * wave * jump))
+        play(engine, second, ticks)
+    engine.heartbeat.show(until - 1)
+    engine.heartbeat.search(until - 1)
 
 
 def payload(app: AppTest) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def test_a_pulse_that_stands_still_is_told(
     """Ages come from the pulse's own instant, so its own age must be said."""
     ticking(engine)
     assert not messages(page())
-    monkeypatch.setattr(engine, "now", lambda: NOW + 65.0)
+    monkeypatch.setattr(engine.reader, "now", lambda: NOW + 65.0)
     assert "what is shown is 1 min 05 s old" in messages(page())[0]
 
 
@@ -239,7 +242,7 @@ def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine:
     ticking(engine, until=NOW - 43)
     for second in range(NOW - 43, NOW):
         engine.store.update(Tick("EURUSD", "forex", second + 0.5, 1.08))
-    engine._show(NOW - 1)
+    engine.heartbeat.show(NOW - 1)
     app = page()
     assert rows(app)[0]["symbol"] == "EURUSD"
     assert row(app, "AAPL")["state_text"] == "stale (43 s)"
@@ -253,10 +256,10 @@ def test_a_quiet_row_and_a_closed_market_say_so(
 ) -> None:
     """Quiet is not stale, and where a market is closed its rows are closed, not stale."""
     ticking(engine, until=NOW - 12)
-    engine._show(NOW - 1)
+    engine.heartbeat.show(NOW - 1)
     assert row(page(), "MSFT")["state_text"] == "quiet (12 s)"
-    monkeypatch.setattr(engine, "_streams_at", lambda asset, now: asset != "stocks")
-    engine._show(NOW)
+    monkeypatch.setattr(SimulatedSource, "streams_at", lambda source, asset, now: asset != "stocks")
+    engine.heartbeat.show(NOW)
     assert row(page(), "MSFT")["state_text"] == "closed"
 
 
@@ -307,7 +310,7 @@ def test_a_quiet_market_has_prices_and_no_events(
 ) -> None:
     """Prices without an event are told apart from no prices."""
     engine.store.update(Tick("AAPL", "stocks", NOW - 0.5, 230.0))
-    engine._show(NOW - 1)
+    engine.heartbeat.show(NOW - 1)
     drawn = payload(page())
     assert drawn["pulse"]["priced"] == 1
     assert drawn["events"]["shown"] == []
@@ -327,7 +330,7 @@ def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worke
 
 def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engine: Worker) -> None:
     """Listed with its own time, never notified."""
-    engine._live_from = NOW
+    engine.heartbeat.add_past(None, NOW)
     ticking(engine)
     drawn = payload(page())
     assert drawn["events"]["shown"][0]["history"]
@@ -503,7 +506,7 @@ def test_a_page_is_frozen_for_an_hour_at_most(
     page()
     ticking(engine, seconds=60)
     # However far back there is something to be seen.
-    monkeypatch.setattr(engine, "reach", lambda: (0, NOW - 60 + worker.REWIND_SEC))
+    monkeypatch.setattr(engine.reader, "span", lambda: (0, NOW - 60 + REWIND_SEC))
     drawn = payload(page())
     assert drawn["now"] == pytest.approx(NOW, abs=1)
     assert "frozen for an hour" in drawn["notes"][0]
@@ -517,7 +520,7 @@ def test_everything_the_status_knows_is_a_click_away(
     assert payload(page())["details"] is None
     status = engine.status()
     visit = Visit(View(base="AAPL"), wants_details=True)
-    drawn = json.loads(board.payload(engine, visit, None, open_tabs()))
+    drawn = json.loads(board.payload(engine.reader, engine.status(), visit, None, open_tabs()))
     assert [table["name"] for table in drawn["details"]] == [
         *("everything", "archive"),
         *(feed.asset for feed in status.feeds),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-import worker
 from engine.status import FeedStatus
 from page.troubles import clock_text, feed_reason
 from sessions import ALWAYS, Session
@@ -56,7 +54,9 @@ class World:
         # Silence counts for more than it took to mend itself, and is told after half of that.
         vendor = Eodhd(self.vendor.url, "k", silence_sec=dict.fromkeys(ASSETS, 20.0))
         vendors = dict.fromkeys(ASSETS, vendor)
-        self.engine = Worker(settings, vendors=vendors, session=always)
+        self.engine = Worker(
+            settings, clock=VendorClock(self.wall), vendors=vendors, session=always
+        )
         self.engine.start()
 
     def feed(self) -> FeedStatus:
@@ -80,7 +80,7 @@ class World:
 
     def lives(self) -> bool:
         """Whether prices come in and are shown by the true time."""
-        now, frame = self.engine.pulse()
+        now, frame = self.engine.reader.pulse()
         return (
             self.feed().state == "live"
             and abs(now - time.time() - self.true) < 3
@@ -90,15 +90,14 @@ class World:
     def lives_on(self, seconds: int = 4) -> None:
         """Return when it has lived for some seconds on end."""
         until(self.lives, 40)
-        begun = self.engine.pulse()[0]
-        until(lambda: self.lives() and self.engine.pulse()[0] > begun + seconds, 40)
+        begun = self.engine.reader.pulse()[0]
+        until(lambda: self.lives() and self.engine.reader.pulse()[0] > begun + seconds, 40)
 
 
 @pytest.fixture
-def void(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def void() -> Iterator[World]:
     """One in which there is only the vendor yet."""
     world = World()
-    monkeypatch.setattr(worker, "VendorClock", partial(VendorClock, wall=world.wall))
     with world.vendor:
         yield world
 
@@ -136,21 +135,19 @@ def test_an_hour_asleep_is_a_hole_and_no_move(world: World) -> None:
     """Awake again: connections made anew, an hour without a line, and no event of the jump."""
     since = new_events(world)
     connections = len(world.vendor.attempts("crypto"))
-    asleep = int(world.engine.pulse()[0])
+    asleep = int(world.engine.reader.pulse()[0])
     world.price *= 1.02
     world.true += HOUR
     world.lives_on()
     assert len(world.vendor.attempts("crypto")) == connections + 1
-    now, frame = world.engine.pulse()
+    now, frame = world.engine.reader.pulse()
     history = world.engine.store.history("BTC-USD", now, 3650)["price"]
     assert history.loc[asleep + 3 : asleep + 3590].isna().all()
     assert history.loc[asleep + 3600 :].notna().any()
     assert frame[["ret_1m", "ret_5m", "ret_15m"]].isna().all(axis=None)
     assert since() == []
     # What was written knows the same hole.
-    recorder = world.engine._recorder
-    assert recorder is not None
-    assert recorder.flush()
+    assert world.engine.flush()
     archive = world.engine.archive
     assert archive is not None
     seconds = archive.bars(asleep + 3, asleep + 3590).cells["second"]
@@ -180,10 +177,9 @@ def test_a_clock_set_ahead_by_an_hour_is_found_out(world: World) -> None:
     world.lives_on(4)
     assert "the time before it is kept" in clock_text(world.engine.status().source.clock)
     assert since() == []
-    recorder, archive = world.engine._recorder, world.engine.archive
-    assert recorder is not None
+    archive = world.engine.archive
     assert archive is not None
-    assert recorder.flush()
+    assert world.engine.flush()
     span = archive.span()
     assert span is not None
     assert abs(span[1] - time.time()) < 3

@@ -30,6 +30,7 @@ from history.export import FORMS, Form, What, main, save, write
 from history.writer import connect, write_bars, write_events
 from settings import Settings
 from tests.conftest import missing
+from tests.stage import staged
 from worker import Worker
 
 ROOT = Path(__file__).parent.parent
@@ -564,8 +565,7 @@ def test_the_command_of_the_page_exports_the_same(kept: Archive, tmp_path: Path)
 @pytest.fixture
 def page(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page on an archive, with the export opened."""
-    made = Worker(Settings(source="simulated", seed=42), clock=lambda: BEGIN)
-    made._started_at = 0.0
+    made = staged(Settings(source="simulated", seed=42), clock=lambda: BEGIN)
     monkeypatch.setattr(worker, "shared", lambda load: made)
     monkeypatch.setattr(Worker, "archive", kept)
     app = AppTest.from_file(ROOT / "app.py", default_timeout=20)

@@ -52,8 +52,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "page": (
-        {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"}
-        | {"worker"},
+        {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"},
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),

@@ -21,6 +21,7 @@ from page.view import read
 from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import Settings
+from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
 from wording import duration_text, percent_text, price_text
@@ -116,13 +117,12 @@ def make() -> Make:
         watchlist: dict[Asset, tuple[str, ...]] = WATCHLIST,
     ) -> Worker:
         settings = Settings(source="eodhd", api_key="SECRETKEY", watchlist=watchlist)
-        engine = Worker(settings, clock=lambda: float(NOW), session=hours)
+        engine = staged(settings, clock=lambda: float(NOW), session=hours)
         for second in range(NOW - seconds, NOW):
-            for symbol in watchlist["crypto"]:
-                price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))
-                engine.store.update(Tick(symbol, "crypto", second + 0.5, price))
-            engine.store.advance(second + 1)
-        engine._show(NOW - 1)
+            price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))
+            ticks = [Tick(symbol, "crypto", second + 0.5, price) for symbol in watchlist["crypto"]]
+            play(engine, second, ticks)
+        engine.heartbeat.show(NOW - 1)
         return engine
 
     return make
@@ -131,9 +131,11 @@ def make() -> Make:
 def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
     """A payload, with choices for the view."""
     at, details = options.pop("at", None), options.pop("details", False)
-    view = replace(read({}, engine.symbols(ASSETS))[0], **options)
+    view = replace(read({}, engine.reader.symbols(ASSETS))[0], **options)
     visit = Visit(view, wants_details=details)
-    found: dict[str, Any] = json.loads(payload(engine, visit, at, OpenTabs()))
+    found: dict[str, Any] = json.loads(
+        payload(engine.reader, engine.status(), visit, at, OpenTabs())
+    )
     return found
 
 
@@ -172,10 +174,10 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     """Named as such, with the time of its price; what is open has no such figures."""
     engine = make()
     engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
-    engine._show(NOW)
+    engine.heartbeat.show(NOW)
     figures = SessionFigures(first=151.0, last=152.83, low=150.1, high=154.02, change=0.0121192)
     session = LastSession(**FRIDAY, figures={"AAPL": figures})
-    monkeypatch.setattr(engine, "last_session", lambda asset, now: session)
+    monkeypatch.setattr(engine.reader, "last_session", lambda asset, now: session)
     rows = {row["symbol"]: row for row in drawn(engine)["pulse"]["lists"][0]["rows"]}
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
     assert rows["AAPL"]["session"] == {
@@ -223,7 +225,7 @@ def test_the_line_is_the_hour_that_holds_the_moment(
 ) -> None:
     """The last one, or by the clock."""
     engine = make()
-    monkeypatch.setattr(engine, "reach", lambda: (NOW - 500_000, NOW - 1))
+    monkeypatch.setattr(engine.reader, "span", lambda: (NOW - 500_000, NOW - 1))
     at = None if ago is None else NOW - 1 - ago
     assert tuple(drawn(engine, at=at)["line"]) == line
 
@@ -258,7 +260,7 @@ def test_an_opened_symbol_of_a_closed_market_has_words_with_instants(make: Make)
     """The browser puts them into the viewer's zone."""
     engine = make()
     engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
-    engine._show(NOW)
+    engine.heartbeat.show(NOW)
     (word,) = drawn(engine, symbol="AAPL")["opened"]["words"]
     assert word["text"] == "Last price 152.83, of {}."
     assert word["at"] == [pytest.approx(NOW - 150_030.0)]
@@ -365,7 +367,7 @@ def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:
         engine.store.update(Tick("A", "crypto", second + 0.5, a))
         engine.store.update(Tick("B", "crypto", second + 0.5, b))
         engine.store.advance(second + 1)
-    engine._show(NOW - 1)
+    engine.heartbeat.show(NOW - 1)
     card = drawn(engine, base="A", correlate=("crypto",))["correlation"]["card"]
     (change,) = card["changed"]
     assert (change["text"], change["started"]) == ("A and B", True)

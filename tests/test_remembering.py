@@ -14,6 +14,7 @@ import pytest
 
 import sessions
 from bars import CELL, Bars
+from engine.reader import REWIND_SEC
 from history.archive import Archive
 from history.hours import HOUR_SEC
 from history.recorder import DAY_SEC
@@ -23,7 +24,7 @@ from sessions import ALWAYS, HoursFrom, MarketHours, Session
 from settings import Settings
 from tests.waiting import until
 from ticks import ASSETS, Asset
-from worker import REWIND_SEC, Worker
+from worker import Worker
 
 # Nobody listens there.
 NOWHERE: Final = "ws://127.0.0.1:9/ws"
@@ -89,10 +90,10 @@ def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     """The same market goes on: prices, figures, regimes and events of the seconds before."""
     first = start()
     until(lambda: live(first) and not first.status().is_searching_past)
-    now = first.pulse()[0]
-    until(lambda: first.pulse()[0] > now + 3)
+    now = first.reader.pulse()[0]
+    until(lambda: first.reader.pulse()[0] > now + 3)
     first.stop()
-    at, frame = first.pulse()
+    at, frame = first.reader.pulse()
     events = first.events.latest(500, at)
     assert events
     seed = first.status().source.seed
@@ -109,11 +110,14 @@ def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     assert (again["regime"] == frame["regime"]).sum() >= len(frame) - 2
     assert second.events.latest(500, at) == events
     # What the detector remembers, so that what goes on is not found again.
-    tracks = {key: track.event.id for key, track in first._detector._tracks.items()}
+    tracks = {(t.event.symbol, t.event.kind): t.event.id for t in first.detector.tracks}
     assert tracks
-    assert {key: track.event.id for key, track in second._detector._tracks.items()} == tracks
-    assert second.reach()[0] <= first.reach()[0] + 5
-    before, after = (each.correlation("AAPL", 20, ASSETS, at).top for each in (first, second))
+    restored = {(t.event.symbol, t.event.kind): t.event.id for t in second.detector.tracks}
+    assert restored == tracks
+    assert second.reader.span()[0] <= first.reader.span()[0] + 5
+    before, after = (
+        each.reader.correlation("AAPL", 20, ASSETS, at).top for each in (first, second)
+    )
     assert [pair.symbol for pair in after] == [pair.symbol for pair in before]
     assert [p.corr for p in after] == pytest.approx([p.corr for p in before])
     until(lambda: live(second))
@@ -124,12 +128,12 @@ def test_the_time_nobody_was_there_is_a_hole(start: Start) -> None:
     first = start()
     until(lambda: live(first))
     first.stop()
-    last = first.pulse()[1]["last"]
-    ended = int(first.pulse()[0])
+    last = first.reader.pulse()[1]["last"]
+    ended = int(first.reader.pulse()[0])
     # As if half an hour had gone by.
     second = start(clock=lambda: time.time() + 1800.0)
-    until(lambda: live(second) and bool((second.pulse()[1]["age"] < 5).sum() > 12))
-    now, frame = second.pulse()
+    until(lambda: live(second) and bool((second.reader.pulse()[1]["age"] < 5).sum() > 12))
+    now, frame = second.reader.pulse()
     history = second.store.history("BTC-USD", now, REWIND_SEC)["price"]
     assert history.loc[ended + 2 : ended + 1790].isna().all()
     assert history.loc[: ended - 1].notna().any()
@@ -145,21 +149,20 @@ def test_a_simulated_market_whose_hour_is_over_begins_anew(start: Start) -> None
     first = start()
     until(lambda: live(first))
     first.stop()
-    ended = int(first.pulse()[0])
+    ended = int(first.reader.pulse()[0])
     seed = first.status().source.seed
     second = start(clock=lambda: time.time() + 3 * HOUR_SEC)
-    _, frame = second.pulse()
+    _, frame = second.reader.pulse()
     assert second.status().source.seed == seed
     assert frame["vol_15m"].notna().all()
-    assert second._recorder is not None
-    assert second._recorder.flush()
+    assert second.flush()
     assert second.archive is not None
     span = second.archive.span()
     assert span is not None
     assert span[0] < ended - 3000
     assert span[1] > ended + 2 * HOUR_SEC
     # What both hours lie apart is nothing.
-    assert second.store_at(ended + 1800.0).frame(ended + 1800.0)["ret_1m"].isna().all()
+    assert second.reader.store_at(ended + 1800.0).frame(ended + 1800.0)["ret_1m"].isna().all()
 
 
 def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ def test_off_writes_nothing(start: Start, tmp_path: Path) -> None:
     engine = start(settings={"data": None})
     assert engine.status().archive.state == "off"
     assert engine.archive is None
-    assert engine.reach()[1] - engine.reach()[0] <= REWIND_SEC
+    assert engine.reader.span()[1] - engine.reader.span()[0] <= REWIND_SEC
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,18 +208,17 @@ def test_a_folder_that_cannot_be_made_stops_nothing(start: Start, tmp_path: Path
     status = engine.status().archive
     assert status.state == "trouble"
     assert "MARKET_PULSE_DATA" in archive_reason(status)
-    assert engine.pulse()[1]["last"].notna().all()
+    assert engine.reader.pulse()[1]["last"].notna().all()
 
 
 def test_a_second_worker_on_the_file_reads_what_the_first_writes(start: Start) -> None:
     """It says so, shows the hour that was, and writes when the first has gone."""
     first = start()
     until(lambda: live(first))
-    assert first._recorder is not None
-    assert first._recorder.flush()  # the whole hour
+    assert first.flush()  # the whole hour
     second = start()
     assert second.status().archive.state == "reading only"
-    assert second.pulse()[1]["vol_15m"].notna().all()
+    assert second.reader.pulse()[1]["vol_15m"].notna().all()
     first.stop()
     until(lambda: second.status().archive.state == "writing")
     before = second.status().archive.bars
@@ -257,23 +259,23 @@ def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
     """Closed rows keep Friday's price, crypto its hour, and last session's figures are there."""
     began = time.monotonic()
     engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
-    now, frame = engine.pulse()
-    assert engine.states(frame, now)[:3] == ["closed"] * 3
+    now, frame = engine.reader.pulse()
+    assert engine.reader.states(frame, now)[:3] == ["closed"] * 3
     assert frame["last"].notna().all()
     assert frame["ret_15m"].isna().tolist() == [True] * 3 + [False] * 2
     assert frame["vol_15m"].isna().tolist() == [True] * 3 + [False] * 2
-    assert engine.order("surprise", now)[:2] in ([3, 4], [4, 3])
+    assert engine.reader.order("surprise", now)[:2] in ([3, 4], [4, 3])
     for asset in ("stocks", "forex"):
-        last = engine.last_session(asset, now)
+        last = engine.reader.last_session(asset, now)
         assert last is not None
         assert (last.begin, last.end) == sessions.last_session(asset, SUNDAY)
         for symbol, figures in last.figures.items():
             assert figures.last == frame["last"][symbol]
             assert figures.low <= figures.first <= figures.high
-    assert engine.last_session("crypto", now) is None
-    assert engine.session("stocks", now).phase == "closed"
-    assert engine.session("stocks", now).opens == sessions.session("stocks", now).opens
-    assert engine.session("crypto", now) == MarketHours(
+    assert engine.reader.last_session("crypto", now) is None
+    assert engine.reader.hours("stocks", now).phase == "closed"
+    assert engine.reader.hours("stocks", now).opens == sessions.session("stocks", now).opens
+    assert engine.reader.hours("crypto", now) == MarketHours(
         "crypto", "open", None, None, None, HoursFrom.CALENDAR
     )
 
@@ -283,29 +285,29 @@ def test_rewind_reaches_into_the_archive(start: Start) -> None:
     """Any second that was recorded can be looked back at, on the same symbols."""
     began = time.monotonic()
     engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
-    oldest, newest = engine.reach()
+    oldest, newest = engine.reader.span()
     stocks = sessions.last_session("stocks", SUNDAY)
     assert stocks is not None
     forex = sessions.last_session("forex", SUNDAY)
     assert forex is not None
     assert oldest == int(forex[1]) - 3000  # the first that was recorded
     at = int(SUNDAY) - 3 * HOUR_SEC
-    now, frame = engine.pulse(at)
+    now, frame = engine.reader.pulse(at)
     assert int(now) == at
-    assert list(frame.index) == list(engine.pulse()[1].index)
-    assert engine.store_at(now) is not engine.store
-    assert engine.pulse(at)[1] is frame
+    assert list(frame.index) == list(engine.reader.pulse()[1].index)
+    assert engine.reader.store_at(now) is not engine.store
+    assert engine.reader.pulse(at)[1] is frame
     assert frame["vol_15m"].notna().tolist()[3:] == [True] * 2
-    assert engine.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
-    assert engine.correlation("BTC-USD", 20, ("crypto",), at).top[0].symbol == "ETH-USD"
-    assert len(engine.order("surprise", now)) == 5
+    assert engine.reader.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
+    assert engine.reader.correlation("BTC-USD", 20, ("crypto",), at).top[0].symbol == "ETH-USD"
+    assert len(engine.reader.order("surprise", now)) == 5
     # Friday, a minute before the close: an hour of stocks, and crypto not yet recorded.
-    now, frame = engine.pulse(int(stocks[1]) - 60)
-    assert engine.states(frame, now)[:2] == ["live", "live"]
+    now, frame = engine.reader.pulse(int(stocks[1]) - 60)
+    assert engine.reader.states(frame, now)[:2] == ["live", "live"]
     assert frame["vol_15m"]["AAPL"] > 0
     assert np.isnan(frame["last"]["BTC-USD"])
     # In memory as before.
-    assert engine.store_at(newest - REWIND_SEC) is engine.store
+    assert engine.reader.store_at(newest - REWIND_SEC) is engine.store
 
 
 def test_a_closed_market_raises_no_event(start: Start) -> None:
@@ -313,10 +315,10 @@ def test_a_closed_market_raises_no_event(start: Start) -> None:
     hours = replace_phase("closed")
     engine = start(settings={"seed": 7, "data": None}, session=lambda asset, now: hours)
     until(lambda: not engine.status().is_searching_past)
-    now, frame = engine.pulse()
+    now, frame = engine.reader.pulse()
     assert (frame["surprise"].abs() > 0).any()
     # But for stocks, whose trades say themselves that their market is open.
-    assert engine.states(frame, now)[7:] == ["closed"] * 10
+    assert engine.reader.states(frame, now)[7:] == ["closed"] * 10
     assert not [event for event in engine.events.latest(500) if event.history]
 
 
@@ -337,7 +339,7 @@ def test_the_oldest_is_let_go_and_the_reach_ends_there(start: Start, tmp_path: P
     )
     began = time.monotonic()
     engine = start(settings=LIVE, clock=lambda: SUNDAY + 60 * (time.monotonic() - began))
-    until(lambda: engine.reach()[0] == int(SUNDAY - 6 * DAY_SEC))
+    until(lambda: engine.reader.span()[0] == int(SUNDAY - 6 * DAY_SEC))
 
 
 def test_a_newer_file_is_left_alone(start: Start, tmp_path: Path) -> None:

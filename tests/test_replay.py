@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import worker
 from events import Event, StressDetector
 from history.writer import connect, write_bars
 from pulse_store import PulseStore, to_snapshots
@@ -31,7 +30,6 @@ Seen = list[Mapping[str, Any]]
 def replay(
     tape: Path,
     speed: float,
-    monkeypatch: pytest.MonkeyPatch,
     timeout_sec: float = 120.0,
     begin: float | None = None,
     end: float | None = None,
@@ -44,9 +42,9 @@ def replay(
             seen.append(snapshot)
             return super().check(snapshot, history=history)
 
-    monkeypatch.setattr(worker, "StressDetector", Recorder)
     engine = Worker(
-        Settings(source="replay", replay_file=tape, replay_from=begin, replay_to=end, speed=speed)
+        Settings(source="replay", replay_file=tape, replay_from=begin, replay_to=end, speed=speed),
+        make_detector=Recorder,
     )
     engine.start()
     try:
@@ -78,29 +76,25 @@ def line(event: Event) -> str:
     return f"{at} {event.kind} {event.severity} ×{event.count} {event.regime} | {event.text}"
 
 
-def test_speed_changes_neither_frames_nor_events(
-    tape_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speed_changes_neither_frames_nor_events(tape_path: Path, tmp_path: Path) -> None:
     """Four and a half minutes around a jump, at speed 60 and as fast as possible."""
     short = excerpt(tape_path, 9 * 60, 13 * 60 + 30, tmp_path / "short.csv")
-    at_60 = replay(short, 60.0, monkeypatch)
-    unpaced = replay(short, math.inf, monkeypatch)
+    at_60 = replay(short, 60.0)
+    unpaced = replay(short, math.inf)
     assert len(at_60[0]) > 1000
     assert at_60[1]
     assert at_60 == unpaced
 
 
-def test_real_speed_gives_the_same_frames(
-    tape_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_real_speed_gives_the_same_frames(tape_path: Path, tmp_path: Path) -> None:
     """Four seconds as they were recorded take four seconds and show what a fast replay shows."""
     short = excerpt(tape_path, 600, 604, tmp_path / "short.csv")
-    assert replay(short, 1.0, monkeypatch) == replay(short, math.inf, monkeypatch)
+    assert replay(short, 1.0) == replay(short, math.inf)
 
 
-def test_the_events_of_the_recorded_hour(tape_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_of_the_recorded_hour(tape_path: Path) -> None:
     """A press conference of a central bank and a rising stock market, told in some lines."""
-    seen, events = replay(tape_path, math.inf, monkeypatch)
+    seen, events = replay(tape_path, math.inf)
     assert len(seen) > 3600 * 6
     assert [line(event) for event in events] == GOLDEN.read_text("utf-8").splitlines()
 
@@ -119,7 +113,7 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
         assert feed_of(engine, "stocks").state == "closed market"
         assert feed_of(engine, "stocks").ticks_per_sec == 0.0
         assert feed_of(engine, "forex").state == "off"
-        snapshot = engine.store.snapshot("SPY", engine.pulse()[0])
+        snapshot = engine.store.snapshot("SPY", engine.reader.pulse()[0])
         assert snapshot is not None
         assert snapshot["last"] == 101.0
         assert snapshot["ret_1m"] is None
@@ -136,10 +130,10 @@ def test_the_time_before_a_tapes_end_stays_open(tmp_path: Path) -> None:
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)
-        end, frame = engine.pulse()
-        assert engine.states(frame, end) == ["closed"]
-        before, frame = engine.pulse(end - 20)
-        assert engine.states(frame, before) == ["live"]
+        end, frame = engine.reader.pulse()
+        assert engine.reader.states(frame, end) == ["closed"]
+        before, frame = engine.reader.pulse(end - 20)
+        assert engine.reader.states(frame, before) == ["live"]
     finally:
         engine.stop()
 
@@ -168,7 +162,7 @@ def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)
-        assert engine.pulse()[1]["last"].notna().sum() == 80
+        assert engine.reader.pulse()[1]["last"].notna().sum() == 80
     finally:
         engine.stop()
 
@@ -195,14 +189,12 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
     return shown
 
 
-def test_a_replayed_archive_is_what_was_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replayed_archive_is_what_was_seen(tmp_path: Path) -> None:
     """From the first second of a span on, whose figures look back before it; events as well."""
     shown = archived(tmp_path / "archive.sqlite")
     begin, end = BEGIN + 420, BEGIN + 520
     expected = [snapshot for second in range(begin, end) for snapshot in shown[second]]
-    seen, events = replay(tmp_path / "archive.sqlite", math.inf, monkeypatch, begin=begin, end=end)
+    seen, events = replay(tmp_path / "archive.sqlite", math.inf, begin=begin, end=end)
     assert len(seen) == len(expected)
     for found, before in zip(seen, expected, strict=True):
         assert found == {

@@ -16,11 +16,13 @@ import pytest
 
 import worker
 from events import Event
-from feeds import Feed
+from feeds import Feed, TickQueue
 from pulse_store import PulseStore
 from settings import Settings, SettingsError
 from sources.exchange import Exchange
+from sources.live import VendorFeeds
 from sources.tape import TapeError
+from tests.stage import staged
 from tests.waiting import until
 from ticks import ASSETS, Tick
 from worker import Worker
@@ -61,7 +63,7 @@ def test_the_simulated_market_is_alive_within_five_seconds(start: Callable[..., 
     """Every symbol has a price and an hour behind it, and every feed goes live."""
     engine = start()
     assert engine.ready.wait(5)
-    _, frame = engine.pulse()
+    _, frame = engine.reader.pulse()
     assert len(frame) == 17
     assert frame["last"].notna().all()
     assert frame["vol_15m"].notna().all()
@@ -71,10 +73,10 @@ def test_the_simulated_market_is_alive_within_five_seconds(start: Callable[..., 
 
 def test_every_symbol_has_its_row_before_anything_begins() -> None:
     """A tab that opens in the first moment finds all it can choose from."""
-    engine = Worker(SIMULATED)
-    assert len(engine.symbols(ASSETS)) == 17
-    assert len(engine.pulse()[1]) == 17
-    assert not engine.has_prices()
+    engine = staged(SIMULATED)
+    assert len(engine.reader.symbols(ASSETS)) == 17
+    assert len(engine.reader.pulse()[1]) == 17
+    assert not engine.reader.has_prices()
 
 
 def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
@@ -84,7 +86,7 @@ def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
     seen: dict[float, pd.DataFrame] = {}
 
     def three_seconds() -> bool:
-        now, frame = engine.pulse()
+        now, frame = engine.reader.pulse()
         seen[now] = frame
         return len(seen) >= 4
 
@@ -102,7 +104,7 @@ def test_the_past_hour_has_events_that_are_history(start: Callable[..., Worker])
     until(lambda: len(engine.events) > 3)
     past = [event for event in engine.events.latest(500) if event.history]
     assert past
-    assert all(event.ts < engine.pulse()[0] for event in past)
+    assert all(event.ts < engine.reader.pulse()[0] for event in past)
 
 
 def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
@@ -123,7 +125,7 @@ def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
 
 def test_there_is_a_status_before_anything_begins() -> None:
     """Of every class, from the first moment on."""
-    status = Worker(SIMULATED).status()
+    status = staged(SIMULATED).status()
     assert (status.source.name, status.source.kind) == ("simulated", "simulated")
     assert status.started_at is status.uptime is None
     assert tuple(feed.asset for feed in status.feeds) == ASSETS
@@ -165,8 +167,8 @@ def test_a_frame_is_computed_once_a_second_for_all_readers(
     monkeypatch.setattr(engine.store, "frame", counted)
     cards, instants = [], set()
     for _ in range(500):
-        instants.add(engine.pulse()[0])
-        cards.append(engine.correlation("AAPL", 20, ASSETS))
+        instants.add(engine.reader.pulse()[0])
+        cards.append(engine.reader.correlation("AAPL", 20, ASSETS))
     assert len(computed) == len(set(computed))
     assert len(computed) <= len(instants)
     # One more, for a second that begins between the two questions.
@@ -177,7 +179,7 @@ def test_a_frame_is_computed_once_a_second_for_all_readers(
 @pytest.mark.parametrize(
     ("owner", "method", "task"),
     [
-        (Worker, "_measure", "heartbeat"),
+        (VendorFeeds, "measure", "heartbeat"),
         (PulseStore, "set_initial_price", "store"),
         (Exchange, "publish", "exchange"),
         (Feed, "_connection", "crypto feed"),
@@ -205,17 +207,18 @@ def test_a_crash_is_shown_and_the_task_restarted(
 
     monkeypatch.setattr(owner, method, fails_once)
     with caplog.at_level(logging.ERROR):
-        engine = start(Settings(source="simulated", seed=7, api_key=secret))
+        queue = TickQueue()
+        engine = start(Settings(source="simulated", seed=7, api_key=secret), queue=queue)
         assert engine.ready.wait(5)
         if task == "store":
-            engine._queue.add_last_price(Tick("AAPL", "stocks", time.time(), 1.0))
+            queue.add_last_price(Tick("AAPL", "stocks", time.time(), 1.0))
         until(lambda: engine.status().faults)
     (fault,) = engine.status().faults
     assert (fault.name, fault.count, fault.error) == (task, 1, error.__name__)
     assert f"{task} crashed" in caplog.text
     assert secret not in caplog.text
-    before = engine.pulse()[0]
-    until(lambda: engine.pulse()[0] > before + 1 and states(engine) == ["live"] * 3)
+    before = engine.reader.pulse()[0]
+    until(lambda: engine.reader.pulse()[0] > before + 1 and states(engine) == ["live"] * 3)
 
 
 def test_the_clock_stepping_back_fires_nothing_and_freezes_nothing(
@@ -228,9 +231,9 @@ def test_the_clock_stepping_back_fires_nothing_and_freezes_nothing(
     engine = start()
     assert engine.ready.wait(5)
     until(lambda: not engine.status().is_searching_past and states(engine) == ["live"] * 3)
-    before, events = engine.pulse()[0], len(engine.events)
+    before, events = engine.reader.pulse()[0], len(engine.events)
     stepped.set()
-    until(lambda: engine.pulse()[0] > before + 2)
+    until(lambda: engine.reader.pulse()[0] > before + 2)
     assert states(engine) == ["live"] * 3
     assert len(engine.events) <= events + 1  # the market itself may do something meanwhile
 
@@ -245,11 +248,11 @@ def test_stopping_ends_the_thread_and_may_be_repeated(start: Callable[..., Worke
 
 
 def test_a_tape_that_cannot_be_read_is_said_before_anything_starts(tmp_path: Path) -> None:
-    """The error comes to whoever makes the worker, not to its thread."""
+    """The error comes to whoever starts the worker, not to its thread."""
     tape = tmp_path / "tape.csv"
     tape.write_text("time,price\n1,2\n")
     with pytest.raises(TapeError, match="columns"):
-        Worker(Settings(source="replay", replay_file=tape))
+        Worker(Settings(source="replay", replay_file=tape)).start()
 
 
 @pytest.mark.usefixtures("registry")

@@ -1,0 +1,171 @@
+"""Heartbeat: what happens once a second, when a second is over.
+
+It belongs to one thread, the worker's, which calls its methods; any other thread may read its
+properties.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import pandas as pd
+
+from engine.ranking import Ranking, row_states
+from events import Event, EventStore, StressDetector
+from pulse_store import PulseStore, to_snapshots
+from ticks import ASSETS, Asset
+
+__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "Heartbeat", "Pulse", "SecondOver"]
+
+REWIND_SEC: Final = 3600
+"""How far back in memory a second can be shown; the store keeps an hour more behind it."""
+
+GRACE_SEC: Final = 300
+"""How much longer a second stays available that was chosen within ``REWIND_SEC``."""
+
+SECOND_END: Final = 0.999
+"""A second is shown as it was at the last instant that belongs to it."""
+
+_SETTLE_SEC: Final = 0.25
+"""Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
+
+
+class Pulse(NamedTuple):
+    """A complete second: its last instant, and the frame of all symbols then."""
+
+    now: float
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOver:
+    """A second that is over and was searched for events."""
+
+    second: int
+    now: float
+    """The last instant that belongs to it."""
+    frame: pd.DataFrame | None
+    """None: another second was shown meanwhile, as always in history; the store has its frame."""
+    events: tuple[Event, ...]
+    """Those that began in it, and earlier ones that it changed."""
+    is_history: bool
+    """Whether it was before anybody could have watched: restored or backfilled."""
+
+
+class Heartbeat:
+    """Shows second after second and has each searched for events.
+
+    ``streams_at`` tells whether a market streams at an instant. ``subscribers`` are called in turn,
+    in this thread, with every second that was searched.
+    """
+
+    def __init__(
+        self,
+        store: PulseStore,
+        events: EventStore,
+        detector: StressDetector,
+        streams_at: Callable[[Asset, float], bool],
+        now: float,
+        subscribers: Sequence[Callable[[SecondOver], None]] = (),
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._detector = detector
+        self._streams_at = streams_at
+        self._subscribers = tuple(subscribers)
+        # From the first moment on every symbol that is watched has its row.
+        self._newest = Pulse(now, store.frame(0.0))
+        self._oldest: int | None = None
+        self._live_from = 0
+        self._unsearched: deque[int] = deque()
+        self.ranking = Ranking(REWIND_SEC + GRACE_SEC)
+        """The orders that were shown."""
+        self.ready = threading.Event()
+        """Set when the first second is shown."""
+
+    @property
+    def newest(self) -> Pulse:
+        """The newest second that is shown; before there is one, every symbol without a price."""
+        return self._newest
+
+    @property
+    def oldest(self) -> int | None:
+        """The first second of which anything is known; None: there is none yet."""
+        return self._oldest
+
+    @property
+    def is_searching_past(self) -> bool:
+        """Whether seconds of the past are still to be searched for events."""
+        try:
+            return self._unsearched[0] < self._live_from
+        except IndexError:  # not asked first: the loop may take the last one in between
+            return False
+
+    def add_past(self, oldest: int | None, live_from: int, unsearched: Iterable[int] = ()) -> None:
+        """Know of a past that the store was filled with, from ``oldest`` until ``live_from``.
+
+        The ``unsearched`` seconds of it are searched for events whenever the present leaves time.
+        """
+        self._oldest = oldest
+        self._live_from = live_from
+        self._unsearched.extend(unsearched)
+
+    def show(self, second: int) -> None:
+        """Close the bars that ended with ``second``, and compute its frame and its orders."""
+        self._store.advance(second + 1)
+        now = second + SECOND_END
+        if self._oldest is None:
+            self._oldest = second
+        frame = self._store.frame(now)
+        is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
+        self.ranking.update(second, frame, row_states(frame, is_streaming))
+        self._newest = Pulse(now, frame)
+        self.ready.set()
+
+    def search(self, second: int) -> None:
+        """Find the events of a second in the frame of then, and tell the subscribers.
+
+        A closed market has no events.
+        """
+        now = second + SECOND_END
+        shown_at, newest = self._newest
+        frame = newest if shown_at == now else None
+        snapshots = self._store.snapshots(now) if frame is None else to_snapshots(frame, now)
+        is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
+        is_history = second < self._live_from
+        found: list[Event] = []
+        for snapshot in snapshots:
+            if is_streaming[snapshot["asset"]]:
+                found += self._detector.check(snapshot, history=is_history)
+        self._events.add_many(found)
+        over = SecondOver(second, now, frame, tuple(found), is_history)
+        for subscriber in self._subscribers:
+            subscriber(over)
+
+    async def follow(self, clock: Callable[[], float], every_second: Callable[[], None]) -> None:
+        """Show and search every second of ``clock`` when it is over and settled, until cancelled.
+
+        ``every_second`` is called after each is shown. Seconds slept through are neither shown nor
+        searched.
+        """
+        shown = int(clock()) - 1
+        while True:
+            now = clock() - _SETTLE_SEC
+            second = int(now) - 1
+            if second != shown:
+                if second < shown:
+                    self._store.set_clock_back(second)
+                shown = second
+                self.show(second)
+                every_second()
+                self._unsearched.append(second)
+            if self._unsearched:
+                self.search(self._unsearched.popleft())
+                await asyncio.sleep(0)  # the feeds go on meanwhile
+            else:
+                await asyncio.sleep(max(0.0, 1.0 - now % 1.0))

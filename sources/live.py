@@ -1,0 +1,235 @@
+"""The live source: which symbol comes from which vendor, and the clock that vendors confirm."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import sessions
+from events import EventStore
+from feeds import Feed, FeedStatus, TickQueue, Timing, allot
+from history.archive import Archive
+from pulse_store import PulseStore
+from sessions import HoursFrom, MarketHours, Phase, Session
+from sources.clocks import VendorClock
+from sources.exchange import EMBEDDED_KEY
+from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus
+from ticks import ASSETS, Asset, Tick
+from vendors import eodhd
+from vendors.wire import Vendor
+
+__all__ = ["Calendar", "LiveSource", "VendorFeeds"]
+
+Calendar = Callable[[Asset, float], Session]
+
+_PRESENT_SEC: Final = 7.0
+"""An instant no longer ago than this is the present, of which a vendor's word is the newest: the
+second that is shown ended up to two of them ago, and another may begin while it is looked at."""
+
+
+class VendorFeeds:
+    """The feeds of one vendor's account, one per asset class that has symbols, and its hours.
+
+    Without a ``calendar`` the markets know no hours: they are open.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[Asset, Sequence[str]],
+        queue: TickQueue,
+        clock: Callable[[], float],
+        vendors: Mapping[Asset, Vendor],
+        *,
+        timing: Timing | None = None,
+        calendar: Calendar | None = None,
+        far_off: float | None = None,
+    ) -> None:
+        self._clock = clock
+        self._calendar = calendar
+        asked = _allotted(wanted, vendors)
+        self.asked: Mapping[Asset, tuple[str, ...]] = {a: tuple(asked[a]) for a in ASSETS}
+        """The symbols of each asset class within the account's limit."""
+        self._feeds = {
+            asset: Feed(
+                vendors[asset],
+                asset,
+                self.asked[asset],
+                queue,
+                clock,
+                timing=timing,
+                session=calendar or _always,
+                far_off=far_off,
+                unasked=wanted[asset][len(self.asked[asset]) :],
+            )
+            for asset in ASSETS
+        }
+
+    async def run(self, keep: Keep, embedded: str | None = None) -> None:
+        """Run every feed until cancelled; at the ``embedded`` exchange's address, if given."""
+        async with asyncio.TaskGroup() as tasks:
+            for asset, feed in self._feeds.items():
+                # The embedded exchange has no address before it runs.
+                address = eodhd.url(embedded, asset, EMBEDDED_KEY) if embedded else None
+                tasks.create_task(keep(f"{asset} feed", partial(feed.run, address)))
+
+    def measure(self) -> None:
+        """Note how much came in the second that is over."""
+        now = self._clock()
+        for feed in self._feeds.values():
+            feed.end_second(now)
+
+    def prices(self) -> dict[Asset, int]:
+        """How many prices each feed ever received."""
+        return {asset: feed.prices for asset, feed in self._feeds.items()}
+
+    def lags(self) -> list[float]:
+        """How far the newest stamps of each feed lag the clock, of those that have any."""
+        lags = [feed.recent_lag() for feed in self._feeds.values()]
+        return [lag for lag in lags if lag is not None]
+
+    def clock_changed(self) -> None:
+        """Forget what was measured by the clock, which has jumped."""
+        for feed in self._feeds.values():
+            feed.reset_meter()
+
+    def renew(self, slept_sec: float) -> None:
+        """Connect anew after the computer slept: the sockets may be dead and not know it."""
+        for feed in self._feeds.values():
+            feed.reconnect(slept_sec)
+
+    def streams_at(self, asset: Asset, now: float) -> bool:
+        """Whether a market is not closed at ``now``; at present, by the vendor's newest word."""
+        if now >= self._clock() - _PRESENT_SEC or self._calendar is None:
+            return self._feeds[asset].session(now).phase != "closed"
+        return self._calendar(asset, now).phase != "closed"
+
+    def hours(self, asset: Asset, now: float) -> MarketHours:
+        """The phase a market is in at ``now``, and who says so."""
+        if self._calendar is None:
+            phase: Phase = "open" if self.streams_at(asset, now) else "closed"
+            return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
+        present = self._clock()
+        if now >= present - _PRESENT_SEC:
+            return self._feeds[asset].hours(present)
+        phase, since, until, opens = self._calendar(asset, now)
+        return MarketHours(asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR)
+
+    def status(self) -> tuple[FeedStatus, ...]:
+        """What is true of each feed now."""
+        now = self._clock()
+        found = [feed.status(now) for feed in self._feeds.values()]
+        if self._calendar is None:
+            found = [replace(status, hours=self.hours(status.asset, now)) for status in found]
+        return tuple(found)
+
+
+class LiveSource:
+    """A vendor's prices by the computer's clock, as far as the vendor's stamps confirm it.
+
+    ``vendors`` are those of each asset class. A ``clock`` that is no
+    ``VendorClock`` is not judged by the stamps.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[Asset, Sequence[str]],
+        queue: TickQueue,
+        vendors: Mapping[Asset, Vendor],
+        *,
+        archive: Archive | None = None,
+        clock: Callable[[], float] | None = None,
+        timing: Timing | None = None,
+        calendar: Calendar | None = None,
+    ) -> None:
+        self.clock = clock or VendorClock(time.time)
+        self.archive = archive
+        self.takes_over = True
+        self._feeds = VendorFeeds(
+            wanted, queue, self.clock, vendors, timing=timing, calendar=calendar or sessions.session
+        )
+        self.watched = self._feeds.asked
+        self._clock_changes = 0
+
+    def hours(self, asset: Asset, now: float) -> MarketHours:
+        """See ``Source``."""
+        return self._feeds.hours(asset, now)
+
+    def streams_at(self, asset: Asset, now: float) -> bool:
+        """See ``Source``."""
+        return self._feeds.streams_at(asset, now)
+
+    def restore(self, store: PulseStore, events: EventStore, most_events: int) -> int | None:
+        """Nothing: only its archive knows the time before."""
+        return None
+
+    def notes(self) -> Mapping[str, str]:
+        """See ``Source``."""
+        return {"source": "eodhd", "seed": ""}
+
+    def goes_on_from(self, newest: int) -> bool:
+        """Always: it is the same market."""
+        return True
+
+    def backfill(self, store: PulseStore) -> list[Tick]:
+        """Nothing: the vendor's stream has no past."""
+        return []
+
+    async def run(self, seconds: Seconds, keep: Keep) -> None:
+        """See ``Source``."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feeds.run(keep))
+            beat = partial(seconds.follow, self.clock, self._look_at_clock)
+            tasks.create_task(keep("heartbeat", beat))
+
+    def status(self) -> SourceStatus:
+        """See ``Source``."""
+        clock = self.clock
+        return SourceStatus(
+            kind=SourceKind.LIVE,
+            name="eodhd",
+            clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
+        )
+
+    def feeds(self) -> tuple[FeedStatus, ...]:
+        """See ``Source``."""
+        return self._feeds.status()
+
+    def _look_at_clock(self) -> None:
+        """Tell the clock what the vendor's stamps say of it, and connect anew after sleep."""
+        self._feeds.measure()
+        clock = self.clock
+        if not isinstance(clock, VendorClock):
+            return
+        if clock.changes != self._clock_changes:
+            self._clock_changes = clock.changes
+            self._feeds.clock_changed()
+        else:
+            clock.judge(self._feeds.lags(), self._clock_changes)
+        slept = clock.woke()
+        if slept:
+            self._feeds.renew(slept)
+
+
+def _always(asset: Asset, now: float) -> Session:
+    return sessions.ALWAYS
+
+
+def _finite(value: float) -> float | None:
+    """A time; None: it is never."""
+    return value if math.isfinite(value) else None
+
+
+def _allotted(
+    wanted: Mapping[Asset, Sequence[str]], vendors: Mapping[Asset, Vendor]
+) -> dict[Asset, list[str]]:
+    """The symbols that each vendor's limit has room for."""
+    chosen: dict[Asset, list[str]] = {}
+    for vendor in vendors.values():
+        theirs = {asset: wanted[asset] for asset in wanted if vendors[asset] is vendor}
+        chosen |= allot(theirs, vendor.symbol_limit)
+    return {asset: chosen[asset] for asset in wanted}

@@ -1,0 +1,74 @@
+"""Opening a source: the one place that asks which kind the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from feeds import TickQueue, Timing
+from history.archive import Archive
+from settings import DEFAULT_WATCHLIST, Settings, archive_file
+from sources import tape
+from sources.exchange import EMBEDDED_KEY
+from sources.live import Calendar, LiveSource
+from sources.replay import ReplaySource
+from sources.simulated import SimulatedSource
+from sources.source import Source
+from ticks import ASSETS, Asset
+from vendors import eodhd
+from vendors.wire import Vendor
+
+__all__ = ["open_source"]
+
+
+def open_source(
+    settings: Settings,
+    queue: TickQueue,
+    *,
+    clock: Callable[[], float] | None = None,
+    timing: Timing | None = None,
+    calendar: Calendar | None = None,
+    vendors: Mapping[Asset, Vendor] | None = None,
+) -> Source:
+    """The source that the settings name, which will fill ``queue``.
+
+    ``clock`` stands in for the computer's clock, which a replay does not use; ``timing`` are the
+    feeds' waiting times, ``calendar`` stands in for the markets' hours, and ``vendors`` for those
+    of the settings.
+
+    Raises:
+        TapeError: if the tape or the archive to replay cannot be read.
+    """
+    if settings.replay_file is not None:
+        return ReplaySource(
+            tape.load(settings.replay_file, settings.replay_from, settings.replay_to),
+            queue,
+            file=settings.replay_file.name,
+            speed=settings.speed,
+            timing=timing,
+            calendar=calendar,
+        )
+    path = archive_file(settings)
+    archive = None if path is None else Archive(path)
+    wanted = DEFAULT_WATCHLIST if settings.watchlist is None else settings.watchlist
+    if settings.source == "simulated":
+        return SimulatedSource(
+            wanted,
+            queue,
+            vendors or dict.fromkeys(ASSETS, eodhd.Eodhd("", EMBEDDED_KEY)),
+            seed=settings.seed,
+            archive=archive,
+            clock=clock,
+            timing=timing,
+            calendar=calendar,
+        )
+    if settings.watchlist is None and settings.api_key == eodhd.DEMO_KEY:
+        wanted = eodhd.DEMO_SYMBOLS
+    return LiveSource(
+        wanted,
+        queue,
+        vendors or dict.fromkeys(ASSETS, eodhd.Eodhd(settings.eodhd_url, settings.api_key)),
+        archive=archive,
+        clock=clock,
+        timing=timing,
+        calendar=calendar,
+    )

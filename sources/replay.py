@@ -1,0 +1,196 @@
+"""The replay source: a tape or an archive played again, second by second, by its own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import sessions
+from events import EventStore
+from feeds import FeedState, FeedStatus, TickQueue, Timing, Trouble
+from history.archive import Archive
+from pulse_store import PulseStore
+from sessions import MarketHours
+from sources.exchange import EMBEDDED_KEY, Exchange
+from sources.live import Calendar, VendorFeeds
+from sources.source import Keep, Seconds, SourceKind, SourceStatus
+from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
+from ticks import ASSETS, WINDOW_SEC, Asset, Tick
+from vendors import eodhd
+
+__all__ = ["ReplaySource"]
+
+_CATCH_UP_SEC: Final = 5.0
+"""How long to wait for frames that a broken connection may have lost."""
+
+
+class ReplaySource:
+    """What was recorded in ``file``, in ``speed`` of its seconds per second.
+
+    Its clock moves on to the next second when everything sent of the last one has arrived, so the
+    frames and the events are the same at any speed.
+    """
+
+    def __init__(
+        self,
+        tape: Tape | ArchivedTape,
+        queue: TickQueue,
+        *,
+        file: str,
+        speed: float = 1.0,
+        timing: Timing | None = None,
+        calendar: Calendar | None = None,
+    ) -> None:
+        self.archive: Archive | None = None
+        self.takes_over = False
+        self._tape, self._queue = tape, queue
+        self._file, self._speed = file, speed
+        self._now = tape.start
+        self._has_ended = False
+        self._lost = dict.fromkeys(ASSETS, 0)
+        is_archived = isinstance(tape, ArchivedTape)
+        if calendar is None and isinstance(tape, ArchivedTape) and tape.source == "eodhd":
+            calendar = sessions.session
+        # A tape is replayed whole, whatever an account may watch.
+        self._symbol_limit = max(eodhd.SYMBOL_LIMIT, sum(map(len, tape.symbols.values())))
+        vendor = eodhd.Eodhd(
+            "",
+            EMBEDDED_KEY,
+            symbol_limit=self._symbol_limit,
+            # A tape may be silent for as long as it was: only its end, or the socket's, is a fault.
+            silence_sec=dict.fromkeys(ASSETS, math.inf),
+        )
+        self._feeds = VendorFeeds(
+            {asset: tape.symbols.get(asset, ()) for asset in ASSETS},
+            queue,
+            self.clock,
+            dict.fromkeys(ASSETS, vendor),
+            timing=timing,
+            calendar=calendar,
+            # What lies in an archive was believed when it came.
+            far_off=math.inf if is_archived else None,
+        )
+        self.watched = self._feeds.asked
+
+    def clock(self) -> float:
+        """The second that is being played."""
+        return self._now
+
+    def hours(self, asset: Asset, now: float) -> MarketHours:
+        """See ``Source``; the end of a tape without hours closes its markets."""
+        hours = self._feeds.hours(asset, now)
+        is_over = hours.by is sessions.HoursFrom.SOURCE and not self.streams_at(asset, now)
+        return replace(hours, phase="closed") if is_over else hours
+
+    def streams_at(self, asset: Asset, now: float) -> bool:
+        """See ``Source``; the end closes a market, but not the time before it."""
+        if self._has_ended and now >= self._tape.end:
+            return False
+        return self._feeds.streams_at(asset, now)
+
+    def restore(self, store: PulseStore, events: EventStore, most_events: int) -> int | None:
+        """See ``Source``: what an archive knows of the time before its span."""
+        tape = self._tape
+        past = tape.past()
+        for tick in tape.lasts():
+            store.set_initial_price(tick)
+        store.load_bars(past)
+        events.add_many(tape.states(most_events, tape.start - 2 * WINDOW_SEC))
+        if not len(past):
+            return None
+        store.advance(tape.start)
+        return int(past.cells["second"][0])
+
+    def notes(self) -> Mapping[str, str]:
+        """Nothing: it keeps no archive."""
+        return {}
+
+    def goes_on_from(self, newest: int) -> bool:
+        """Never: it keeps no archive."""
+        return False
+
+    def backfill(self, store: PulseStore) -> list[Tick]:
+        """Nothing: what is known of the time before is restored."""
+        return []
+
+    async def run(self, seconds: Seconds, keep: Keep) -> None:
+        """See ``Source``."""
+        limit = self._symbol_limit
+        async with (
+            Exchange(self._tape, symbol_limit=limit) as exchange,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(self._feeds.run(keep, exchange.url))
+            tasks.create_task(keep("replay", partial(self._play, exchange, seconds)))
+
+    def status(self) -> SourceStatus:
+        """See ``Source``."""
+        return SourceStatus(
+            kind=SourceKind.REPLAY,
+            name="replay",
+            file=self._file,
+            speed=self._speed,
+            has_ended=self._has_ended,
+            is_dated=self._tape.start != TAPE_EPOCH,
+            lost=sum(self._lost.values()),
+        )
+
+    def feeds(self) -> tuple[FeedStatus, ...]:
+        """See ``Source``."""
+        found = [
+            replace(status, hours=self.hours(status.asset, self._now))
+            if status.hours.by is sessions.HoursFrom.SOURCE
+            else status
+            for status in self._feeds.status()
+        ]
+        return tuple(map(_ended, found)) if self._has_ended else tuple(found)
+
+    async def _play(self, exchange: Exchange, seconds: Seconds) -> None:
+        """Play every second that is left, and wait for each to arrive."""
+        async with asyncio.timeout(_CATCH_UP_SEC):
+            await exchange.subscribed(EMBEDDED_KEY, self._tape.symbols)
+        loop = asyncio.get_running_loop()
+        first = int(self._now)
+        origin = loop.time()
+        for second in range(first, int(self._tape.end) + 1):
+            due = origin + (second + 1 - first) / self._speed
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            self._now = second + 1.0
+            exchange.publish(second + 1.0)
+            await self._catch_up(exchange)
+            seconds.show(second)
+            self._feeds.measure()
+            seconds.search(second)
+        self._has_ended = True
+
+    async def _catch_up(self, exchange: Exchange) -> None:
+        """Wait until every frame sent has been read and is in the store."""
+        loop = asyncio.get_running_loop()
+        sent = exchange.sent(EMBEDDED_KEY)
+        deadline = loop.time() + _CATCH_UP_SEC
+        while loop.time() < deadline:
+            frames = self._feeds.prices()
+            is_missing = any(sent[a] - self._lost[a] > frames[a] for a in ASSETS)
+            if not is_missing and not len(self._queue):
+                return
+            await asyncio.sleep(0)
+        frames = self._feeds.prices()
+        self._lost = {asset: sent[asset] - frames[asset] for asset in ASSETS}
+
+
+def _ended(status: FeedStatus) -> FeedStatus:
+    """A feed's status after the tape's end: the clock stands still, so nothing ever looks old."""
+    if status.state not in (FeedState.LIVE, FeedState.SILENT):
+        return status
+    return replace(
+        status,
+        state=FeedState.CLOSED,
+        trouble=Trouble.TAPE_ENDED,
+        seconds=None,
+        lag=None,
+        ticks_per_sec=0.0,
+    )
