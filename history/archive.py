@@ -31,7 +31,7 @@ from history.schema import (
 )
 from ticks import ASSETS, Tick
 
-__all__ = ["Archive", "ArchiveError", "is_archive", "newest_prices"]
+__all__ = ["Archive", "ArchiveError", "is_archive", "newest_prices", "read_span"]
 
 _BLOCK_SEC: Final = 900
 """The length of the pieces in which bars are read, in seconds."""
@@ -52,14 +52,7 @@ class Archive:
     def span(self) -> tuple[int, int] | None:
         """The first and the last second that have a bar, None if none has."""
         with self._open() as connection:
-            first, last = connection.execute(
-                "SELECT (SELECT min(second) FROM bar), (SELECT max(second) FROM bar)"
-            ).fetchone()
-        if first is None:
-            return None
-        if not 0 <= first <= last < TIMES_END:
-            raise damaged(self.path)
-        return first, last
+            return read_span(connection, self.path)
 
     def meta(self, name: str) -> str | None:
         """The value written under ``name``, such as the source's seed; None if there is none."""
@@ -247,6 +240,22 @@ class Archive:
         if not all(all(map(isinstance, row, types)) for row in rows):
             raise damaged(self.path)
         return rows
+
+
+def read_span(connection: sqlite3.Connection, path: Path) -> tuple[int, int] | None:
+    """The first and the last second that have a bar, None if none has.
+
+    Raises:
+        ArchiveError: if these are not seconds that a bar can have.
+    """
+    first, last = connection.execute(
+        "SELECT (SELECT min(second) FROM bar), (SELECT max(second) FROM bar)"
+    ).fetchone()
+    if first is None:
+        return None
+    if not 0 <= first <= last < TIMES_END:
+        raise damaged(path)
+    return first, last
 
 
 def newest_prices(bars: Bars) -> list[Tick]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from bars import Bars
 from events import Event, Track
-from history.archive import Archive, newest_prices
+from history.archive import Archive, newest_prices, read_span
 from history.backlog import Batch
 from history.schema import (
     APPLICATION_ID,
@@ -110,23 +110,22 @@ class Writer:
 
     def check_content(self) -> None:
         """Check that neither the file nor what lies in it is damaged."""
-        with archive_errors(self.path):
-            found = self._connected().execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
-        # What is sound to SQLite need not be what was written.
-        archive = Archive(self.path)
-        archive.span()
-        archive.event_span()
-        archive.last_prices(_NEVER)
-        archive.tracks()
-        for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
-            deque(read, maxlen=0)
+        with self._in_place() as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
+            # What is sound to SQLite need not be what was written.
+            archive = Archive(self.path)
+            archive.span()
+            archive.event_span()
+            archive.last_prices(_NEVER)
+            archive.tracks()
+            for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
+                deque(read, maxlen=0)
 
     def write(self, batch: Batch) -> None:
         """Write a batch: all of it or nothing."""
-        connection = self._connected()
-        with archive_errors(self.path):
+        with self._in_place() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for bars in batch.bar_blocks():
@@ -147,12 +146,10 @@ class Writer:
 
         Ages are counted from the newest bar, or from ``latest`` if that is earlier.
         """
-        connection = self._connected()
-        self.check_place()
-        with archive_errors(self.path):
-            # Not by the clock: one that is wrong by years would delete everything. And as a reader
-            # finds it: so would a damaged second.
-            span = Archive(self.path).span()
+        with self._in_place() as connection:
+            # Not by the clock: one that is wrong by years would delete everything. So would a
+            # damaged second, which ``read_span`` refuses.
+            span = read_span(connection, self.path)
             if span is not None:
                 newest = min(span[1], latest)
                 if delete_bars(connection, int(newest - bars_sec), _STEP_BARS):
@@ -185,10 +182,20 @@ class Writer:
         self.path.rename(aside)
         return aside.name
 
-    def _connected(self) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for work that counts only if the file was at its path all the while.
+
+        If it was not, that is the error, whatever else went wrong.
+        """
         if self._connection is None:
             raise ArchiveError(f"{self.path} is not open")
-        return self._connection
+        self.check_place()
+        try:
+            with archive_errors(self.path):
+                yield self._connection
+        finally:
+            self.check_place()
 
     def _file_at_path(self) -> tuple[int, int] | None:
         """Which file lies at the path now; None if there is none."""

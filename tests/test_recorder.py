@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -17,9 +18,10 @@ import pytest
 
 from bars import CELL, Bars
 from events import Event, Track
-from history.archive import Archive
+from history.archive import Archive, ArchiveError
+from history.backlog import Batch
 from history.recorder import DAY_SEC, Recorder
-from history.writer import connect, write_bars
+from history.writer import Writer, connect, write_bars
 from page.troubles import archive_reason
 from tests.mounts import mounted, resized
 from tests.waiting import until
@@ -446,6 +448,46 @@ def test_a_file_that_is_gone_is_told_and_another_begun(
     assert one.status().state == "writing"
     assert "moved or deleted" in caplog.text
     assert record(one.path).status().state == "reading only"
+
+
+class _PathOfAnother(type(Path())):  # type: ignore[misc]  # whichever class paths have here
+    """A path at which another file appears right after somebody looked which one is there."""
+
+    go: Callable[[Path], None] | None = None
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        found: os.stat_result = super().stat(follow_symlinks=follow_symlinks)
+        if self.go is not None:
+            go, self.go = self.go, None
+            go(Path(self))
+        return found
+
+
+@pytest.mark.parametrize("go", [_delete_file, _delete_folder, _rename_folder, _replace_file])
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda writer: writer.check_content(),
+        lambda writer: writer.write(Batch(bars={START: bars(START)})),
+        lambda writer: writer.tidy(DAY_SEC, DAY_SEC, START + DAY_SEC),
+    ],
+    ids=["check_content", "write", "tidy"],
+)
+def test_a_file_that_goes_during_work_is_why_the_work_failed(
+    tmp_path: Path, work: Callable[[Writer], object], go: Callable[[Path], None]
+) -> None:
+    """Whatever is found at its path by then, and even if the work itself went well."""
+    path = _PathOfAnother(tmp_path / "data" / "a.sqlite")
+    writer = Writer(path)
+    assert writer.acquire()
+    writer.open()
+    writer.write(Batch(bars={START: bars(START)}))
+    path.go = go
+    with pytest.raises(ArchiveError, match="moved or deleted") as caught:
+        work(writer)
+    assert not caught.value.is_damaged
+    writer.close()
+    writer.release()
 
 
 def test_whoever_ends_after_trouble_lets_go_of_the_file(record: Callable[..., Recorder]) -> None:
