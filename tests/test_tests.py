@@ -17,16 +17,6 @@ FILES: Final = sorted(
 NAMEDTUPLE: Final = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 """Public although they begin with an underscore."""
 
-STILL_PRIVATE: Final = {
-    "test_app.py",
-    "test_clock_faults.py",
-    "test_export.py",
-    "test_payload.py",
-    "test_remembering.py",
-    "test_worker.py",
-}
-"""Tests that still reach into what they test; to be emptied."""
-
 
 def is_private(name: str) -> bool:
     """Whether a name is not for others; those of Python itself are."""
@@ -62,8 +52,7 @@ def private_uses(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_nothing_private_is_used(path: Path) -> None:
     """Tests and benchmarks reach what they use by arguments and public names."""
-    found = [*private_uses(ast.parse(path.read_text("utf-8")))]
-    assert found == [] or path.name in STILL_PRIVATE
+    assert [*private_uses(ast.parse(path.read_text("utf-8")))] == []
 
 
 @pytest.mark.parametrize(
