@@ -16,7 +16,17 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from ticks import HORIZONS_SEC, STALE_SEC, WINDOW_SEC, EventKind, Regime, Severity
+from ticks import (
+    COOLDOWN_SEC,
+    HORIZONS_SEC,
+    MAX_EVENTS,
+    MIN_SURPRISE,
+    STALE_SEC,
+    WINDOW_SEC,
+    EventKind,
+    Regime,
+    Severity,
+)
 from wording import percent_text, price_text, size_text
 
 __all__ = ["REWIND_SEC", "THRESHOLDS", "Event", "EventStore", "StressDetector", "Track"]
@@ -158,8 +168,8 @@ class StressDetector:
         self,
         thresholds: Mapping[str, Mapping[EventKind, float]] = THRESHOLDS,
         *,
-        min_surprise: float = 2.5,
-        cooldown_sec: float = 30.0,
+        min_surprise: float = MIN_SURPRISE,
+        cooldown_sec: float = COOLDOWN_SEC,
         max_age_sec: float = STALE_SEC,
     ) -> None:
         self._thresholds = thresholds
@@ -292,7 +302,7 @@ class EventStore:
     event may last for days.
     """
 
-    def __init__(self, max_events: int = 500, *, rewind_sec: float = REWIND_SEC) -> None:
+    def __init__(self, max_events: int = MAX_EVENTS, *, rewind_sec: float = REWIND_SEC) -> None:
         if max_events < 1:
             raise ValueError(f"max_events is {max_events}, expected at least 1")
         self._max_events = max_events

@@ -1,7 +1,7 @@
 """Settings: the environment and a TOML file as one frozen, checked object.
 
-Read once by the page before it asks for the worker. The environment wins over the file; the API
-key may also stand in Streamlit's ``secrets.toml``.
+What there is comes first, grouped by whom it is for; how it is read comes below. The environment
+wins over the file; the API key may also stand in Streamlit's ``secrets.toml``.
 """
 
 from __future__ import annotations
@@ -9,33 +9,52 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import random
 import re
 import reprlib
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from ticks import ASSETS, WINDOW_SEC, Asset, EventKind, MarketPulseError
+from ticks import (
+    ASSETS,
+    COOLDOWN_SEC,
+    MAX_EVENTS,
+    MIN_SURPRISE,
+    WINDOW_SEC,
+    Asset,
+    EventKind,
+    MarketPulseError,
+)
 
 __all__ = [
     "DEFAULT_WATCHLIST",
     "USUAL",
     "VARIABLES",
+    "HistorySettings",
     "MarketPulseError",
     "Places",
     "Settings",
     "SettingsError",
-    "archive_file",
+    "SourceName",
+    "SourceSettings",
+    "StressSettings",
     "load",
-    "random_seed",
 ]
+
+
+class SettingsError(MarketPulseError):
+    """A setting is malformed: what was found, what was expected, what to do."""
+
+
+# What there is.
+
+SourceName = Literal["simulated", "eodhd", "replay"]
 
 DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     {
@@ -45,12 +64,92 @@ DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
-# The vendor's own, for everybody.
+_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 _PUBLIC_KEY: Final = "demo"
+"""The vendor's own, for everybody."""
 
-DEFAULT_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
-_HERE = Path(__file__).resolve().parent
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """Which source ticks come from, and all that is chosen of it."""
+
+    name: SourceName
+    _: KW_ONLY
+    watchlist: Mapping[Asset, tuple[str, ...]] | None = None
+    """The symbols to watch per asset class; None: the source's own."""
+    api_key: str = field(default="", repr=False)
+    eodhd_url: str = _EODHD_URL
+    seed: int | None = None
+    """Of the simulated market; None: its archive's, else a random one."""
+    replay_file: Path | None = None
+    """The tape or archive, if the source is a replay."""
+    replay_from: float | None = None
+    replay_to: float | None = None
+    """The span of it to replay, in seconds since the epoch; None: from its start, to its end."""
+    speed: float = 1.0
+    """Of a replay, in tape seconds per second; infinite: as fast as possible."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressSettings:
+    """What counts as an event, and how many are remembered."""
+
+    thresholds: Mapping[Asset, Mapping[EventKind, float]] = field(default_factory=dict)
+    """Those that differ from the detector's own, as fractions."""
+    min_surprise: float = MIN_SURPRISE
+    cooldown_sec: float = COOLDOWN_SEC
+    max_events: int = MAX_EVENTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySettings:
+    """Where archives lie, and how long they keep what."""
+
+    folder: Path | None = None
+    """It need not exist yet; None: nothing is written."""
+    bars_days: float = 7.0
+    events_days: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the worker needs to know, checked."""
+
+    source: SourceSettings
+    _: KW_ONLY
+    stress: StressSettings = StressSettings()
+    history: HistorySettings = HistorySettings()
+    window_sec: int = WINDOW_SEC
+    """How many seconds of prices are kept in memory."""
+
+    @property
+    def archive_file(self) -> Path | None:
+        """The file of this source's history; None: none is kept. No two sources share a file.
+
+        A market whose seed was chosen has a file of its own, so that it never goes on from
+        another's prices; one of any seed goes on with the seed that it started with.
+        """
+        name, seed = self.source.name, self.source.seed
+        if self.history.folder is None or name == "replay":
+            return None
+        has_own = name == "simulated" and seed is not None
+        return self.history.folder / (f"{name}-{seed}.sqlite" if has_own else f"{name}.sqlite")
+
+
+_KEYS: Final = ("source", "eodhd_url", "seed", "speed", "from", "to", "data")
+"""In the settings file; in the environment they are MARKET_PULSE_SOURCE and so on."""
+
+_FILE_KEYS: Final = (*_KEYS, "window_sec", "watchlist", "stress", "archive")
+_STRESS_KEYS: Final = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
+_ARCHIVE_KEYS: Final = ("bars_days", "events_days")
+
+VARIABLES: Final = (*(f"MARKET_PULSE_{key.upper()}" for key in _KEYS), "MARKET_PULSE_CONFIG")
+_OTHER_VARIABLES: Final = ("MARKET_PULSE_TAPE",)
+"""The tests' own, not read here."""
+
+_MOST_EVENTS: Final = 100_000
+_MOST_DAYS: Final = 3660
+_MOST_SEED: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,95 +162,16 @@ class Places:
     """Files of Streamlit's, the first of which wins."""
 
 
+_HERE = Path(__file__).resolve().parent
+
 USUAL = Places(
     config=_HERE / "market_pulse.toml",
     data=_HERE / "data",
     secrets=(_HERE / ".streamlit" / "secrets.toml", Path("~/.streamlit/secrets.toml")),
 )
 
-# What was found is quoted, but not at any length.
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
-_quoted = _SHORT.repr
 
-_MOST_EVENTS: Final = 100_000
-_MOST_DAYS: Final = 3660
-
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
-_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
-
-_FILE_KEYS = (
-    "source",
-    "eodhd_url",
-    "seed",
-    "speed",
-    "from",
-    "to",
-    "data",
-    "window_sec",
-    "watchlist",
-    "stress",
-    "archive",
-)
-_STRESS_KEYS = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
-_ARCHIVE_KEYS = ("bars_days", "events_days")
-
-Source = Literal["simulated", "eodhd", "replay"]
-
-
-class SettingsError(MarketPulseError):
-    """A setting is malformed: what was found, what was expected, what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything the worker needs to know, checked."""
-
-    source: Source
-    replay_file: Path | None = None
-    """The tape or archive, where ``source`` is ``replay``."""
-    replay_from: float | None = None
-    replay_to: float | None = None
-    """The span of it to replay, in seconds since the epoch; None: from its begin, to its end."""
-    api_key: str = field(default="", repr=False)
-    eodhd_url: str = DEFAULT_EODHD_URL
-    seed: int | None = None
-    """Of the simulated market; None: any, see ``random_seed``."""
-    speed: float = 1.0
-    """Of a replay, in tape seconds per second; infinite: as fast as possible."""
-    window_sec: int = WINDOW_SEC
-    """How much history is kept in memory."""
-    watchlist: Mapping[Asset, tuple[str, ...]] | None = None
-    """The symbols to watch per asset class; None: the source's own."""
-    thresholds: Mapping[Asset, Mapping[EventKind, float]] = field(default_factory=dict)
-    """Stress thresholds that differ from the detector's own, as fractions."""
-    min_surprise: float = 2.5
-    cooldown_sec: float = 30.0
-    max_events: int = 500
-    data: Path | None = None
-    """The folder of the archives, which may yet have to be made; None: nothing is written."""
-    bars_days: float = 7.0
-    events_days: float = 90.0
-    """How long the archive keeps what."""
-
-
-def archive_file(settings: Settings) -> Path | None:
-    """Where the history of this source lies, None where it has none: no two sources share a file.
-
-    A market whose seed was chosen has a file of its own, so that it never goes on from another's
-    prices; one of any seed goes on with the seed it began with.
-    """
-    if settings.data is None or settings.source == "replay":
-        return None
-    chosen = settings.source == "simulated" and settings.seed is not None
-    name = f"{settings.source}-{settings.seed}" if chosen else settings.source
-    return settings.data / f"{name}.sqlite"
-
-
-def random_seed() -> int:
-    """A seed for a market that was given none, short enough to be read out."""
-    return random.SystemRandom().randrange(1_000_000)
+# How it is read.
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -162,7 +182,19 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     key = _key(environ)
     try:
-        return _load(environ, key)
+        _reject_unknown_variables(environ)
+        given = _Given(environ, _read_config(environ))
+        return Settings(
+            _source(given, key),
+            stress=_stress(given.file.table("stress", _STRESS_KEYS)),
+            history=_history(given),
+            window_sec=_number(
+                given.file.entry("window_sec"),
+                WINDOW_SEC,
+                lambda value: value % 60 == 0 and 1200 <= value <= 86400,
+                "a multiple of 60 seconds from 1200 to 86400",
+            ),
+        )
     except SettingsError as error:
         if key in ("", _PUBLIC_KEY):
             raise
@@ -170,57 +202,104 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(str(error).replace(key, "the key")) from None
 
 
-def _load(environ: Mapping[str, str], key: str) -> Settings:
-    _reject_unknown_variables(environ)
-    file, name = _read_config(environ)
-    _reject_unknown(file, _FILE_KEYS, name)
-
-    def given(variable: str, entry: str) -> tuple[Any, str]:
-        """The value of a setting, and where it was found."""
-        value = environ.get(variable, "").strip()
-        return (value, variable) if value else (file.get(entry), f"{entry} in {name}")
-
-    source, replay_file = _source(*given("MARKET_PULSE_SOURCE", "source"), key)
-    replay_from, replay_to = _span(
-        given("MARKET_PULSE_FROM", "from"), given("MARKET_PULSE_TO", "to"), source
-    )
-    stress = _table(file.get("stress", {}), f"[stress] in {name}")
-    _reject_unknown(stress, _STRESS_KEYS, f"[stress] in {name}")
-    archive = _table(file.get("archive", {}), f"[archive] in {name}")
-    _reject_unknown(archive, _ARCHIVE_KEYS, f"[archive] in {name}")
-    return Settings(
-        source=source,
+def _source(given: _Given, key: str) -> SourceSettings:
+    name, replay_file = _name_and_file(given.entry("source"), key)
+    replay_from, replay_to = _span(given.entry("from"), given.entry("to"), name)
+    return SourceSettings(
+        name,
+        watchlist=_watchlist(given.file),
+        api_key=key,
+        eodhd_url=_url(given.entry("eodhd_url")),
+        seed=_seed(given.entry("seed")),
         replay_file=replay_file,
         replay_from=replay_from,
         replay_to=replay_to,
-        api_key=key,
-        eodhd_url=_url(*given("MARKET_PULSE_EODHD_URL", "eodhd_url")),
-        seed=_seed(*given("MARKET_PULSE_SEED", "seed")),
-        speed=_speed(*given("MARKET_PULSE_SPEED", "speed")),
-        window_sec=_window(file.get("window_sec"), f"window_sec in {name}"),
-        watchlist=_watchlist(file.get("watchlist"), f"[watchlist] in {name}"),
-        thresholds=_thresholds(stress, name),
-        min_surprise=_at_least(stress, "min_surprise", 2.5, 0.0, name),
-        cooldown_sec=_at_least(stress, "cooldown_sec", 30.0, 0.0, name),
-        max_events=_max_events(stress.get("max_events"), f"max_events of [stress] in {name}"),
-        data=_data(*given("MARKET_PULSE_DATA", "data")),
-        bars_days=_days(archive, "bars_days", 7.0, name),
-        events_days=_days(archive, "events_days", 90.0, name),
+        speed=_speed(given.entry("speed"), SourceSettings(name).speed),
     )
 
 
-VARIABLES: Final = (
-    "MARKET_PULSE_SOURCE",
-    "MARKET_PULSE_EODHD_URL",
-    "MARKET_PULSE_SEED",
-    "MARKET_PULSE_SPEED",
-    "MARKET_PULSE_FROM",
-    "MARKET_PULSE_TO",
-    "MARKET_PULSE_DATA",
-    "MARKET_PULSE_CONFIG",
-)
-# The tests' own, not read here.
-_OTHER_VARIABLES = ("MARKET_PULSE_TAPE",)
+def _stress(table: _Table) -> StressSettings:
+    usual = StressSettings()
+    return StressSettings(
+        thresholds=_thresholds(table),
+        min_surprise=_not_negative(table.entry("min_surprise"), usual.min_surprise),
+        cooldown_sec=_not_negative(table.entry("cooldown_sec"), usual.cooldown_sec),
+        max_events=_number(
+            table.entry("max_events"),
+            usual.max_events,
+            lambda value: 1 <= value <= _MOST_EVENTS,
+            f"a whole number from 1 to {_MOST_EVENTS}",
+        ),
+    )
+
+
+def _history(given: _Given) -> HistorySettings:
+    table, usual = given.file.table("archive", _ARCHIVE_KEYS), HistorySettings()
+    return HistorySettings(
+        folder=_folder(given.entry("data")),
+        bars_days=_days(table.entry("bars_days"), usual.bars_days),
+        events_days=_days(table.entry("events_days"), usual.events_days),
+    )
+
+
+# Where a setting is found.
+
+
+class _Entry(NamedTuple):
+    """What was given for a setting, as the environment or TOML has it, and where."""
+
+    value: Any
+    """None: nothing was given."""
+    place: str
+
+    def wrong(self, expected: str) -> SettingsError:
+        """What to raise if the value is not what was expected."""
+        return SettingsError(f"{self.place} is {_written(self.value)}, expected {expected}")
+
+
+class _Table(NamedTuple):
+    """A table of the settings file, or the whole file if ``name`` is empty."""
+
+    entries: Mapping[str, Any]
+    file: str
+    name: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"[{self.name}] in {self.file}" if self.name else self.file
+
+    def entry(self, key: str) -> _Entry:
+        return _Entry(self.entries.get(key), f"{key} {'of' if self.name else 'in'} {self.place}")
+
+    def table(self, key: str, known: Sequence[str]) -> _Table:
+        """The table below this one, empty if there is none, all of whose keys are known."""
+        entries = self.entries.get(key, {})
+        table = _Table(entries, self.file, f"{self.name}.{key}" if self.name else key)
+        if not isinstance(entries, dict):
+            raise _Entry(entries, table.place).wrong("a table")
+        table.reject_unknown(known)
+        return table
+
+    def reject_unknown(self, known: Sequence[str]) -> None:
+        for key in self.entries:
+            if key not in known:
+                raise SettingsError(
+                    f"{self.place} has {_quoted(key)}, expected only {', '.join(known)}:"
+                    f" {_advice(key, known)}"
+                )
+
+
+class _Given(NamedTuple):
+    """Both places of a setting."""
+
+    environ: Mapping[str, str]
+    file: _Table
+
+    def entry(self, key: str) -> _Entry:
+        """What was given for a setting; the environment wins."""
+        variable = f"MARKET_PULSE_{key.upper()}"
+        value = self.environ.get(variable, "").strip()
+        return _Entry(value, variable) if value else self.file.entry(key)
 
 
 def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
@@ -237,22 +316,13 @@ def _advice(found: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]}?" if close else "remove it"
 
 
-def _reject_unknown(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise SettingsError(
-                f"{where} has {_quoted(key)}, expected only {', '.join(known)}:"
-                f" {_advice(key, known)}"
-            )
-
-
-def _read_config(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """The TOML file's content, empty where there is none, and its name."""
+def _read_config(environ: Mapping[str, str]) -> _Table:
+    """The settings file's content, empty if there is no file."""
     chosen = environ.get("MARKET_PULSE_CONFIG", "").strip()
     path = _path(chosen) if chosen else USUAL.config
-    if not chosen and not path.exists():
-        return {}, path.name
-    return _read_toml(path), path.name
+    file = _Table(_read_toml(path) if chosen or path.exists() else {}, path.name)
+    file.reject_unknown(_FILE_KEYS)
+    return file
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -269,12 +339,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is not all that it raises
         raise SettingsError(
-            f"the settings file {path} is not valid TOML ({error}): mend that place"
+            f"the settings file {path} is not valid TOML ({error}): correct it there"
         ) from None
 
 
 def _path(text: str) -> Path:
-    """A path with its ``~`` resolved where that names somebody's home."""
+    """A path, with its ``~`` resolved if that names somebody's home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -286,13 +356,13 @@ def _key(environ: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[!-~]*", key):
         raise SettingsError(
             "EODHD_API_KEY holds a blank or another character that no key has,"
-            " expected letters, digits and signs: copy it anew"
+            " expected letters, digits and signs: copy it again"
         )
     return key
 
 
 def _secret(name: str) -> str:
-    """A value of Streamlit's secrets, empty where there is none."""
+    """A value of Streamlit's secrets, empty if there is none."""
     for path in map(_path, map(str, USUAL.secrets)):
         if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False in a folder barred to us
             try:
@@ -300,7 +370,7 @@ def _secret(name: str) -> str:
             except (OSError, ValueError, RecursionError):
                 # Not its own words: they could quote the line with the key.
                 raise SettingsError(
-                    f'{path} is not readable TOML, expected lines like {name} = "...": mend it'
+                    f'{path} is not readable TOML, expected lines like {name} = "...": correct it'
                 ) from None
             if not isinstance(value, str):
                 raise SettingsError(f"{name} in {path} is not text: put it in quotes")
@@ -309,136 +379,108 @@ def _secret(name: str) -> str:
     return ""
 
 
-def _source(value: Any, where: str, key: str) -> tuple[Source, Path | None]:
-    if value is None:
-        return ("eodhd" if key else "simulated"), None
-    if value == "simulated":
-        return "simulated", None
-    if value == "eodhd":
-        if not key:
+# What was found is quoted, but not at any length.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
+_quoted = _SHORT.repr
+
+
+def _written(value: Any) -> str:
+    """A value as it stood in the file or the environment."""
+    return value.isoformat() if isinstance(value, date) else _quoted(value)
+
+
+# The source.
+
+
+def _name_and_file(entry: _Entry, key: str) -> tuple[SourceName, Path | None]:
+    match entry.value:
+        case None:
+            return ("eodhd" if key else "simulated"), None
+        case "simulated":
+            return "simulated", None
+        case "eodhd" if key:
+            return "eodhd", None
+        case "eodhd":
             raise SettingsError(
-                f"{where} is eodhd but EODHD_API_KEY is not set:"
+                f"{entry.place} is eodhd but EODHD_API_KEY is not set:"
                 f" set it (the public key is {_PUBLIC_KEY}), or choose simulated"
             )
-        return "eodhd", None
-    if isinstance(value, str) and value.startswith("replay:") and value != "replay:":
-        path = _path(value.removeprefix("replay:"))
-        if not os.path.isfile(path):  # noqa: PTH113 - the same, where a folder is barred to us
-            raise SettingsError(f"{where} names {path}, which is no file: check the path")
-        return "replay", path
-    raise SettingsError(f"{where} is {_quoted(value)}, expected simulated, eodhd or replay:FILE")
+        case str(text) if text.startswith("replay:") and text != "replay:":
+            path = _path(text.removeprefix("replay:"))
+            if not os.path.isfile(path):  # noqa: PTH113 - the same, if a folder is barred to us
+                raise SettingsError(
+                    f"{entry.place} names {path}, which is not a file: check the path"
+                )
+            return "replay", path
+    raise entry.wrong("simulated, eodhd or replay:FILE")
 
 
-def _span(
-    begin: tuple[Any, str], end: tuple[Any, str], source: Source
-) -> tuple[float | None, float | None]:
-    """What was given as the begin and the end of a replay, each with where it was found."""
-    for value, where in (begin, end):
-        if value is not None and source != "replay":
+def _span(begin: _Entry, end: _Entry, source: SourceName) -> tuple[float | None, float | None]:
+    """The begin and the end of a replay."""
+    for entry in (begin, end):
+        if entry.value is not None and source != "replay":
             raise SettingsError(
-                f"{where} is given but the source is {source}, expected a replay:"
+                f"{entry.place} is given but the source is {source}, expected a replay:"
                 " choose the source replay:FILE, or remove it"
             )
-    replay_from, replay_to = _instant(*begin), _instant(*end)
+    replay_from, replay_to = _instant(begin), _instant(end)
     if replay_from is not None and replay_to is not None and not replay_from < replay_to:
-        raise SettingsError(
-            f"{end[1]} is {_written(end[0])}, expected a time after {begin[1]},"
-            f" which is {_written(begin[0])}"
-        )
+        raise end.wrong(f"a time after {begin.place}, which is {_written(begin.value)}")
     return replay_from, replay_to
 
 
-def _instant(value: Any, where: str) -> float | None:
+def _instant(entry: _Entry) -> float | None:
+    value = entry.value
     if value is None:
         return None
     try:
         # A date alone is its midnight, in TOML as in text; in both, without a zone it is UTC.
-        time = datetime.fromisoformat(value if isinstance(value, str) else _iso(value))
+        text = value.isoformat() if isinstance(value, date) else value
+        time = datetime.fromisoformat(text if isinstance(text, str) else "")
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise SettingsError(
-            f"{where} is {_written(value)}, expected a time such as 2026-11-25T14:30:00Z"
-            " (without a zone it is UTC)"
+        raise entry.wrong(
+            "a time such as 2026-11-25T14:30:00Z (without a zone it is UTC)"
         ) from None
 
 
-def _iso(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else ""
-
-
-def _written(value: Any) -> str:
-    """A time as it stood in the file or the environment."""
-    return _iso(value) or _quoted(value)
-
-
-def _data(value: Any, where: str) -> Path | None:
-    if value is None:
-        path, where = USUAL.data, "the default of MARKET_PULSE_DATA"
-    elif isinstance(value, str) and value.strip() and "\0" not in value:
-        if value.strip() == "off":
-            return None
-        path = _path(value.strip()).absolute()
-    else:
-        raise SettingsError(f"{where} is {_quoted(value)}, expected a folder, or off")
-    # What is missing of it is made when there is something to write.
-    there = next(part for part in (path, *path.parents) if os.path.lexists(part))
-    if not os.path.isdir(there):  # noqa: PTH112 - as above, where a folder is barred to us
-        raise SettingsError(
-            f"{where} names {path}, but {there} is a file, expected a folder:"
-            " give another path, or off to keep no history"
-        )
-    return path
-
-
-def _seed(value: Any, where: str) -> int | None:
+def _seed(entry: _Entry) -> int | None:
+    value = entry.value
     if value is None:
         return None
     try:
         seed = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
     except ValueError:
         seed = -1
-    if not 0 <= seed < 2**32:
-        raise SettingsError(
-            f"{where} is {_quoted(value)}, expected a whole number from 0 to {2**32 - 1}"
-        )
+    if not 0 <= seed <= _MOST_SEED:
+        raise entry.wrong(f"a whole number from 0 to {_MOST_SEED}")
     return seed
 
 
-def _speed(value: Any, where: str) -> float:
-    if value is None:
-        return 1.0
+def _speed(entry: _Entry, usual: float) -> float:
+    value = usual if entry.value is None else entry.value
     try:
         speed = float(value) if not isinstance(value, bool) else math.nan
     except (TypeError, ValueError, OverflowError):
         speed = math.nan
     if not speed > 0:
-        raise SettingsError(
-            f"{where} is {_quoted(value)}, expected a positive number such as 1 or 60,"
-            " or inf for as fast as possible"
-        )
+        raise entry.wrong("a positive number such as 1 or 60, or inf for as fast as possible")
     return speed
 
 
-def _window(value: Any, where: str) -> int:
-    if value is None:
-        return WINDOW_SEC
-    if not isinstance(value, int) or value % 60 or not 1200 <= value <= 86400:
-        raise SettingsError(
-            f"{where} is {_quoted(value)}, expected a multiple of 60 seconds from 1200 to 86400"
-        )
-    return value
-
-
-def _url(value: Any, where: str) -> str:
-    if value is None:
-        return DEFAULT_EODHD_URL
+def _url(entry: _Entry) -> str:
+    value = _EODHD_URL if entry.value is None else entry.value
     if not isinstance(value, str) or not _is_base_address(value):
         # Not the value: a pasted address may hold the key.
         raise SettingsError(
-            f"{where} is no WebSocket address, expected one like {DEFAULT_EODHD_URL}"
+            f"{entry.place} is not a WebSocket address, expected one like {_EODHD_URL}"
             " without the key"
         )
     return value
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def _is_base_address(text: str) -> bool:
@@ -458,89 +500,102 @@ def _is_base_address(text: str) -> bool:
     )
 
 
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise SettingsError(f"{where} is {_quoted(value)}, expected a table")
-    return value
-
-
-def _watchlist(value: Any, where: str) -> Mapping[Asset, tuple[str, ...]] | None:
-    if value is None:
+def _watchlist(file: _Table) -> Mapping[Asset, tuple[str, ...]] | None:
+    if "watchlist" not in file.entries:
         return None
-    table = _table(value, where)
-    _reject_unknown(table, ASSETS, where)
-    chosen = {asset: _symbols(table.get(asset, []), f"{asset} of {where}") for asset in ASSETS}
+    table = file.table("watchlist", ASSETS)
+    chosen = {asset: _symbols(table.entry(asset)) for asset in ASSETS}
     every = [symbol for symbols in chosen.values() for symbol in symbols]
     if not every:
-        raise SettingsError(f"{where} has no symbol, expected at least one")
+        raise SettingsError(f"{table.place} has no symbol, expected at least one")
     twice = sorted({symbol for symbol in every if every.count(symbol) > 1})
     if twice:
-        raise SettingsError(f"{where} has {twice[0]} in two asset classes, expected it in one")
+        raise SettingsError(
+            f"{table.place} has {twice[0]} in two asset classes, expected it in one"
+        )
     return MappingProxyType(chosen)
 
 
-def _symbols(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise SettingsError(
-            f'{where} is {_quoted(value)}, expected a list such as ["AAPL", "MSFT"]'
-        )
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
+
+
+def _symbols(entry: _Entry) -> tuple[str, ...]:
+    found = [] if entry.value is None else entry.value
+    if not isinstance(found, list):
+        raise entry.wrong('a list such as ["AAPL", "MSFT"]')
     symbols = []
-    for entry in value:
-        symbol = entry.strip().upper() if isinstance(entry, str) else ""
+    for name in found:
+        symbol = name.strip().upper() if isinstance(name, str) else ""
         if not _SYMBOL.fullmatch(symbol):
             raise SettingsError(
-                f"{where} has {_quoted(entry)}, expected a symbol such as AAPL, EURUSD or BTC-USD"
+                f"{entry.place} has {_quoted(name)},"
+                " expected a symbol such as AAPL, EURUSD or BTC-USD"
             )
         symbols.append(symbol)
     return tuple(dict.fromkeys(symbols))
 
 
-def _thresholds(stress: Mapping[str, Any], name: str) -> Mapping[Asset, Mapping[EventKind, float]]:
+# Stress and history.
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _thresholds(stress: _Table) -> Mapping[Asset, Mapping[EventKind, float]]:
+    kinds: tuple[EventKind, ...] = get_args(EventKind)
+    fraction = "a fraction between 0 and 1 (0.0025 is 0.25 %)"
     chosen: dict[Asset, Mapping[EventKind, float]] = {}
     for asset in ASSETS:
-        where = f"[stress.{asset}] in {name}"
-        table = _table(stress.get(asset, {}), where)
-        _reject_unknown(table, _KINDS, where)
-        for kind, value in table.items():
-            if not _is_number(value) or not 0 < value < 1:
-                raise SettingsError(
-                    f"{kind} of {where} is {_quoted(value)},"
-                    " expected a fraction between 0 and 1 (0.0025 is 0.25 %)"
-                )
-        if table:
-            chosen[asset] = MappingProxyType(cast("dict[EventKind, float]", table))
+        table = stress.table(asset, kinds)
+        given = {
+            kind: _number(table.entry(kind), math.nan, lambda value: 0 < value < 1, fraction)
+            for kind in kinds
+            if kind in table.entries
+        }
+        if given:
+            chosen[asset] = MappingProxyType(given)
     return MappingProxyType(chosen)
 
 
-def _max_events(value: Any, where: str) -> int:
+def _folder(entry: _Entry) -> Path | None:
+    value, place = entry
     if value is None:
-        return 500
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_EVENTS:
+        path, place = USUAL.data, "the default of MARKET_PULSE_DATA"
+    elif isinstance(value, str) and value.strip() and "\0" not in value:
+        if value.strip() == "off":
+            return None
+        path = _path(value.strip()).absolute()
+    else:
+        raise entry.wrong("a folder, or off")
+    # What is missing of it is made when there is something to write.
+    there = next(part for part in (path, *path.parents) if os.path.lexists(part))
+    if not os.path.isdir(there):  # noqa: PTH112 - as above, if a folder is barred to us
         raise SettingsError(
-            f"{where} is {_quoted(value)}, expected a whole number from 1 to {_MOST_EVENTS}"
+            f"{place} names {path}, but {there} is a file, expected a folder:"
+            " give another path, or off to keep no history"
         )
-    return value
+    return path
 
 
-def _at_least(table: Mapping[str, Any], key: str, default: float, least: float, name: str) -> float:
-    value = table.get(key, default)
-    if not _is_number(value) or not least <= value <= sys.float_info.max:
-        raise SettingsError(
-            f"{key} of [stress] in {name} is {_quoted(value)},"
-            f" expected a number of at least {least:g}"
-        )
-    return float(value)
+def _not_negative(entry: _Entry, usual: float) -> float:
+    return _number(
+        entry, usual, lambda value: 0 <= value <= sys.float_info.max, "a number of at least 0"
+    )
 
 
-def _days(table: Mapping[str, Any], key: str, default: float, name: str) -> float:
-    value = table.get(key, default)
-    if not _is_number(value) or not 0 < value <= _MOST_DAYS:
-        raise SettingsError(
-            f"{key} of [archive] in {name} is {_quoted(value)},"
-            f" expected a number of days above 0, {_MOST_DAYS} at most"
-        )
-    return float(value)
+def _days(entry: _Entry, usual: float) -> float:
+    return _number(
+        entry,
+        usual,
+        lambda value: 0 < value <= _MOST_DAYS,
+        f"a number of days above 0, {_MOST_DAYS} at most",
+    )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(
+    entry: _Entry, usual: _Number, is_right: Callable[[float], bool], expected: str
+) -> _Number:
+    """A number of the type of the usual one; a fraction may be written as a whole number."""
+    value = usual if entry.value is None else entry.value
+    if type(value) not in (int, type(usual)) or not is_right(value):
+        raise entry.wrong(expected)
+    return type(usual)(value)

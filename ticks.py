@@ -10,7 +10,10 @@ from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "ASSETS",
+    "COOLDOWN_SEC",
     "HORIZONS_SEC",
+    "MAX_EVENTS",
+    "MIN_SURPRISE",
     "STALE_SEC",
     "WINDOW_SEC",
     "Asset",
@@ -37,6 +40,17 @@ WINDOW_SEC: Final = 3600
 STALE_SEC: Final = 30
 """A symbol whose newest tick is older than this many seconds is stale: it looks it, leads no list
 and raises no event."""
+
+# Defaults that settings and events share, which do not know each other.
+
+MIN_SURPRISE: Final = 2.5
+"""The least size of an unusual move, in the symbol's own standard deviations."""
+
+COOLDOWN_SEC: Final = 30.0
+"""How soon after an event the same symbol's next one counts as the same, in seconds."""
+
+MAX_EVENTS: Final = 500
+"""How many of the newest events are remembered."""
 
 
 class MarketPulseError(Exception):

@@ -87,7 +87,8 @@ class Worker:
         self._status_sec = status_sec
         self._vendors = vendors
         self._opened: _Opened | None = None
-        self._supervisor = Supervisor((settings.api_key, quote(settings.api_key, safe="")))
+        key = settings.source.api_key
+        self._supervisor = Supervisor((key, quote(key, safe="")))
         self._has_past = False
         self._archive_error = ""
         self._started_at: float | None = None
@@ -107,7 +108,8 @@ class Worker:
         """
         if self._opened is None:
             source = open_source(
-                self._settings,
+                self._settings.source,
+                self._settings.archive_file,
                 self._queue,
                 clock=self._clock,
                 timing=self._timing,
@@ -221,24 +223,24 @@ class Worker:
         if archive is not None:
             recorder = Recorder(
                 archive.path,
-                bars_days=settings.bars_days,
-                events_days=settings.events_days,
+                bars_days=settings.history.bars_days,
+                events_days=settings.history.events_days,
                 takes_over=source.takes_over,
             )
             hours = ArchivedHours(
-                archive, source.watched, settings.max_events, self._report_archive_error
+                archive, source.watched, settings.stress.max_events, self._report_archive_error
             )
         store = PulseStore(settings.window_sec + REWIND_SEC, records=recorder is not None)
         for asset, symbols in source.watched.items():
             store.watch(asset, symbols)
-        events = EventStore(settings.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
+        events = EventStore(settings.stress.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
         detector = self._make_detector(
             {
-                asset: {**THRESHOLDS[asset], **settings.thresholds.get(asset, {})}
+                asset: {**THRESHOLDS[asset], **settings.stress.thresholds.get(asset, {})}
                 for asset in ASSETS
             },
-            min_surprise=settings.min_surprise,
-            cooldown_sec=settings.cooldown_sec,
+            min_surprise=settings.stress.min_surprise,
+            cooldown_sec=settings.stress.cooldown_sec,
         )
         heartbeat = Heartbeat(
             store,
@@ -350,7 +352,7 @@ class Worker:
     def _restore(self) -> None:
         """Fill the store with the time before, as far as the source and its archive know it."""
         source, recorder = self._parts.source, self._parts.recorder
-        first = source.restore(self.store, self.events, self._settings.max_events)
+        first = source.restore(self.store, self.events, self._settings.stress.max_events)
         if first is not None:
             self.heartbeat.add_past(first, 0)
         if source.archive is None or recorder is None:
@@ -372,7 +374,8 @@ class Worker:
         oldest = restore_prices(self.store, archive, since, second + 1, symbols)
         self.store.collect_changed()  # it is in the archive already
         wanted = set(symbols)
-        states = archive.event_states(self._settings.max_events, math.inf, now - 2 * WINDOW_SEC)
+        most = self._settings.stress.max_events
+        states = archive.event_states(most, math.inf, now - 2 * WINDOW_SEC)
         self.events.add_many(event for event in states if event.symbol in wanted)
         self.detector.restore(track for track in archive.tracks() if track.event.symbol in wanted)
         self.heartbeat.add_past(oldest, second)

@@ -18,7 +18,7 @@ from benchmarks.flood import SYMBOLS
 from benchmarks.report import Row
 from feeds import FeedStatus, Trouble
 from sessions import ALWAYS
-from settings import Settings
+from settings import HistorySettings, Settings, SourceSettings
 from worker import Worker
 
 FRAMES = 600_000
@@ -81,11 +81,13 @@ async def _bare(url: str, sender: subprocess.Popen[str]) -> float:
 
 def _through_worker(url: str, sender: subprocess.Popen[str], data: Path | None = None) -> float:
     settings = Settings(
-        source="eodhd",
-        api_key="x",
-        eodhd_url=url,
-        watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
-        data=data,
+        SourceSettings(
+            "eodhd",
+            api_key="x",
+            eodhd_url=url,
+            watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
+        ),
+        history=HistorySettings(folder=data),
     )
     worker = Worker(settings, session=lambda asset, now: ALWAYS, status_sec=0.05)
     worker.start()

@@ -24,7 +24,7 @@ from typing import BinaryIO, Final, cast
 
 from history.archive import Archive, is_archive
 from history.forms import FORMS, GROUP_ROWS, MIME, WHATS, Form, What, row_batches, write_rows
-from settings import archive_file, load
+from settings import load
 from ticks import MarketPulseError
 from wording import time_text
 
@@ -256,7 +256,7 @@ def _archive(path: Path) -> Archive:
 
 
 def _own_archive(environ: Mapping[str, str]) -> Path:
-    path = archive_file(load(environ))
+    path = load(environ).archive_file
     if path is None:
         raise ExportError("by its settings the dashboard keeps no archive: name one by --archive")
     return path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from feeds import TickQueue, Timing
 from history.archive import Archive
-from settings import DEFAULT_WATCHLIST, Settings, archive_file
+from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
 from sources.exchange import EMBEDDED_KEY
 from sources.live import Calendar, LiveSource
@@ -21,7 +22,8 @@ __all__ = ["open_source"]
 
 
 def open_source(
-    settings: Settings,
+    settings: SourceSettings,
+    archive_file: Path | None,
     queue: TickQueue,
     *,
     clock: Callable[[], float] | None = None,
@@ -31,6 +33,7 @@ def open_source(
 ) -> Source:
     """The source that the settings name, which will fill ``queue``.
 
+    ``archive_file`` is where its history lies; None: none is kept.
     ``clock`` stands in for the computer's clock, which a replay does not use; ``timing`` are the
     feeds' waiting times, ``calendar`` stands in for the markets' hours, and ``vendors`` for those
     of the settings.
@@ -47,10 +50,9 @@ def open_source(
             timing=timing,
             calendar=calendar,
         )
-    path = archive_file(settings)
-    archive = None if path is None else Archive(path)
+    archive = None if archive_file is None else Archive(archive_file)
     wanted = DEFAULT_WATCHLIST if settings.watchlist is None else settings.watchlist
-    if settings.source == "simulated":
+    if settings.name == "simulated":
         return SimulatedSource(
             wanted,
             queue,

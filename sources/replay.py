@@ -41,7 +41,7 @@ class ReplaySource:
         queue: TickQueue,
         *,
         file: str,
-        speed: float = 1.0,
+        speed: float,
         timing: Timing | None = None,
         calendar: Calendar | None = None,
     ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from random import SystemRandom
 from typing import Final
 
 from events import EventStore
@@ -13,7 +14,6 @@ from feeds import FeedStatus, TickQueue, Timing
 from history.archive import Archive, ArchiveError
 from pulse_store import PulseStore
 from sessions import MarketHours
-from settings import random_seed
 from sources.clocks import ForwardClock
 from sources.exchange import Exchange
 from sources.live import Calendar, VendorFeeds
@@ -22,7 +22,7 @@ from sources.source import Keep, Seconds, SourceKind, SourceStatus
 from ticks import WINDOW_SEC, Asset, Tick
 from vendors.wire import Vendor
 
-__all__ = ["SimulatedSource"]
+__all__ = ["SimulatedSource", "random_seed"]
 
 _RESUMED_SEC: Final = WINDOW_SEC + 60
 """A market does not go on from older prices: a new one has an hour behind it, and up to a minute
@@ -128,6 +128,11 @@ class SimulatedSource:
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""
         return self._feeds.status()
+
+
+def random_seed() -> int:
+    """A seed for a market that was given none, short enough to be read out."""
+    return SystemRandom().randrange(1_000_000)
 
 
 def _end_of(archive: Archive | None) -> float:

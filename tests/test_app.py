@@ -25,7 +25,7 @@ from page import payload as board
 from page.tabs import REFRESH_SEC, open_tabs
 from page.view import View
 from page.visit import Visit
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, SourceSettings
 from sources.simulated import SimulatedSource
 from tests.stage import play, staged
 from tests.statuses import with_feed
@@ -45,7 +45,7 @@ PRICES = {"AAPL": 230.1, "MSFT": 510.2, "NVDA": 187.3, "TSLA": 405.5, "EURUSD": 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Worker:
     """A real worker that is not running: the test brings the ticks and the time."""
-    settings = Settings(source="simulated", seed=42, watchlist=WATCHLIST)  # type: ignore[arg-type]
+    settings = Settings(SourceSettings("simulated", seed=42, watchlist=WATCHLIST))  # type: ignore[arg-type]
     made = staged(settings, clock=lambda: NOW)
     forget("open tabs")
     monkeypatch.setattr(worker, "shared", lambda load: made)

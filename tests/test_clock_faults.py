@@ -13,7 +13,7 @@ import pytest
 from engine.status import FeedStatus
 from page.troubles import clock_text, feed_reason
 from sessions import ALWAYS, Session
-from settings import Settings
+from settings import HistorySettings, Settings, SourceSettings, StressSettings
 from sources.clocks import VendorClock
 from tests.faulty_vendor import FaultyVendor, tick
 from tests.faulty_vendor import Session as Connection
@@ -43,13 +43,15 @@ class World:
     def begin(self, data: Path) -> None:
         """Let a worker begin; whoever begins one ends it."""
         settings = Settings(
-            source="eodhd",
-            api_key="k",
-            watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS},
-            data=data,
+            SourceSettings(
+                "eodhd", api_key="k", watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS}
+            ),
+            history=HistorySettings(folder=data),
             # Any move at all would be told.
-            thresholds={"crypto": {"move_1m": 0.003, "move_5m": 0.003, "vol_spike": 0.9}},
-            min_surprise=0,
+            stress=StressSettings(
+                thresholds={"crypto": {"move_1m": 0.003, "move_5m": 0.003, "vol_spike": 0.9}},
+                min_surprise=0,
+            ),
         )
         # Silence counts for more than it took to mend itself, and is told after half of that.
         vendor = Eodhd(self.vendor.url, "k", silence_sec=dict.fromkeys(ASSETS, 20.0))

@@ -28,7 +28,7 @@ from history import export
 from history.archive import Archive, ArchiveError
 from history.export import FORMS, Form, What, main, save, write
 from history.writer import connect, write_bars, write_events
-from settings import Settings
+from settings import Settings, SourceSettings
 from tests.conftest import missing
 from tests.stage import staged
 from worker import Worker
@@ -565,7 +565,7 @@ def test_the_command_of_the_page_exports_the_same(kept: Archive, tmp_path: Path)
 @pytest.fixture
 def page(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page on an archive, with the export opened."""
-    made = staged(Settings(source="simulated", seed=42), clock=lambda: BEGIN)
+    made = staged(Settings(SourceSettings("simulated", seed=42)), clock=lambda: BEGIN)
     monkeypatch.setattr(worker, "shared", lambda load: made)
     monkeypatch.setattr(Worker, "archive", kept)
     app = AppTest.from_file(ROOT / "app.py", default_timeout=20)

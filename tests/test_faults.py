@@ -23,7 +23,7 @@ from page.status import whole_reason
 from page.troubles import feed_reason
 from sessions import ALWAYS
 from sessions import Session as Hours
-from settings import Settings
+from settings import Settings, SourceSettings
 from tests.faulty_vendor import (
     AUTHORIZED,
     BAD_REQUEST,
@@ -96,7 +96,7 @@ def running(
 
     Its markets are open on whatever day and at whatever hour this runs.
     """
-    settings = Settings(source="eodhd", api_key=KEY, watchlist=watchlist)
+    settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=watchlist))
     vendor = Eodhd(url, KEY, silence_sec=silence, pace=pace)
     worker = Worker(
         settings,

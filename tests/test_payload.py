@@ -20,7 +20,7 @@ from page.tabs import OpenTabs
 from page.view import read
 from page.visit import Visit
 from sessions import ALWAYS, Session
-from settings import Settings
+from settings import Settings, SourceSettings
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
@@ -116,7 +116,7 @@ def make() -> Make:
         seconds: int = 1200,
         watchlist: dict[Asset, tuple[str, ...]] = WATCHLIST,
     ) -> Worker:
-        settings = Settings(source="eodhd", api_key="SECRETKEY", watchlist=watchlist)
+        settings = Settings(SourceSettings("eodhd", api_key="SECRETKEY", watchlist=watchlist))
         engine = staged(settings, clock=lambda: float(NOW), session=hours)
         for second in range(NOW - seconds, NOW):
             price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +20,7 @@ from history.recorder import DAY_SEC
 from history.writer import connect, write_bars
 from page.troubles import archive_reason
 from sessions import ALWAYS, HoursFrom, MarketHours, Session
-from settings import Settings
+from settings import HistorySettings, Settings, SourceSettings
 from tests.waiting import until
 from ticks import ASSETS, Asset
 from worker import Worker
@@ -31,6 +30,8 @@ NOWHERE: Final = "ws://127.0.0.1:9/ws"
 
 # Sunday, 22 November 2026, 15:00 UTC: stocks and forex are closed.
 SUNDAY: Final = 1_795_359_600.0
+
+SIMULATED: Final = SourceSettings("simulated")
 
 Start = Callable[..., Worker]
 
@@ -45,9 +46,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts workers with an archive that are stopped after the test."""
     started: list[Worker] = []
 
-    def start(settings: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Worker:
-        kept: dict[str, Any] = {"source": "simulated", "data": tmp_path / "data", **settings}
-        engine = Worker(Settings(**kept), **options)
+    def start(
+        source: SourceSettings = SIMULATED, *, is_kept: bool = True, **options: Any
+    ) -> Worker:
+        history = HistorySettings(folder=tmp_path / "data" if is_kept else None)
+        engine = Worker(Settings(source, history=history), **options)
         started.append(engine)
         engine.start()
         assert engine.ready.wait(20)
@@ -168,7 +171,7 @@ def test_a_simulated_market_whose_hour_is_over_begins_anew(start: Start) -> None
 def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
     """A seed that was chosen has a history of its own, and so has every source."""
     for seed in (None, 7, 8):
-        engine = start(settings={"seed": seed})
+        engine = start(SourceSettings("simulated", seed=seed))
         until(lambda engine=engine: live(engine))  # type: ignore[misc]
         engine.stop()
     found = {path.name for path in (tmp_path / "data").glob("*.sqlite")}
@@ -178,7 +181,7 @@ def test_another_seed_is_another_market(start: Start, tmp_path: Path) -> None:
 
 def test_off_writes_nothing(start: Start, tmp_path: Path) -> None:
     """Without a folder there is no file, no thread and no past but the hour in memory."""
-    engine = start(settings={"data": None})
+    engine = start(is_kept=False)
     assert engine.status().archive.state == "off"
     assert engine.archive is None
     assert engine.reader.span()[1] - engine.reader.span()[0] <= REWIND_SEC
@@ -242,23 +245,23 @@ def week(tmp_path: Path) -> Path:
     return path
 
 
-LIVE: Final[dict[str, Any]] = {
-    "source": "eodhd",
-    "api_key": "k",
-    "eodhd_url": NOWHERE,
-    "watchlist": {
+LIVE: Final = SourceSettings(
+    "eodhd",
+    api_key="k",
+    eodhd_url=NOWHERE,
+    watchlist={
         "stocks": ("AAPL", "MSFT"),
         "forex": ("EURUSD",),
         "crypto": ("BTC-USD", "ETH-USD"),
     },
-}
+)
 
 
 @pytest.mark.usefixtures("week")
 def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
     """Closed rows keep Friday's price, crypto its hour, and last session's figures are there."""
     began = time.monotonic()
-    engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
+    engine = start(LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
     now, frame = engine.reader.pulse()
     assert engine.reader.states(frame, now)[:3] == ["closed"] * 3
     assert frame["last"].notna().all()
@@ -284,7 +287,7 @@ def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
 def test_rewind_reaches_into_the_archive(start: Start) -> None:
     """Any second that was recorded can be looked back at, on the same symbols."""
     began = time.monotonic()
-    engine = start(settings=LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
+    engine = start(LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
     oldest, newest = engine.reader.span()
     stocks = sessions.last_session("stocks", SUNDAY)
     assert stocks is not None
@@ -313,7 +316,9 @@ def test_rewind_reaches_into_the_archive(start: Start) -> None:
 def test_a_closed_market_raises_no_event(start: Start) -> None:
     """Whatever prices say: of the hour in which an open one is full of events there is none."""
     hours = replace_phase("closed")
-    engine = start(settings={"seed": 7, "data": None}, session=lambda asset, now: hours)
+    engine = start(
+        SourceSettings("simulated", seed=7), is_kept=False, session=lambda asset, now: hours
+    )
     until(lambda: not engine.status().is_searching_past)
     now, frame = engine.reader.pulse()
     assert (frame["surprise"].abs() > 0).any()
@@ -338,7 +343,7 @@ def test_the_oldest_is_let_go_and_the_reach_ends_there(start: Start, tmp_path: P
         walk(crypto, ("crypto",) * 2, int(SUNDAY) - 600, int(SUNDAY)),
     )
     began = time.monotonic()
-    engine = start(settings=LIVE, clock=lambda: SUNDAY + 60 * (time.monotonic() - began))
+    engine = start(LIVE, clock=lambda: SUNDAY + 60 * (time.monotonic() - began))
     until(lambda: engine.reader.span()[0] == int(SUNDAY - 6 * DAY_SEC))
 
 

@@ -15,7 +15,7 @@ import pytest
 from events import Event, StressDetector
 from history.writer import connect, write_bars
 from pulse_store import PulseStore, to_snapshots
-from settings import Settings
+from settings import Settings, SourceSettings
 from tests.statuses import feed_of
 from tests.waiting import until
 from ticks import ASSETS, Tick
@@ -43,7 +43,11 @@ def replay(
             return super().check(snapshot, history=history)
 
     engine = Worker(
-        Settings(source="replay", replay_file=tape, replay_from=begin, replay_to=end, speed=speed),
+        Settings(
+            SourceSettings(
+                "replay", replay_file=tape, replay_from=begin, replay_to=end, speed=speed
+            )
+        ),
         make_detector=Recorder,
     )
     engine.start()
@@ -103,7 +107,7 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
     """The status names the file and the end; the ended tape is a closed market, not a silence."""
     tape = tmp_path / "two.csv"
     tape.write_text("ms,feed,symbol,price,bid,ask,size\n0,us,SPY,100,,,1\n900,us,SPY,101,,,1\n")
-    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine = Worker(Settings(SourceSettings("replay", replay_file=tape, speed=math.inf)))
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)
@@ -126,7 +130,7 @@ def test_the_time_before_a_tapes_end_stays_open(tmp_path: Path) -> None:
     tape = tmp_path / "four.csv"
     rows = [f"{second}000,us,SPY,167.2{second % 10},,,10" for second in range(40)]
     tape.write_text("\n".join(["ms,feed,symbol,price,bid,ask,size", *rows]), "utf-8")
-    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine = Worker(Settings(SourceSettings("replay", replay_file=tape, speed=math.inf)))
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)
@@ -143,7 +147,7 @@ def test_a_silence_of_the_tape_is_no_fault(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(eodhd, "SILENCE_SEC", dict.fromkeys(ASSETS, 0.2))
     tape = tmp_path / "gap.csv"
     tape.write_text("ms,feed,symbol,price,bid,ask,size\n0,us,SPY,100,,,1\n3900,us,SPY,101,,,1\n")
-    engine = Worker(Settings(source="replay", replay_file=tape, speed=2.0))
+    engine = Worker(Settings(SourceSettings("replay", replay_file=tape, speed=2.0)))
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)
@@ -158,7 +162,7 @@ def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
     tape = tmp_path / "many.csv"
     rows = [f"{i},us,S{i},100,,,1" for i in range(80)]
     tape.write_text("\n".join(["ms,feed,symbol,price,bid,ask,size", *rows]) + "\n")
-    engine = Worker(Settings(source="replay", replay_file=tape, speed=math.inf))
+    engine = Worker(Settings(SourceSettings("replay", replay_file=tape, speed=math.inf)))
     engine.start()
     try:
         until(lambda: engine.status().source.has_ended)

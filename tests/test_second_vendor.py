@@ -14,7 +14,7 @@ import pytest
 
 from feeds import Feed, FeedState, FeedStatus, Refusal, TickQueue, Timing, Trouble
 from sessions import ALWAYS, Session
-from settings import Settings
+from settings import Settings, SourceSettings
 from tests.faulty_vendor import FaultyVendor
 from tests.harbor import PING_SEC, SPACING_SEC, Harbor, HarborServer
 from tests.statuses import feed_of
@@ -50,7 +50,7 @@ def running(eodhd: str, harbor: Harbor) -> Iterator[Worker]:
     """A started worker with coins from Harbor, and all else from EODHD."""
     other = Eodhd(eodhd, KEY)
     vendors: Mapping[Asset, Vendor] = {"stocks": other, "forex": other, "crypto": harbor}
-    settings = Settings(source="eodhd", api_key=KEY, watchlist=WATCHLIST)
+    settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=WATCHLIST))
     worker = Worker(settings, timing=TIMING, session=always, vendors=vendors, status_sec=0.01)
     worker.start()
     try:

@@ -14,13 +14,14 @@ import pytest
 import settings
 from settings import (
     DEFAULT_WATCHLIST,
+    HistorySettings,
     Places,
     Settings,
     SettingsError,
-    archive_file,
+    SourceSettings,
     load,
-    random_seed,
 )
+from sources.simulated import random_seed
 
 KEY = "SECRETKEY0123456789"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
@@ -68,12 +69,14 @@ def secrets(path: Path, text: str) -> None:
 def test_nothing_set_is_the_simulation(nowhere: Path) -> None:
     """Everything has a default, and the history lies beside the app."""
     found = load({})
-    assert found == Settings(source="simulated", thresholds={}, data=nowhere / "data")
-    assert found.watchlist is None
-    assert found.eodhd_url == "wss://ws.eodhistoricaldata.com/ws"
+    assert found == Settings(
+        SourceSettings("simulated"), history=HistorySettings(folder=nowhere / "data")
+    )
+    assert found.source.watchlist is None
+    assert found.source.eodhd_url == "wss://ws.eodhistoricaldata.com/ws"
     assert found.window_sec == 3600
-    assert found.seed is None
-    assert (found.bars_days, found.events_days) == (7.0, 90.0)
+    assert found.source.seed is None
+    assert (found.history.bars_days, found.history.events_days) == (7.0, 90.0)
     assert not (nowhere / "data").exists()
 
 
@@ -81,14 +84,14 @@ def test_a_random_seed_is_another_each_time() -> None:
     """Six digits at the most, and good for a market."""
     drawn = {random_seed() for _ in range(5)}
     assert len(drawn) > 1
-    assert all(load({"MARKET_PULSE_SEED": str(seed)}).seed == seed for seed in drawn)
+    assert all(load({"MARKET_PULSE_SEED": str(seed)}).source.seed == seed for seed in drawn)
     assert max(drawn) < 1_000_000
 
 
 def test_empty_variables_are_unset() -> None:
     """As a shell or a container leaves them."""
     names = ("EODHD_API_KEY", *settings.VARIABLES)
-    assert load(dict.fromkeys(names, " ")).source == "simulated"
+    assert load(dict.fromkeys(names, " ")).source.name == "simulated"
 
 
 def test_default_watchlist_is_the_promised_one() -> None:
@@ -116,13 +119,13 @@ def test_environment_sets_everything_it_may(nowhere: Path) -> None:
             "MARKET_PULSE_DATA": f" {nowhere}/not/yet ",
         }
     )
-    assert found.source == "replay"
-    assert found.replay_file == tape
-    assert found.api_key == KEY
-    assert found.eodhd_url == "ws://127.0.0.1:8765/ws"
-    assert (found.seed, found.speed) == (7, 60.0)
-    assert (found.replay_from, found.replay_to) == (NOON, NOON + 30.5)
-    assert found.data == nowhere / "not" / "yet"
+    assert found.source.name == "replay"
+    assert found.source.replay_file == tape
+    assert found.source.api_key == KEY
+    assert found.source.eodhd_url == "ws://127.0.0.1:8765/ws"
+    assert (found.source.seed, found.source.speed) == (7, 60.0)
+    assert (found.source.replay_from, found.source.replay_to) == (NOON, NOON + 30.5)
+    assert found.history.folder == nowhere / "not" / "yet"
 
 
 FILE = """
@@ -154,14 +157,22 @@ events_days = 365
 def test_file_sets_everything_it_may(nowhere: Path) -> None:
     """Symbols in capitals and once; classes left out are not watched."""
     found = load_with(nowhere, FILE)
-    assert found.source == "simulated"
-    assert found.eodhd_url == "wss://example.org:443/ws"
-    assert (found.seed, found.speed, found.window_sec) == (3, math.inf, 7200)
-    assert found.watchlist == {"stocks": ("AAPL", "BRK.B"), "forex": (), "crypto": ("BTC-USD",)}
-    assert (found.min_surprise, found.cooldown_sec, found.max_events) == (0.0, 12.5, 50)
-    assert found.thresholds == {"crypto": {"move_1m": 0.01}}
-    assert found.data is None
-    assert (found.bars_days, found.events_days) == (0.5, 365.0)
+    assert found.source.name == "simulated"
+    assert found.source.eodhd_url == "wss://example.org:443/ws"
+    assert (found.source.seed, found.source.speed, found.window_sec) == (3, math.inf, 7200)
+    assert found.source.watchlist == {
+        "stocks": ("AAPL", "BRK.B"),
+        "forex": (),
+        "crypto": ("BTC-USD",),
+    }
+    assert (found.stress.min_surprise, found.stress.cooldown_sec, found.stress.max_events) == (
+        0.0,
+        12.5,
+        50,
+    )
+    assert found.stress.thresholds == {"crypto": {"move_1m": 0.01}}
+    assert found.history.folder is None
+    assert (found.history.bars_days, found.history.events_days) == (0.5, 365.0)
 
 
 def test_environment_wins_over_the_file(nowhere: Path) -> None:
@@ -176,16 +187,16 @@ def test_environment_wins_over_the_file(nowhere: Path) -> None:
         MARKET_PULSE_EODHD_URL="wss://elsewhere/ws",
         MARKET_PULSE_DATA=str(nowhere),
     )
-    assert found.source == "eodhd"
-    assert (found.seed, found.speed) == (9, 2.0)
-    assert found.eodhd_url == "wss://elsewhere/ws"
-    assert (found.window_sec, found.data) == (7200, nowhere)
+    assert found.source.name == "eodhd"
+    assert (found.source.seed, found.source.speed) == (9, 2.0)
+    assert found.source.eodhd_url == "wss://elsewhere/ws"
+    assert (found.window_sec, found.history.folder) == (7200, nowhere)
 
 
 def test_file_in_its_usual_place_is_found(nowhere: Path) -> None:
     """Without a word in the environment."""
     (nowhere / "market_pulse.toml").write_text("seed = 11")
-    assert load({}).seed == 11
+    assert load({}).source.seed == 11
 
 
 # The history.
@@ -206,18 +217,18 @@ def test_every_source_has_a_history_of_its_own(
     nowhere: Path, environ: Mapping[str, str], name: str | None
 ) -> None:
     """One file for the vendor, one for a market of any seed, one per chosen seed; no replay's."""
-    assert archive_file(load(environ)) == (name and nowhere / "data" / name)
+    assert load(environ).archive_file == (name and nowhere / "data" / name)
 
 
 def test_settings_made_by_hand_keep_no_history() -> None:
     """Only a folder that was asked for is written to."""
-    assert archive_file(Settings(source="simulated", seed=7)) is None
+    assert Settings(SourceSettings("simulated", seed=7)).archive_file is None
 
 
 @pytest.mark.parametrize("text", ["~", "~/of-the-user", "beside", "./off"])
 def test_the_folder_of_the_history_may_be_anywhere(text: str) -> None:
     """At home, where the program was started, and even with the name of the switch."""
-    assert load({"MARKET_PULSE_DATA": text}).data == Path(text).expanduser().absolute()
+    assert load({"MARKET_PULSE_DATA": text}).history.folder == Path(text).expanduser().absolute()
 
 
 def test_a_file_in_the_place_of_the_history_is_named(
@@ -235,7 +246,7 @@ def test_a_file_in_the_place_of_the_history_is_named(
     assert complaint(nowhere).startswith(
         f"the default of MARKET_PULSE_DATA names {nowhere}/data, but {nowhere}/data is a file"
     )
-    assert load({"MARKET_PULSE_DATA": "off"}).data is None
+    assert load({"MARKET_PULSE_DATA": "off"}).history.folder is None
 
 
 # The span of a replay.
@@ -261,8 +272,8 @@ def test_a_replay_may_begin_and_end_where_one_wants(
     """A time in ISO 8601 or TOML's own; without a zone it is UTC, a date alone its midnight."""
     source = f'source = "replay:{__file__}"\n'
     began, ended = (load_with(nowhere, f"{source}{name} = {written}") for name in ("from", "to"))
-    assert (began.replay_from, began.replay_to) == (expected, None)
-    assert (ended.replay_from, ended.replay_to) == (None, expected)
+    assert (began.source.replay_from, began.source.replay_to) == (expected, None)
+    assert (ended.source.replay_from, ended.source.replay_to) == (None, expected)
 
 
 WRONG_SPANS: list[tuple[str, dict[str, str], str]] = [
@@ -309,27 +320,27 @@ def test_wrong_span_is_one_sentence(
 
 def test_key_switches_to_the_vendor() -> None:
     """Unless a source is chosen."""
-    assert load({"EODHD_API_KEY": KEY}).source == "eodhd"
+    assert load({"EODHD_API_KEY": KEY}).source.name == "eodhd"
     chosen = load({"EODHD_API_KEY": KEY, "MARKET_PULSE_SOURCE": "simulated"})
-    assert chosen.source == "simulated"
+    assert chosen.source.name == "simulated"
 
 
 def test_public_demo_key_is_a_key() -> None:
     """It opens the vendor's feeds like any other."""
     found = load({"EODHD_API_KEY": "demo"})
-    assert (found.source, found.api_key) == ("eodhd", "demo")
+    assert (found.source.name, found.source.api_key) == ("eodhd", "demo")
 
 
 def test_key_may_stand_in_the_secrets(nowhere: Path) -> None:
     """The application's own before the user's; the environment before both; empty is none."""
     app, home = settings.USUAL.secrets
     secrets(home, 'EODHD_API_KEY = "of-the-user"')
-    assert load({}).api_key == "of-the-user"
+    assert load({}).source.api_key == "of-the-user"
     secrets(app, 'EODHD_API_KEY = " "\nother = 1')
-    assert load({}).api_key == "of-the-user"
+    assert load({}).source.api_key == "of-the-user"
     secrets(app, 'EODHD_API_KEY = "of-the-app"')
-    assert load({}).api_key == "of-the-app"
-    assert load({"EODHD_API_KEY": KEY}).api_key == KEY
+    assert load({}).source.api_key == "of-the-app"
+    assert load({"EODHD_API_KEY": KEY}).source.api_key == KEY
 
 
 @pytest.mark.parametrize(
@@ -370,7 +381,7 @@ def test_user_without_a_home_has_no_secrets_there(monkeypatch: pytest.MonkeyPatc
         settings.USUAL, secrets=(Path("~nobody-by-that-name/secrets.toml"),)
     )
     monkeypatch.setattr(settings, "USUAL", nobodys)
-    assert load({}).api_key == ""
+    assert load({}).source.api_key == ""
 
 
 @pytest.mark.parametrize("key", ["two words", "with\ttab", "ключ", "\udcff", "a\x00b", "a\nb"])
@@ -398,10 +409,10 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
     ({"MARKET_PULSE_SOURCE": "replay:"}, "expected simulated, eodhd or replay:FILE"),
     (
         {"MARKET_PULSE_SOURCE": "replay:/no/such/file"},
-        "MARKET_PULSE_SOURCE names /no/such/file, which is no file: check the path",
+        "MARKET_PULSE_SOURCE names /no/such/file, which is not a file: check the path",
     ),
-    ({"MARKET_PULSE_SOURCE": "replay:~nobody-by-that-name/x"}, "which is no file"),
-    ({"MARKET_PULSE_SOURCE": "replay:/"}, "which is no file"),
+    ({"MARKET_PULSE_SOURCE": "replay:~nobody-by-that-name/x"}, "which is not a file"),
+    ({"MARKET_PULSE_SOURCE": "replay:/"}, "which is not a file"),
     (
         {"MARKET_PULSE_SEED": "x"},
         "MARKET_PULSE_SEED is 'x', expected a whole number from 0 to 4294967295",
@@ -469,7 +480,7 @@ def test_address_that_cannot_be_extended_is_not_quoted(nowhere: Path, address: s
     """A pasted one may hold the key, so it is not repeated."""
     text = complaint(nowhere, MARKET_PULSE_EODHD_URL=address)
     assert text == (
-        "MARKET_PULSE_EODHD_URL is no WebSocket address,"
+        "MARKET_PULSE_EODHD_URL is not a WebSocket address,"
         " expected one like wss://ws.eodhistoricaldata.com/ws without the key"
     )
 
@@ -479,7 +490,7 @@ def test_address_that_cannot_be_extended_is_not_quoted(nowhere: Path, address: s
 )
 def test_address_may_be_any_websocket_server(address: str) -> None:
     """Such as one's own."""
-    assert load({"MARKET_PULSE_EODHD_URL": address}).eodhd_url == address
+    assert load({"MARKET_PULSE_EODHD_URL": address}).source.eodhd_url == address
 
 
 WRONG_FILES: list[tuple[str, str]] = [
@@ -494,7 +505,7 @@ WRONG_FILES: list[tuple[str, str]] = [
     (f'api_key = "{KEY}"', "given.toml has 'api_key', expected only"),
     (f'EODHD_API_KEY = "{KEY}"', "given.toml has 'EODHD_API_KEY', expected only"),
     ("source = 5", "source in given.toml is 5, expected simulated, eodhd or replay:FILE"),
-    ("eodhd_url = 5", "eodhd_url in given.toml is no WebSocket address"),
+    ("eodhd_url = 5", "eodhd_url in given.toml is not a WebSocket address"),
     ("seed = true", "seed in given.toml is True, expected a whole number"),
     ("seed = 1.5", "seed in given.toml is 1.5, expected a whole number"),
     ("seed = []", "expected a whole number"),
@@ -584,11 +595,11 @@ def test_vendor_without_a_key_says_what_to_do() -> None:
 
 def test_variable_spoken_for_is_let_be() -> None:
     """It is the tests' own."""
-    assert load({"MARKET_PULSE_TAPE": "x"}).source == "simulated"
+    assert load({"MARKET_PULSE_TAPE": "x"}).source.name == "simulated"
 
 
 def test_settings_are_frozen() -> None:
     """Checked once, and the same ever after."""
     found: Any = load({})
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.seed = 1
+        found.source.seed = 1

@@ -18,7 +18,7 @@ import worker
 from events import Event
 from feeds import Feed, TickQueue
 from pulse_store import PulseStore
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, SourceSettings
 from sources.exchange import Exchange
 from sources.live import VendorFeeds
 from sources.tape import TapeError
@@ -27,7 +27,7 @@ from tests.waiting import until
 from ticks import ASSETS, Tick
 from worker import Worker
 
-SIMULATED = Settings(source="simulated", seed=7)
+SIMULATED = Settings(SourceSettings("simulated", seed=7))
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_crash_is_shown_and_the_task_restarted(
     monkeypatch.setattr(owner, method, fails_once)
     with caplog.at_level(logging.ERROR):
         queue = TickQueue()
-        engine = start(Settings(source="simulated", seed=7, api_key=secret), queue=queue)
+        engine = start(Settings(SourceSettings("simulated", seed=7, api_key=secret)), queue=queue)
         assert engine.ready.wait(5)
         if task == "store":
             queue.add_last_price(Tick("AAPL", "stocks", time.time(), 1.0))
@@ -252,7 +252,7 @@ def test_a_tape_that_cannot_be_read_is_said_before_anything_starts(tmp_path: Pat
     tape = tmp_path / "tape.csv"
     tape.write_text("time,price\n1,2\n")
     with pytest.raises(TapeError, match="columns"):
-        Worker(Settings(source="replay", replay_file=tape)).start()
+        Worker(Settings(SourceSettings("replay", replay_file=tape))).start()
 
 
 @pytest.mark.usefixtures("registry")
