@@ -147,10 +147,6 @@ VARIABLES: Final = (*(f"MARKET_PULSE_{key.upper()}" for key in _KEYS), "MARKET_P
 _OTHER_VARIABLES: Final = ("MARKET_PULSE_TAPE",)
 """The tests' own, not read here."""
 
-_MOST_EVENTS: Final = 100_000
-_MOST_DAYS: Final = 3660
-_MOST_SEED: Final = 2**32 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -159,7 +155,7 @@ class Places:
     config: Path
     data: Path
     secrets: tuple[Path, ...]
-    """Files of Streamlit's, the first of which wins."""
+    """Streamlit's files; the first that has a value wins."""
 
 
 _HERE = Path(__file__).resolve().parent
@@ -216,6 +212,9 @@ def _source(given: _Given, key: str) -> SourceSettings:
         replay_to=replay_to,
         speed=_speed(given.entry("speed"), SourceSettings(name).speed),
     )
+
+
+_MOST_EVENTS: Final = 100_000
 
 
 def _stress(table: _Table) -> StressSettings:
@@ -356,7 +355,7 @@ def _key(environ: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[!-~]*", key):
         raise SettingsError(
             "EODHD_API_KEY holds a blank or another character that no key has,"
-            " expected letters, digits and signs: copy it again"
+            " expected letters, digits and punctuation: copy it again"
         )
     return key
 
@@ -445,12 +444,14 @@ def _instant(entry: _Entry) -> float | None:
         ) from None
 
 
+_MOST_SEED: Final = 2**32 - 1
+
+
 def _seed(entry: _Entry) -> int | None:
-    value = entry.value
-    if value is None:
+    if entry.value is None:
         return None
     try:
-        seed = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
+        seed = int(entry.value) if type(entry.value) in (int, str) else -1
     except ValueError:
         seed = -1
     if not 0 <= seed <= _MOST_SEED:
@@ -580,6 +581,9 @@ def _not_negative(entry: _Entry, usual: float) -> float:
     return _number(
         entry, usual, lambda value: 0 <= value <= sys.float_info.max, "a number of at least 0"
     )
+
+
+_MOST_DAYS: Final = 3660
 
 
 def _days(entry: _Entry, usual: float) -> float:

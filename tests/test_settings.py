@@ -194,7 +194,7 @@ def test_environment_wins_over_the_file(nowhere: Path) -> None:
 
 
 def test_file_in_its_usual_place_is_found(nowhere: Path) -> None:
-    """Without a word in the environment."""
+    """If the environment names no other."""
     (nowhere / "market_pulse.toml").write_text("seed = 11")
     assert load({}).source.seed == 11
 
@@ -266,7 +266,7 @@ def test_a_file_in_the_place_of_the_history_is_named(
         ('"2026-11-26"', NOON + 43200),
     ],
 )
-def test_a_replay_may_begin_and_end_where_one_wants(
+def test_a_replay_may_begin_and_end_at_any_time(
     nowhere: Path, written: str, expected: float
 ) -> None:
     """A time in ISO 8601 or TOML's own; without a zone it is UTC, a date alone its midnight."""
@@ -368,7 +368,7 @@ def test_malformed_secrets_are_named_but_not_quoted(nowhere: Path, text: str) ->
 
 
 def test_secrets_that_are_not_text_are_named(nowhere: Path) -> None:
-    """Bytes that are no UTF-8."""
+    """Bytes that are not UTF-8."""
     secrets(settings.USUAL.secrets[0], "")
     settings.USUAL.secrets[0].write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="is not readable TOML, expected lines like"):
@@ -593,8 +593,8 @@ def test_vendor_without_a_key_says_what_to_do() -> None:
     )
 
 
-def test_variable_spoken_for_is_let_be() -> None:
-    """It is the tests' own."""
+def test_variable_of_the_tests_is_ignored() -> None:
+    """It names a tape to test with."""
     assert load({"MARKET_PULSE_TAPE": "x"}).source.name == "simulated"
 
 
