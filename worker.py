@@ -359,9 +359,9 @@ class Worker:
             return
         recorder.ready.wait(_OPENED_SEC)
         try:
-            recorder.record(Bars.empty(), meta=dict(source.notes()))
+            recorder.record(Bars.empty(), meta=dict(source.archive_meta()))
             span = source.archive.span()
-            if span is not None and source.goes_on_from(span[1]):
+            if span is not None and source.continues_from(span[1]):
                 self._restore_archive(source.archive, source.clock())
         except ArchiveError as error:
             self._report_archive_error(error)

@@ -186,7 +186,7 @@ def _fed(
 
 def _tape_batches() -> Iterator[list[Tick]]:
     tape = Tape.load(TAPE)
-    found = (Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.until(tape.end))
+    found = (Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.read_until(tape.end))
     for _, batch in groupby(found, key=lambda tick: tick.ts // TAKE_SEC):
         yield list(batch)
 

@@ -1,8 +1,8 @@
-"""The worker's clocks: the wall clock, kept usable where somebody sets it or the computer sleeps.
+"""Clocks of sources: the wall clock, kept usable if somebody sets it or the computer sleeps.
 
-Both are called without arguments, from any thread, and answer in seconds since the epoch (UTC).
-Where time comes from is an argument: ``wall`` is what the computer says, ``steady`` what no setting
-of it moves.
+Both are called without arguments, from any thread, and return seconds since the epoch (UTC). Both
+read the two clocks that they are given: ``wall``, the computer's, and ``steady``, which stays as it
+is when the other is set.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from sources.source import ClockStatus, ClockTrouble
 __all__ = ["ForwardClock", "VendorClock"]
 
 _STEP_SEC: Final = 2.0
-"""What the wall clock may move against the steady one between two looks without having been set."""
+"""How far the wall clock may move against the steady one between two readings without having been
+set."""
 
 _SLEW_SEC: Final = 0.25
-"""A look that finds them no further apart than this takes no lock."""
+"""If a reading finds the two moved against each other by less than this, it needs no lock."""
 
 _WAKE_SEC: Final = 15.0
-"""Whoever missed more than this was asleep."""
+"""A computer that missed more than this was asleep."""
 
 _WAIT_SEC: Final = 60.0
-"""How long a step may wait to be judged by the vendor's stamps before the wall clock is followed.
+"""How long a step may wait for the vendor's stamps to judge it before the wall clock is followed.
 
-Equal to the age at which the gate takes a stamp for a snapshot.
+Equal to the age from which the gate treats a price as a snapshot.
 """
 
 _LIVE_SEC: Final = (-2.0, 10.0)
-"""How far live stamps may lag a clock that is right."""
+"""The least and the most that live stamps lag a clock that is right."""
 
 _AGREEING: Final = 5
-"""Judgements in a row that it takes to leave the time that is shown: more seconds than a lag is
-remembered, so that a single late stamp does not suffice."""
+"""How many judgements in a row must agree before the time that is shown changes: more than the
+seconds for which a lag is remembered, so that a single late stamp does not suffice."""
 
 
 class ForwardClock:
-    """A clock that stands in for another and, where that steps back, goes on from where it was.
+    """A clock that shows the time of ``wall`` and, if that steps back, goes on from where it was.
 
-    It begins at ``newest`` where the other is behind that. Where the other was set back and is set
-    right again, it is the other's time again.
+    It begins at ``newest`` if ``wall`` is behind that. If ``wall`` was set back and is set right
+    again, both show the same time again.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class ForwardClock:
         self._newest = begun if newest is None else newest
 
     def __call__(self) -> float:
-        """The time; never less than before."""
+        """The time; never earlier than before."""
         with self._lock:
             wall = self._wall()
             step = wall - self._steady() - self._gap
@@ -79,18 +80,17 @@ class ForwardClock:
 
 
 class VendorClock:
-    """The wall clock, except where it was set wrongly and the vendor's stamps say so.
+    """The wall clock, unless it was set wrongly and the vendor's stamps say so.
 
-    It normally is the wall clock. Where that steps against the steady clock, the truth is one of
-    three: the wall clock is right (it was corrected, or the computer slept, in which the steady
-    clock may stop); the time before goes on (it was set wrongly); or it is as far off as it has
-    been all along, and the computer slept. Which one, the vendor's stamps tell: ``judge`` is given
-    how far they lag.
+    If the wall clock steps against the steady clock, one of three things is true: the wall clock is
+    right (it was corrected, or the computer slept, and the steady clock may stop in sleep); the
+    time before goes on (it was set wrongly); or it is as wrong as it was all along, and the
+    computer slept. The vendor's stamps tell which: ``judge`` is given how far they lag.
 
     Until then a step ahead is followed at once, as after sleep, and a step back is not, so that
-    time goes on. Where no stamp decides within a minute the wall clock is followed. Only a step is
-    judged: a clock that was wrong from the start stays wrong, for a feed that is late by as much
-    would look the same.
+    time goes on. If no stamp decides within a minute, the wall clock is followed. Only a step is
+    judged: a clock that was wrong from the start stays wrong, because a feed that is late by as
+    much would look the same.
     """
 
     def __init__(
@@ -101,24 +101,24 @@ class VendorClock:
         self._wall = wall
         self._steady = steady
         self.changes = 0
-        """How often this clock has jumped: lags from before and after do not compare."""
+        """How often this clock has jumped: lags from before and after a jump do not compare."""
         self.status = ClockStatus()
         """What is being done about the wall clock."""
-        # Guards all of the below against two threads that find the same step.
+        # Guards everything below against two threads that find the same step.
         self._lock = threading.Lock()
         wall_at, steady_at = self._readings()
         # How far the wall clock is ahead of the steady one, and what is added to it. One object,
-        # so that a look without the lock never has one of them from before a step.
+        # so that a reading without the lock never gets one of them from before a step.
         self._state = (wall_at - steady_at, 0.0)
-        # What is added where the time before goes on, by the steady clock, ...
+        # What is to be added if the time before goes on, by the steady clock, ...
         self._before = 0.0
-        # ... and where the wall clock is as far off as when a step was judged last.
+        # ... and if the wall clock is as wrong as when a step was judged last.
         self._judged = 0.0
         self._stepped_at: float | None = None  # steady; None while nothing waits for judgement
         self._favoured = math.nan
         self._in_favour = 0
         self._slept = 0.0
-        self._woke_asked_at: float | None = None  # steady
+        self._collected_at: float | None = None  # steady
 
     def __call__(self) -> float:
         """The time."""
@@ -127,7 +127,7 @@ class VendorClock:
         if -_SLEW_SEC < wall - self._steady() - gap < _SLEW_SEC:
             return wall + added
         with self._lock:
-            wall, _ = self._look()
+            wall, _ = self._find_step()
             return wall + self._state[1]
 
     @property
@@ -135,27 +135,28 @@ class VendorClock:
         """Whether a step waits to be judged."""
         return self._stepped_at is not None
 
-    def woke(self) -> float:
-        """For how many seconds the computer slept since this was asked last; 0 where it did not.
+    def collect_sleep(self) -> float:
+        """Return for how many seconds the computer slept since the last call; 0 if it did not.
 
-        To be asked every second: where the steady clock goes on in sleep, missing many tells.
+        To be called every second: on a computer whose steady clock goes on in sleep, a call that
+        comes late is how sleep is noticed.
         """
         with self._lock:
-            _, steady = self._look()
+            _, steady = self._find_step()
             slept, self._slept = self._slept, 0.0
-            asked_at, self._woke_asked_at = self._woke_asked_at, steady
-        if asked_at is not None and steady - asked_at > _WAKE_SEC:
-            slept += steady - asked_at
+            before, self._collected_at = self._collected_at, steady
+        if before is not None and steady - before > _WAKE_SEC:
+            slept += steady - before
         return slept
 
     def judge(self, lags: Iterable[float], changes: int) -> None:
         """Judge a step, if there was one; to be called every second.
 
-        ``lags`` are how far each feed's newest stamps lag this clock, all measured since it had
-        jumped ``changes`` times: evidence from before its last jump is none.
+        ``lags`` are how far each feed's newest stamps lag this clock, measured when it had jumped
+        ``changes`` times: lags from before its last jump are ignored.
         """
         with self._lock:
-            _, steady = self._look()
+            _, steady = self._find_step()
             if self._stepped_at is None:
                 return
             if changes == self.changes:
@@ -165,8 +166,8 @@ class VendorClock:
 
     # With the lock held.
 
-    def _look(self) -> tuple[float, float]:
-        """Note how the wall clock moved; what both clocks say."""
+    def _find_step(self) -> tuple[float, float]:
+        """Read both clocks and handle a step of the wall clock; returns what they say."""
         wall, steady = self._readings()
         gap, added = self._state
         step = wall - steady - gap
@@ -177,7 +178,7 @@ class VendorClock:
         return wall, steady
 
     def _readings(self) -> tuple[float, float]:
-        """Both clocks at one instant: a thread may be held up between the two."""
+        """Both clocks at one instant; read again if the thread was held up between the two."""
         for _ in range(5):
             before, wall, steady = self._steady(), self._wall(), self._steady()
             if steady - before < _SLEW_SEC:
@@ -185,7 +186,7 @@ class VendorClock:
         return wall, steady
 
     def _step(self, step: float, gap: float, steady: float) -> None:
-        """The wall clock moved by ``step`` against the steady one: follow it, or go on without."""
+        """Handle a step of the wall clock against the steady one: follow it, or go on without."""
         _, added = self._state
         self._before -= step
         is_behind = self._before > _STEP_SEC
@@ -206,14 +207,14 @@ class VendorClock:
         )
 
     def _weigh(self, lags: list[float]) -> None:
-        """Settle on what the stamps agree with: at once where it is shown, else after a while."""
+        """Settle on the time that the stamps confirm; if it is not the one shown, after a while."""
         _, shown = self._state
         fits = {}
         for added in (shown, 0.0, self._before, self._judged):
             under = [lag + added - shown for lag in lags]
             live = [lag for lag in under if _LIVE_SEC[0] <= lag <= _LIVE_SEC[1]]
             if live:
-                # Stamps are late rather than early, and the less so the better.
+                # Stamps are late rather than early, and the less late the better.
                 fits[added] = min((lag < -0.5, abs(lag)) for lag in live)
         if shown == 0.0 and any(_LIVE_SEC[0] <= lag <= _WAIT_SEC for lag in lags):
             # Prices come in by the wall clock: no reason to leave it.

@@ -1,8 +1,8 @@
-"""The embedded exchange: a real WebSocket server on this computer speaking EODHD's protocol.
+"""The embedded exchange: a real WebSocket server on this computer that speaks EODHD's protocol.
 
-The worker runs it on its event loop, which every method here belongs to. What it sends comes from
-a market or a tape, and when is the caller's word: the times given to ``publish``; only the expiry
-of ghost slots uses the loop's own clock.
+It runs on the worker's event loop, to which every method here belongs. What it sends comes from a
+market or a tape, up to the time that the caller gives to ``publish``. The event loop's own clock
+only times the greeting, the closing and the ghost slots.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT
 __all__ = ["EMBEDDED_KEY", "Exchange"]
 
 EMBEDDED_KEY: Final = "embedded"
-"""What its own worker calls itself: it takes any key."""
+"""The key that its own worker sends; the exchange accepts any."""
 
 Channel = Literal["us", "us-quote", "forex", "crypto"]
 
@@ -55,10 +55,10 @@ DEMO_ONLY: Final = '{"status_code":422,"message":"Only limited symbols allowed f
 OVER_LIMIT: Final = '{"status_code":422,"message":"Symbols limit reached"}'
 
 BACKLOG_LIMIT: Final = 4 * 2**20
-"""Bytes waiting for a client that does not read, above which it is dropped."""
+"""How many unread bytes may wait for a client before it is dropped."""
 
 CLOSE_TIMEOUT_SEC: Final = 1.0
-"""How long a client may take to answer a close; all are on this computer."""
+"""How long a client has to answer a close; all are on this computer."""
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -68,7 +68,7 @@ _WIRE_LOG.setLevel(logging.INFO)
 
 
 class _Client:
-    """One connection: who it is, what it subscribed and what is about to be sent to it."""
+    """One connection: its account, what it subscribed to, and what is about to be sent to it."""
 
     def __init__(self, socket: ServerConnection, channel: Channel, token: str) -> None:
         self.socket = socket
@@ -79,31 +79,34 @@ class _Client:
         self.batch: list[bytes] = []
 
     @property
-    def stuck(self) -> bool:
-        """Whether it left more of what it was sent unread than a client that reads ever does."""
+    def is_stuck(self) -> bool:
+        """Whether more of what it was sent lies unread than of any client that reads."""
         return self.socket.transport.get_write_buffer_size() > BACKLOG_LIMIT
 
     def flush(self) -> int:
-        """Send the batch in one write; the number of messages sent."""
+        """Send the batch in one write; returns the number of messages sent."""
         batch, self.batch = self.batch, []
         if self.socket.state is not State.OPEN:
             return 0
-        # One write for many frames: a system call for each would cost more than all the rest.
+        # One write for many frames: a system call for each would cost more than everything else.
         self.socket.transport.write(b"".join(batch))
         return len(batch)
 
     async def hang_up(self, code: CloseCode) -> None:
-        """Close the connection properly, or by force where the client does not take part."""
+        """Close the connection properly, or by force if the client does not take part."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_SEC):
                 await self.socket.close(code)
         except TimeoutError:
-            # The close frame waits behind all that was not read; so does websockets' own timeout.
+            # The close frame waits behind everything unread, and so does websockets' own timeout.
             self.socket.transport.abort()
 
 
 class Exchange:
-    """A vendor in a box, whose faults can be ordered: short limits, ghost slots, slow greetings."""
+    """A vendor on this computer, with faults on order: low limits, ghost slots, slow greetings.
+
+    A ghost slot is one that a closed connection occupies for another ``ghost_sec``.
+    """
 
     def __init__(
         self,
@@ -125,12 +128,12 @@ class Exchange:
         self._ghosts: list[tuple[float, str, int]] = []
         self._sent: dict[str, Counter[Asset]] = defaultdict(Counter)
         self._first_prices: dict[tuple[Asset, str], float] = {}
-        self._latest = {q.symbol: q for q in source.opening() if q.asset == "forex"}
+        self._latest = {q.symbol: q for q in source.opening_quotes() if q.asset == "forex"}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._attend,
+            self._serve,
             "127.0.0.1",
             0,
             process_request=_not_found,
@@ -156,10 +159,10 @@ class Exchange:
     def publish(self, until: float) -> None:
         """Send every quote with an event time before ``until`` to the clients subscribed to it.
 
-        The loop must run between two calls, or clients look as if they did not read.
+        The event loop must run between two calls, or clients look as if they did not read.
         """
         waiting: set[_Client] = set()
-        for quote in self._source.until(until):
+        for quote in self._source.read_until(until):
             first_price = self._first_price(quote)
             if quote.asset == "forex":
                 self._latest[quote.symbol] = quote
@@ -179,12 +182,14 @@ class Exchange:
             self.publish(clock())
             await asyncio.sleep(interval_sec)
 
-    def sent(self, token: str) -> dict[Asset, int]:
+    def sent_counts(self, token: str) -> dict[Asset, int]:
         """How many data messages were ever sent to connections of a token, per asset class."""
         return {asset: self._sent[token][asset] for asset in ASSETS}
 
-    async def subscribed(self, token: str, wanted: Mapping[Asset, Collection[str]]) -> None:
-        """Return once connections of a token have subscribed all wanted symbols."""
+    async def wait_for_subscriptions(
+        self, token: str, wanted: Mapping[Asset, Collection[str]]
+    ) -> None:
+        """Return once connections of a token have subscribed to all wanted symbols."""
         while not self._covers(token, wanted):
             self._subscriptions_changed.clear()
             await self._subscriptions_changed.wait()
@@ -201,24 +206,24 @@ class Exchange:
         )
 
     def _first_price(self, quote: Quote) -> float:
-        """What changes are counted from: the symbol's first price of the run."""
+        """The symbol's first price of the run, from which its changes are counted."""
         return self._first_prices.setdefault((quote.asset, quote.symbol), quote.price)
 
     def _flush(self, client: _Client) -> None:
-        if client.stuck:
+        if client.is_stuck:
             self._drop(client)
         else:
             self._sent[client.token][client.asset] += client.flush()
 
     def _drop(self, client: _Client) -> None:
-        """Close a client that does not read, so that it cannot hold memory."""
+        """Close the connection of a client that does not read, so that it cannot hold memory."""
         self._unsubscribe(client, set(client.symbols))
         client.batch.clear()
         closing = asyncio.create_task(client.hang_up(CloseCode.TRY_AGAIN_LATER))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    async def _attend(self, socket: ServerConnection) -> None:
+    async def _serve(self, socket: ServerConnection) -> None:
         """Serve one connection from its greeting to its end."""
         assert socket.request is not None  # noqa: S101 - set by the handshake before this is called
         address = urlsplit(socket.request.path)
@@ -234,17 +239,17 @@ class Exchange:
             self._leave(client)
 
     async def _greet(self, client: _Client) -> bool:
-        """Whether the client may go on: it has a token and waited for the word."""
+        """Greet a client; returns whether it may go on: it has a token and waited to be greeted."""
         if not client.token:
             await client.socket.send(FORBIDDEN)
             return False
-        if self._authorize_delay_sec > 0 and await self._speaks_early(client):
+        if self._authorize_delay_sec > 0 and await self._sends_early(client):
             await client.socket.send(TOO_EARLY)
             return False
         await client.socket.send(AUTHORIZED)
         return True
 
-    async def _speaks_early(self, client: _Client) -> bool:
+    async def _sends_early(self, client: _Client) -> bool:
         try:
             async with asyncio.timeout(self._authorize_delay_sec):
                 await client.socket.recv()
@@ -260,13 +265,13 @@ class Exchange:
                 await client.socket.send(refusal)
 
     def _obey(self, client: _Client, action: str, symbols: set[str]) -> str | None:
-        """Do what a client asks, wholly or not at all; the refusal where there is one."""
+        """Do all that a client asks, or none of it; returns the refusal, if there is one."""
         if action == "unsubscribe":
             self._unsubscribe(client, symbols)
             return None
         if client.token == DEMO_KEY and not symbols <= set(DEMO_SYMBOLS[client.asset]):
             return DEMO_ONLY
-        if self._used(client.token) + len(symbols - client.symbols) > self._symbol_limit:
+        if self._slots_used(client.token) + len(symbols - client.symbols) > self._symbol_limit:
             return OVER_LIMIT
         self._subscribe(client, symbols)
         return None
@@ -280,7 +285,7 @@ class Exchange:
         self._subscriptions_changed.set()
 
     def _send_snapshots(self, client: _Client, symbols: set[str]) -> None:
-        """One tick per valid symbol at once, as old as it may be: the vendor's forex habit."""
+        """Send one tick per valid symbol at once, however old: so does the vendor in forex."""
         for quote in map(self._latest.get, sorted(symbols)):
             if quote is not None:
                 client.batch.append(_frame(_message("forex", quote, self._first_price(quote))))
@@ -295,19 +300,19 @@ class Exchange:
         client.symbols -= symbols
 
     def _leave(self, client: _Client) -> None:
-        """Forget a connection; the account holds its symbols for a while where ghosts are on."""
+        """Forget a connection; with ghosts its symbols occupy the account's slots for a while."""
         if self._ghost_sec > 0:
             until = asyncio.get_running_loop().time() + self._ghost_sec
             self._ghosts.append((until, client.token, len(client.symbols)))
         self._unsubscribe(client, set(client.symbols))
         self._clients.discard(client)
 
-    def _used(self, token: str) -> int:
-        """Slots of an account in use, over all its connections, ghosts included."""
+    def _slots_used(self, token: str) -> int:
+        """How many slots all connections of an account use, ghosts included."""
         now = asyncio.get_running_loop().time()
         self._ghosts = [ghost for ghost in self._ghosts if ghost[0] > now]
-        haunted = sum(count for _, owner, count in self._ghosts if owner == token)
-        return haunted + sum(len(c.symbols) for c in self._clients if c.token == token)
+        ghosts = sum(count for _, owner, count in self._ghosts if owner == token)
+        return ghosts + sum(len(c.symbols) for c in self._clients if c.token == token)
 
 
 def _not_found(socket: ServerConnection, request: Request) -> Response | None:
@@ -317,7 +322,7 @@ def _not_found(socket: ServerConnection, request: Request) -> Response | None:
 
 
 def _parse(text: str | bytes) -> tuple[str, set[str]] | None:
-    """The action and symbols of a request; None where it is not one."""
+    """The action and symbols of a request; None if it is not one."""
     if isinstance(text, bytes):
         return None
     try:
@@ -333,7 +338,7 @@ def _parse(text: str | bytes) -> tuple[str, set[str]] | None:
 
 
 def _message(channel: Channel, quote: Quote, first_price: float) -> dict[str, object]:
-    """A quote in the vendor's words, which differ from channel to channel."""
+    """A quote in the vendor's format, which differs from channel to channel."""
     t = round(quote.ts * 1000)
     if channel == "us":
         return {
@@ -358,7 +363,7 @@ def _message(channel: Channel, quote: Quote, first_price: float) -> dict[str, ob
 
 
 def _frame(message: dict[str, object]) -> bytes:
-    """A message as it goes over the wire, made once for all who get it."""
+    """A message as it goes over the wire, made once for everybody who gets it."""
     payload = _to_json(message).encode()
     return Frame(Opcode.TEXT, payload).serialize(mask=False)
 
@@ -368,7 +373,7 @@ def _whole(number: float) -> float:
 
 
 def _plain(number: float) -> str:
-    """A number as the vendor writes it in text: never an exponent, no needless .0."""
+    """A number as the vendor writes it in text: without an exponent and without a needless .0."""
     text = repr(number)
     if "e" in text:
         text = format(Decimal(text), "f")

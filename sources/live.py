@@ -1,4 +1,4 @@
-"""The live source: which symbol comes from which vendor, and the clock that vendors confirm."""
+"""The live source: the feeds of a vendor's account, and a clock that its stamps confirm."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ __all__ = ["Calendar", "LiveSource", "VendorFeeds"]
 Calendar = Callable[[Asset, float], Session]
 
 _PRESENT_SEC: Final = 7.0
-"""An instant no longer ago than this is the present, of which a vendor's word is the newest: the
-second that is shown ended up to two of them ago, and another may begin while it is looked at."""
+"""An instant no longer ago than this counts as the present, of which the vendor's own word on its
+hours is the newest: the second that is shown may have ended seconds ago, and another may be shown
+meanwhile."""
 
 
 class VendorFeeds:
     """The feeds of one vendor's account, one per asset class that has symbols, and its hours.
 
-    Without a ``calendar`` the markets know no hours: they are open.
+    Without a ``calendar`` the markets are always open.
     """
 
     def __init__(
@@ -78,38 +79,38 @@ class VendorFeeds:
                 tasks.create_task(keep(f"{asset} feed", partial(feed.run, address)))
 
     def measure(self) -> None:
-        """Note how much came in the second that is over."""
+        """Have every feed measure the second that is over."""
         now = self._clock()
         for feed in self._feeds.values():
             feed.end_second(now)
 
-    def prices(self) -> dict[Asset, int]:
+    def price_counts(self) -> dict[Asset, int]:
         """How many prices each feed ever received."""
         return {asset: feed.prices for asset, feed in self._feeds.items()}
 
     def lags(self) -> list[float]:
-        """How far the newest stamps of each feed lag the clock, of those that have any."""
+        """How far the newest stamps of each feed that has any lag the clock."""
         lags = [feed.recent_lag() for feed in self._feeds.values()]
         return [lag for lag in lags if lag is not None]
 
-    def clock_changed(self) -> None:
-        """Forget what was measured by the clock, which has jumped."""
+    def reset_meters(self) -> None:
+        """Forget what was measured by a clock that has jumped since."""
         for feed in self._feeds.values():
             feed.reset_meter()
 
-    def renew(self, slept_sec: float) -> None:
-        """Connect anew after the computer slept: the sockets may be dead and not know it."""
+    def reconnect(self, slept_sec: float) -> None:
+        """Connect again after the computer slept: a socket may be dead without showing it."""
         for feed in self._feeds.values():
             feed.reconnect(slept_sec)
 
     def streams_at(self, asset: Asset, now: float) -> bool:
-        """Whether a market is not closed at ``now``; at present, by the vendor's newest word."""
+        """Whether a market is not closed at ``now``; for the present the vendor's word counts."""
         if now >= self._clock() - _PRESENT_SEC or self._calendar is None:
             return self._feeds[asset].session(now).phase != "closed"
         return self._calendar(asset, now).phase != "closed"
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
-        """The phase a market is in at ``now``, and who says so."""
+        """The phase of a market at ``now``, and who says so."""
         if self._calendar is None:
             phase: Phase = "open" if self.streams_at(asset, now) else "closed"
             return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
@@ -131,8 +132,8 @@ class VendorFeeds:
 class LiveSource:
     """A vendor's prices by the computer's clock, as far as the vendor's stamps confirm it.
 
-    ``vendors`` are those of each asset class. A ``clock`` that is no
-    ``VendorClock`` is not judged by the stamps.
+    ``vendors`` holds the vendor of each asset class. Only a ``clock`` that is a ``VendorClock`` is
+    judged by the stamps.
     """
 
     def __init__(
@@ -167,11 +168,11 @@ class LiveSource:
         """Nothing: only its archive knows the time before."""
         return None
 
-    def notes(self) -> Mapping[str, str]:
+    def archive_meta(self) -> Mapping[str, str]:
         """See ``Source``."""
         return {"source": "eodhd", "seed": ""}
 
-    def goes_on_from(self, newest: int) -> bool:
+    def continues_from(self, newest: int) -> bool:
         """Always: it is the same market."""
         return True
 
@@ -183,7 +184,7 @@ class LiveSource:
         """See ``Source``."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feeds.run(keep))
-            beat = partial(seconds.follow, self.clock, self._look_at_clock)
+            beat = partial(seconds.follow, self.clock, self._judge_clock)
             tasks.create_task(keep("heartbeat", beat))
 
     def status(self) -> SourceStatus:
@@ -199,20 +200,20 @@ class LiveSource:
         """See ``Source``."""
         return self._feeds.status()
 
-    def _look_at_clock(self) -> None:
-        """Tell the clock what the vendor's stamps say of it, and connect anew after sleep."""
+    def _judge_clock(self) -> None:
+        """Measure the second, judge the clock by the vendor's stamps, and reconnect after sleep."""
         self._feeds.measure()
         clock = self.clock
         if not isinstance(clock, VendorClock):
             return
         if clock.changes != self._clock_changes:
             self._clock_changes = clock.changes
-            self._feeds.clock_changed()
+            self._feeds.reset_meters()
         else:
             clock.judge(self._feeds.lags(), self._clock_changes)
-        slept = clock.woke()
+        slept = clock.collect_sleep()
         if slept:
-            self._feeds.renew(slept)
+            self._feeds.reconnect(slept)
 
 
 def _always(asset: Asset, now: float) -> Session:
@@ -220,14 +221,14 @@ def _always(asset: Asset, now: float) -> Session:
 
 
 def _finite(value: float) -> float | None:
-    """A time; None: it is never."""
+    """A time; None if it never comes."""
     return value if math.isfinite(value) else None
 
 
 def _allotted(
     wanted: Mapping[Asset, Sequence[str]], vendors: Mapping[Asset, Vendor]
 ) -> dict[Asset, list[str]]:
-    """The symbols that each vendor's limit has room for."""
+    """The symbols of each asset class that fit within its vendor's limit."""
     chosen: dict[Asset, list[str]] = {}
     for vendor in vendors.values():
         theirs = {asset: wanted[asset] for asset in wanted if vendors[asset] is vendor}

@@ -1,9 +1,9 @@
 """The seeded market behind the embedded exchange.
 
-The exchange takes quotes from here on its event loop; nothing here reads a clock, opens a socket
-or shares state between threads: time is always an argument. The same seed is the same market,
-quote for quote, whenever it starts and whoever else is on the watchlist, because every factor,
-underlying and symbol draws from a random generator of its own. Only one that goes on from earlier
+The exchange reads its quotes on the event loop; nothing here reads a clock, opens a socket or
+shares state between threads: time is always an argument. The same seed gives the same market, quote
+for quote, whenever it starts and whatever else is on the watchlist, because every factor,
+underlying and symbol draws from its own random generator. Only a market that continues from earlier
 prices also depends on its start: it must not repeat what happened after another one.
 """
 
@@ -32,18 +32,18 @@ MINUTE_SEC: Final = 60
 HISTORY_MINUTES: Final = WINDOW_SEC // MINUTE_SEC
 
 LATEST_SEC: Final = 60.0
-"""A caller who comes later than this gets the last minute only: a laptop that slept for a night
-must not be flooded with the night."""
+"""A caller who is later than this gets the last minute only: a laptop that slept for a night must
+not be flooded with the night's quotes."""
 
 OPENING_SEC: Final = 600.0
-"""How far back the opening looks: the rarest symbol quotes about every ten seconds."""
+"""How far back to look for opening quotes: the sparsest symbol quotes about every ten seconds."""
 
 YEAR_SEC: Final[dict[Asset, float]] = {
     "stocks": 252 * 6.5 * 3600,
     "forex": 252 * 24 * 3600,
     "crypto": 365 * 24 * 3600,
 }
-"""Trading seconds per year, which annual volatilities are spread over."""
+"""Trading seconds per year, over which annual volatilities are spread."""
 
 FACTORS: Final[dict[str, Asset]] = {
     "market": "stocks",
@@ -54,48 +54,49 @@ FACTORS: Final[dict[str, Asset]] = {
     "usd": "forex",
     "coins": "crypto",
 }
-"""What moves many symbols at once, and whose weather it shares. ``usd`` up is a dearer dollar."""
+"""What moves many symbols at once, and the class whose weather it shares. If ``usd`` rises, the
+dollar does."""
 
 SECTORS: Final = ("tech", "finance", "energy", "health")
 
 CALM_MINUTES: Final = 150.0
 STORM_MINUTES: Final = 3.5
-"""Mean stay in either weather; each group (stocks, forex, crypto) has its own. A storm makes
-eight or ten symbols move unusually at once: more than one or two an hour would be noise."""
+"""Mean length of either weather; each asset class has its own. A storm makes eight or ten symbols
+move unusually at once: more than one or two an hour would be noise."""
 
 CALM_VOL: Final = 0.55
 STORM_VOL: Final = 1.65
-"""Shocks as a multiple of the annual figure. With the reversion below, ten-second returns come
-out at 1.2 times the annual figure in calm, one-minute returns at 0.8 times."""
+"""Shocks as a multiple of the annual volatility. With the reversion below, ten-second returns in
+calm have 1.2 times the annual volatility, one-minute returns 0.8 times."""
 
 STORM_PACE: Final = 2.5
 """Ticks per second in a storm, as a multiple of calm's."""
 
 REVERTING: Final = 0.6
 REVERTING_SEC: Final = 12.0
-"""The share of every shock that is the order book giving way and is taken back, and how fast. It
-makes an ordinary minute quieter than its own tens of seconds suggest, as in real books, so that
-what stands out is news and storms and not the random walk itself."""
+"""The share of every shock that is only the order book giving way and reverts, and how fast. It
+makes an ordinary minute quieter than its tens of seconds suggest, as in real order books, so that
+news and storms stand out and not the random walk itself."""
 
 JUMP_MINUTES: Final = 110.0
 BURST_MINUTES: Final = 480.0
-"""Mean wait of one underlying for a jump and for a burst of one-sided trading: with fifteen of
-them, one jump every seven minutes and one burst every half hour."""
+"""Mean time of one underlying between two jumps, and between two bursts of one-sided trading: among
+fifteen there is a jump every seven minutes and a burst every half hour."""
 
 BURST_PACE: Final = 6.0
-"""Ticks per second in a burst, as a multiple of what they were."""
+"""Ticks per second in a burst, as a multiple of those without it."""
 
 ODD_LOT_SHARE: Final = 0.01
 EXCLUDED_SHARE: Final = 0.003
-"""Shares of stock prints that are odd lots, and that are away from the market."""
+"""The shares of stock trades that are odd lots, and whose price is away from the market."""
 
 ODD_LOT: Final = 37
 EXCLUDED_CONDITIONS: Final = frozenset({2, 7, 13, 20})
-"""Trade conditions of the prints away from the market: they must not set the last price."""
+"""Conditions of trades away from the market, which must not set the last price."""
 
 
 class Quote(NamedTuple):
-    """One message to be, in no vendor's words: a trade or a quote of one symbol.
+    """A trade or a quote of one symbol, in no vendor's format yet.
 
     ``ts`` is event time in seconds since the epoch, to the millisecond; ``price`` is a trade's
     price, or the mid in forex; ``bid`` and ``ask`` are always filled.
@@ -115,7 +116,7 @@ class _Traits(NamedTuple):
     """What an underlying (a share, a currency pair, a coin) is like."""
 
     price: float
-    """When the history begins, in its quote currency."""
+    """At the beginning of the hour before the start, in its quote currency."""
     vol_pa: float
     """Annual volatility over calm and storm together, as a fraction."""
     rate: float
@@ -123,11 +124,11 @@ class _Traits(NamedTuple):
     spread_bp: float
     """Ask minus bid, in 1/10000 of the price."""
     loads: Mapping[str, float]
-    """Correlation with each factor; what is left of 1 (in squares) is its own."""
+    """Correlation with each factor; what their squares leave of 1 is its own variance."""
 
 
 class _Minute(NamedTuple):
-    """What one underlying does in one minute."""
+    """One minute of one underlying."""
 
     levels: Floats
     """Natural logarithm of the mid at the 61 second marks."""
@@ -160,7 +161,7 @@ KNOWN: Final[dict[tuple[Asset, str], _Traits]] = {
 
 
 def traits(asset: Asset, underlying: str) -> _Traits:
-    """What an underlying is like: known, or made up from its name, always the same way."""
+    """What an underlying is like: known, or derived from its name, always in the same way."""
     known = KNOWN.get((asset, underlying))
     if known is not None:
         return known
@@ -201,7 +202,7 @@ def _crc(name: str) -> int:
 
 
 def _seed_from(seed: int, start: float) -> int:
-    """A seed of their own for the draws of a market that resumes at ``start``."""
+    """The seed of a market that resumes at ``start``."""
     mixed = np.random.SeedSequence([seed % 2**64, int(start)]).generate_state(1, np.uint64)
     return int(mixed[0])
 
@@ -213,9 +214,9 @@ def _generator(seed: int, name: str, *more: int) -> np.random.Generator:
 def _reversion() -> tuple[Floats, Floats]:
     """How a minute's shocks and the pending reversion of earlier ones become moves.
 
-    Each second a share of the shock joins what is pending, and a fraction of what is pending is
-    taken back. Moves are the first 60 rows, what is pending after the minute is the last; scaled
-    so that the annual volatility is that of the shocks.
+    Each second a share of the shock joins what is pending, and a fraction of what is pending
+    reverts. The first 60 rows give the moves, the last gives what is pending after the minute; all
+    is scaled so that the annual volatility is that of the shocks.
     """
     keep = math.exp(-1 / REVERTING_SEC)
     second, shock = np.indices((MINUTE_SEC + 1, MINUTE_SEC))
@@ -238,7 +239,7 @@ class _Weather:
         self._stormy = False
 
     def next_minute(self) -> bool:
-        """Whether the next minute is stormy."""
+        """Go on to the next minute; returns whether it is stormy."""
         mean_stay = STORM_MINUTES if self._stormy else CALM_MINUTES
         if self._random.random() < 1 / mean_stay:
             self._stormy = not self._stormy
@@ -257,12 +258,12 @@ class _Path:
         self._level = math.log(self._traits.price)
         self._pending = 0.0
 
-    def go_on_from(self, mid: float) -> None:
+    def continue_from(self, mid: float) -> None:
         """Begin the next minute at another price."""
         self._level = math.log(mid)
 
     def next_minute(self, factors: Mapping[str, Floats], *, stormy: bool) -> _Minute:
-        """The next minute under the factors' moves and the weather of its own group."""
+        """The next minute under the factors' moves and the weather of its asset class."""
         shocks = self._own * _gust(stormy=stormy) * self._shocks.standard_normal(MINUTE_SEC)
         for factor, load in self._traits.loads.items():
             shocks += load * factors[factor]
@@ -279,7 +280,7 @@ class _Path:
         return moves[:-1]
 
     def _add_news(self, moves: Floats, pace: Floats) -> None:
-        """Perhaps a jump of 4 to 10, perhaps a burst worth 3 to 6 of its one-minute moves."""
+        """Sometimes add a jump of 4 to 10, or a burst of 3 to 6, of its usual one-minute moves."""
         jump, at, size, burst, begin, length, drift = self._news.random(7)
         minute_sigma = self._sigma * math.sqrt(MINUTE_SEC)
         if jump < 1 / JUMP_MINUTES:
@@ -296,7 +297,7 @@ def _gust(*, stormy: bool) -> float:
 
 
 def _either_way(uniform: float, least: float, most: float) -> float:
-    """A size between least and most, up or down, out of one number in [0, 1)."""
+    """A size between least and most, up or down, from one number in [0, 1)."""
     signed = 2 * uniform - 1
     return math.copysign(least + (most - least) * abs(signed), signed)
 
@@ -310,10 +311,10 @@ class _Paths:
         names = {(a, underlying_of(a, symbol)) for a in ASSETS for symbol in symbols[a]}
         self._paths = {(a, name): _Path(seed, a, name) for a, name in names}
 
-    def go_on_from(self, mids: Mapping[tuple[Asset, str], float]) -> None:
+    def continue_from(self, mids: Mapping[tuple[Asset, str], float]) -> None:
         """Begin the next minute at these prices of some underlyings."""
         for underlying, mid in mids.items():
-            self._paths[underlying].go_on_from(mid)
+            self._paths[underlying].continue_from(mid)
 
     def next_minute(self) -> dict[tuple[Asset, str], _Minute]:
         stormy = {asset: weather.next_minute() for asset, weather in self._weather.items()}
@@ -341,18 +342,18 @@ class _Printer:
         self._basis = 0.0
         self._typical_size = 400.0 / like.price
         if asset == "crypto" and not symbol.endswith("-USD"):
-            # The same coin in other dollars: quieter, and a few basis points away.
+            # The same coin in another dollar: it ticks less, a few basis points away.
             self._rate *= 0.6
             self._basis = (_crc(symbol) % 81 - 40) * 1e-5
 
     def mid_of(self, price: float) -> float:
-        """The underlying's mid where the symbol's is ``price``."""
+        """The underlying's mid when the symbol's is ``price``."""
         return price * math.exp(-self._basis)
 
     def quotes(self, minute: _Minute, number: int, begin_ms: int) -> Iterator[Quote]:
         """The quotes of a minute that begins at ``begin_ms`` since the epoch.
 
-        The number of the minute seeds what is drawn here, so that minutes can be left out.
+        The minute's number seeds what is drawn here, so that minutes can be skipped.
         """
         random = _generator(self._seed, f"{self._asset} {self.symbol} quotes", number)
         seconds = self._times(minute.pace, random)
@@ -372,7 +373,7 @@ class _Printer:
         return map(Quote, repeat(self._asset), repeat(self.symbol), *columns, conditions)
 
     def _times(self, pace: Floats, random: np.random.Generator) -> Floats:
-        """Random arrivals at the minute's pace, in seconds since its begin, in order."""
+        """Random arrivals at the minute's pace, in seconds since its beginning, in order."""
         expected = np.concatenate(([0.0], np.cumsum(self._rate * pace)))
         arrivals = np.sort(random.random(random.poisson(expected[-1]))) * expected[-1]
         seconds: Floats = np.interp(arrivals, expected, _MARKS)
@@ -388,7 +389,7 @@ class _Printer:
 def _mark_odd_prints(
     price: Floats, size: Floats, conditions: list[tuple[int, ...]], random: np.random.Generator
 ) -> None:
-    """Make a few stock prints odd lots, and fewer ones excluded prints away from the market."""
+    """Make a few stock trades odd lots, and fewer ones excluded trades away from the market."""
     chance = random.random(len(price))
     for i in np.flatnonzero(chance < ODD_LOT_SHARE):
         size[i] = random.integers(1, 100)
@@ -402,15 +403,15 @@ _event_time = attrgetter("ts")
 
 
 class Market:
-    """A market that looks like a real one and is decided by its seed.
+    """A market that looks like a real one and is determined by its seed.
 
-    Stocks follow the market and their sector, currency pairs the dollar, coins one another and a
-    little the stock market; each group has calm and stormy spells, each underlying now and then
-    a jump or a burst of one-sided trading.
+    Stocks follow the market and their sector, currency pairs the dollar, coins one another and to
+    some degree the stock market; each asset class has calm and stormy spells, and each underlying
+    has a jump or a burst of one-sided trading now and then.
 
-    Where ``resumed`` holds the last prices of an earlier market, it goes on from them and has no
-    past of its own; symbols that are not in there start as always. Of several symbols of one
-    underlying the first in the watchlist has the word.
+    If ``resumed`` holds the last prices of an earlier market, this one continues from them and has
+    no quotes before its start; symbols that are not among them start as always. Of several symbols
+    of one underlying the first in the watchlist decides.
     """
 
     def __init__(
@@ -432,47 +433,47 @@ class Market:
         for _ in range(HISTORY_MINUTES):
             self._paths.next_minute()
         if resumed:
-            self._paths.go_on_from(self._mids(resumed))
+            self._paths.continue_from(self._mids(resumed))
         self._minute = HISTORY_MINUTES
         self._ready: list[Quote] = []
 
-    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
-        """The last seconds before the start, an hour at most, in time order.
+    def earlier_ticks(self, seconds: int = WINDOW_SEC) -> list[Tick]:
+        """The ticks of the last seconds before the start, of an hour at most, in time order.
 
-        None where it goes on from an earlier market: that has them.
+        There are none if this market continues from an earlier one, which has them.
         """
         return [
             Tick(quote.symbol, quote.asset, quote.ts, quote.price)
-            for quote in self._past(min(seconds, WINDOW_SEC))
+            for quote in self._earlier_quotes(min(seconds, WINDOW_SEC))
             if not quote.conditions or EXCLUDED_CONDITIONS.isdisjoint(quote.conditions)
         ]
 
-    def opening(self) -> list[Quote]:
-        """The last quote of every symbol before the start, in time order; likewise."""
-        latest = {(quote.asset, quote.symbol): quote for quote in self._past(OPENING_SEC)}
+    def opening_quotes(self) -> list[Quote]:
+        """The last quote of every symbol before the start, in time order; none, likewise."""
+        latest = {(quote.asset, quote.symbol): quote for quote in self._earlier_quotes(OPENING_SEC)}
         return sorted(latest.values(), key=_event_time)
 
-    def until(self, ts: float) -> list[Quote]:
-        """All quotes not yet taken with an event time before ``ts``, in time order.
+    def read_until(self, end: float) -> list[Quote]:
+        """The next quotes, as far as their event time is before ``end``, in time order.
 
         A caller who is more than a minute late gets the last minute.
         """
-        self._skip_to(ts - LATEST_SEC)
-        while self._minute_start(self._minute) < ts:
+        self._skip_to(end - LATEST_SEC)
+        while self._minute_start(self._minute) < end:
             self._ready += self._quotes(self._paths.next_minute(), self._minute)
             self._minute += 1
-        upto = bisect_left(self._ready, ts, key=_event_time)
-        oldest = bisect_left(self._ready, ts - LATEST_SEC, hi=upto, key=_event_time)
-        taken, self._ready = self._ready[oldest:upto], self._ready[upto:]
-        return taken
+        count = bisect_left(self._ready, end, key=_event_time)
+        oldest = bisect_left(self._ready, end - LATEST_SEC, hi=count, key=_event_time)
+        due, self._ready = self._ready[oldest:count], self._ready[count:]
+        return due
 
     def _mids(self, prices: Mapping[str, float]) -> dict[tuple[Asset, str], float]:
-        """The mids of the underlyings that the prices of symbols tell."""
-        told = [printer for printer in self._printers if printer.symbol in prices]
-        # The first one's is the last to be set.
-        return {p.underlying: p.mid_of(prices[p.symbol]) for p in reversed(told)}
+        """The mids of underlyings, as the prices of their symbols imply."""
+        priced = [printer for printer in self._printers if printer.symbol in prices]
+        # In reverse, so that the first symbol of an underlying is set last and wins.
+        return {p.underlying: p.mid_of(prices[p.symbol]) for p in reversed(priced)}
 
-    def _past(self, seconds: float) -> Iterator[Quote]:
+    def _earlier_quotes(self, seconds: float) -> Iterator[Quote]:
         if self._resumes:
             return
         paths = _Paths(self._seed, self.symbols)

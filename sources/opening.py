@@ -33,10 +33,9 @@ def open_source(
 ) -> Source:
     """The source that the settings name, which will fill ``queue``.
 
-    ``archive_file`` is where its history lies; None: none is kept.
-    ``clock`` stands in for the computer's clock, which a replay does not use; ``timing`` are the
-    feeds' waiting times, ``calendar`` stands in for the markets' hours, and ``vendors`` for those
-    of the settings.
+    ``archive_file`` is where its history is kept; None keeps none. ``clock`` stands in for the
+    computer's clock, which a replay does not use; ``timing`` holds the feeds' waiting times;
+    ``calendar`` stands in for the markets' hours, and ``vendors`` for the vendors of the settings.
 
     Raises:
         TapeError: if the tape or the archive to replay cannot be read.

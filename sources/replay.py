@@ -1,4 +1,4 @@
-"""The replay source: a tape or an archive played again, second by second, by its own clock."""
+"""The replay source: a tape or an archive played again, second by second, on its own clock."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _CATCH_UP_SEC: Final = 5.0
 
 
 class ReplaySource:
-    """What was recorded in ``file``, in ``speed`` of its seconds per second.
+    """What was recorded in ``file``, played at ``speed`` of its seconds per second.
 
-    Its clock moves on to the next second when everything sent of the last one has arrived, so the
-    frames and the events are the same at any speed.
+    Its clock moves on when everything that was sent in the second before has arrived, so the frames
+    and the events are the same at any speed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ReplaySource:
             "",
             EMBEDDED_KEY,
             symbol_limit=self._symbol_limit,
-            # A tape may be silent for as long as it was: only its end, or the socket's, is a fault.
+            # A tape is silent whenever the market was: that is no fault.
             silence_sec=dict.fromkeys(ASSETS, math.inf),
         )
         self._feeds = VendorFeeds(
@@ -71,7 +71,7 @@ class ReplaySource:
             dict.fromkeys(ASSETS, vendor),
             timing=timing,
             calendar=calendar,
-            # What lies in an archive was believed when it came.
+            # What lies in an archive has passed the gate already.
             far_off=math.inf if is_archived else None,
         )
         self.watched = self._feeds.asked
@@ -81,40 +81,40 @@ class ReplaySource:
         return self._now
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
-        """See ``Source``; the end of a tape without hours closes its markets."""
+        """See ``Source``; if there is no calendar, the end of the tape closes its markets."""
         hours = self._feeds.hours(asset, now)
         is_over = hours.by is sessions.HoursFrom.SOURCE and not self.streams_at(asset, now)
         return replace(hours, phase="closed") if is_over else hours
 
     def streams_at(self, asset: Asset, now: float) -> bool:
-        """See ``Source``; the end closes a market, but not the time before it."""
+        """See ``Source``; at the end of the tape every market closes."""
         if self._has_ended and now >= self._tape.end:
             return False
         return self._feeds.streams_at(asset, now)
 
     def restore(self, store: PulseStore, events: EventStore, most_events: int) -> int | None:
-        """See ``Source``: what an archive knows of the time before its span."""
+        """See ``Source``; an archive knows what was before the span that is played."""
         tape = self._tape
-        past = tape.past()
-        for tick in tape.lasts():
+        bars = tape.earlier_bars()
+        for tick in tape.earlier_prices():
             store.set_initial_price(tick)
-        store.load_bars(past)
-        events.add_many(tape.states(most_events, tape.start - 2 * WINDOW_SEC))
-        if not len(past):
+        store.load_bars(bars)
+        events.add_many(tape.earlier_event_states(most_events, tape.start - 2 * WINDOW_SEC))
+        if not len(bars):
             return None
         store.advance(tape.start)
-        return int(past.cells["second"][0])
+        return int(bars.cells["second"][0])
 
-    def notes(self) -> Mapping[str, str]:
+    def archive_meta(self) -> Mapping[str, str]:
         """Nothing: it keeps no archive."""
         return {}
 
-    def goes_on_from(self, newest: int) -> bool:
+    def continues_from(self, newest: int) -> bool:
         """Never: it keeps no archive."""
         return False
 
     def backfill(self, store: PulseStore) -> list[Tick]:
-        """Nothing: what is known of the time before is restored."""
+        """Nothing: ``restore`` fills the store with all that is known."""
         return []
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
@@ -150,9 +150,9 @@ class ReplaySource:
         return tuple(map(_ended, found)) if self._has_ended else tuple(found)
 
     async def _play(self, exchange: Exchange, seconds: Seconds) -> None:
-        """Play every second that is left, and wait for each to arrive."""
+        """Play every second that is left, and wait until each has arrived."""
         async with asyncio.timeout(_CATCH_UP_SEC):
-            await exchange.subscribed(EMBEDDED_KEY, self._tape.symbols)
+            await exchange.wait_for_subscriptions(EMBEDDED_KEY, self._tape.symbols)
         loop = asyncio.get_running_loop()
         first = int(self._now)
         origin = loop.time()
@@ -168,22 +168,22 @@ class ReplaySource:
         self._has_ended = True
 
     async def _catch_up(self, exchange: Exchange) -> None:
-        """Wait until every frame sent has been read and is in the store."""
+        """Wait until every frame sent has been read and is in the store; count those lost."""
         loop = asyncio.get_running_loop()
-        sent = exchange.sent(EMBEDDED_KEY)
+        sent = exchange.sent_counts(EMBEDDED_KEY)
         deadline = loop.time() + _CATCH_UP_SEC
         while loop.time() < deadline:
-            frames = self._feeds.prices()
+            frames = self._feeds.price_counts()
             is_missing = any(sent[a] - self._lost[a] > frames[a] for a in ASSETS)
             if not is_missing and not len(self._queue):
                 return
             await asyncio.sleep(0)
-        frames = self._feeds.prices()
+        frames = self._feeds.price_counts()
         self._lost = {asset: sent[asset] - frames[asset] for asset in ASSETS}
 
 
 def _ended(status: FeedStatus) -> FeedStatus:
-    """A feed's status after the tape's end: the clock stands still, so nothing ever looks old."""
+    """A feed's status after the end of the tape, when the clock stands still."""
     if status.state not in (FeedState.LIVE, FeedState.SILENT):
         return status
     return replace(

@@ -25,18 +25,18 @@ from vendors.wire import Vendor
 __all__ = ["SimulatedSource", "random_seed"]
 
 _RESUMED_SEC: Final = WINDOW_SEC + 60
-"""A market does not go on from older prices: a new one has an hour behind it, and up to a minute
+"""A market does not continue from older prices: a new one has an hour behind it, and up to a minute
 more."""
 
 _AHEAD_SEC: Final = 7200.0
-"""An archive that is further ahead was written by a clock that was wrong."""
+"""An archive that is further ahead was written while the clock was wrong."""
 
 
 class SimulatedSource:
-    """A market of the embedded exchange, which goes on from its archive if that is recent.
+    """A market of the embedded exchange, which continues from its archive if that is recent.
 
-    Without a ``seed`` the market has that of its archive, else a random one. A market whose
-    ``calendar`` is not given never closes.
+    Without a ``seed`` the market has that of its archive, else a random one. Without a ``calendar``
+    it never closes.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class SimulatedSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
     ) -> None:
-        # The market may not run backwards, nor begin before what it has already quoted.
+        # The market may neither run backwards nor begin before what it has already quoted.
         self.clock = clock or ForwardClock(time.time, _end_of(archive))
         self.archive = archive
-        # Two markets go different ways from the moment they part.
+        # Two markets with the same past have different futures.
         self.takes_over = False
         self._seed = seed
         self._feeds = VendorFeeds(
@@ -75,40 +75,41 @@ class SimulatedSource:
         """Nothing: only its archive knows the time before."""
         return None
 
-    def notes(self) -> Mapping[str, str]:
-        """See ``Source``; decides which seed the market has."""
+    def archive_meta(self) -> Mapping[str, str]:
+        """See ``Source``; without a seed, the market gets that of its archive or a random one."""
         if self._seed is None and self.archive is not None:
-            noted = self.archive.meta("seed")
-            self._seed = int(noted) if noted and noted.isdecimal() else random_seed()
+            archived = self.archive.meta("seed")
+            self._seed = int(archived) if archived and archived.isdecimal() else random_seed()
         return {"source": "simulated", "seed": "" if self._seed is None else str(self._seed)}
 
-    def goes_on_from(self, newest: int) -> bool:
+    def continues_from(self, newest: int) -> bool:
         """Whether the archive is recent enough."""
         return self.clock() - newest <= _RESUMED_SEC
 
     def backfill(self, store: PulseStore) -> list[Tick]:
-        """Open a market that goes on from the prices in ``store``, else one with an hour behind it.
+        """Open a market that continues from the prices in ``store``, if there are any.
 
-        Its ticks up to now: what was quoted since its start no feed can have received.
+        Returns its ticks up to now: those of the hour before its start, unless it continues, and
+        those since, which no feed can have received.
         """
         if self._seed is None:
             self._seed = random_seed()
         now = self.clock()
-        known = {
+        prices = {
             row["symbol"]: row["last"] for row in store.snapshots(now) if row["last"] is not None
         }
-        # From a whole minute on: bars fall alike in every run of a seed, and so do its events.
+        # It starts at a whole minute, so that every run of a seed has the same bars and events.
         market = self._market = (
-            Market(self.watched, self._seed, start=now, resumed=known)
-            if known
+            Market(self.watched, self._seed, start=now, resumed=prices)
+            if prices
             else Market(self.watched, self._seed, start=now // 60 * 60)
         )
         opening = [
             Tick(quote.symbol, quote.asset, quote.ts, quote.price)
-            for quote in market.until(self.clock())
+            for quote in market.read_until(self.clock())
             if EXCLUDED_CONDITIONS.isdisjoint(quote.conditions)
         ]
-        return [*market.history(), *opening]
+        return [*market.earlier_ticks(), *opening]
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``."""
@@ -136,9 +137,9 @@ def random_seed() -> int:
 
 
 def _end_of(archive: Archive | None) -> float:
-    """The end of what an archive holds; 0 if there is nothing, or nothing that can be true."""
+    """The end of what an archive holds; 0 if it holds nothing, or nothing plausible."""
     try:
         span = None if archive is None else archive.span()
     except ArchiveError:
-        span = None  # told when it is opened
+        span = None  # reported when the recorder opens it
     return span[1] + 1.0 if span is not None and span[1] < time.time() + _AHEAD_SEC else 0.0

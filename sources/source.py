@@ -1,4 +1,4 @@
-"""Source: where ticks come from, which clock they follow, and what is true of it."""
+"""Source: what every kind of source is and does, and the records that say what is true of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class SourceKind(StrEnum):
-    """What prices are."""
+    """The kinds of sources there are."""
 
     LIVE = "live"
     SIMULATED = "simulated"
@@ -34,7 +34,7 @@ class SourceKind(StrEnum):
 
 
 class ClockTrouble(StrEnum):
-    """What is being done about the computer's clock."""
+    """What is wrong with the computer's clock, and what is done about it."""
 
     NONE = ""
     SET_BACK = "set back"
@@ -53,7 +53,7 @@ class ClockStatus:
 
     trouble: ClockTrouble = ClockTrouble.NONE
     seconds: float = 0.0
-    """By how much it was set or moved; of ``MOVED`` signed, else a size."""
+    """By how much it was set or moved; signed for ``MOVED``, else without a sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,29 +62,29 @@ class SourceStatus:
 
     kind: SourceKind
     name: str
-    """What the page calls it: the vendor's name, ``simulated`` or ``replay``."""
+    """The vendor's name, ``simulated`` or ``replay``."""
     seed: int | None = None
     """Of a simulated market."""
     file: str | None = None
     """The name of the file that is replayed."""
     speed: float | None = None
-    """Of a replay, in its seconds per second."""
+    """Of a replay: how many of its seconds are played in one."""
     has_ended: bool = False
     """Whether a replay is at its end."""
     is_dated: bool = True
-    """False for a tape that counts from its own start, whose times are no dates."""
+    """False if a tape counts from its own start, so that its times are not dates."""
     lost: int = 0
-    """Ticks of a replay that went down with a broken connection."""
+    """How many ticks of a replay were lost with a broken connection."""
     clock: ClockStatus = ClockStatus()
 
 
 Keep = Callable[[str, Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]]
-"""Awaits what a function returns and, if that crashes, calls it again after a while; the name is
-what the page calls it."""
+"""Awaits what a function returns and, if that crashes, calls the function again after a while. The
+name is for the log and the page."""
 
 
 class Seconds(Protocol):
-    """Whom a source tells that a second is over."""
+    """What a source calls when a second is over."""
 
     def show(self, second: int) -> None:
         """Show a second that is over."""
@@ -97,58 +97,58 @@ class Seconds(Protocol):
 
 
 class Source(Protocol):
-    """Where ticks come from; the only one who knows which kind of source it is.
+    """Where ticks come from. Nothing outside ``sources`` asks which kind of source it is.
 
-    It fills the queue that it was opened with. Its methods are called on the worker's thread except
-    ``clock``, ``hours`` and ``streams_at``, which any thread may call.
+    It fills the queue that it was opened with. Any thread may call ``clock``, ``hours`` and
+    ``streams_at``; the other methods belong to the worker's thread.
     """
 
     @property
     def clock(self) -> Callable[[], float]:
-        """The time that everything follows, in seconds since the epoch (UTC)."""
+        """The clock that everything follows, in seconds since the epoch (UTC)."""
 
     @property
     def watched(self) -> Mapping[Asset, tuple[str, ...]]:
-        """The symbols of each asset class that it is asked for, within the account's limit."""
+        """The symbols of each asset class that it sends, as far as the account's limit allows."""
 
     @property
     def archive(self) -> Archive | None:
-        """Where its history is kept; None: it keeps none."""
+        """The archive of its history; None if it keeps no history."""
 
     @property
     def takes_over(self) -> bool:
-        """Whether its history can go on from what another process of the same source wrote."""
+        """Whether its history may continue what another process of the same source wrote."""
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
-        """The phase a market is in at ``now``, and who says so."""
+        """The phase of a market at ``now``, and who says so."""
 
     def streams_at(self, asset: Asset, now: float) -> bool:
-        """Whether prices of an asset class can come at ``now``."""
+        """Whether prices of an asset class may come at ``now``."""
 
     def restore(self, store: PulseStore, events: EventStore, most_events: int) -> int | None:
         """Fill an empty store and its events with what the source itself knows of the time before.
 
-        The first second that has a price; None: there is none.
+        Returns the first second that has a price, None if there is no price.
         """
 
-    def notes(self) -> Mapping[str, str]:
-        """What its archive is to say of it.
+    def archive_meta(self) -> Mapping[str, str]:
+        """What is written into its archive about it, by name.
 
         Raises:
             ArchiveError: if the archive cannot be read.
         """
 
-    def goes_on_from(self, newest: int) -> bool:
-        """Whether an archive whose newest bar is of this second is its own past."""
+    def continues_from(self, newest: int) -> bool:
+        """Whether it continues what an archive holds whose newest bar is of second ``newest``."""
 
     def backfill(self, store: PulseStore) -> list[Tick]:
-        """Prepare ``run``; the ticks of the time before that ``store`` lacks, in their order."""
+        """Prepare ``run``; returns the ticks of the time before that ``store`` lacks, in order."""
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """Send ticks to the queue and say when each second is over, until cancelled."""
 
     def status(self) -> SourceStatus:
-        """What is true of it now."""
+        """What is true of the source now."""
 
     def feeds(self) -> tuple[FeedStatus, ...]:
         """What is true of each of its feeds now."""

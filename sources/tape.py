@@ -1,6 +1,6 @@
-"""What was recorded, a tape or a span of an archive, as a source of quotes for the exchange.
+"""Tapes: what was recorded, in a CSV file or a span of an archive, as quotes for the exchange.
 
-Loaded when the worker is made, then taken from by the exchange on its event loop; nothing here
+A tape is loaded when the source is opened and read by the exchange on its event loop; nothing here
 reads a clock: time is always an argument.
 """
 
@@ -29,25 +29,25 @@ __all__ = ["TAPE_EPOCH", "ArchivedTape", "Tape", "TapeError", "load"]
 Floats = npt.NDArray[np.float64]
 
 TAPE_EPOCH: Final = 946_684_800.0
-"""2000-01-01 00:00:00 UTC, where a tape that counts from its own start is laid: elapsed time then
+"""2000-01-01 00:00:00 UTC, at which a tape that counts from its own start begins: elapsed time then
 reads as time of day."""
 
 EPOCH_MS: Final = 1e11
 """Milliseconds above this are a date (1973 or later), below it a time since the tape's start."""
 
 LATEST_MS: Final = 253_402_300_800_000 - TAPE_EPOCH * 1000
-"""The end of the year 9999, for either count: later is another unit."""
+"""The end of the year 9999 in either count: anything later is in another unit."""
 
 PAST_SEC: Final = 2 * WINDOW_SEC
-"""How much of what was before an archive's span is asked for: the window, and as much again to
-look back from its far end."""
+"""How much of the time before an archive's span is read: the window, and as much again to look back
+from its far end."""
 
 _BLOCK_SEC: Final = 300
-"""An archive is read in pieces of so many seconds."""
+"""The length of the pieces in which an archive is read."""
 
 _WATCHED_SEC: Final = 4 * 86400
-"""A symbol that never ticked again after being silent for longer than this, which is more than a
-weekend with a holiday, was no longer watched."""
+"""A symbol whose last tick is older than this, which is more than a weekend with a holiday, was no
+longer watched."""
 
 TAPE_FEEDS: Final[dict[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
 TAPE_COLUMNS: Final = ("ms", "feed", "symbol", "price", "bid", "ask", "size")
@@ -61,7 +61,7 @@ def load(path: Path, begin: float | None = None, end: float | None = None) -> Ta
     """What was recorded in a file, a CSV tape or an archive, from ``begin`` on and before ``end``.
 
     Raises:
-        TapeError: where it cannot be read, or holds nothing of that span.
+        TapeError: if it cannot be read, or holds nothing of that span.
     """
     try:
         if is_archive(path):
@@ -77,7 +77,7 @@ def load(path: Path, begin: float | None = None, end: float | None = None) -> Ta
 
 
 class Tape:
-    """A recorded tape: rows are taken in file order as time passes them, and none is skipped."""
+    """A recorded tape: its rows are read in file order as time passes them, and none is skipped."""
 
     def __init__(self, rows: pd.DataFrame, start: float) -> None:
         self.symbols: dict[Asset, tuple[str, ...]] = {
@@ -85,16 +85,19 @@ class Tape:
         }
         self.start = start
         self.end = round(float(rows["ts"].iloc[-1]) + 0.001, 3)
-        """The instant that every row is before."""
+        """An instant after every row."""
         self._ts = rows["ts"].to_numpy(dtype=np.float64)
         self._columns = [rows[name].to_numpy() for name in Quote._fields[:-1]]
-        self._taken = 0
+        self._next = 0
 
     @classmethod
     def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
-        """Read a CSV file, gzipped where its name ends in .gz, with the columns of TAPE_COLUMNS.
+        """Read a CSV file, gzipped if its name ends in .gz, with the columns of TAPE_COLUMNS.
 
-        Where it has dates, the rows from ``begin`` on and before ``end`` only.
+        If it has dates, only the rows from ``begin`` on and before ``end``.
+
+        Raises:
+            TapeError: if it cannot be read, holds no such row, or holds what no tape may hold.
         """
         rows = _read(path)
         _check_columns(rows)
@@ -106,7 +109,7 @@ class Tape:
             return cls(quotes, float(ts[0]) if dated else TAPE_EPOCH)
         if not dated:
             raise TapeError(
-                f"{path} counts from its own start, expected one with dates where a begin or an"
+                f"{path} counts from its own start, expected one with dates if a begin or an"
                 " end is given; replay it whole"
             )
         span = float(ts[0]), float(ts[-1])
@@ -115,42 +118,38 @@ class Tape:
             raise _outside(path, begin, end, span)
         return cls(quotes, float(quotes["ts"].iloc[0]))
 
-    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
-        """Nothing: a tape has no earlier hour."""
+    def opening_quotes(self) -> list[Quote]:
+        """Nothing: a tape does not know what was before its first row."""
         return []
 
-    def opening(self) -> list[Quote]:
-        """Nothing: nothing is known before the first row."""
-        return []
-
-    def past(self, seconds: int = PAST_SEC) -> Bars:
+    def earlier_bars(self, seconds: int = PAST_SEC) -> Bars:
         """Nothing, likewise."""
         return Bars.empty()
 
-    def lasts(self) -> list[Tick]:
+    def earlier_prices(self) -> list[Tick]:
         """Nothing, likewise."""
         return []
 
-    def states(self, most: int, since: float) -> list[Event]:
+    def earlier_event_states(self, limit: int, since: float) -> list[Event]:
         """Nothing, likewise."""
         return []
 
-    def until(self, ts: float) -> list[Quote]:
-        """All rows not yet taken with an event time before ``ts``, in file order."""
-        begin = self._taken
-        self._taken = max(begin, int(self._ts.searchsorted(ts)))
-        columns = (column[begin : self._taken].tolist() for column in self._columns)
+    def read_until(self, end: float) -> list[Quote]:
+        """The next rows, as far as their event time is before ``end``, in file order."""
+        begin = self._next
+        self._next = max(begin, int(self._ts.searchsorted(end)))
+        columns = (column[begin : self._next].tolist() for column in self._columns)
         return list(map(Quote, *columns, repeat(())))
 
 
 class ArchivedTape:
-    """A span of an archive: each of its one-second bars is as many quotes again as it had ticks.
+    """A span of an archive: each of its one-second bars becomes as many quotes as it had ticks.
 
-    The newest one is the bar's own; the others have its time too and the mean of their prices, so
-    that every figure comes out as it was. What lies in the archive is read as time passes it,
-    whoever writes there meanwhile.
+    The last of them has the bar's price; the others have its time too and the mean of their own
+    prices, so that every figure comes out as it was. The archive is read as time passes, whoever
+    writes it meanwhile.
 
-    The methods raise ``ArchiveError`` where that fails; nothing is lost then.
+    The methods raise ``ArchiveError`` if that fails; nothing is skipped then.
     """
 
     def __init__(
@@ -159,21 +158,22 @@ class ArchivedTape:
         self.symbols = symbols
         self.start = start
         self.end = end
-        """The instant that every quote is before."""
+        """An instant after every quote."""
         self._archive = archive
         self._listed = [(asset, symbol) for asset in ASSETS for symbol in symbols[asset]]
         self._place = {symbol: at for at, (_, symbol) in enumerate(self._listed)}
         self._cells = np.empty(0, CELL)
-        """What was read and not yet taken, in order of time; rows are places in the list."""
+        """What was read from the archive and not handed out, in order of time; rows are places in
+        the list."""
         self._read_to = int(start)
 
     @classmethod
     def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
-        """The whole seconds from that of ``begin`` on and before ``end``, from price to price.
+        """The whole seconds from ``begin`` until ``end``, from the first price to the last.
 
         Raises:
-            TapeError: where it holds none of them.
-            ArchiveError: where it cannot be read.
+            TapeError: if it has no price in them.
+            ArchiveError: if it cannot be read.
         """
         archive = Archive(path)
         span = archive.span()
@@ -195,37 +195,33 @@ class ArchivedTape:
 
     @property
     def source(self) -> str:
-        """Where the prices came from when they were recorded; empty where that is not known."""
+        """The source that recorded the prices; empty if that is not known."""
         return self._archive.meta("source") or ""
 
-    def history(self, seconds: int = WINDOW_SEC) -> list[Tick]:
+    def opening_quotes(self) -> list[Quote]:
         """Nothing: what was before the span comes in bars."""
         return []
 
-    def opening(self) -> list[Quote]:
-        """Nothing, likewise."""
-        return []
-
-    def past(self, seconds: int = PAST_SEC) -> Bars:
+    def earlier_bars(self, seconds: int = PAST_SEC) -> Bars:
         """The bars of the last seconds before the span."""
         begin = int(self.start)
         return self._archive.bars(begin - seconds, begin, tuple(self._place))
 
-    def lasts(self) -> list[Tick]:
-        """The newest price of each symbol before the span, as old as it may be."""
+    def earlier_prices(self) -> list[Tick]:
+        """The newest price of each symbol before the span, however old."""
         return [t for t in self._archive.last_prices(int(self.start)) if t.symbol in self._place]
 
-    def states(self, most: int, since: float) -> list[Event]:
-        """The ``most`` newest events that began before the span, see ``Archive.states``."""
-        return self._archive.event_states(most, self.start, since)
+    def earlier_event_states(self, limit: int, since: float) -> list[Event]:
+        """The ``limit`` newest events that began before the span; see ``Archive.event_states``."""
+        return self._archive.event_states(limit, self.start, since)
 
-    def until(self, ts: float) -> list[Quote]:
-        """All quotes not yet taken with an event time before ``ts``, in time order."""
-        while self._read_to < min(ts, self.end):
+    def read_until(self, end: float) -> list[Quote]:
+        """The next quotes, as far as their event time is before ``end``, in time order."""
+        while self._read_to < min(end, self.end):
             self._read_on()
-        upto = int((_ms_of(self._cells) / 1000).searchsorted(ts))
-        taken, self._cells = self._cells[:upto], self._cells[upto:]
-        return list(self._quotes_of(taken))
+        count = int((_ms_of(self._cells) / 1000).searchsorted(end))
+        due, self._cells = self._cells[:count], self._cells[count:]
+        return list(self._quotes_of(due))
 
     def _read_on(self) -> None:
         end = min(self._read_to + _BLOCK_SEC, math.ceil(self.end))
@@ -239,7 +235,7 @@ class ArchivedTape:
     def _quotes_of(self, cells: npt.NDArray[Any]) -> Iterable[Quote]:
         price, others = cells["price"], cells["n"].astype(np.int64) - 1
         mean = (cells["sum"] - price) / np.maximum(others, 1)
-        # Where the newest outweighs the others beyond a float's digits, nothing of them is left.
+        # If the newest outweighs the others beyond a float's digits, nothing is left of them.
         mean = np.maximum(mean, price * np.finfo(np.float64).epsneg)
         columns = (cells["row"], _ms_of(cells) / 1000, price, others, mean)
         for row, ts, newest, count, other in zip(*(c.tolist() for c in columns), strict=True):
@@ -248,13 +244,13 @@ class ArchivedTape:
             yield Quote(asset, symbol, ts, newest, newest, newest, 0.0, ())
 
 
-def _newest_bars(archive: Archive, begin: int, end: int, least: Bars) -> Bars:
-    """Bars with the newest of a span; ``least`` where those that were known went meanwhile."""
+def _newest_bars(archive: Archive, begin: int, end: int, fallback: Bars) -> Bars:
+    """Bars with the newest of a span; ``fallback`` if all were deleted meanwhile."""
     for stop in range(end, begin, -_BLOCK_SEC):
         bars = archive.bars(max(begin, stop - _BLOCK_SEC), stop)
         if len(bars):
             return bars
-    return least
+    return fallback
 
 
 def _ms_of(cells: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -311,23 +307,23 @@ def _check_columns(rows: pd.DataFrame) -> None:
 
 def _times_of(rows: pd.DataFrame) -> Floats:
     ms = _numbers(rows, "ms")
-    _refuse(~np.isfinite(ms), "ms is blank or endless, expected milliseconds")
+    _refuse(~np.isfinite(ms), "ms is blank or infinite, expected milliseconds")
     _refuse(np.diff(ms, prepend=ms[0]) < 0, "ms goes backwards, expected rows in time order")
     _refuse(
-        (ms < 0) | (ms >= LATEST_MS), "ms is no time until the year 9999, expected milliseconds"
+        (ms < 0) | (ms >= LATEST_MS), "ms is negative or after the year 9999, expected milliseconds"
     )
     return ms.round()
 
 
 def _quotes_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """The fields of quotes, all but ``ts``, with what a trade or a quote leaves blank filled in."""
+    """The fields of quotes except ``ts``; what a trade or a quote leaves blank is filled in."""
     feed = rows["feed"].astype(object)
     _refuse(
         ~feed.isin(list(TAPE_FEEDS)).to_numpy(), f"unknown feed, expected {', '.join(TAPE_FEEDS)}"
     )
     symbol = rows["symbol"].astype(object)
     _refuse(symbol.isna().to_numpy(), "symbol is blank, expected a name")
-    # The exchange's subscriptions are lists of names with commas between.
+    # A subscription lists names with commas between them.
     listed = symbol.astype(str)
     _refuse(
         (listed.str.contains(",") | (listed != listed.str.strip())).to_numpy(),
@@ -361,6 +357,6 @@ def _numbers(rows: pd.DataFrame, name: str) -> Floats:
 
 
 def _refuse(bad: npt.NDArray[np.bool_], found: str) -> None:
-    """Raise for the first bad row, numbered as in the file, where the header is row 1."""
+    """Raise for the first bad row, numbered as in the file, in which the header is row 1."""
     if bad.any():
         raise TapeError(f"row {int(bad.argmax()) + 2} of the tape: {found}; correct or remove it")

@@ -77,7 +77,7 @@ class World:
         self.clock = VendorClock(lambda: self.true + self.error, lambda: self.steady)
         self._changes = 0
         self._lags: list[float] = []
-        self.clock.woke()
+        self.clock.collect_sleep()
 
     def set(self, by: float) -> None:
         """Somebody sets the wall clock."""
@@ -97,7 +97,7 @@ class World:
             self.error += drift
             if self.latency is not None:
                 self._lags.append(self.clock() - (self.true - self.latency))
-            self.slept.append(self.clock.woke())
+            self.slept.append(self.clock.collect_sleep())
             if self.clock.changes != self._changes:
                 self._changes = self.clock.changes
                 self._lags.clear()

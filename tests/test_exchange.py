@@ -420,9 +420,9 @@ async def test_it_counts_what_it_sent(tape: Tape) -> None:
         await ask(forex, "subscribe", "EURUSD")
         received = {client: len(await settled(client)) for client in clients}
         assert received == {trades: 2, quotes: 2, forex: 3, crypto: 2}
-        assert exchange.sent("t") == {"stocks": 4, "forex": 3, "crypto": 0}
-        assert exchange.sent("another") == {"stocks": 0, "forex": 0, "crypto": 2}
-        assert exchange.sent("nobody") == {"stocks": 0, "forex": 0, "crypto": 0}
+        assert exchange.sent_counts("t") == {"stocks": 4, "forex": 3, "crypto": 0}
+        assert exchange.sent_counts("another") == {"stocks": 0, "forex": 0, "crypto": 2}
+        assert exchange.sent_counts("nobody") == {"stocks": 0, "forex": 0, "crypto": 0}
 
 
 @on_a_loop
@@ -435,14 +435,16 @@ async def test_it_says_when_all_wanted_symbols_are_subscribed(tape: Tape) -> Non
         dial(exchange, "crypto") as crypto,
         dial(exchange, "us", "another") as stranger,
     ):
-        ready = [asyncio.create_task(exchange.subscribed("t", wanted)) for _ in range(2)]
+        ready = [
+            asyncio.create_task(exchange.wait_for_subscriptions("t", wanted)) for _ in range(2)
+        ]
         for client, symbols in ((stranger, "AAPL,MSFT"), (stocks, "MSFT"), (crypto, "BTC-USD")):
             await ask(client, "subscribe", symbols)
             await settled(client)
         assert not any(task.done() for task in ready)
         await ask(stocks, "subscribe", "AAPL")
         await asyncio.gather(*ready)
-        await exchange.subscribed("t", {})
+        await exchange.wait_for_subscriptions("t", {})
 
 
 @on_a_loop
@@ -483,7 +485,7 @@ async def test_a_client_that_does_not_read_is_dropped(
             exchange.publish(TAPE_EPOCH + second)
             heard += len(await settled(reader))
         assert heard == count
-        assert 0 < exchange.sent("deaf")["stocks"] < count
+        assert 0 < exchange.sent_counts("deaf")["stocks"] < count
         await _to_the_end(deaf)
         assert deaf.close_code in (1006, 1013)
 
@@ -587,7 +589,7 @@ async def test_recorded_ticks_arrive_whole_and_in_order(tape_path: Path) -> None
         "forex": ["EURUSD", "NZDUSD"],
         "crypto": ["BTC-USD"],
     }
-    expected = Tape.load(tape_path).until(TAPE_EPOCH + 600)
+    expected = Tape.load(tape_path).read_until(TAPE_EPOCH + 600)
     async with (
         Exchange(Tape.load(tape_path)) as exchange,
         dial(exchange, "us") as stocks,
@@ -602,7 +604,7 @@ async def test_recorded_ticks_arrive_whole_and_in_order(tape_path: Path) -> None
         received: dict[Asset, list[str]] = {"stocks": [], "forex": [], "crypto": []}
         for asset, client in clients:
             await ask(client, "subscribe", ",".join(wanted[asset]))
-        await exchange.subscribed("t", wanted)
+        await exchange.wait_for_subscriptions("t", wanted)
         for second in range(20, 601, 20):
             exchange.publish(TAPE_EPOCH + second)
             for asset, client in clients:
@@ -610,7 +612,7 @@ async def test_recorded_ticks_arrive_whole_and_in_order(tape_path: Path) -> None
         for asset, texts in received.items():
             messages = [json.loads(text) for text in texts[1:]]
             rows = [row for row in expected if row.asset == asset]
-            assert exchange.sent("t")[asset] == len(rows)
+            assert exchange.sent_counts("t")[asset] == len(rows)
             assert [(m["s"], m["t"]) for m in messages] == [
                 (row.symbol, round(row.ts * 1000)) for row in rows
             ]
@@ -632,7 +634,7 @@ async def test_archived_prices_arrive_to_the_last_bit(tmp_path: Path, asset: Ass
     path = tmp_path / "archive.sqlite"
     with closing(connect_archive(path)) as connection:
         write_bars(connection, store.collect_changed())
-    expected = ArchivedTape.load(path).until(begin + 300)
+    expected = ArchivedTape.load(path).read_until(begin + 300)
     tape = ArchivedTape.load(path)
     async with Exchange(tape) as exchange, dial(exchange, eodhd.CHANNELS[asset]) as client:
         await ask(client, "subscribe", "BTC-USD")

@@ -34,7 +34,7 @@ WATCHLIST: dict[Asset, list[str]] = {
 def by_the_minute(market: Market, seconds: int) -> list[Quote]:
     """What a punctual caller takes in the first seconds."""
     ends = [*range(60, seconds, 60), seconds]
-    return [quote for end in ends for quote in market.until(market.start + end)]
+    return [quote for end in ends for quote in market.read_until(market.start + end)]
 
 
 def relative(quotes: Iterable[Quote], start: float) -> list[tuple[object, ...]]:
@@ -51,7 +51,7 @@ def bars(hour: pd.DataFrame, seconds: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def hours() -> list[pd.DataFrame]:
     """An hour each of eight seeds, a row per tick."""
-    return [pd.DataFrame(Market(WATCHLIST, seed, START).history()) for seed in range(8)]
+    return [pd.DataFrame(Market(WATCHLIST, seed, START).earlier_ticks()) for seed in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_market_is_the_same_whenever_it_starts() -> None:
     assert relative(by_the_minute(early, 120), early.start) == relative(
         by_the_minute(late, 120), late.start
     )
-    assert [t.price for t in early.history(60)] == [t.price for t in late.history(60)]
+    assert [t.price for t in early.earlier_ticks(60)] == [t.price for t in late.earlier_ticks(60)]
 
 
 def test_a_symbol_does_not_notice_who_else_is_watched() -> None:
@@ -110,7 +110,7 @@ def test_how_often_it_is_asked_changes_nothing(waits: list[float]) -> None:
     """Taken in pieces of any size up to a minute, the quotes are the same."""
     market, whole = Market(WATCHLIST, 2, START), Market(WATCHLIST, 2, START)
     ends = [START + end for end in itertools.accumulate(waits)]
-    pieces = [market.until(end) for end in ends]
+    pieces = [market.read_until(end) for end in ends]
     assert all(quote.ts < end for piece, end in zip(pieces, ends, strict=True) for quote in piece)
     expected = by_the_minute(whole, 720)
     taken = list(itertools.chain(*pieces))
@@ -121,51 +121,51 @@ def test_how_often_it_is_asked_changes_nothing(waits: list[float]) -> None:
 def test_a_caller_who_slept_gets_the_last_minute_only() -> None:
     """After two hours of sleep come the very quotes of the last minute, then all goes on."""
     slept, awake = Market(WATCHLIST, 2, START), Market(WATCHLIST, 2, START)
-    slept.until(START + 10.5)
+    slept.read_until(START + 10.5)
     wake = START + 7210.5
     expected = [q for q in by_the_minute(awake, 7260) if q.ts >= wake - 60]
-    assert slept.until(wake) + slept.until(START + 7260) == expected
+    assert slept.read_until(wake) + slept.read_until(START + 7260) == expected
 
 
 def test_time_that_stands_still_or_goes_back_brings_nothing() -> None:
     """Asking again for what was taken is not an error."""
     market = Market(WATCHLIST, 2, START)
-    assert market.until(START + 5)
-    assert market.until(START + 5) == []
-    assert market.until(START - 50) == []
+    assert market.read_until(START + 5)
+    assert market.read_until(START + 5) == []
+    assert market.read_until(START - 50) == []
 
 
 def test_the_history_is_the_hour_before_the_start() -> None:
     """In time order, within its hour, and shorter ones are its tail."""
     market = Market(WATCHLIST, 3, START)
-    hour, tail = market.history(), market.history(90)
+    hour, tail = market.earlier_ticks(), market.earlier_ticks(90)
     times = [tick.ts for tick in hour]
     assert times == sorted(times)
     assert START - 3600 <= times[0] < START - 3595
     assert START - 5 < times[-1] < START
     assert tail == [tick for tick in hour if tick.ts >= START - 90]
-    assert market.history(7200) == hour
+    assert market.earlier_ticks(7200) == hour
     assert {tick.symbol for tick in hour} == set(itertools.chain(*WATCHLIST.values()))
 
 
 def test_looking_at_the_history_changes_nothing() -> None:
     """A market whose past was read goes on as one whose was not."""
     read, unread = Market(WATCHLIST, 3, START), Market(WATCHLIST, 3, START)
-    first = read.until(START + 30)
-    history = read.history()
-    read.opening()
-    assert history == unread.history()
-    assert first + read.until(START + 60) == unread.until(START + 60)
+    first = read.read_until(START + 30)
+    history = read.earlier_ticks()
+    read.opening_quotes()
+    assert history == unread.earlier_ticks()
+    assert first + read.read_until(START + 60) == unread.read_until(START + 60)
 
 
 def test_prices_go_on_where_the_history_ended() -> None:
     """No symbol jumps at the start, and the opening is the history's last word."""
     market = Market(WATCHLIST, 3, START)
-    before = {tick.symbol: tick.price for tick in market.history()}
-    opening = market.opening()
+    before = {tick.symbol: tick.price for tick in market.earlier_ticks()}
+    opening = market.opening_quotes()
     assert {q.symbol: q.price for q in opening if not q.conditions}.items() <= before.items()
     assert [q.ts for q in opening] == sorted(q.ts for q in opening)
-    after = {q.symbol: q.price for q in reversed(market.until(START + 30))}
+    after = {q.symbol: q.price for q in reversed(market.read_until(START + 30))}
     assert len(after) > 12
     for symbol, price in after.items():
         assert price == pytest.approx(before[symbol], rel=0.002)
@@ -183,7 +183,7 @@ def spreads_away(quote: Quote, price: float) -> float:
 def first_quotes(market: Market) -> dict[str, Quote]:
     """The first quote of every symbol in the first minute that may set the last price."""
     found: dict[str, Quote] = {}
-    for quote in market.until(market.start + 60):
+    for quote in market.read_until(market.start + 60):
         if EXCLUDED_CONDITIONS.isdisjoint(quote.conditions):
             found.setdefault(quote.symbol, quote)
     return found
@@ -227,7 +227,7 @@ def test_of_the_prices_of_one_coin_the_first_symbols_has_the_word(
     symbols: dict[Asset, list[str]] = {"crypto": ["SOL-USD", "SOL-USDT"]}
     told, others = [], []
     for seed in range(40):
-        quotes = pd.DataFrame(Market(symbols, seed, START, resumed).until(START + 5))
+        quotes = pd.DataFrame(Market(symbols, seed, START, resumed).read_until(START + 5))
         logs = np.log((quotes["bid"] + quotes["ask"]) / 2).groupby(quotes["symbol"]).mean()
         told.append(logs[symbol] - math.log(resumed[symbol]))
         others.append(logs["SOL-USDT"] - logs["SOL-USD"])
@@ -248,15 +248,15 @@ def test_symbols_without_an_earlier_price_start_as_always() -> None:
 def test_a_resumed_market_has_no_past_of_its_own() -> None:
     """What was before it is the archive's, at prices that only that knows."""
     market = Market(WATCHLIST, 3, START, {"AAPL": 100.0})
-    assert market.history() == []
-    assert market.opening() == []
-    assert min(quote.ts for quote in market.until(START + 30)) >= START
+    assert market.earlier_ticks() == []
+    assert market.opening_quotes() == []
+    assert min(quote.ts for quote in market.read_until(START + 30)) >= START
 
 
 def test_no_earlier_price_at_all_is_a_new_market() -> None:
     """An archive that is still empty changes nothing."""
     empty, new = Market(WATCHLIST, 3, START, {}), Market(WATCHLIST, 3, START)
-    assert empty.history(60) == new.history(60) != []
+    assert empty.earlier_ticks(60) == new.earlier_ticks(60) != []
     assert by_the_minute(empty, 60) == by_the_minute(new, 60)
 
 
@@ -271,9 +271,9 @@ def test_a_resumed_market_repeats_itself_but_no_other() -> None:
 
     resumed = drawn(5, START, prices)
     assert resumed == drawn(5, START, prices)
-    assert Market(symbols, 5, START, prices).until(START + 60) == Market(
+    assert Market(symbols, 5, START, prices).read_until(START + 60) == Market(
         symbols, 5, START, prices
-    ).until(START + 60)
+    ).read_until(START + 60)
     others = [drawn(5, START, None), drawn(5, START + 1, prices), drawn(6, START, prices)]
     assert resumed not in others
 
@@ -415,7 +415,7 @@ def test_storms_are_busier_and_wilder_than_calm() -> None:
     minutes = [
         (len(prices), abs(math.log(prices[-1] / prices[0])))
         for seed in range(12)
-        for prices in minutes_of(Market({"crypto": ["BTC-USD"]}, seed, START).history())
+        for prices in minutes_of(Market({"crypto": ["BTC-USD"]}, seed, START).earlier_ticks())
     ]
     counts, moves = map(np.array, zip(*minutes, strict=True))
     busy = counts > 1.8 * np.median(counts)

@@ -533,7 +533,9 @@ def test_the_recorded_hour_is_calm(tape_path: Path) -> None:
         names += symbols
     plain, shown = [], []
     for second in range(int(tape.start), int(tape.end) + 1):
-        store.update_many(Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.until(second + 1.0))
+        store.update_many(
+            Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.read_until(second + 1.0)
+        )
         store.advance(second + 1)
         frame = store.frame(second + 0.999)
         sizes = frame[RANKS["surprise"]].abs().to_numpy()

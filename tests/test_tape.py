@@ -50,39 +50,38 @@ def test_a_tape_gives_its_rows_in_order(tmp_path: Path, name: str) -> None:
     """Plain or gzipped; blanks are filled around the price, and a time is not taken twice."""
     tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS, name=name))
     assert tape.symbols == {"stocks": ("SPY", "NA"), "forex": ("EURUSD",), "crypto": ("BTC-USD",)}
-    assert tape.until(TAPE_EPOCH + 0.014) == [
+    assert tape.read_until(TAPE_EPOCH + 0.014) == [
         ("forex", "EURUSD", TAPE_EPOCH + 0.012, 1.394915, 1.3949, 1.39493, 0.0, ())
     ]
-    assert tape.until(TAPE_EPOCH + 1) == [
+    assert tape.read_until(TAPE_EPOCH + 1) == [
         ("stocks", "SPY", TAPE_EPOCH + 0.014, 167.29, 167.29, 167.29, 600.0, ()),
         ("stocks", "NA", TAPE_EPOCH + 0.014, 7.5, 7.4, 7.6, 0.5, ()),
     ]
-    assert tape.until(TAPE_EPOCH + 0.5) == []
-    assert [quote.symbol for quote in tape.until(tape.end)] == ["BTC-USD"]
-    assert tape.until(math.inf) == []
+    assert tape.read_until(TAPE_EPOCH + 0.5) == []
+    assert [quote.symbol for quote in tape.read_until(tape.end)] == ["BTC-USD"]
+    assert tape.read_until(math.inf) == []
 
 
 def test_a_tape_that_counts_from_its_own_start_begins_the_year_2000(tmp_path: Path) -> None:
     """It has no past, and ends just after its last row."""
     tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS))
     assert (tape.start, tape.end) == (TAPE_EPOCH, TAPE_EPOCH + 1.016)
-    assert tape.history() == []
-    assert tape.opening() == []
+    assert tape.opening_quotes() == []
 
 
 def test_a_tape_with_dates_keeps_them(tmp_path: Path) -> None:
     """Milliseconds since the epoch are taken as they are."""
     tape = Tape.load(tape_file(tmp_path, HEADER, "1790329995797,us,SPY,167.29,,,600"))
     assert tape.start == 1790329995.797
-    assert [quote.ts for quote in tape.until(tape.end)] == [1790329995.797]
+    assert [quote.ts for quote in tape.read_until(tape.end)] == [1790329995.797]
 
 
 def test_nothing_is_known_of_the_time_before_a_tape(tmp_path: Path) -> None:
     """No bars, no prices, no events."""
     tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS))
-    assert len(tape.past()) == 0
-    assert tape.lasts() == []
-    assert tape.states(10, since=0.0) == []
+    assert len(tape.earlier_bars()) == 0
+    assert tape.earlier_prices() == []
+    assert tape.earlier_event_states(10, since=0.0) == []
 
 
 DATED = tuple(f"{BEGIN + second}000,us,S{second},5,,,1" for second in (0, 10, 20))
@@ -102,7 +101,7 @@ def test_a_span_of_a_tape_is_as_if_it_had_no_more(
 ) -> None:
     """Rows from the begin on and before the end; symbols, start and end are theirs."""
     tape = Tape.load(tape_file(tmp_path, HEADER, *DATED), begin, end)
-    quotes = tape.until(math.inf)
+    quotes = tape.read_until(math.inf)
     assert [quote.symbol for quote in quotes] == expected
     assert tape.symbols["stocks"] == tuple(expected)
     assert (tape.start, tape.end) == (quotes[0].ts, round(quotes[-1].ts + 0.001, 3))
@@ -144,9 +143,9 @@ def test_a_tape_without_dates_has_no_spans(tmp_path: Path) -> None:
         ((HEADER, '1,us,"A,B",1,,,1'), "row 2 of the tape: symbol has a comma"),
         ((HEADER, "1,us, A,1,,,1"), "row 2 of the tape: symbol has a comma or outer blanks"),
         ((HEADER, *ROWS, "2000,crypto,SPY,1,,,1"), "row 6 of the tape: symbol is in two feeds"),
-        ((HEADER, "1760000000000000000,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
-        ((HEADER, "1e300,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
-        ((HEADER, "-5,us,A,1,,,1"), "row 2 of the tape: ms is no time until"),
+        ((HEADER, "1760000000000000000,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
+        ((HEADER, "1e300,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
+        ((HEADER, "-5,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
         ((HEADER, "1,us,SPY,1,,,1", "1,us,SPY,1,,,1,9,9"), "cannot be read as plain CSV text"),
     ],
 )
@@ -182,9 +181,9 @@ def test_a_tape_that_is_no_gzip_file_is_refused(tmp_path: Path) -> None:
 def test_the_recorded_hour_is_read_whole(tape_path: Path) -> None:
     """Every row of the real tape comes out, taken second by second."""
     tape = Tape.load(tape_path)
-    quotes = [q for second in range(1, 3601) for q in tape.until(tape.start + second)]
+    quotes = [q for second in range(1, 3601) for q in tape.read_until(tape.start + second)]
     assert len(quotes) == 216_694
-    assert tape.until(math.inf) == []
+    assert tape.read_until(math.inf) == []
     assert tape.symbols == {
         "stocks": ("SPY", "AIG", "BAC", "IBM"),
         "forex": ("EURUSD", "NZDUSD"),
@@ -280,12 +279,12 @@ def replayed(tape: ArchivedTape) -> Iterator[tuple[int, pd.DataFrame]]:
     store = PulseStore()
     for asset, symbols in tape.symbols.items():
         store.watch(asset, symbols)
-    store.load_bars(tape.past())
+    store.load_bars(tape.earlier_bars())
     store.advance(tape.start)
-    for tick in tape.lasts():
+    for tick in tape.earlier_prices():
         store.set_initial_price(tick)
     for second in range(int(tape.start), int(tape.end) + 1):
-        store.update_many(to_ticks(tape.until(second + 1.0)))
+        store.update_many(to_ticks(tape.read_until(second + 1.0)))
         store.advance(second + 1)
         yield second, store.frame(second + 0.999)
 
@@ -327,7 +326,7 @@ def test_a_bar_becomes_as_many_quotes_as_it_had_ticks(prices: list[float], ms: i
     """Their number, their sum, the newest price and its time are the bar's, whatever these were."""
     ts = (BEGIN * 1000 + ms) / 1000
     bar = bars_of([Tick("SPY", "stocks", ts, price) for price in prices])
-    bought = _tape_of(bar).until(BEGIN + 1)
+    bought = _tape_of(bar).read_until(BEGIN + 1)
     (again,) = bars_of(to_ticks(bought)).cells
     (cell,) = bar.cells
     assert [again[name] for name in ("second", "ms", "n", "price")] == [
@@ -356,7 +355,7 @@ def test_quotes_come_in_time_order_and_once(tmp_path: Path) -> None:
     """Over all symbols and the pieces the archive is read in, however they are taken."""
     seconds = range(BEGIN, BEGIN + 700)
     path = write(tmp_path / "a.sqlite", *map(bars_of, ticks_of(seconds, seed=2)))
-    whole = ArchivedTape.load(path).until(math.inf)
+    whole = ArchivedTape.load(path).read_until(math.inf)
     times = [quote.ts for quote in whole]
     assert times == sorted(times)
     assert len(whole) > 2000
@@ -364,11 +363,11 @@ def test_quotes_come_in_time_order_and_once(tmp_path: Path) -> None:
     taken, now = [], tape.start
     while now < tape.end + 100:
         now += rng.choice([0.0, 0.001, 0.4, 1.0, 30.0, 350.0])
-        piece = tape.until(now)
+        piece = tape.read_until(now)
         assert all(quote.ts < now for quote in piece)
         taken += piece
     assert taken == whole
-    assert tape.until(math.inf) == []
+    assert tape.read_until(math.inf) == []
 
 
 def test_a_late_tick_is_where_it_belongs(tmp_path: Path) -> None:
@@ -380,7 +379,7 @@ def test_a_late_tick_is_where_it_belongs(tmp_path: Path) -> None:
             store.update(Tick("SPY", "stocks", BEGIN + ts, price))
             write_bars(connection, store.collect_changed())
     tape = ArchivedTape.load(path)
-    assert [(quote.ts - BEGIN, quote.price) for quote in tape.until(BEGIN + 1)] == [
+    assert [(quote.ts - BEGIN, quote.price) for quote in tape.read_until(BEGIN + 1)] == [
         (0.75, 99.5),
         (0.75, 99.5),
         (0.75, 100.5),
@@ -413,10 +412,9 @@ def test_a_span_of_an_archive_reaches_from_price_to_price(
     )
     tape = ArchivedTape.load(path, _at(begin), _at(end))
     assert (tape.start - BEGIN, tape.end) == (start, BEGIN + until)
-    quotes = tape.until(math.inf)
+    quotes = tape.read_until(math.inf)
     assert (int(quotes[0].ts), round(quotes[-1].ts + 0.001, 3)) == (tape.start, tape.end)
-    assert tape.history() == []
-    assert tape.opening() == []
+    assert tape.opening_quotes() == []
 
 
 def _at(seconds: float | None) -> float | None:
@@ -462,17 +460,17 @@ def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
     with closing(connect(path)) as connection:
         write_events(connection, [event_at(BEGIN - 30.0), event_at(BEGIN + 30.0)])
     tape = ArchivedTape.load(path, BEGIN, BEGIN + 60)
-    past = tape.past()
+    past = tape.earlier_bars()
     assert [
         (past.symbols[row], second - BEGIN)
         for row, second in zip(past.cells["row"], past.cells["second"], strict=True)
     ] == [("EURUSD", -7200), ("EURUSD", -7170), ("SPY", -60), ("SPY", -30)]
-    assert {tick.symbol: tick.ts - BEGIN for tick in tape.lasts()} == {
+    assert {tick.symbol: tick.ts - BEGIN for tick in tape.earlier_prices()} == {
         "IBM": -3 * 86400 + 30.5,
         "EURUSD": -7169.5,
         "SPY": -29.5,
     }
-    assert [event.ts for event in tape.states(10, since=0.0)] == [BEGIN - 30.0]
+    assert [event.ts for event in tape.earlier_event_states(10, since=0.0)] == [BEGIN - 30.0]
 
 
 def event_at(ts: float) -> Event:
@@ -512,8 +510,8 @@ def test_symbols_given_up_before_a_span_are_left_out(tmp_path: Path) -> None:
     )
     tape = ArchivedTape.load(path, BEGIN, BEGIN + 60)
     assert tape.symbols == {"stocks": ("BACK", "IBM"), "forex": (), "crypto": ("BTC-USD",)}
-    assert {tick.symbol for tick in tape.lasts()} <= {"BACK", "IBM"}
-    assert set(tape.past().symbols) == {"BACK", "IBM", "BTC-USD"}
+    assert {tick.symbol for tick in tape.earlier_prices()} <= {"BACK", "IBM"}
+    assert set(tape.earlier_bars().symbols) == {"BACK", "IBM", "BTC-USD"}
 
 
 def test_an_archive_may_be_written_while_it_is_replayed(tmp_path: Path) -> None:
@@ -523,11 +521,11 @@ def test_an_archive_may_be_written_while_it_is_replayed(tmp_path: Path) -> None:
         write_bars(connection, minute_of("SPY", "stocks", BEGIN))
         write_bars(connection, minute_of("SPY", "stocks", BEGIN + 900))
         tape = ArchivedTape.load(path)
-        assert len(tape.until(BEGIN + 60.0)) == 2
+        assert len(tape.read_until(BEGIN + 60.0)) == 2
         write_bars(connection, minute_of("SPY", "stocks", BEGIN + 600))
         write_bars(connection, minute_of("NEW", "stocks", BEGIN + 601))
         write_bars(connection, minute_of("SPY", "stocks", BEGIN + 1800))
-        assert [quote.ts - BEGIN for quote in tape.until(math.inf)] == [
+        assert [quote.ts - BEGIN for quote in tape.read_until(math.inf)] == [
             600.25,
             630.5,
             900.25,
@@ -541,9 +539,9 @@ def test_what_could_not_be_read_is_taken_later(tmp_path: Path) -> None:
     tape = ArchivedTape.load(path)
     away = path.rename(tmp_path / "away.sqlite")
     with pytest.raises(ArchiveError, match="there is no archive at"):
-        tape.until(BEGIN + 10.0)
+        tape.read_until(BEGIN + 10.0)
     away.rename(path)
-    assert [quote.ts - BEGIN for quote in tape.until(BEGIN + 31.0)] == [0.25, 30.5]
+    assert [quote.ts - BEGIN for quote in tape.read_until(BEGIN + 31.0)] == [0.25, 30.5]
 
 
 def test_a_file_is_replayed_as_what_it_is(tmp_path: Path) -> None:
