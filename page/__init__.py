@@ -28,6 +28,7 @@ SCRIPTS: Final = (
     "clock.js",
     "first_visit.js",
     "chart.js",
+    "cells.js",
     "pulse.js",
     "stress.js",
     "correlations.js",

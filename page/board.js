@@ -149,7 +149,6 @@ class Board {
     mark(this.root, "data-colours", view.colours);
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
-    mark(this.root, "data-rank", ["surprise", "1m"].includes(view.rank) ? view.rank : "other");
     this.messages.draw(payload, this, this.carried);
     const cards = [
       this.strip,

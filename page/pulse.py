@@ -6,7 +6,8 @@ Only words, signs and decimals are decided here: every figure is the engine's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ import pandas as pd
 
 from engine.reader import LastSession, Reader
 from formulas import BAR_SEC
-from ticks import ASSETS, HORIZONS_SEC
+from ticks import ASSETS
 from wording import (
     MINUS,
     NOT_KNOWN,
@@ -26,7 +27,20 @@ from wording import (
     size_text,
 )
 
-__all__ = ["PERCENT_DECIMALS", "PulseCard", "PulseList", "Row", "SessionText", "pulse_card", "rows"]
+__all__ = [
+    "COLUMNS",
+    "PERCENT_DECIMALS",
+    "Cell",
+    "Column",
+    "Kind",
+    "PulseCard",
+    "PulseList",
+    "Row",
+    "SessionText",
+    "last_text",
+    "pulse_card",
+    "rows",
+]
 
 PERCENT_DECIMALS: Final = {"stocks": 2, "forex": 3, "crypto": 2}
 """Decimals of a percentage: a forex pair moves a tenth of what the others do."""
@@ -54,8 +68,55 @@ _WARM_UP_COLUMNS: Final = {
     "surprise": "surprise",
 }
 
+GAUGE_END: Final = 4.0
+"""A surprise of this size or more fills its half of the gauge."""
+
+
+class Kind(StrEnum):
+    """How a cell is drawn, and so what it holds."""
+
+    NAME = "name"
+    """The symbol; the row's state is drawn below it."""
+    PRICE = "price"
+    """A text, which a row of a closed market shows too."""
+    TEXT = "text"
+    """A text."""
+    SIGNED = "signed"
+    """A text and its tone: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
+    GAUGE = "gauge"
+    """A text, its tone, and how far the gauge is filled, from −1 to 1."""
+    WORD = "word"
+    """A text, and whether it is marked."""
+    SPARK = "spark"
+    """A line of numbers from 0 to 100, None for a hole; a closed market's last session instead."""
+    RANGE = "range"
+    """A text, and how far up the range its mark lies, from 0 to 1; None if it is not known."""
+
+
 Signed = tuple[str, int]
-"""A signed text and its tone: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
+Cell = str | Signed | tuple[str, int, float] | tuple[str, float] | list[int | None] | None
+
+_BLANK: Final[Mapping[Kind, Cell]] = {
+    Kind.TEXT: "",
+    Kind.SIGNED: ("", 0),
+    Kind.GAUGE: ("", 0, 0.0),
+    Kind.WORD: ("", False),
+    Kind.SPARK: [],
+    Kind.RANGE: None,
+}
+"""What a row that shows its last session holds instead of figures, by the kinds of these."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of the table."""
+
+    name: str
+    """The ranking's, if rows can be ranked by it."""
+    heading: str
+    help: str
+    kind: Kind
+    priority: int
+    """1 is always shown; the higher, the more room it takes for the column to be shown."""
 
 
 class SessionText(msgspec.Struct, frozen=True):
@@ -77,18 +138,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     asset: str
     state: str
     state_text: str
-    last: str
-    ret_1m: Signed = msgspec.field(name="1m")
-    ret_5m: Signed = msgspec.field(name="5m")
-    ret_15m: Signed = msgspec.field(name="15m")
-    surprise: Signed
-    sigmas: float
-    volatility: str
-    trend: Signed
-    peers: Signed
-    regime: str
-    spark: list[int | None]
-    """Ten-second means of the last fifteen minutes, on the symbol's own range as 0 to 100."""
+    cells: list[Cell]
+    """One for each column."""
     last_ts: float | None = None
     """Time of the last price, if its market is closed."""
     session: SessionText | None = None
@@ -104,6 +155,7 @@ class PulseList(msgspec.Struct, frozen=True):
 class PulseCard(msgspec.Struct, frozen=True):
     """The whole card, and how many symbols it speaks of."""
 
+    columns: tuple[Column, ...]
     lists: list[PulseList]
     watched: int
     priced: int
@@ -141,6 +193,7 @@ def pulse_card(
     is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
     trading = frame[is_trading]
     return PulseCard(
+        columns=COLUMNS,
         lists=[
             PulseList(name, [drawn[place] for place in places]) for name, places in wanted if places
         ],
@@ -174,44 +227,27 @@ def rows(reader: Reader, now: float, frame: pd.DataFrame, wanted: Sequence[int])
 
 def _row(
     symbol: str,
-    row: Mapping[str, Any],
+    figures: Mapping[str, Any],
     state: str,
     spark: list[int | None],
     now: float,
     session: LastSession | None,
 ) -> Row:
-    asset, decimals = row["asset"], PERCENT_DECIMALS[row["asset"]]
-    age = row["age"]
-    typical = {"1m": row["sigma_1m"], "5m": row["sigma_5m"], "15m": row["vol_15m"]}
-    # Beyond what is usual over that time, if that is known.
-    moves = {
-        name: _signed(
-            percent_text(row[f"ret_{name}"], decimals),
-            is_strong=abs(row[f"ret_{name}"]) >= typical[name],
-        )
-        for name in HORIZONS_SEC
-    }
+    asset, age = figures["asset"], figures["age"]
     is_closed = state == "closed"
+    shown = _session_text(session, symbol, asset) if is_closed and session else None
+    drawable = {**figures, "symbol": symbol, "spark": spark}
     return Row(
         symbol=symbol,
         asset=asset,
         state=state,
         state_text=f"{state} ({duration_text(age)})" if state in ("quiet", "stale") else state,
-        last=price_text(row["last"], asset) or NOT_KNOWN,
-        ret_1m=moves["1m"],
-        ret_5m=moves["5m"],
-        ret_15m=moves["15m"],
-        surprise=_signed(
-            signed_text(row["surprise"], 1, " σ"), is_strong=abs(row["surprise"]) >= 1
-        ),
-        sigmas=0.0 if math.isnan(row["surprise"]) else round(row["surprise"], 2),
-        volatility=size_text(row["vol_15m"], decimals),
-        trend=_signed(percent_text(row["trend_15m"], decimals + 1)),
-        peers=_signed(percent_text(row["vs_peers"], decimals)),
-        regime=row["regime"],
-        spark=spark,
+        cells=[
+            draw(drawable) if shown is None or column.kind not in _BLANK else _BLANK[column.kind]
+            for draw, column in _DRAWN
+        ],
         last_ts=now - age if is_closed and not math.isnan(age) else None,
-        session=_session_text(session, symbol, asset) if is_closed and session else None,
+        session=shown,
     )
 
 
@@ -227,12 +263,6 @@ def _session_text(session: LastSession, symbol: str, asset: str) -> SessionText 
         low=price_text(figures.low, asset),
         high=price_text(figures.high, asset),
     )
-
-
-def _signed(text: str, *, is_strong: bool = False) -> Signed:
-    sign = text[:1]
-    strength = 2 if is_strong else 1
-    return text, strength if sign == "+" else -strength if sign == MINUS else 0
 
 
 def _sparks(reader: Reader, symbols: Sequence[str], now: float) -> list[list[int | None]]:
@@ -264,3 +294,122 @@ def _warming(frame: pd.DataFrame) -> list[tuple[str, str]]:
         for name, wait in sorted(waits.items(), key=lambda item: item[1])
         if wait > 0
     ]
+
+
+# The columns. Figures are a row of a pandas frame by the names of its columns, and the row's symbol
+# and spark.
+
+_Draw = Callable[[Mapping[str, Any]], Cell]
+
+
+def last_text(figures: Mapping[str, Any]) -> str:
+    """The last price, or that it is not known."""
+    return price_text(figures["last"], figures["asset"]) or NOT_KNOWN
+
+
+def _signed(text: str, *, is_strong: bool = False) -> Signed:
+    sign = text[:1]
+    strength = 2 if is_strong else 1
+    return text, strength if sign == "+" else -strength if sign == MINUS else 0
+
+
+def _figure(name: str) -> _Draw:
+    """A figure as it is."""
+    return lambda figures: figures[name]
+
+
+def _percent(name: str, *, more_decimals: int = 0) -> _Draw:
+    def draw(figures: Mapping[str, Any]) -> Cell:
+        decimals = PERCENT_DECIMALS[figures["asset"]] + more_decimals
+        return _signed(percent_text(figures[name], decimals))
+
+    return draw
+
+
+def _move(name: str, sigma: str) -> _Draw:
+    """A return, strong beyond what is usual over that time, if that is known."""
+
+    def draw(figures: Mapping[str, Any]) -> Cell:
+        text = percent_text(figures[name], PERCENT_DECIMALS[figures["asset"]])
+        return _signed(text, is_strong=abs(figures[name]) >= figures[sigma])
+
+    return draw
+
+
+def _surprise(figures: Mapping[str, Any]) -> Cell:
+    value = figures["surprise"]
+    text, tone = _signed(signed_text(value, 1, " σ"), is_strong=abs(value) >= 1)
+    filled = 0.0 if math.isnan(value) else max(-1.0, min(1.0, value / GAUGE_END))
+    return text, tone, round(filled, 3)
+
+
+def _volatility(figures: Mapping[str, Any]) -> Cell:
+    return size_text(figures["vol_15m"], PERCENT_DECIMALS[figures["asset"]])
+
+
+def _regime(figures: Mapping[str, Any]) -> Cell:
+    word = {"high_vol": "volatile", "normal": "calm", "unknown": NOT_KNOWN}[figures["regime"]]
+    return word, figures["regime"] == "high_vol"
+
+
+_DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
+    (
+        _figure("symbol"),
+        Column("symbol", "Symbol", "Symbol, and how fresh its price is", Kind.NAME, 1),
+    ),
+    (last_text, Column("last", "Last", "Price of the newest tick", Kind.PRICE, 1)),
+    (_move("ret_1m", "sigma_1m"), Column("1m", "1 min", "Return over one minute", Kind.SIGNED, 1)),
+    (
+        _move("ret_5m", "sigma_5m"),
+        Column("5m", "5 min", "Return over five minutes", Kind.SIGNED, 3),
+    ),
+    (
+        _move("ret_15m", "vol_15m"),
+        Column("15m", "15 min", "Return over fifteen minutes", Kind.SIGNED, 4),
+    ),
+    (
+        _surprise,
+        Column(
+            "surprise",
+            "Surprise",
+            "The one-minute return in units of the symbol's own volatility",
+            Kind.GAUGE,
+            2,
+        ),
+    ),
+    (
+        _volatility,
+        Column("volatility", "Vol 15 min", "The typical move over fifteen minutes", Kind.TEXT, 4),
+    ),
+    (
+        _percent("trend_15m", more_decimals=1),
+        Column(
+            "trend", "Trend/min", "Slope of the last fifteen minutes, per minute", Kind.SIGNED, 5
+        ),
+    ),
+    (
+        _percent("vs_peers"),
+        Column(
+            "peers", "vs peers", "One-minute return minus the median of its class", Kind.SIGNED, 5
+        ),
+    ),
+    (
+        _regime,
+        Column(
+            "regime", "Regime", "Whether the symbol is volatile for its last hour", Kind.WORD, 5
+        ),
+    ),
+    (
+        _figure("spark"),
+        Column(
+            "spark",
+            "Last 15 min",
+            "Last fifteen minutes; a hole is where no price came",
+            Kind.SPARK,
+            1,
+        ),
+    ),
+)
+"""What draws each column, in their order."""
+
+COLUMNS: Final = tuple(column for _, column in _DRAWN)

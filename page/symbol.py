@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.reader import REWIND_SEC, Reader
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
-from page.pulse import PERCENT_DECIMALS, Row, rows
+from page.pulse import PERCENT_DECIMALS, Row, last_text, rows
 from page.stress import EVENTS_READ, EventLine, event_line
 from page.view import bin_sec
 from ticks import ASSETS, HORIZONS_SEC
@@ -76,16 +76,17 @@ def symbol_card(reader: Reader, now: float, version: int, symbol: str, bars: str
     place = frame.index.tolist().index(symbol)
     figures = {name: frame[name].iloc[place] for name in frame.columns}
     row = rows(reader, now, frame, [place])[place]
+    last = last_text(figures)
     correlated = reader.correlation(symbol, bin_sec(bars), ASSETS, now)
     events = reader.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
     return SymbolCard(
         symbol=symbol,
         state_text=row.state_text,
         last_ts=row.last_ts,
-        last=row.last,
-        words=_words(figures, row),
+        last=last,
+        words=_words(figures, row, last),
         chart=_chart(reader, symbol, now),
-        decimals=len(row.last.partition(".")[2]),
+        decimals=len(last.partition(".")[2]),
         events=[event_line(event) for event in events if event.symbol == symbol],
         top=[pair_text(pair) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
@@ -111,22 +112,22 @@ def _chart(reader: Reader, symbol: str, now: float) -> Chart:
 # Figures are a row of a frame of pandas: numbers and words by the names of its columns.
 
 
-def _words(figures: Mapping[str, Any], row: Row) -> list[str | Dated]:
+def _words(figures: Mapping[str, Any], row: Row, last: str) -> list[str | Dated]:
     """What is known of a symbol, a sentence each."""
     if row.state == "closed":
-        return _closing_words(row)
+        return _closing_words(row, last)
     if math.isnan(figures["age"]):
         return ["No price yet."]
     return [
-        f"Last price {row.last}, {duration_text(figures['age'])} old.",
+        f"Last price {last}, {duration_text(figures['age'])} old.",
         *_sentences(figures, PERCENT_DECIMALS[figures["asset"]]),
     ]
 
 
-def _closing_words(row: Row) -> list[str | Dated]:
+def _closing_words(row: Row, last: str) -> list[str | Dated]:
     words: list[str | Dated] = []
     if row.last_ts is not None:
-        words.append(Dated(f"Last price {row.last}, of {{}}.", [row.last_ts]))
+        words.append(Dated(f"Last price {last}, of {{}}.", [row.last_ts]))
     session = row.session
     if session is not None:
         text = (

@@ -90,9 +90,12 @@ def payload(app: AppTest) -> dict[str, Any]:
 
 
 def rows(app: AppTest) -> list[dict[str, Any]]:
-    """The rows of the first list."""
-    found: list[dict[str, Any]] = payload(app)["pulse"]["lists"][0]["rows"]
-    return found
+    """The rows of the first list, with each cell under its column's name."""
+    pulse = payload(app)["pulse"]
+    names = [column["name"] for column in pulse["columns"]]
+    return [
+        {**row, **dict(zip(names, row["cells"], strict=True))} for row in pulse["lists"][0]["rows"]
+    ]
 
 
 def row(app: AppTest, symbol: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.ranking import RANKS
 from engine.reader import LastSession
 from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble
 from history.hours import SessionFigures
@@ -178,7 +179,16 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     figures = SessionFigures(first=151.0, last=152.83, low=150.1, high=154.02, change=0.0121192)
     session = LastSession(**FRIDAY, figures={"AAPL": figures})
     monkeypatch.setattr(engine.reader, "last_session", lambda asset, now: session)
-    rows = {row["symbol"]: row for row in drawn(engine)["pulse"]["lists"][0]["rows"]}
+    pulse = drawn(engine)["pulse"]
+    rows = {row["symbol"]: row for row in pulse["lists"][0]["rows"]}
+    named = dict(
+        zip((column["name"] for column in pulse["columns"]), rows["AAPL"]["cells"], strict=True)
+    )
+    assert (named.pop("symbol"), named.pop("last")) == ("AAPL", "152.83")
+    assert named["5m"] == ["", 0]
+    assert named["surprise"] == ["", 0, 0.0]
+    assert named["regime"] == ["", False]
+    assert (named["volatility"], named["spark"]) == ("", [])
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
     assert rows["AAPL"]["session"] == {
         **FRIDAY,
@@ -190,6 +200,18 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     assert not {"last_ts", "session"} & rows["MSFT"].keys()
     assert "session" not in rows["BTC-USD"]
     assert [*rows][:2] == ["BTC-USD", "ETH-USD"]
+
+
+def test_every_ranking_names_a_column(make: Make) -> None:
+    """So the page can mark what it is ranked by, and never hides it; the first columns stay too."""
+    columns = {column["name"]: column for column in drawn(make())["pulse"]["columns"]}
+    assert columns.keys() >= RANKS.keys()
+    assert {name for name, column in columns.items() if column["priority"] == 1} == {
+        "symbol",
+        "last",
+        "1m",
+        "spark",
+    }
 
 
 def test_what_is_closed_does_not_warm_up_and_is_not_missed(make: Make) -> None:
