@@ -352,6 +352,17 @@ def _regime(figures: Mapping[str, Any]) -> Cell:
     return word, figures["regime"] == "high_vol"
 
 
+def _range(figures: Mapping[str, Any]) -> Cell:
+    low, high = figures["range_low"], figures["range_high"]
+    if math.isnan(low):
+        return None
+    text = " – ".join(price_text(price, figures["asset"]) for price in (low, high))
+    if low == high:
+        return text, 0.5
+    place = (figures["last"] - low) / (high - low)
+    return f"{text}, last price {place:.0%} of the way up".replace("%", " %"), round(place, 3)
+
+
 _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
     (
         _figure("symbol"),
@@ -397,6 +408,16 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         _regime,
         Column(
             "regime", "Regime", "Whether the symbol is volatile for its last hour", Kind.WORD, 5
+        ),
+    ),
+    (
+        _range,
+        Column(
+            "range",
+            "Range 1 h",
+            "Lowest and highest price of the last hour, and where the last price lies between them",
+            Kind.RANGE,
+            6,
         ),
     ),
     (

@@ -181,14 +181,12 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     monkeypatch.setattr(engine.reader, "last_session", lambda asset, now: session)
     pulse = drawn(engine)["pulse"]
     rows = {row["symbol"]: row for row in pulse["lists"][0]["rows"]}
-    named = dict(
-        zip((column["name"] for column in pulse["columns"]), rows["AAPL"]["cells"], strict=True)
-    )
+    named = cells(pulse, "AAPL")
     assert (named.pop("symbol"), named.pop("last")) == ("AAPL", "152.83")
     assert named["5m"] == ["", 0]
     assert named["surprise"] == ["", 0, 0.0]
     assert named["regime"] == ["", False]
-    assert (named["volatility"], named["spark"]) == ("", [])
+    assert (named["volatility"], named["range"], named["spark"]) == ("", None, [])
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
     assert rows["AAPL"]["session"] == {
         **FRIDAY,
@@ -202,6 +200,12 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     assert [*rows][:2] == ["BTC-USD", "ETH-USD"]
 
 
+def cells(card: dict[str, Any], symbol: str) -> dict[str, Any]:
+    """The cells of a symbol by the names of their columns."""
+    [row] = (row for row in card["lists"][0]["rows"] if row["symbol"] == symbol)
+    return dict(zip((column["name"] for column in card["columns"]), row["cells"], strict=True))
+
+
 def test_every_ranking_names_a_column(make: Make) -> None:
     """So the page can mark what it is ranked by, and never hides it; the first columns stay too."""
     columns = {column["name"]: column for column in drawn(make())["pulse"]["columns"]}
@@ -212,6 +216,30 @@ def test_every_ranking_names_a_column(make: Make) -> None:
         "1m",
         "spark",
     }
+
+
+def test_the_range_of_the_last_hour_has_the_place_of_the_last_price(make: Make) -> None:
+    """From its lowest to its highest, in words too; nothing for what did not tick in that hour."""
+    engine = make(seconds=0)
+    engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 7200.0, 152.83))
+    for second, price in enumerate((100.0, 180.0, 120.0), NOW - 3):
+        play(engine, second, [Tick("ETH-USD", "crypto", second + 0.5, price)])
+    engine.heartbeat.show(NOW - 1)
+    pulse = drawn(engine)["pulse"]
+    assert cells(pulse, "ETH-USD")["range"] == [
+        "100.00 – 180.00, last price 25 % of the way up",
+        0.25,
+    ]
+    assert cells(pulse, "BTC-USD")["range"] is None
+    assert cells(pulse, "AAPL")["range"] is None
+
+
+def test_one_price_is_a_range_without_a_way_up(make: Make) -> None:
+    """The mark stands in the middle."""
+    pulse = drawn(make(seconds=10))["pulse"]
+    text, place = cells(pulse, "BTC-USD")["range"]
+    low, _, high = text.partition(" – ")
+    assert (low == high, place) == (True, 0.5)
 
 
 def test_what_is_closed_does_not_warm_up_and_is_not_missed(make: Make) -> None:
