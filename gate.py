@@ -1,7 +1,7 @@
 """TickGate: which of a vendor's prices may be believed.
 
-One gate per feed, asked by it about every price, with the source's time as an argument. A refused
-price is counted by its reason and changes nothing else.
+Every feed has one gate, which it asks about every price, with the source's time as an argument. A
+refused price is counted by its reason and changes nothing else.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class TickGate:
 
     A market is closed if the vendor says so of that very price; if it says nothing, when
     ``session`` is closed at the price's own time. Such a price, like an old one or a snapshot, may
-    be a last price and enters no window: quotes at a weekend are no market's.
+    be a last price and enters no window: quotes at a weekend belong to no market.
     """
 
     def __init__(
@@ -179,12 +179,12 @@ class TickGate:
     def _is_near(self, price: float, level: _Level) -> bool:
         if level.low < price < level.high:
             return True
-        # In logs, where neither product nor quotient of extreme prices leaves the floats.
+        # In logs, because the product or quotient of extreme prices may overflow.
         middle = (math.log(level.low) + math.log(level.high)) / 2
         return abs(math.log(price) - middle) < _DEVIATIONS * _tick_deviation(level.recent)
 
     def _is_confirmed(self, raw: RawTick, level: _Level) -> bool:
-        """Quarantine the price; whether the last three in quarantine agree."""
+        """Quarantine the price; returns whether the last three in quarantine agree."""
         if all(ts != raw.ts for ts, _ in level.suspects):  # a repeat confirms nothing
             level.suspects.append((raw.ts, raw.price))
         del level.suspects[:-AGREEING]

@@ -51,7 +51,7 @@ _FRIDAY: Final = 4
 _SUNDAY: Final = 6
 
 BLOCK_SEC: Final = 315_576_000
-"""Ten years, counted from 1970: hours are worked out for so long at a time."""
+"""Ten years, counted from 1970: the hours of one such block are computed at a time."""
 
 _MARGIN_SEC: Final = 40 * 86_400
 """More than any stretch lasts: those of a block are whole, even if they reach into another."""

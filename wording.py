@@ -52,7 +52,7 @@ def size_text(fraction: float, decimals: int = 2) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """A duration in its two largest units; less than none is none.
+    """A duration in its two largest units; a negative one counts as 0.
 
     >>> duration_text(3725)
     '1 h 02 min'

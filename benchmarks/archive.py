@@ -1,6 +1,6 @@
 """Remembering is cheap: a warm start, a file of days, deleting, and what recording costs a store.
 
-``python -m benchmarks.archive 7`` writes a whole week where the default is a day.
+``python -m benchmarks.archive 7`` writes a whole week instead of a day.
 """
 
 from __future__ import annotations

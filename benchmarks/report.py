@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One figure, and the promise it is held against where there is one."""
+    """One figure, and the promise it is held against, if there is one."""
 
     what: str
     figure: str

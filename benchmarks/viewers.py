@@ -48,7 +48,7 @@ class Seen(msgspec.Struct):
     interval_sec: float
     """Between two refreshes of a tab, as the page asks most of the tabs to."""
     behind_sec: float
-    """How far the newest complete second was behind the clock where it was worst."""
+    """How far the newest complete second was behind the clock at worst."""
     searching: bool
     """Whether the worker was still looking through the backfilled past, or had not been heard."""
     silent_feeds: int
@@ -279,7 +279,7 @@ class Viewers:
         self._tell(f"open {count}")
 
     def watch(self, seconds: float) -> Seen:
-        """What the tabs meet in so many seconds from now."""
+        """What the tabs measure in the next ``seconds``."""
         return msgspec.json.decode(self._tell(f"watch {seconds}"), type=Seen)
 
     def _tell(self, command: str) -> str:

@@ -37,7 +37,7 @@ def once_per_process(
 
 
 def forget(name: str) -> Any:
-    """What was kept under ``name``, and is no longer; None where nothing was."""
+    """Remove what is kept under ``name`` and return it; None if there is nothing."""
     registry = _registry()
     with registry.lock:
         return registry.kept.pop(name, None)

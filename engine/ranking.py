@@ -1,8 +1,8 @@
-"""Ranking: which state a row is in, and a calm order of rows.
+"""Ranking: the state of each row, and a calm order of rows.
 
-Called by the worker's thread once a second with one frame; pages ask only for the orders that were
-shown, from any thread. Time is always an argument. Rows are the store's, by number: their count
-grows and none ever goes.
+The worker's thread calls it once a second with one frame; pages only ask for the orders that were
+shown, from any thread. Time is always an argument. Rows are the store's, by number: rows are added
+and never removed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ HOLD_SEC: Final = 20
 """A row that was ahead of another for this long is above it, however small its lead."""
 
 REST_SEC: Final = 10
-"""Rows rest this long after each look; meanwhile only an urgent lead is shown."""
+"""The time between two reviews of the order; in between only an urgent lead is shown."""
 
 SETTLE_SEC: Final = HOLD_SEC + REST_SEC
 """The longest that a row can stay ahead of another without being shown above it."""
@@ -70,13 +70,13 @@ LEAD_SHARE: Final = 0.15
 """A real lead is more than this share of the leader's own size..."""
 
 LEAD_OF_MEDIAN: Final = 1.0
-"""... and more than so many times the median size, so that rows near zero keep still as well."""
+"""... and more than this multiple of the median size, so that rows near zero keep still as well."""
 
 URGENT_OF_MEDIAN: Final = 3.0
-"""An urgent lead, which does not wait for the next look, is more than so many instead."""
+"""An urgent lead, which does not wait for the next review, is more than this multiple instead."""
 
 BLOCK: Final = 256
-"""Rows that are compared with all others in one go, which bounds the memory it takes."""
+"""How many rows are compared with all others at a time, which bounds the memory used."""
 
 DEPTH: Final = 256
 """Places of an order that are remembered."""
@@ -131,29 +131,29 @@ class _Seen(NamedTuple):
 
 
 class CalmOrder:
-    """The order of rows by one size, in which a row overtakes only with a reason.
+    """The order of rows by one size, in which a row overtakes another only for a reason.
 
-    Sizes are compared as their means over the last ``MEAN_SEC``. Two rows change places only where
-    the lower one is larger, and only because
+    Sizes are compared as their means over the last ``MEAN_SEC``. Two rows change places only if the
+    lower one is larger, and only because
 
     - its lead over a row above is real: more than ``LEAD_SHARE`` of its own size and more than
       ``LEAD_OF_MEDIAN`` times the median size; it goes above that row;
     - or it was ahead of a row above at every update of the last ``HOLD_SEC``; it goes above that
       row as well;
-    - or one of them makes way for such a row: what lies between goes up with it where it is larger
-      than it, and lets it pass where it is smaller.
+    - or another row goes above one of them: the rows in between that are larger than that row go up
+      with it, and it passes those that are smaller.
 
-    So that rows can be read in peace they are looked at like this every ``REST_SEC``. In between
-    only real leads of more than ``URGENT_OF_MEDIAN`` times the median size count. A row that stays
-    ahead of another is above it after ``SETTLE_SEC`` at the latest. One thread calls it.
+    So that rows can be read in peace, the order is reviewed every ``REST_SEC``. In between only
+    real leads of more than ``URGENT_OF_MEDIAN`` times the median size count. A row that stays ahead
+    of another is above it after ``SETTLE_SEC`` at the latest. It belongs to one thread.
     """
 
     def __init__(self) -> None:
         self._leading: Rows = np.empty(0, np.int32)
         # The updates of the last HOLD_SEC, and the one before them.
         self._seen: deque[_Seen] = deque()
-        # The seconds that rows rest: from the last look on, until a clock that leaves them, also
-        # one that steps back, brings the next.
+        # The seconds without a review: the next one comes when the clock leaves them, even if it
+        # steps back.
         self._rest = range(0)
 
     def update(self, second: int, sizes: Floats, tiers: npt.NDArray[np.integer[Any]]) -> Rows:
@@ -183,7 +183,7 @@ class CalmOrder:
         """Remember this update."""
         seen = self._seen
         if seen and second < seen[-1].second:
-            seen.clear()  # a clock that stepped back: what was held is held anew
+            seen.clear()  # the clock stepped back: every hold begins again
         if seen and second == seen[-1].second:
             seen.pop()
         if seen and len(led) > len(seen[-1].sizes):
@@ -233,7 +233,7 @@ class _Shown(NamedTuple):
 class RankHistory:
     """The orders shown in the last ``window_sec``, for a page that looks back; thread-safe.
 
-    Of each order the first 256 places are kept, so that memory has a bound: 4 MB a rank where
+    Of each order the first 256 places are kept, so that memory has a bound: 4 MB for each rank if
     every second of an hour has another order.
     """
 
@@ -259,10 +259,10 @@ class RankHistory:
             del shown[: max(0, bisect_right(shown, begin, key=attrgetter("second")) - 1)]
 
     def at(self, second: int, rank: str) -> Rows | None:
-        """The order that ``rank`` showed at ``second``, None where that is not known.
+        """The order that ``rank`` showed at ``second``, None if that is not known.
 
-        Whole where it had no more than 256 rows; else the rows behind those places follow in order
-        of row number.
+        It is complete if it had no more than 256 rows; else the rows behind the first 256 follow in
+        order of row number.
         """
         with self._lock:
             shown = self._shown.get(rank, [])
@@ -332,7 +332,7 @@ def _moved_up(order: Rows, size: Floats, lower: Places, upper: Places) -> Rows:
     # From the top down: when a row's turn comes, those above it are where they belong.
     for mover, passed in zip(movers, np.split(upper[by_lower], starts[1:]), strict=True):
         begin, end = place[passed].min(), place[mover] + 1
-        span = rank[begin:end]  # empty where it has passed them already
+        span = rank[begin:end]  # empty if it has passed them already
         stays = size[span] >= size[mover]
         rank[begin:end] = np.concatenate((span[stays], span[~stays]))
         place[rank[begin:end]] = np.arange(begin, end)
@@ -343,7 +343,7 @@ def _let_the_larger_pass(order: Rows, size: Floats, of_median: float) -> Rows:
     """``order`` changed as little as it takes for every lead of that size to be shown."""
     if len(order) < 2:
         return order
-    # Who is smaller than this is led.
+    # A row that is smaller than this is led.
     reach = size - np.maximum(LEAD_SHARE * size, of_median * float(np.median(size)))
     if not (reach[1:] > np.minimum.accumulate(size)[:-1]).any():
         return order

@@ -1,6 +1,6 @@
 """Archive: what can be read from one source's history, whoever writes it meanwhile.
 
-For any thread: every call opens a connection of its own and ends it. Time is always an argument.
+Any thread may call it: every call opens and closes its own connection. Time is always an argument.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Archive:
             ),
             (int, bytes),
         )
-        # After the bars: a symbol too many does no harm, a bar without its symbol would.
+        # Read after the bars: an extra symbol does no harm, a bar without its symbol would.
         known = self._symbols(connection)
         seconds = np.array([second for second, _ in rows], np.int64)
         sizes = np.array([len(cells) for _, cells in rows], np.intp)
@@ -309,7 +309,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
         cannot = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
         if not cannot or (log.exists() and log.stat().st_size):
             raise
-        # Nobody writes it, and nothing can be written to its folder: as it stands it is complete.
+        # Nobody writes it, and nothing can be written to its folder: it is complete as it is.
         connection = sqlite3.connect(f"{address}?immutable=1", uri=True)
     except BaseException:
         connection.close()

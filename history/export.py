@@ -108,7 +108,7 @@ def save(
     with _export_errors(path):
         if path.exists():
             raise ExportError(f"{path} exists already: remove it, or choose another name")
-        # Beside it, for a rename must not cross file systems; short, for a name has a limit.
+        # Beside it, because a rename must not cross file systems; short, because names are limited.
         part = path.with_name(f".{secrets.token_hex(4)}.part")
         with part.open("xb") as file:
             try:
@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     except MarketPulseError as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     except BrokenPipeError:
-        # Whoever read it has had enough. Python flushes once more when it ends, into nothing.
+        # The reader has closed the pipe. Python flushes once more when it ends, into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         parser.exit(130)

@@ -158,7 +158,7 @@ def _write_csv(out: BinaryIO, schema: Any, batches: Iterator[Any]) -> int:
 
 
 def _write_json(out: BinaryIO, schema: Any, batches: Iterator[Any]) -> int:
-    # A struct of the columns, for these are what msgspec writes fastest. Not finite is null.
+    # A struct of the columns, because msgspec writes structs fastest. What is not finite is null.
     row = msgspec.defstruct("Row", schema.names, gc=False)
     encode = msgspec.json.Encoder().encode_lines
     rows = 0

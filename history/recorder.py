@@ -1,9 +1,9 @@
 """Recorder: the thread that writes what happens into an archive, and keeps that file in order.
 
 The worker hands it bars, events and what the detector remembers, and never waits for it; the pages
-ask its status. Whatever happens to the file, the feeds go on: what cannot be written waits, and
-what is lost for lack of room is counted. It asks the system's clock when to try again and how to
-name a damaged file; the age of a bar is counted from the newest one.
+ask for its status. Whatever happens to the file, the feeds go on: what cannot be written waits, and
+what is lost for lack of room is counted. The system's clock only says when to try again, what to
+name a damaged file and which bars cannot be true; the age of a bar is counted from the newest one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["DAY_SEC", "ArchiveState", "ArchiveStatus", "ArchiveTrouble", "Record
 DAY_SEC: Final = 86_400
 
 RETRY_SEC: Final = 5.0
-"""How long to leave a file alone that could not be written."""
+"""How long to wait before trying again to write a file that could not be written."""
 
 TIDY_SEC: Final = 600.0
 """How often what is too old is deleted."""
@@ -38,7 +38,8 @@ MOST_WAITING: Final = 1_000_000
 """The most bars that wait for a file that cannot be written: 32 MB, hours of a usual watchlist."""
 
 PATIENCE_SEC: Final = 30.0
-"""One that does not take over waits this long all the same: its predecessor may be about to end."""
+"""How long a recorder that does not take over waits all the same: its predecessor may be about to
+end."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,13 +55,13 @@ class ArchiveState(StrEnum):
 
 
 class ArchiveTrouble(StrEnum):
-    """Why an archive is not written; the words are made by those who show them."""
+    """Why an archive is not written; whoever shows it finds the words."""
 
     NONE = ""
     OTHER_WRITES = "other writes"
     """Another process writes the file; this one takes over when that ends."""
     OTHER_WENT_ON = "other went on"
-    """Another process wrote it when this one began, and their prices differ."""
+    """Another process was writing it when this one began, and their prices differ."""
     FOLDER = "folder"
     """Its folder cannot be written: ``detail`` is the system's answer."""
     FILE = "file"
@@ -185,7 +186,7 @@ class Recorder:
                 self._changed.notify_all()
 
     def request_check(self) -> None:
-        """Have the file checked, which a reader found damaged."""
+        """Have the file checked because a reader found it damaged."""
         with self._changed:
             self._check_requested = True
             self._changed.notify_all()
@@ -263,7 +264,7 @@ class Recorder:
             else:
                 with self._changed:
                     self._backlog.add_all_meta()
-                if not self._is_in_trouble():  # else not before something is written
+                if not self._is_in_trouble():  # trouble lasts until something is written
                     self._set_condition(ArchiveState.WRITING)
                 return True
         return False
@@ -308,7 +309,7 @@ class Recorder:
     def _tidy(self) -> bool:
         """Take one step of tidying; returns whether there is another to take."""
         try:
-            # A bar that is later than that is of a clock that was wrong.
+            # A bar that is later than that was stamped by a wrong clock.
             latest = time.time() + DAY_SEC
             if self._writer.tidy(self._bars_sec, self._events_sec, latest):
                 return True

@@ -153,7 +153,7 @@ _ADVICE: Final = {
     "SQLITE_BUSY": "another program holds it locked: end that, or wait",
     "SQLITE_LOCKED": "another program holds it locked: end that, or wait",
     "SQLITE_IOERR": "the disk reports an error: check it",
-    # The files that accompany an open one find no room.
+    # There is no room for the files beside an open archive.
     "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",
     "SQLITE_CORRUPT": "the file is damaged",
     "SQLITE_NOTADB": "the file is damaged: it is no longer a database",

@@ -44,7 +44,7 @@ __all__ = [
     "write_tracks",
 ]
 
-# One step of tidying: short enough for what came meanwhile to be written in time.
+# One step of tidying, short enough that what comes meanwhile is written in time.
 _STEP_BARS: Final = 600
 _STEP_PAGES: Final = 500
 
@@ -78,7 +78,7 @@ class Writer:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not Path(self._lock.lock_file).exists():
-            self._lock.release(force=True)  # it went with its folder: nobody else sees it
+            self._lock.release(force=True)  # it was deleted with its folder: nobody else sees it
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -157,7 +157,7 @@ class Writer:
                 delete_events(connection, newest - events_sec)
                 if release_pages(connection, _STEP_PAGES):
                     return True
-            # Readers may hold the log; then the next time does it.
+            # If readers hold the log, the next time does it.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return False
 
@@ -174,7 +174,7 @@ class Writer:
         while aside.exists():
             number += 1
             aside = self.path.with_name(f"{name}-{number}{ending}")
-        # What was not yet in the file itself belongs to it, under its name.
+        # These hold what was not yet in the file itself, and must have its new name.
         for side_ending in ("-wal", "-shm"):
             side = self.path.with_name(self.path.name + side_ending)
             if side.exists():
@@ -228,7 +228,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[st
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         check_version(connection, path, newest=len(migrations), may_be_old=True)
     else:
-        # Before there is anything in it: later it would take a rewrite of the whole file.
+        # While it is empty: later this would mean rewriting the whole file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -259,7 +259,7 @@ def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:
                 (name, asset, first),
             )
         elif known[name][0] != asset or known[name][1] > first:
-            # The watchlist had it in another class, which was a mistake or is one now.
+            # The watchlist listed it in another class before: one of the two is a mistake.
             connection.execute(
                 "UPDATE symbol SET asset = ?, first = min(first, ?) WHERE name = ?",
                 (asset, first, name),
