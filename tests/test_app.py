@@ -25,11 +25,11 @@ from page import payload as board
 from page.tabs import REFRESH_SEC, open_tabs
 from page.view import View
 from page.visit import Visit
+from sessions import ALWAYS, Session
 from settings import Settings, SettingsError, SourceSettings
-from sources.simulated import SimulatedSource
 from tests.stage import play, staged
 from tests.statuses import with_feed
-from ticks import Tick
+from ticks import Asset, Tick
 from worker import Worker
 
 WATCHLIST = {
@@ -42,11 +42,33 @@ NOW = 1_795_000_000
 PRICES = {"AAPL": 230.1, "MSFT": 510.2, "NVDA": 187.3, "TSLA": 405.5, "EURUSD": 1.08675}
 
 
+class World:
+    """What a test may change: the time, and which markets are closed."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+        self.closed: set[Asset] = set()
+
+    def clock(self) -> float:
+        """The time."""
+        return self.now
+
+    def session(self, asset: Asset, now: float) -> Session:
+        """The hours of a market, always the same."""
+        return ALWAYS._replace(phase="closed") if asset in self.closed else ALWAYS
+
+
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Worker:
+def world() -> World:
+    """One in which every market is open."""
+    return World()
+
+
+@pytest.fixture
+def engine(world: World, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """A real worker that is not running: the test brings the ticks and the time."""
     settings = Settings(SourceSettings("simulated", seed=42, watchlist=WATCHLIST))  # type: ignore[arg-type]
-    made = staged(settings, clock=lambda: NOW)
+    made = staged(settings, clock=world.clock, session=world.session)
     forget("open tabs")
     monkeypatch.setattr(worker, "shared", lambda load: made)
     return made
@@ -185,12 +207,12 @@ def test_a_crashed_part_is_shown(
 
 
 def test_a_pulse_that_stands_still_is_told(
-    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+    page: Callable[[], AppTest], engine: Worker, world: World
 ) -> None:
     """Ages come from the pulse's own instant, so its own age must be said."""
     ticking(engine)
     assert not messages(page())
-    monkeypatch.setattr(engine.reader, "now", lambda: NOW + 65.0)
+    world.now += 65.0
     assert "what is shown is 1 min 05 s old" in messages(page())[0]
 
 
@@ -255,13 +277,13 @@ def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine:
 
 
 def test_a_quiet_row_and_a_closed_market_say_so(
-    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+    page: Callable[[], AppTest], engine: Worker, world: World
 ) -> None:
     """Quiet is not stale, and where a market is closed its rows are closed, not stale."""
     ticking(engine, until=NOW - 12)
     engine.heartbeat.show(NOW - 1)
     assert row(page(), "MSFT")["state_text"] == "quiet (12 s)"
-    monkeypatch.setattr(SimulatedSource, "streams_at", lambda source, asset, now: asset != "stocks")
+    world.closed.add("stocks")
     engine.heartbeat.show(NOW)
     assert row(page(), "MSFT")["state_text"] == "closed"
 

@@ -28,10 +28,9 @@ from history import export
 from history.archive import Archive, ArchiveError
 from history.export import FORMS, Form, What, main, save, write
 from history.writer import connect, write_bars, write_events
-from settings import Settings, SourceSettings
+from settings import HistorySettings, Settings, SourceSettings
 from tests.conftest import missing
 from tests.stage import staged
-from worker import Worker
 
 ROOT = Path(__file__).parent.parent
 FULL = Path("/dev/full")
@@ -102,7 +101,7 @@ def put(path: Path, *found: Bars | Event) -> Path:
 @pytest.fixture
 def kept(tmp_path: Path) -> Archive:
     """Two minutes of five symbols, then half an hour later one more, and two events."""
-    path = tmp_path / "kept.sqlite"
+    path = tmp_path / "simulated-42.sqlite"
     return Archive(put(path, bars(BEGIN, 120), bars(BEGIN + 1920, 120), EVENT, UNKNOWN))
 
 
@@ -527,8 +526,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     out, err = capfd.readouterr()
     assert expected in err.splitlines()[-1]
     assert out == ""
-    names = {path.name for path in folder.iterdir() if not path.name.startswith("kept.sqlite-")}
-    assert names == {"kept.sqlite", "there.csv"}
+    names = {path.name for path in folder.iterdir()}
+    # SQLite may have files of its own beside an archive.
+    assert {name for name in names if ".sqlite-" not in name} == {kept.path.name, "there.csv"}
     assert (folder / "there.csv").read_text() == "mine" * 200
 
 
@@ -562,15 +562,29 @@ def test_the_command_of_the_page_exports_the_same(kept: Archive, tmp_path: Path)
 # The page.
 
 
+Open = Callable[[Path | None], AppTest]
+
+
 @pytest.fixture
-def page(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens the page on the archive of a folder, with the export opened."""
+
+    def open_page(data: Path | None) -> AppTest:
+        source = SourceSettings("simulated", seed=42)
+        settings = Settings(source, history=HistorySettings(folder=data))
+        made = staged(settings, clock=lambda: BEGIN)
+        monkeypatch.setattr(worker, "shared", lambda load: made)
+        app = AppTest.from_file(ROOT / "app.py", default_timeout=20)
+        app.session_state["export"] = True
+        return app
+
+    return open_page
+
+
+@pytest.fixture
+def page(kept: Archive, open_page: Open) -> AppTest:
     """The page on an archive, with the export opened."""
-    made = staged(Settings(SourceSettings("simulated", seed=42)), clock=lambda: BEGIN)
-    monkeypatch.setattr(worker, "shared", lambda load: made)
-    monkeypatch.setattr(Worker, "archive", kept)
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=20)
-    app.session_state["export"] = True
-    return app
+    return open_page(kept.path.parent)
 
 
 def shown(app: AppTest) -> list[str]:
@@ -580,11 +594,9 @@ def shown(app: AppTest) -> list[str]:
     return [text.value for text in app.text]
 
 
-def test_it_costs_nothing_while_it_is_closed(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The archive is not even looked at."""
-    monkeypatch.setattr(Worker, "archive", None)
+def test_it_costs_nothing_while_it_is_closed(open_page: Open) -> None:
+    """The archive is not even looked at: that there is none is not said."""
+    page = open_page(None)
     page.session_state["export"] = False
     assert shown(page) == []
     assert not [widget for widget in page.selectbox if str(widget.key).startswith("export")]
@@ -646,14 +658,13 @@ def test_what_is_too_large_is_told_with_its_command(
     assert not [button for button in page.button if button.key == "export_prepare"]
 
 
-def test_without_an_archive_the_page_says_so(
-    page: AppTest, kept: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_archive_the_page_says_so(open_page: Open, tmp_path: Path) -> None:
     """Off, empty and unreadable are told apart."""
-    monkeypatch.setattr(Worker, "archive", None)
-    assert shown(page) == ["Nothing is archived: this is a replay, or the settings say off."]
-    path = kept.path.with_name("other.sqlite")
-    monkeypatch.setattr(Worker, "archive", Archive(path))
+    assert shown(open_page(None)) == [
+        "Nothing is archived: this is a replay, or the settings say off."
+    ]
+    page = open_page(tmp_path)
+    path = tmp_path / "simulated-42.sqlite"
     (text,) = shown(page)
     assert text.startswith("The archive cannot be exported: there is no archive at")
     put(path)

@@ -13,7 +13,7 @@ import pytest
 
 from engine.ranking import RANKS
 from engine.reader import LastSession
-from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble
+from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble, Status
 from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS
 from page.payload import payload
@@ -129,13 +129,13 @@ def make() -> Make:
     return make
 
 
-def drawn(engine: Worker, **options: Any) -> dict[str, Any]:
-    """A payload, with choices for the view."""
+def drawn(engine: Worker, status: Status | None = None, **options: Any) -> dict[str, Any]:
+    """A payload, with choices for the view; perhaps of another status than the worker's."""
     at, details = options.pop("at", None), options.pop("details", False)
     view = replace(read({}, engine.reader.symbols(ASSETS))[0], **options)
     visit = Visit(view, wants_details=details)
     found: dict[str, Any] = json.loads(
-        payload(engine.reader, engine.status(), visit, at, OpenTabs())
+        payload(engine.reader, status or engine.status(), visit, at, OpenTabs())
     )
     return found
 
@@ -333,7 +333,6 @@ def test_an_opened_symbol_of_a_closed_market_has_words_with_instants(make: Make)
 )
 def test_a_vendors_clock_that_differs_is_told(
     make: Make,
-    monkeypatch: pytest.MonkeyPatch,
     skew: float | None,
     text: str | None,
     advice: bool,
@@ -341,8 +340,7 @@ def test_a_vendors_clock_that_differs_is_told(
     """Where it is worth telling, with advice where it is much."""
     engine = make()
     status = with_feed(engine.status(), "crypto", skew=skew)
-    monkeypatch.setattr(engine, "status", lambda: status)
-    part = drawn(engine)["status"]
+    part = drawn(engine, status)["status"]
     feeds = {feed["asset"]: feed for feed in part["feeds"]}
     assert ("the vendor's clock" in feeds["crypto"]["title"]) is (text is not None)
     assert feeds["crypto"]["title"].endswith(text or "no tick yet")
@@ -352,7 +350,7 @@ def test_a_vendors_clock_that_differs_is_told(
     )
 
 
-def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_details_tell_all_of_the_archive(make: Make) -> None:
     """What was written, what waits, what was lost and when."""
     engine = make()
     archive = ArchiveStatus(
@@ -369,8 +367,7 @@ def test_the_details_tell_all_of_the_archive(make: Make, monkeypatch: pytest.Mon
         set_aside=("eodhd.damaged",),
     )
     status = replace(engine.status(), archive=archive)
-    monkeypatch.setattr(engine, "status", lambda: status)
-    tables = {table["name"]: table for table in drawn(engine, details=True)["details"]}
+    tables = {table["name"]: table for table in drawn(engine, status, details=True)["details"]}
     told = dict(tables["archive"]["entries"])
     assert told["state"] == "trouble"
     assert told["bars written"] == "12,345"
@@ -388,20 +385,17 @@ def test_the_details_count_nothing_of_an_archive_that_is_off(make: Make) -> None
     assert tables["archive"]["entries"] == [["state", "off"]]
 
 
-def test_a_replay_that_has_ended_counts_down_to_nothing(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replay_that_has_ended_counts_down_to_nothing(make: Make) -> None:
     """Its end closes every market, for good; the time before it had the hours that it had."""
     engine = make()
     assert [line["name"] for line in drawn(engine)["hours"]] == ["CLOSED", "CLOSED", "OPEN"]
     status = engine.status()
     status = replace(status, source=replace(status.source, has_ended=True))
-    monkeypatch.setattr(engine, "status", lambda: status)
-    for line in drawn(engine)["hours"]:
+    for line in drawn(engine, status)["hours"]:
         assert (line["phase"], line["name"]) == ("closed", "ENDED")
         assert line["turn"] == ["nothing more was recorded"]
         assert line["turns_at"] is None
-    assert drawn(engine, at=int(NOW) - 60)["hours"][2]["name"] == "then OPEN"
+    assert drawn(engine, status, at=int(NOW) - 60)["hours"][2]["name"] == "then OPEN"
 
 
 def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:
