@@ -10,87 +10,61 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import groupby
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple, Unpack
 from urllib.parse import quote
 
-from bars import Bars
-from engine.heartbeat import REWIND_SEC, Heartbeat, SecondOver
+from engine.backfill import backfill
+from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
 from engine.process import forget, once_per_process
+from engine.publisher import StatusPublisher
 from engine.reader import GRACE_SEC, Reader
 from engine.status import ArchiveStatus, Status
 from engine.supervisor import Supervisor
-from events import THRESHOLDS, Event, EventStore, StressDetector
-from feeds import TickQueue, Timing
-from formulas import BAR_SEC
-from history.archive import Archive, ArchiveError
-from history.hours import ArchivedHours, restore_prices
+from events import THRESHOLDS, EventStore, StressDetector
+from history.archive import Archive
+from history.keeper import HistoryKeeper
 from history.recorder import Recorder
 from pulse_store import PulseStore
 from settings import Settings
-from sources.live import Calendar
-from sources.opening import open_source
+from sources.intake import store_ticks
+from sources.opening import SourceOptions, open_source
 from sources.source import Source
-from ticks import ASSETS, WINDOW_SEC, Asset, Tick
-from vendors.wire import Vendor
 
 __all__ = ["Worker", "shared", "stop_shared"]
 
-_RECORD_SEC: Final = 0.25
-"""How often new bars are handed to the recorder: what a sudden end of the process can cost."""
-
-_OPENED_SEC: Final = 5.0
-"""How long to wait for the archive before going on without what it knows."""
-
 _FIRST_SEC: Final = 2.0
 """How long whoever starts the process's worker waits for its first second."""
-
-_logger = logging.getLogger(__name__)
 
 
 class Worker:
     """Everything that runs behind the page, started and stopped as one.
 
-    ``clock`` stands in for the computer's clock, which a replay does not use, ``session`` for the
-    markets' hours, ``vendors`` for those of the settings, and ``timing`` for the feeds' waiting
-    times. ``queue`` is the one that the feeds fill; ``make_detector`` makes the detector, and
-    ``subscribers`` are told of every second that is over, on the worker's thread. The status is
-    published every ``status_sec``.
+    ``make_detector`` makes the detector. ``subscribers`` are told of every second that is over,
+    after the history. The status is published every ``status_sec``. ``options`` are the source's.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        clock: Callable[[], float] | None = None,
-        session: Calendar | None = None,
-        timing: Timing | None = None,
-        queue: TickQueue | None = None,
         make_detector: Callable[..., StressDetector] = StressDetector,
-        subscribers: Sequence[Callable[[SecondOver], None]] = (),
+        subscribers: Sequence[Subscriber] = (),
         status_sec: float = 1.0,
-        vendors: Mapping[Asset, Vendor] | None = None,
+        **options: Unpack[SourceOptions],
     ) -> None:
         self._settings = settings
-        self._clock = clock
-        self._session = session
-        self._timing = timing
-        self._queue = TickQueue() if queue is None else queue
+        self._options = options
         self._make_detector = make_detector
         self._subscribers = tuple(subscribers)
-        self._status_sec = status_sec
-        self._vendors = vendors
-        self._opened: _Opened | None = None
+        self._opened: _Parts | None = None
         key = settings.source.api_key
         self._supervisor = Supervisor((key, quote(key, safe="")))
+        self._publisher = StatusPublisher(self._current_status, status_sec)
         self._has_past = False
-        self._archive_error = ""
         self._started_at: float | None = None
         self._begun_at: float | None = None  # by a clock that nobody sets
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,16 +82,10 @@ class Worker:
         """
         if self._opened is None:
             source = open_source(
-                self._settings.source,
-                self._settings.archive_file,
-                self._queue,
-                clock=self._clock,
-                timing=self._timing,
-                calendar=self._session,
-                vendors=self._vendors,
+                self._settings.source, self._settings.archive_file, **self._options
             )
             self._opened = self._composed(source)
-            self._status = self._current_status()
+            self._publisher.publish()
 
     def start(self) -> None:
         """Open the source and start the thread; returns at once.
@@ -127,9 +95,9 @@ class Worker:
         """
         self.open()
         self._started_at, self._begun_at = time.time(), time.monotonic()
-        self._status = self._current_status()
-        if self._parts.recorder is not None:
-            self._parts.recorder.start()
+        self._publisher.publish()
+        if self._parts.history is not None:
+            self._parts.history.recorder.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -142,8 +110,8 @@ class Worker:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
-        if self._opened is not None and self._opened.recorder is not None:
-            self._opened.recorder.stop()
+        if self._opened is not None and self._opened.history is not None:
+            self._opened.history.recorder.stop()
 
     def alive(self) -> bool:
         """Whether the thread is running."""
@@ -151,8 +119,8 @@ class Worker:
 
     def flush(self) -> bool:
         """Wait until all that was handed to the archive is written; whether it is."""
-        recorder = self._parts.recorder
-        return recorder is None or recorder.flush()
+        history = self._parts.history
+        return history is None or history.recorder.flush()
 
     # For readers, from any thread; all of it once the source is open.
 
@@ -197,29 +165,33 @@ class Worker:
         As the worker's loop published it; before it runs, as of the start.
         """
         _ = self._parts
-        return self._status
-
-    def publish(self) -> None:
-        """Publish the status as it is now; the loop does so once a second."""
-        self._status = self._current_status()
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """Who runs the tasks, and knows which crashed."""
-        return self._supervisor
+        return self._publisher.newest
 
     # Composing.
 
     @property
-    def _parts(self) -> _Opened:
+    def _parts(self) -> _Parts:
         if self._opened is None:
             raise RuntimeError("the worker is not open; call open() or start() first")
         return self._opened
 
-    def _composed(self, source: Source) -> _Opened:
+    def _composed(self, source: Source) -> _Parts:
         """Everything that belongs around a source."""
         settings, archive = self._settings, source.archive
-        recorder = hours = None
+        stress, most = settings.stress, settings.stress.max_events
+        store = PulseStore(settings.window_sec + REWIND_SEC, records=archive is not None)
+        for asset, symbols in source.watched.items():
+            store.watch(asset, symbols)
+        events = EventStore(most, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
+        detector = self._make_detector(
+            {
+                asset: {**THRESHOLDS[asset], **stress.thresholds.get(asset, {})}
+                for asset in source.watched
+            },
+            min_surprise=stress.min_surprise,
+            cooldown_sec=stress.cooldown_sec,
+        )
+        history, subscribers = None, self._subscribers
         if archive is not None:
             recorder = Recorder(
                 archive.path,
@@ -227,52 +199,34 @@ class Worker:
                 events_days=settings.history.events_days,
                 takes_over=source.takes_over,
             )
-            hours = ArchivedHours(
-                archive, source.watched, settings.stress.max_events, self._report_archive_error
+            history = HistoryKeeper(
+                archive, recorder, store, events, detector, source.watched, most
             )
-        store = PulseStore(settings.window_sec + REWIND_SEC, records=recorder is not None)
-        for asset, symbols in source.watched.items():
-            store.watch(asset, symbols)
-        events = EventStore(settings.stress.max_events, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
-        detector = self._make_detector(
-            {
-                asset: {**THRESHOLDS[asset], **settings.stress.thresholds.get(asset, {})}
-                for asset in ASSETS
-            },
-            min_surprise=settings.stress.min_surprise,
-            cooldown_sec=settings.stress.cooldown_sec,
-        )
+            subscribers = (Subscriber("recorder", history.second_over), *subscribers)
         heartbeat = Heartbeat(
             store,
             events,
             detector,
             source.streams_at,
             source.clock(),
-            (self._record_events, *self._subscribers),
+            subscribers,
+            partial(self._supervisor.report, wait_sec=1.0),
         )
-        reader = Reader(store, events, heartbeat, source, self._readable_hours)
-        return _Opened(source, store, events, detector, heartbeat, reader, recorder, hours)
-
-    def _readable_hours(self) -> ArchivedHours | None:
-        # Not before the archive was made, or brought up to date.
-        parts = self._parts
-        is_open = parts.recorder is not None and parts.recorder.ready.is_set()
-        return parts.hours if is_open else None
+        reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
+        return _Parts(source, store, events, detector, heartbeat, reader, history)
 
     def _current_status(self) -> Status:
         """What is true now, all at one instant."""
-        source, recorder = self._parts.source, self._parts.recorder
-        archive = ArchiveStatus() if recorder is None else recorder.status()
-        hours = self._parts.hours
+        source, history = self._parts.source, self._parts.history
         return Status(
             now=source.clock(),
             started_at=self._started_at,
             uptime=None if self._begun_at is None else time.monotonic() - self._begun_at,
             source=source.status(),
             feeds=source.feeds(),
-            queued=len(self._queue),
+            queued=len(source.queue),
             is_searching_past=self._parts.heartbeat.is_searching_past,
-            archive=replace(archive, oldest=None if hours is None else hours.known_oldest),
+            archive=ArchiveStatus() if history is None else history.status(),
             faults=self._supervisor.faults,
         )
 
@@ -285,128 +239,55 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         if self._is_stopping:
             return
-        parts = {"worker": self._work, "status": self._publish}
-        tasks = [
-            asyncio.ensure_future(self._supervisor.keep(name, run)) for name, run in parts.items()
-        ]
+        keep = self._supervisor.keep
+        runs = keep("worker", self._work), keep("status", self._publisher.run)
+        tasks = [asyncio.ensure_future(run) for run in runs]
         await self._stopping.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.publish()
+        self._publisher.publish()
 
     async def _work(self) -> None:
         """Everything but the status, until cancelled: the past, the feeds, the heartbeat."""
-        source, keep = self._parts.source, self._supervisor.keep
+        parts, keep = self._parts, self._supervisor.keep
         # The past not for a second time, if this is started again.
         has_past, self._has_past = self._has_past, True
         if not has_past:
             self._restore()
-        backfill = source.backfill(self.store)
+        ticks = parts.source.backfill(parts.store)
         if not has_past:
-            self._backfill(backfill)
+            hand_over = _nothing if parts.history is None else parts.history.hand_over
+            self._show(backfill(parts.store, parts.heartbeat, ticks, hand_over))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(keep("store", self._store_ticks))
-            if self._parts.recorder is not None:
-                tasks.create_task(keep("record", self._record))
-            await source.run(self.heartbeat, keep)
-
-    async def _publish(self) -> None:
-        """Publish the status once a second."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self.publish()
-            await asyncio.sleep(self._status_sec - loop.time() % self._status_sec)
-
-    async def _store_ticks(self) -> None:
-        """Bring what the feeds put into the queue to the store."""
-        while True:
-            await self._queue.wait()
-            ticks, snapshots = self._queue.drain()
-            self.store.update_many(ticks)
-            for tick in snapshots:
-                self.store.set_initial_price(tick)
-
-    # The history.
-
-    async def _record(self) -> None:
-        """Hand new bars over, every now and then and at the end."""
-        try:
-            while True:
-                await asyncio.sleep(_RECORD_SEC)
-                self._hand_over()
-        finally:
-            self._hand_over()
-
-    def _record_events(self, over: SecondOver) -> None:
-        """Hand events over at once: one that was shown is never to be lost."""
-        if over.events:
-            self._hand_over(over.events)
-
-    def _hand_over(self, events: Sequence[Event] = ()) -> None:
-        if self._parts.recorder is not None:
-            self._parts.recorder.record(
-                self.store.collect_changed(), events, self.detector.collect_changed()
-            )
+            tasks.create_task(keep("store", partial(store_ticks, parts.source.queue, parts.store)))
+            if parts.history is not None:
+                tasks.create_task(keep("record", parts.history.run))
+            await parts.source.run(parts.heartbeat, keep)
 
     def _restore(self) -> None:
         """Fill the store with the time before, as far as the source and its archive know it."""
-        source, recorder = self._parts.source, self._parts.recorder
+        source, heartbeat, history = self._parts.source, self.heartbeat, self._parts.history
         first = source.restore(self.store, self.events, self._settings.stress.max_events)
         if first is not None:
-            self.heartbeat.add_past(first, 0)
-        if source.archive is None or recorder is None:
+            heartbeat.add_past(first, 0)
+        if history is None:
             return
-        recorder.ready.wait(_OPENED_SEC)
-        try:
-            recorder.record(Bars.empty(), meta=dict(source.archive_meta()))
-            span = source.archive.span()
-            if span is not None and source.continues_from(span[1]):
-                self._restore_archive(source.archive, source.clock())
-        except ArchiveError as error:
-            self._report_archive_error(error)
+        restored = history.restore(source.archive_meta, source.continues_from, source.clock)
+        if restored is not None:
+            oldest, live_from = restored
+            heartbeat.add_past(oldest, live_from)
+            self._show(live_from - 1)
 
-    def _restore_archive(self, archive: Archive, now: float) -> None:
-        """Go on from an archive: its prices, its events, and which of them go on."""
-        second = int(now)
-        symbols = [s for watched in self._parts.source.watched.values() for s in watched]
-        since = second - self.store.window_sec
-        oldest = restore_prices(self.store, archive, since, second + 1, symbols)
-        self.store.collect_changed()  # it is in the archive already
-        wanted = set(symbols)
-        most = self._settings.stress.max_events
-        states = archive.event_states(most, math.inf, now - 2 * WINDOW_SEC)
-        self.events.add_many(event for event in states if event.symbol in wanted)
-        self.detector.restore(track for track in archive.tracks() if track.event.symbol in wanted)
-        self.heartbeat.add_past(oldest, second)
-        self.publish()
-        self.heartbeat.show(second - 1)
-
-    def _backfill(self, ticks: list[Tick]) -> None:
-        """Fill the store with the ticks of a past hour and show its last second."""
-        if not ticks:
-            return
-        first, last = int(ticks[0].ts), int(ticks[-1].ts)
-        for _, group in groupby(ticks, key=lambda tick: int(tick.ts) // BAR_SEC):
-            bar = list(group)
-            self.store.update_many(bar)
-            self.store.advance(bar[-1].ts)
-            self._hand_over()
-        self.heartbeat.add_past(first, last + 1, range(first, last + 1))
-        # Whoever waits for the first second is told of it what is true then.
-        self.publish()
-        self.heartbeat.show(last)
-
-    def _report_archive_error(self, error: ArchiveError) -> None:
-        """Say once that the archive cannot be read, and have a damaged file looked at."""
-        if str(error) != self._archive_error:
-            self._archive_error = str(error)
-            _logger.warning("%s", error)
-        if error.is_damaged and self._parts.recorder is not None:
-            self._parts.recorder.request_check()
+    def _show(self, second: int | None) -> None:
+        """Show the last second of a past, if there is any."""
+        if second is not None:
+            # Whoever waits for the first second is told of it what is true then.
+            self._publisher.publish()
+            self.heartbeat.show(second)
 
 
-class _Opened(NamedTuple):
+class _Parts(NamedTuple):
     """What a worker is made of."""
 
     source: Source
@@ -415,8 +296,11 @@ class _Opened(NamedTuple):
     detector: StressDetector
     heartbeat: Heartbeat
     reader: Reader
-    recorder: Recorder | None
-    hours: ArchivedHours | None
+    history: HistoryKeeper | None
+
+
+def _nothing() -> None:
+    """What a worker without a history has to look back at, and to hand over."""
 
 
 _SHARED: Final = "worker"

@@ -20,7 +20,15 @@ from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from ticks import ASSETS, Asset
 
-__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "Heartbeat", "Pulse", "SecondOver"]
+__all__ = [
+    "GRACE_SEC",
+    "REWIND_SEC",
+    "SECOND_END",
+    "Heartbeat",
+    "Pulse",
+    "SecondOver",
+    "Subscriber",
+]
 
 REWIND_SEC: Final = 3600
 """How far back in memory a second can be shown; the store keeps an hour more behind it."""
@@ -57,11 +65,22 @@ class SecondOver:
     """Whether it was before anybody could have watched: restored or backfilled."""
 
 
+class Subscriber(NamedTuple):
+    """Who is told of every second that is over."""
+
+    name: str
+    """What the page calls it if it crashes."""
+    receive: Callable[[SecondOver], None]
+    """Called on the heartbeat's thread, which waits for it."""
+
+
 class Heartbeat:
     """Shows second after second and has each searched for events.
 
-    ``streams_at`` tells whether a market streams at an instant. ``subscribers`` are called in turn,
-    in this thread, with every second that was searched.
+    ``streams_at`` tells whether a market streams at an instant. ``subscribers`` are called in turn
+    with every second that was searched. One that raises misses that second and no other, and
+    neither the heartbeat nor the other subscribers miss anything: the first of its errors in a row
+    goes to ``on_crash``, with its name.
     """
 
     def __init__(
@@ -71,13 +90,16 @@ class Heartbeat:
         detector: StressDetector,
         streams_at: Callable[[Asset, float], bool],
         now: float,
-        subscribers: Sequence[Callable[[SecondOver], None]] = (),
+        subscribers: Sequence[Subscriber] = (),
+        on_crash: Callable[[str, Exception], None] = lambda name, error: None,
     ) -> None:
         self._store = store
         self._events = events
         self._detector = detector
         self._streams_at = streams_at
         self._subscribers = tuple(subscribers)
+        self._on_crash = on_crash
+        self._crashed: set[str] = set()
         # From the first moment on every symbol that is watched has its row.
         self._newest = Pulse(now, store.frame(0.0))
         self._oldest: int | None = None
@@ -145,7 +167,7 @@ class Heartbeat:
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)
         for subscriber in self._subscribers:
-            subscriber(over)
+            self._tell(subscriber, over)
 
     async def follow(self, clock: Callable[[], float], every_second: Callable[[], None]) -> None:
         """Show and search every second of ``clock`` when it is over and settled, until cancelled.
@@ -169,3 +191,13 @@ class Heartbeat:
                 await asyncio.sleep(0)  # the feeds go on meanwhile
             else:
                 await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
+
+    def _tell(self, subscriber: Subscriber, over: SecondOver) -> None:
+        try:
+            subscriber.receive(over)
+        except Exception as error:  # noqa: BLE001 - handed on
+            if subscriber.name not in self._crashed:
+                self._crashed.add(subscriber.name)
+                self._on_crash(subscriber.name, error)
+        else:
+            self._crashed.discard(subscriber.name)

@@ -147,6 +147,7 @@ class LiveSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
     ) -> None:
+        self.queue = queue
         self.clock = clock or VendorClock(time.time)
         self.archive = archive
         self.takes_over = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from feeds import TickQueue, Timing
 from history.archive import Archive
@@ -18,28 +19,37 @@ from ticks import ASSETS, Asset
 from vendors import eodhd
 from vendors.wire import Vendor
 
-__all__ = ["open_source"]
+__all__ = ["SourceOptions", "open_source"]
+
+
+class SourceOptions(TypedDict, total=False):
+    """What stands in for what a source would choose by itself."""
+
+    clock: Callable[[], float] | None
+    """For the computer's clock, which a replay does not use."""
+    session: Calendar | None
+    """For the markets' hours."""
+    timing: Timing | None
+    """For the feeds' usual waiting times."""
+    queue: TickQueue | None
+    """For a new one, which the feeds fill."""
+    vendors: Mapping[Asset, Vendor] | None
+    """For those of the settings."""
 
 
 def open_source(
-    settings: SourceSettings,
-    archive_file: Path | None,
-    queue: TickQueue,
-    *,
-    clock: Callable[[], float] | None = None,
-    timing: Timing | None = None,
-    calendar: Calendar | None = None,
-    vendors: Mapping[Asset, Vendor] | None = None,
+    settings: SourceSettings, archive_file: Path | None, **options: Unpack[SourceOptions]
 ) -> Source:
-    """The source that the settings name, which will fill ``queue``.
-
-    ``archive_file`` is where its history is kept; None keeps none. ``clock`` stands in for the
-    computer's clock, which a replay does not use; ``timing`` holds the feeds' waiting times;
-    ``calendar`` stands in for the markets' hours, and ``vendors`` for the vendors of the settings.
+    """The source that the settings name, whose history lies in ``archive_file``, if it keeps one.
 
     Raises:
         TapeError: if the tape or the archive to replay cannot be read.
     """
+    clock, calendar = options.get("clock"), options.get("session")
+    timing, vendors = options.get("timing"), options.get("vendors")
+    queue = options.get("queue")
+    if queue is None:
+        queue = TickQueue()
     if settings.replay_file is not None:
         return ReplaySource(
             tape.load(settings.replay_file, settings.replay_from, settings.replay_to),

@@ -47,7 +47,8 @@ class ReplaySource:
     ) -> None:
         self.archive: Archive | None = None
         self.takes_over = False
-        self._tape, self._queue = tape, queue
+        self.queue = queue
+        self._tape = tape
         self._file, self._speed = file, speed
         self._now = tape.start
         self._has_ended = False
@@ -175,7 +176,7 @@ class ReplaySource:
         while loop.time() < deadline:
             frames = self._feeds.price_counts()
             is_missing = any(sent[a] - self._lost[a] > frames[a] for a in ASSETS)
-            if not is_missing and not len(self._queue):
+            if not is_missing and not len(self.queue):
                 return
             await asyncio.sleep(0)
         frames = self._feeds.price_counts()

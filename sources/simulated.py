@@ -51,6 +51,7 @@ class SimulatedSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
     ) -> None:
+        self.queue = queue
         # The market may neither run backwards nor begin before what it has already quoted.
         self.clock = clock or ForwardClock(time.time, _end_of(archive))
         self.archive = archive

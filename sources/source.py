@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from events import EventStore
-from feeds import FeedStatus
+from feeds import FeedStatus, TickQueue
 from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import MarketHours
@@ -99,9 +99,13 @@ class Seconds(Protocol):
 class Source(Protocol):
     """Where ticks come from. Nothing outside ``sources`` asks which kind of source it is.
 
-    It fills the queue that it was opened with. Any thread may call ``clock``, ``hours`` and
-    ``streams_at``; the other methods belong to the worker's thread.
+    Any thread may call ``clock``, ``hours`` and ``streams_at``; the other methods belong to the
+    worker's thread.
     """
+
+    @property
+    def queue(self) -> TickQueue:
+        """The ticks that came and are not in the store yet."""
 
     @property
     def clock(self) -> Callable[[], float]:

@@ -47,8 +47,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "pandas"},
     ),
     "worker": (
-        {"engine", "sources", "history", "pulse_store", "events", "settings"}
-        | {"bars", "feeds", "formulas", "sessions", "ticks", "vendors"},
+        {"engine", "sources", "history", "pulse_store", "events", "settings"},
         set(),
     ),
     "page": (

@@ -1,0 +1,139 @@
+"""HistoryKeeper: how one source's history gets into its archive, and back out of it.
+
+The worker's thread hands over what is new and restores what was; the hours that were archived are
+for readers, on any thread. What is done with the file itself is the recorder's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from bars import Bars
+from events import Event, EventStore, StressDetector
+from history.archive import Archive, ArchiveError
+from history.hours import ArchivedHours, restore_prices
+from history.recorder import ArchiveStatus, Recorder
+from pulse_store import PulseStore
+from ticks import WINDOW_SEC, Asset
+
+__all__ = ["HistoryKeeper"]
+
+HAND_OVER_SEC: Final = 0.25
+"""How often new bars are handed to the recorder: what a sudden end of the process can cost."""
+
+OPENED_SEC: Final = 5.0
+"""How long to wait for the archive before going on without what it knows."""
+
+_logger = logging.getLogger(__name__)
+
+
+class _Searched(Protocol):
+    """A second that was searched for events."""
+
+    @property
+    def events(self) -> Sequence[Event]: ...
+
+
+class HistoryKeeper:
+    """Keeps what ``store``, ``events`` and ``detector`` hold in the archive at ``archive``.
+
+    ``recorder`` writes it. ``watched`` are the symbols that are restored and looked back at, with
+    at most ``max_events`` events.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        recorder: Recorder,
+        store: PulseStore,
+        events: EventStore,
+        detector: StressDetector,
+        watched: Mapping[Asset, Sequence[str]],
+        max_events: int,
+    ) -> None:
+        self.recorder = recorder
+        self._archive = archive
+        self._store, self._events, self._detector = store, events, detector
+        self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
+        self._max_events = max_events
+        self._hours = ArchivedHours(archive, watched, max_events, self._report)
+        self._reported = ""
+
+    # For readers.
+
+    def hours(self) -> ArchivedHours | None:
+        """The archived hours; None until the archive was made, or brought up to date."""
+        return self._hours if self.recorder.ready.is_set() else None
+
+    def status(self) -> ArchiveStatus:
+        """What is true of the archive now."""
+        return replace(self.recorder.status(), oldest=self._hours.known_oldest)
+
+    # For the worker's thread.
+
+    async def run(self) -> None:
+        """Hand over what is new every quarter of a second, and when this is cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(HAND_OVER_SEC)
+                self.hand_over()
+        finally:
+            self.hand_over()
+
+    def second_over(self, over: _Searched) -> None:
+        """Hand the events of a second over at once: one that was shown is never to be lost."""
+        if over.events:
+            self.hand_over(over.events)
+
+    def hand_over(self, events: Sequence[Event] = ()) -> None:
+        """Hand the bars and tracks that changed to the recorder, and these events."""
+        self.recorder.record(
+            self._store.collect_changed(), events, self._detector.collect_changed()
+        )
+
+    def restore(
+        self,
+        archive_meta: Callable[[], Mapping[str, str]],
+        continues_from: Callable[[int], bool],
+        clock: Callable[[], float],
+    ) -> tuple[int | None, int] | None:
+        """Go on from the archive: its prices, its events, and which of them go on.
+
+        Only if ``continues_from``, asked with its newest second, says so. ``archive_meta`` returns
+        what the archive is to say of its source, and may read it. Returns the first second that has
+        a bar, if any has, and the second that follows the past; None if nothing was restored.
+        """
+        self.recorder.ready.wait(OPENED_SEC)
+        try:
+            self.recorder.record(Bars.empty(), meta=dict(archive_meta()))
+            span = self._archive.span()
+            if span is not None and continues_from(span[1]):
+                return self._restore(clock())
+        except ArchiveError as error:
+            self._report(error)
+        return None
+
+    def _restore(self, now: float) -> tuple[int | None, int]:
+        second, archive = int(now), self._archive
+        since = second - self._store.window_sec
+        oldest = restore_prices(self._store, archive, since, second + 1, self._symbols)
+        self._store.collect_changed()  # it is in the archive already
+        wanted = set(self._symbols)
+        states = archive.event_states(self._max_events, math.inf, now - 2 * WINDOW_SEC)
+        self._events.add_many(event for event in states if event.symbol in wanted)
+        tracks = archive.tracks()
+        self._detector.restore(track for track in tracks if track.event.symbol in wanted)
+        return oldest, second
+
+    def _report(self, error: ArchiveError) -> None:
+        """Log once that the archive cannot be read, and have a damaged file checked."""
+        if str(error) != self._reported:
+            self._reported = str(error)
+            _logger.warning("%s", error)
+        if error.is_damaged:
+            self.recorder.request_check()
