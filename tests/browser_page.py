@@ -1,4 +1,4 @@
-"""What the browser tests know of the page: how to open it, and where on it is what.
+"""What the browser tests know of the page: how to open it, and where to find what on it.
 
 The board lies in an open shadow root, which Playwright's selectors look into.
 """
@@ -27,7 +27,7 @@ DESK: Final = {"width": 1440, "height": 900}
 WALL: Final = {"width": 1920, "height": 1080}
 PHONE: Final = {"width": 390, "height": 844}
 
-# Counts the payloads that reach the page, and notes whatever moved on it that nobody touched.
+# Counts the payloads that reach the page, and records what moved on it without being touched.
 WATCH: Final = """
 globalThis.refreshes = 0;
 globalThis.shifts = [];
@@ -51,7 +51,7 @@ new PerformanceObserver((list) => {
 
 
 class Tabs:
-    """Opens tabs, and collects what their consoles complain of."""
+    """Opens tabs, and collects the errors and warnings of their consoles."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -60,18 +60,18 @@ class Tabs:
         self.complaints: list[str] = []
 
     def __call__(self, url: str, context: BrowserContext | None = None) -> Page:
-        """A tab on ``url``, of the visitor of ``context`` or always the same one."""
+        """A tab on ``url``, of the visitor of ``context`` or, without one, always the same."""
         if context is None:
             context = self._default = self._default or self.visitor()
         page = context.new_page()
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        # What is waited for is on the page: tabs may load beside one another.
+        # Tests wait for what is on the page, so several tabs may load at once.
         page.goto(url, wait_until="commit")
         return page
 
     def visitor(self, **options: Any) -> BrowserContext:
-        """Somebody who was never here."""
+        """A visitor who has never been here."""
         context = self._browser.new_context(
             **{
                 "viewport": DESK,
@@ -164,19 +164,19 @@ def all_live(page: Page) -> bool:
 
 
 def refreshes(page: Page) -> int:
-    """How many payloads the page has had since it loaded."""
+    """How many payloads the page has received since it loaded."""
     count: int = page.evaluate("refreshes")
     return count
 
 
 def until_refreshed(page: Page, times: int = 2, timeout_sec: float = 30.0) -> None:
-    """Wait until the page was refreshed so often, so that what was chosen has been answered."""
+    """Wait until the page has been refreshed ``times`` more: by then a choice has been answered."""
     wanted = refreshes(page) + times
     until(lambda: refreshes(page) >= wanted, timeout_sec)
 
 
 def messages(page: Page) -> list[str]:
-    """What is said above the cards."""
+    """The messages above the cards."""
     return page.locator(".messages p").all_text_contents()
 
 
@@ -186,12 +186,12 @@ def events(page: Page) -> list[str]:
 
 
 def has_searched_past(page: Page) -> bool:
-    """Whether the simulated past was looked through for events."""
+    """Whether the search of the simulated past for events is over."""
     return page.locator(".searching").is_hidden()
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose in one of Streamlit's lists."""
+    """Choose an option of one of Streamlit's lists."""
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=option, exact=True).click()
 
@@ -209,16 +209,17 @@ def assert_sound(page: Page) -> None:
     assert page.get_by_test_id("stAlert").count() == 0
 
 
-# Prices move, and nothing of it is an event.
+# Prices move, but no move is an event.
 NO_EVENTS: Final = "[stress]\nmin_surprise = 1000\n" + "".join(
     f"[stress.{asset}]\nmove_1m = 0.99\nmove_5m = 0.99\nvol_spike = 0.99\n" for asset in ASSETS
 )
 
 
 def order(server: Server, *changes: Mapping[str, Any]) -> None:
-    """Let events begin on a server whose stage takes orders.
+    """Add events on a server whose stage takes orders.
 
-    Each is a move of BTC-USD begun now, but for what ``changes`` say; ``ago`` is in seconds.
+    Each is a move of BTC-USD that began just now, except for its ``changes``; ``ago`` is how many
+    seconds ago it began.
     """
     path = server.log.parent / ORDERS
     # It is there with the first tab.

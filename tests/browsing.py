@@ -33,12 +33,12 @@ FLAGS: Final = (
 
 
 def chromium_path() -> str | None:
-    """Debian's Chromium, where it is installed."""
+    """Debian's Chromium; None if it is not installed."""
     return shutil.which("chromium")
 
 
 def copy_app(folder: Path) -> None:
-    """Put a copy of the application into ``folder``: what git knows of, so nobody's secrets."""
+    """Copy the application into ``folder``: the files that git does not ignore, so no secrets."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -54,12 +54,12 @@ def copy_app(folder: Path) -> None:
 
 
 ORDERS: Final = "orders.socket"
-"""In the folder of a server that takes orders: where it takes them."""
+"""The socket on which a server takes orders, in its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What the tabs of a server share, made otherwise than for a user; see ``staged_app.py``."""
+    """How what the tabs of a server share differs from a user's; see ``staged_app.py``."""
 
     refresh_sec: float | None = None
     """How often its tabs refresh."""
@@ -135,7 +135,7 @@ class Server:
         return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
     def cpu_sec(self) -> float:
-        """Processor time that the server has used since it began."""
+        """Processor time that the server has used since it started."""
         # After the name, which may hold blanks, in its parentheses.
         fields = (
             Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -153,7 +153,7 @@ class Server:
         return self.process.wait(20)
 
     def kill(self) -> None:
-        """End it whatever it does; may be called again."""
+        """End it at once; may be called again."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

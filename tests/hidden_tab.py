@@ -139,7 +139,7 @@ class RealTab:
         return self._browser.command(method, self._session, **arguments)
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression in the page, awaited where it is a promise.
+        """The value of an expression in the page, awaited if it is a promise.
 
         Raises:
             DevToolsError: when it throws.

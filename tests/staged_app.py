@@ -1,7 +1,7 @@
-"""Runs the unchanged ``app.py`` on a process whose shared objects a test has set the stage for.
+"""Runs the unchanged ``app.py`` in a process whose shared objects a test has prepared.
 
-``tests.browsing.Server`` copies this file beside ``app.py`` and gives it to ``streamlit run`` in
-its place. What all tabs share is made once, with the arguments of this script; the page then finds
+``tests.browsing.Server`` copies this file beside ``app.py`` and has ``streamlit run`` run it
+instead. What all tabs share is made once, with the arguments of this script; the page then finds
 it there, as every tab after the first does.
 """
 
@@ -29,7 +29,7 @@ APP: Final = Path(__file__).parent / "app.py"
 
 
 def arguments() -> argparse.Namespace:
-    """What the test wants to be otherwise than for a user; ``tests.browsing.Stage`` writes it."""
+    """What the test wants changed; ``tests.browsing.Stage`` writes the arguments."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--refresh-sec", type=float, default=REFRESH_SEC)
     parser.add_argument("--clock-ahead-sec", type=float)
@@ -78,7 +78,7 @@ def start_taking_orders(path: Path, events: EventStore) -> threading.Thread:
 
 
 def set_stage(stage: argparse.Namespace) -> None:
-    """Make what the process shares, if it is not there yet."""
+    """Make what the process shares, unless it is there already."""
     once_per_process("open tabs", lambda: OpenTabs(refresh_sec=stage.refresh_sec))
     engine = worker.shared(load, lambda settings: make_worker(settings, stage))
     if stage.orders is not None:

@@ -300,7 +300,7 @@ def test_frozen_values_stand_still(market: Server, tabs: Tabs) -> None:
 
 
 def focused_row(page: Page) -> str:
-    """The symbol of the row in which the focus is; empty where it is elsewhere."""
+    """The symbol of the row that holds the focus; empty if none does."""
     name: str = page.evaluate(
         "document.activeElement.shadowRoot?.activeElement?.closest('tr')?.dataset.symbol ?? ''"
     )

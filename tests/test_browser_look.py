@@ -1,4 +1,4 @@
-"""The page's looks: what fits where, in which colours, and whether everybody can read it."""
+"""The look of the page: what fits, in which colours, and whether everybody can read it."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def test_the_hours_of_a_simulated_market_are_none(market: Server, tabs: Tabs) ->
 
 
 def test_a_closed_market_says_when_it_opens(sunday: Server, tabs: Tabs) -> None:
-    """In words, with the weekday where it is another day, the viewer's city, and how long it is."""
+    """In words: the weekday if it is another day, the viewer's city, and the time until then."""
     page = opened(tabs, sunday)
     assert re.fullmatch(
         r"CLOSED opens Mon 09:30 New York in (21 h \d\d min)", session(page, "stocks")
@@ -335,7 +335,7 @@ def test_a_moment_without_data_says_so(sunday: Server, tabs: Tabs) -> None:
 
 
 def test_the_archive_is_told_in_the_details(sunday: Server, tabs: Tabs) -> None:
-    """What is written, how far it goes back, and nothing above the cards where all is well."""
+    """What is written, how far it goes back, and nothing above the cards if all is well."""
     page = opened(tabs, sunday)
     page.get_by_role("button", name="Details").click()
     table = page.locator(".details > div", has=page.get_by_role("heading", name="archive"))
@@ -460,7 +460,7 @@ def epoch(*moment: int) -> int:
 def test_a_local_time_is_no_one_or_two_instants(
     clock: Callable[[str, str], Any], zone: str, text: str, expected: list[int]
 ) -> None:
-    """Where clocks go back there are two, where they go forward none."""
+    """Two when clocks go back, none when they go forward."""
     assert clock(zone, f"clock.instants('{text}')") == expected
 
 
@@ -502,7 +502,7 @@ def test_a_typed_time_is_the_newest_within_reach(
         ((2025, 12, 31, 14, 30), "31 Dec 2025 09:30"),
     ],
 )
-def test_a_day_is_named_where_it_is_another(
+def test_a_day_is_named_if_it_is_another(
     clock: Callable[[str, str], Any], moment: tuple[int, ...], text: str
 ) -> None:
     """Today's has no name, one within a week its weekday, any other its date."""

@@ -1,4 +1,4 @@
-"""The tests' own manners: they use what is public, and run the source as it is."""
+"""The tests' own rule: they use only what is public."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ def test_what_is_private_is_found(source: str) -> None:
     "source", ["self._page", "row._replace(n=1)", "feeds.__name__", "from a import b as _b"]
 )
 def test_what_is_public_is_left_alone(source: str) -> None:
-    """Also where it begins with an underscore."""
+    """Even if it begins with an underscore."""
     assert [*private_uses(ast.parse(source))] == []
