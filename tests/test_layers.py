@@ -43,7 +43,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
-        | {"history.hours", "history.recorder", "feeds", "ticks"},
+        | {"history.hours", "feeds", "ticks"},
         {"numpy", "pandas"},
     ),
     "worker": (
@@ -56,6 +56,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),
     "app": ({"page", "worker", "history.export", "settings", "wording"}, {"streamlit"}),
+}
+
+# What a room imports beyond the design's table, and why.
+DEVIATIONS: dict[str, set[str]] = {
+    # The status holds what is true of the archive, and the recorder says it: ArchiveStatus.
+    "engine": {"history.recorder"},
 }
 
 # These know no clock, no socket and no settings: time is an argument. A package stands for all its
@@ -113,11 +119,19 @@ def test_every_module_is_in_a_row() -> None:
     assert {room_of(name) for name in modules()} == set(ROOMS)
 
 
+def test_every_deviation_is_needed() -> None:
+    """One that is no longer used goes."""
+    for room, extra in DEVIATIONS.items():
+        used = {m for name in modules() if room_of(name) == room for m in imports(modules()[name])}
+        assert extra <= used
+
+
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_imports_only_what_the_table_allows(name: str) -> None:
     """No import points up, and no library is used outside the rooms it is meant for."""
     room = room_of(name)
     ours, others = ROOMS[room]
+    ours = ours | DEVIATIONS.get(room, set())
     own = {name.split(".")[0]} if "." in name and room == name.split(".")[0] else set()
     known = {module.split(".")[0] for module in modules()}
     for module in imports(modules()[name]):
