@@ -1,8 +1,8 @@
 """Feed: one connection to a vendor kept alive whatever ends it, and the queue that all feeds fill.
 
 The worker runs the feeds as tasks of its loop. Event time comes from the vendor, the gate's ``now``
-from the source's clock; waiting and watching use a clock that nobody sets. What to send and what a
-frame means, the vendor's dialogue says. An address or a header may hold the key: nothing here logs,
+from the source's clock; waiting and watching use the monotonic clock. The vendor's dialogue says
+what to send and what a frame means. An address or a header may hold the key: nothing here logs,
 raises or reports one.
 """
 
@@ -57,21 +57,21 @@ _RECENT_SEC: Final = 3
 """... and its newest value that of this many."""
 
 _SKEW_PRICES: Final = 5
-"""Fewer in that minute tell nothing of the clocks: single trades are reported seconds late."""
+"""Fewer stamps in that minute say nothing about the clocks: some trades are reported late."""
 
 _INSTANT_SEC: Final = 1e-3
-"""Less than this is not waited for: rounding may leave a wait that no clock can measure."""
+"""Waits shorter than this are skipped: rounding may leave one that no clock can measure."""
 
 _MAX_FRAME_BYTES: Final = 64 * 1024
 """Vendors' messages have some hundred bytes; a longer one ends the connection."""
 
 _LONGEST_WAIT_SEC: Final = 3600.0
-"""The longest a vendor may ask to be left alone: a slip must not turn a feed off for days."""
+"""The longest wait that a vendor may ask for: one mistake must not stop a feed for days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a feed waits for what, in seconds."""
+    """A feed's waiting times, in seconds."""
 
     open_sec: float = 10.0
     accept_sec: float = 10.0
@@ -83,10 +83,10 @@ class Timing:
     healthy_sec: float = 30.0
     """Backoff is forgotten after a valid tick on a connection that lived this long."""
     refused_sec: float = 300.0
-    """What was refused is asked for again after this long: nothing gets better by asking."""
+    """What was refused is asked for again after this long: asking more often changes nothing."""
     throttled_sec: float = 60.0
     thin_sec: float = 600.0
-    """Stands in for a shorter silence before and after regular hours, when minutes may pass between
+    """Replaces a shorter silence before and after regular hours, when minutes may pass between
     trades; and what silence comes to in the end if one connection after the other is silent."""
 
 
@@ -103,7 +103,7 @@ class FeedState(StrEnum):
 
 
 class Trouble(StrEnum):
-    """Why a feed is in the state it is in; the words are made by those who show them."""
+    """Why a feed is in the state it is in; whoever shows it finds the words."""
 
     NONE = ""
     NO_SYMBOLS = "no symbols"
@@ -117,7 +117,7 @@ class Trouble(StrEnum):
     NOT_SECURE = "not secure"
     """The connection could not be encrypted, or the vendor's certificate is not accepted."""
     NO_WEBSOCKET = "no websocket"
-    """Something answered that speaks no WebSocket."""
+    """Something answered that does not speak WebSocket."""
     HTTP_ERROR = "http error"
     """The vendor answered with the HTTP status ``code``."""
     KEY_REFUSED = "key refused"
@@ -125,7 +125,7 @@ class Trouble(StrEnum):
     THROTTLED = "throttled"
     """Too many connections for the vendor."""
     NOT_ACCEPTED = "not accepted"
-    """The vendor did not say within ``seconds`` that the key is good."""
+    """The vendor did not accept the key within ``seconds``."""
     BAD_REQUEST = "bad request"
     """The vendor did not understand the subscription: ``code``."""
     VENDOR_ERROR = "vendor error"
@@ -133,9 +133,9 @@ class Trouble(StrEnum):
     CONNECTION_CLOSED = "connection closed"
     """With the WebSocket code ``code``."""
     SILENCE = "silence"
-    """The connection was given up after ``seconds`` without data."""
+    """The connection was abandoned after ``seconds`` without data."""
     RENEWED = "renewed"
-    """Begun anew after the computer slept for ``seconds``."""
+    """Begun again after the computer slept for ``seconds``."""
     FIRST_TICK = "first tick"
     """The first tick is waited for."""
     JUST_OPENED = "just opened"
@@ -145,7 +145,7 @@ class Trouble(StrEnum):
     ALL_REFUSED = "all refused"
     """No tick for ``seconds``: all that came was refused by the gate."""
     WRONG_TIME = "wrong time"
-    """The same, for the vendor's stamps lag this computer's clock by ``lag``."""
+    """The same, because the vendor's stamps lag this computer's clock by ``lag``."""
     SYMBOLS_REFUSED = "symbols refused"
     """The vendor refused every symbol: ``refused_symbols``."""
     TAPE_ENDED = "tape ended"
@@ -415,7 +415,7 @@ class _LagMeter:
         # Of the current second. Infinite if there was none.
         self.least = math.inf
         self.lead = math.inf
-        """By how much the price that was the least too early was ahead of the clock."""
+        """By how much the least early of the refused prices was ahead of the clock."""
 
     def end_second(self, prices: int) -> None:
         """Begin another second; ``prices`` is how many ever came until then."""
@@ -460,7 +460,7 @@ class _Meter:
         self.ticks = 0
         """Prices that entered."""
         self.ticked_at = -math.inf, 0.0
-        """When the last one came: by the source's clock, and by the one that nobody sets."""
+        """When the last one came: by the source's clock, and by the monotonic one."""
         self.lags = _LagMeter()
         self.skew: float | None = None
 
@@ -663,14 +663,14 @@ class _Connection:
                 symbol, ts, price, _, market, is_snapshot = raw
                 verdict = admit(raw, now)
                 if verdict is Verdict.ENTERS:
-                    # Past the constructor of named tuples, which takes twice as long.
+                    # Not by the constructor of named tuples, which takes twice as long.
                     add(tuple.__new__(Tick, (symbol, asset, ts, price)))
                     meter.ticks += 1
                     meter.ticked_at = now, at
                 elif verdict is Verdict.LAST_ONLY:
                     parts.queue.add_last_price(Tick(symbol, asset, ts, price))
                     if is_snapshot or (now - ts > MAX_AGE_SEC and symbol not in heard):
-                        # Of whenever: what it lags says nothing of clocks.
+                        # A snapshot may be of any age: its lag says nothing about the clocks.
                         heard.add(symbol)
                         continue
                 else:
@@ -873,7 +873,7 @@ class Feed:
             self._set_condition(_Condition(FeedState.OFF, Trouble.STOPPED))
 
     def reconnect(self, slept_sec: float) -> None:
-        """Begin a connection anew at once, whatever the feed is doing; not held against the vendor.
+        """Begin a new connection at once, whatever the feed is doing, without counting a failure.
 
         Called on the feed's own loop, when the computer woke after ``slept_sec``: the connection
         may be dead without knowing it, and a wait may be over. A feed that is off stays off.
@@ -942,7 +942,7 @@ class Feed:
         )
 
     async def _connection(self, url: str) -> _EndedError:
-        """Live one connection to its end, and say how it ended."""
+        """Run one connection to its end, and return how it ended."""
         parts = self._parts
         self._reconnection.clear()
         if self._current is not None:
@@ -955,7 +955,7 @@ class Feed:
             await asyncio.create_task(current.live(opening, self._interruption))
         except (_EndedError, ConnectionClosed) as error:
             ended = error if isinstance(error, _EndedError) else _closed(error)
-            # Before the closing, which may take a second: it is live no more.
+            # Before closing, which may take a second: the feed is not live any more.
             self._note_end(current, ended)
             return ended
         finally:
@@ -1007,7 +1007,7 @@ class Feed:
         return min(longer.wait_sec(jitter), opens_in_sec)
 
     async def _pause(self) -> bool:
-        """Wait until the next connection is due, or is asked for; whether it was asked for."""
+        """Wait until the next connection is due or asked for; returns whether it was asked for."""
         # The time that closing took counts: the wait starts with the end.
         wait_sec = max(0.0, self._next_at - self._parts.monotonic())
         with contextlib.suppress(TimeoutError):
@@ -1032,7 +1032,7 @@ def _raise_cancellation() -> None:
 
 
 def allot(wanted: Mapping[Asset, Sequence[str]], limit: int | None) -> dict[Asset, list[str]]:
-    """The symbols that fit into an account-wide ``limit``, each class giving up its last ones.
+    """The symbols that fit within an account-wide ``limit``; each class drops its last ones.
 
     The classes take turns, so that a long list of one leaves room for the others.
     """

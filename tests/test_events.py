@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from events import THRESHOLDS, Event, EventStore, StressDetector, Track
 from pulse_store import PulseStore
+from tests.reading import readers
 from ticks import EventKind, Tick
 
 START: Final = 1_760_000_400
@@ -701,33 +701,16 @@ def test_an_update_of_a_forgotten_event_pushes_no_newer_one_out() -> None:
 
 def test_events_are_read_while_they_are_written() -> None:
     """Readers in other threads see bounded, ordered lists throughout."""
-    events, written = EventStore(50), threading.Event()
+    events = EventStore(50)
     template = event_of(0)
-    failures: list[BaseException] = []
 
     def read() -> None:
-        try:
-            while True:
-                final = written.is_set()
-                times = [event.ts for event in events.latest(60)]
-                assert len(times) <= 50
-                assert times == sorted(times, reverse=True)
-                assert len(events) <= 50
-                if final:
-                    return
-        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
-            failures.append(error)
+        times = [event.ts for event in events.latest(60)]
+        assert len(times) <= 50
+        assert times == sorted(times, reverse=True)
+        assert len(events) <= 50
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    try:
+    with readers(read):
         for i in range(3000):
             events.add(replace(template, id=str(i), ts=START + i))
             events.add(replace(template, id=str(i), ts=START + i, count=2))
-    finally:
-        written.set()
-        for reader in readers:
-            reader.join(30)
-    assert not any(reader.is_alive() for reader in readers)
-    assert failures == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -22,6 +21,7 @@ from correlation import CorrelationCard, corr_card
 from formulas import COLUMNS, judge_regimes, rerank
 from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
+from tests.reading import readers
 from ticks import Tick
 
 START: Final = 1_760_000_400
@@ -841,35 +841,23 @@ def test_memory_does_not_depend_on_the_tick_rate() -> None:
 def test_readers_in_threads_see_consistent_frames() -> None:
     """While one thread writes, every frame others read is of one instant of the writing."""
     store = PulseStore()
-    written = threading.Event()
-    failures: list[BaseException] = []
 
     def read() -> None:
-        try:
-            while True:
-                final = written.is_set()
-                frame = store.frame(START + 8000)
-                assert list(frame.columns) == list(COLUMNS)
-                assert len(frame) % 2 == 0
-                assert frame["last"].notna().all()
-                # Pairs are written together, at one price.
-                last = frame["last"].to_numpy()
-                assert (last[::2] == last[1::2]).all()
-                rows = store.snapshots(START + 400)
-                assert all(row["regime"] in REGIMES for row in rows)
-                for symbol in store.symbols[:2]:
-                    store.history(symbol, START + 400, 100)
-                    assert store.regime(symbol) in REGIMES
-                    store.bars([symbol, "NONE"], 60, 3600, START + 400)
-                if final:
-                    return
-        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
-            failures.append(error)
+        frame = store.frame(START + 8000)
+        assert list(frame.columns) == list(COLUMNS)
+        assert len(frame) % 2 == 0
+        assert frame["last"].notna().all()
+        # Pairs are written together, at one price.
+        last = frame["last"].to_numpy()
+        assert (last[::2] == last[1::2]).all()
+        rows = store.snapshots(START + 400)
+        assert all(row["regime"] in REGIMES for row in rows)
+        for symbol in store.symbols[:2]:
+            store.history(symbol, START + 400, 100)
+            assert store.regime(symbol) in REGIMES
+            store.bars([symbol, "NONE"], 60, 3600, START + 400)
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    try:
+    with readers(read):
         for bar in range(500):
             pairs = 1 + bar // 5  # new symbols all along, so that the rings grow as well
             store.update_many(
@@ -878,12 +866,6 @@ def test_readers_in_threads_see_consistent_frames() -> None:
                 for side in "ab"
             )
             store.advance(START + bar * 10 + 10)
-    finally:
-        written.set()
-        for reader in readers:
-            reader.join(30)
-    assert not any(reader.is_alive() for reader in readers)
-    assert failures == []
 
 
 @pytest.mark.parametrize("ts", [math.nan, math.inf, -1.0, 1.8e12])

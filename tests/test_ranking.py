@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from engine.ranking import (
 from formulas import COLUMNS
 from pulse_store import PulseStore
 from sources.tape import Tape
+from tests.reading import readers
 from ticks import STALE_SEC, Tick
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=60)
@@ -639,30 +639,13 @@ def test_what_is_given_stays_what_it_was() -> None:
 
 def test_orders_are_read_while_they_are_written() -> None:
     """Readers in other threads get whole orders throughout."""
-    history, written = RankHistory(50), threading.Event()
-    failures: list[Any] = []
+    history = RankHistory(50)
 
     def read() -> None:
-        try:
-            while True:
-                final = written.is_set()
-                for second in (0, 1000, 2990, 3100):
-                    order = answer(history, second)
-                    assert order is None or sorted(order) == list(range(20))
-                if final:
-                    return
-        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
-            failures.append(error)
+        for second in (0, 1000, 2990, 3100):
+            order = answer(history, second)
+            assert order is None or sorted(order) == list(range(20))
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    try:
+    with readers(read):
         for second in range(3000):
             history.add(second, "1m", rank_order(*np.roll(range(20), second)))
-    finally:
-        written.set()
-        for reader in readers:
-            reader.join(30)
-    assert not any(reader.is_alive() for reader in readers)
-    assert failures == []
