@@ -121,7 +121,7 @@ class ArchivedHours:
         asked_at, oldest = self._oldest
         if not asked_at <= now < asked_at + _ASKED_AGAIN_SEC:
             if oldest is not None:
-                # One asks; if the disk takes its time, the others have the answer from before.
+                # One thread asks; if the disk is slow, the others get the answer from before.
                 self._oldest = now, oldest
             try:
                 span = self.archive.span()

@@ -87,8 +87,8 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
         one.stop()
 
 
-def test_what_is_put_is_soon_in_the_file(record: Callable[..., Recorder]) -> None:
-    """Bars, events, what the detector remembers and notes, and the status counts them."""
+def test_what_is_recorded_is_soon_in_the_file(record: Callable[..., Recorder]) -> None:
+    """Bars, events, what the detector remembers and meta values; and the status counts them."""
     one = record()
     track = Track(EVENT, active=True, seen_ts=START + 2.0, counted_ts=START + 1.0)
     one.record(bars(START, 2), [EVENT], [track], {"seed": "7"})
@@ -377,10 +377,10 @@ def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
 
 
 @pytest.mark.parametrize("second", [-5, 2**39, 9 * 10**18])
-def test_a_second_that_is_none_sets_the_file_aside(
+def test_an_impossible_second_sets_the_file_aside(
     record: Callable[..., Recorder], second: int
 ) -> None:
-    """Where readers refuse it the writer does too, and nothing is let go by its count."""
+    """The writer refuses what readers refuse, and deletes nothing by it."""
     one = record()
     one.record(bars(START, 10))
     assert one.flush()
@@ -399,7 +399,7 @@ def test_a_second_that_is_none_sets_the_file_aside(
     aside.close()
 
 
-def test_a_new_file_has_the_notes_of_the_old(record: Callable[..., Recorder]) -> None:
+def test_a_new_file_has_the_meta_values_of_the_old(record: Callable[..., Recorder]) -> None:
     """Whose prices these are is told once, and true of every file that is begun."""
     one = record()
     one.record(bars(START), meta={"source": "eodhd"})
@@ -490,7 +490,9 @@ def test_a_file_that_goes_during_work_is_why_the_work_failed(
     writer.release()
 
 
-def test_whoever_ends_after_trouble_lets_go_of_the_file(record: Callable[..., Recorder]) -> None:
+def test_a_recorder_that_ends_after_trouble_releases_the_file(
+    record: Callable[..., Recorder],
+) -> None:
     """However often it was opened anew: the next one writes at once."""
     one = record()
     with closing(sqlite3.connect(one.path, isolation_level=None)) as other:
@@ -522,7 +524,7 @@ def test_a_file_of_a_newer_version_is_left_as_it_is(
     assert path.read_bytes() == before
 
 
-def test_what_is_too_old_is_let_go_counted_from_the_newest_bar(
+def test_what_is_too_old_is_deleted_counted_from_the_newest_bar(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
     """Bars by their age, events by theirs, and the file gives its room back."""
