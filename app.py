@@ -211,7 +211,7 @@ def draw() -> None:
     if "visit" not in state:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
         # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
-        # begins anew.
+        # begins again.
         state.visit = Visit.from_address(params, symbols, reader.span()[1])
     visit: Visit = state.visit
     if visit.thaws:

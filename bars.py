@@ -49,7 +49,7 @@ class Bars:
         return cls(tuple(symbols), tuple(assets), np.empty(0, CELL))
 
     def of(self, symbols: Sequence[str]) -> Self:
-        """The bars of some symbols only; their rows are counted anew."""
+        """The bars of some symbols only; their rows are renumbered."""
         wanted = set(symbols)
         kept = [row for row, symbol in enumerate(self.symbols) if symbol in wanted]
         place = np.full(max(1, len(self.symbols)), -1)

@@ -298,7 +298,7 @@ class _Held:
 class EventStore:
     """The newest ``max_events`` events, in their latest states and those before; thread-safe.
 
-    A state that was superseded more than ``rewind_sec`` before the newest is let go, so that an
+    A state that was superseded more than ``rewind_sec`` before the newest is dropped, so that an
     event may last for days.
     """
 

@@ -57,7 +57,7 @@ class PulseStore:
         self._lock = threading.Lock()  # Guards the rings and everything below.
         self._rings = Rings(window_sec // BAR_SEC + _SPARE_BARS, records=records)
         self._closed = -1  # newest bar whose volatility was sampled
-        # As frames share them: made anew when there are more symbols.
+        # As frames share them: remade when there are more symbols.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
 

@@ -63,7 +63,7 @@ def measure(days: float = 1.0) -> list[Row]:
 
 
 def _days(folder: Path, days: float) -> list[Row]:
-    """A file of days, a bar a second of each of 50 symbols, and its first day let go."""
+    """A file of days, a bar a second of each of 50 symbols, and the deletion of its first day."""
     second_ms = write(folder / "hour.sqlite", 50, 3600, 1)
     path = folder / "days.sqlite"
     minute_ms = write(path, 50, int(days * DAY_SEC), 60)
@@ -75,7 +75,7 @@ def _days(folder: Path, days: float) -> list[Row]:
         Row("a commit of a minute, 50 symbols", f"{minute_ms:.2f} ms"),
         Row(f"file of {days:g} days, 50 symbols", f"{size_mb:.0f} MB"),
         Row("  of a week (× 7 / days)", f"{size_mb * 7 / days:.0f} MB"),
-        Row("a day let go, in steps", f"{whole:.1f} s"),
+        Row("a day deleted, in steps", f"{whole:.1f} s"),
         Row(
             "  the longest step",
             f"{longest_ms:.0f} ms",
@@ -114,7 +114,7 @@ def write(path: Path, symbols: int, seconds: int, commit_sec: int) -> float:
 
 
 def _let_go(path: Path) -> tuple[float, float]:
-    """Seconds to let go of the first day as the recorder does, and its longest step in ms."""
+    """Seconds to delete the first day as the recorder does, and its longest step in ms."""
     steps = []
     with closing(connect(path)) as connection:
 

@@ -84,7 +84,7 @@ class Visit:
         """The second to show, None for live, and the visit that it leaves behind.
 
         ``oldest`` and ``newest`` are the seconds that can be shown. A frozen page holds the second
-        at which it was frozen, for an hour at most; a moment that is out of reach is let go. Then
+        at which it was frozen, for an hour at most; a moment that is out of reach is dropped. Then
         the page is live again, with a note that says why. Before there are any prices, no moment
         can be held or missed.
         """
