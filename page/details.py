@@ -8,7 +8,7 @@ import msgspec
 
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
 from page.hours import HOURS_FROM
-from page.status import Instant, whole_reason
+from page.status import Instant, feed_name, whole_reason
 from page.troubles import archive_reason, clock_text
 from wording import duration_text
 
@@ -44,7 +44,7 @@ def tables(status: Status) -> list[Table]:
             },
         ),
         _archive_table(status.archive),
-        *(_feed_table(feed, status.now) for feed in status.feeds),
+        *(_feed_table(feed, feed_name(feed, status.feeds), status.now) for feed in status.feeds),
     ]
 
 
@@ -70,10 +70,10 @@ def _archive_table(archive: ArchiveStatus) -> Table:
     )
 
 
-def _feed_table(feed: FeedStatus, now: float) -> Table:
+def _feed_table(feed: FeedStatus, name: str, now: float) -> Table:
     silent = sorted(set(feed.asked) - set(feed.heard))
     return _table(
-        feed.asset,
+        name,
         {
             "state": feed.state,
             "reason": whole_reason(feed, now),

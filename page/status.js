@@ -35,7 +35,7 @@ export class Strip {
     keyed(
       this.feeds,
       status.feeds,
-      (feed) => feed.asset,
+      (feed) => feed.key,
       feedItem,
       (item, feed) => correctFeed(item, feed, byAsset[feed.asset], payload, clock),
     );
@@ -62,7 +62,7 @@ function correctFeed(item, feed, hours, { now, at }, clock) {
   const [, name, state, pace] = item.firstChild.children;
   mark(item, "data-state", feed.state);
   mark(item, "data-shut", feed.is_shut);
-  say(name, feed.asset);
+  say(name, feed.name);
   say(state, feed.state_text);
   say(pace, feed.pace);
   const [phase, turn, countdown] = item.lastChild.children;

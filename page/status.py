@@ -7,7 +7,7 @@ are: the viewer's zone is the browser's to know.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -40,6 +40,7 @@ __all__ = [
     "Message",
     "StatusCard",
     "Words",
+    "feed_name",
     "feed_text",
     "status_card",
     "whole_reason",
@@ -72,7 +73,11 @@ Words = tuple[str | Instant, ...]
 class FeedLine(msgspec.Struct, frozen=True, kw_only=True):
     """One feed in the strip: its connection as it is now."""
 
+    key: str
+    """Its vendor and asset class: no other feed has both."""
     asset: str
+    name: str
+    """Its asset class, and its vendor if others serve the class as well."""
     state: str
     """In one word, by which it is coloured."""
     state_text: str
@@ -129,7 +134,7 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
         dated=source.is_dated,
         uptime=duration_text(status.uptime),
         searching=status.is_searching_past,
-        feeds=[_feed_line(feed, status.now) for feed in feeds],
+        feeds=[_feed_line(feed, feed_name(feed, feeds), status.now) for feed in feeds],
         messages=[
             *_warnings(status, now - live_now),
             *_archive_messages(status.archive, live_now),
@@ -137,7 +142,7 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
         ],
         passing=[
             *(["archive"] if status.archive.state is ArchiveState.TROUBLE else []),
-            *(feed.asset for feed in feeds if _may_pass(feed)),
+            *(_key(feed) for feed in feeds if _may_pass(feed)),
         ],
     )
 
@@ -154,7 +159,7 @@ def _source_text(source: SourceStatus) -> str:
 # The strip.
 
 
-def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
+def _feed_line(feed: FeedStatus, name: str, now: float) -> FeedLine:
     is_shut = feed.hours.phase == "closed"
     is_waiting = feed.attempt > 0
     has_ticked = feed.last_tick_age is not None
@@ -176,7 +181,9 @@ def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
         _skew_reason(feed.skew),
     ]
     return FeedLine(
+        key=_key(feed),
         asset=feed.asset,
+        name=name,
         state=feed.state.partition(" ")[0],
         state_text="" if is_shut and feed.state is FeedState.CLOSED else feed.state,
         is_shut=is_shut,
@@ -268,14 +275,14 @@ def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
         if is_told:
             yield Message(
                 kind="error" if is_advised and feed.state is FeedState.REFUSED else "warning",
-                text=(f"{'All feeds' if are_alike else _name(feed)}{feed_text(feed)}",),
-                passing=feed.asset if feed.state in _PASSING else "",
+                text=(f"{'All feeds' if are_alike else _name(feed, feeds)}{feed_text(feed)}",),
+                passing=_key(feed) if feed.state in _PASSING else "",
             )
     for feed in feeds:
         if feed.skew is not None and abs(feed.skew) > BEHIND_SEC:
             # Without its decimals: it would be read out again whenever they change.
             yield _warning(
-                f"{_name(feed)}: the vendor's clock is about {abs(feed.skew):.0f} s"
+                f"{_name(feed, feeds)}: the vendor's clock is about {abs(feed.skew):.0f} s"
                 f" {_way(feed.skew)} this computer's. To help: let a time server set this"
                 " computer's clock."
             )
@@ -298,8 +305,19 @@ def _may_pass(feed: FeedStatus) -> bool:
     return feed.state in _PASSING and feed.hours.phase != "closed"
 
 
-def _name(feed: FeedStatus) -> str:
-    return feed.asset.capitalize()
+def _key(feed: FeedStatus) -> str:
+    return f"{feed.vendor} {feed.asset}"
+
+
+def feed_name(feed: FeedStatus, feeds: Sequence[FeedStatus]) -> str:
+    """The asset class, and the vendor if others of ``feeds`` serve the class as well."""
+    is_alone = sum(other.asset == feed.asset for other in feeds) == 1
+    return feed.asset if is_alone else f"{feed.asset} of {feed.vendor}"
+
+
+def _name(feed: FeedStatus, feeds: Sequence[FeedStatus]) -> str:
+    name = feed_name(feed, feeds)
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def _skew_reason(skew: float | None) -> str:

@@ -12,12 +12,13 @@ from typing import Final
 
 import sessions
 from events import EventStore
-from feeds import Feed, FeedStatus, TickQueue, Timing, allot
+from feeds import Feed, FeedStatus, TickQueue, Timing
 from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import HoursFrom, MarketHours, Phase, Session
 from sources.clocks import VendorClock
 from sources.exchange import EMBEDDED_KEY
+from sources.shares import allotted
 from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus
 from ticks import ASSETS, Asset, Tick
 from vendors import eodhd
@@ -34,7 +35,9 @@ meanwhile."""
 
 
 class VendorFeeds:
-    """The feeds of one vendor's account, one per asset class that has symbols, and its hours.
+    """The feeds of every vendor and asset class, and the hours that they know.
+
+    ``vendors`` are those of each asset class, at least one; see ``allotted``.
 
     Without a ``calendar`` the markets are always open.
     """
@@ -44,7 +47,7 @@ class VendorFeeds:
         wanted: Mapping[Asset, Sequence[str]],
         queue: TickQueue,
         clock: Callable[[], float],
-        vendors: Mapping[Asset, Vendor],
+        vendors: Mapping[Asset, Sequence[Vendor]],
         *,
         timing: Timing | None = None,
         calendar: Calendar | None = None,
@@ -52,61 +55,74 @@ class VendorFeeds:
     ) -> None:
         self._clock = clock
         self._calendar = calendar
-        asked = _allotted(wanted, vendors)
-        self.asked: Mapping[Asset, tuple[str, ...]] = {a: tuple(asked[a]) for a in ASSETS}
-        """The symbols of each asset class within the account's limit."""
-        self._feeds = {
-            asset: Feed(
-                vendors[asset],
-                asset,
-                self.asked[asset],
+        shares = allotted(wanted, vendors)
+        asked = {(share.asset, symbol) for share in shares for symbol in share.asked}
+        self.asked: Mapping[Asset, tuple[str, ...]] = {
+            asset: tuple(symbol for symbol in wanted[asset] if (asset, symbol) in asked)
+            for asset in ASSETS
+        }
+        """The symbols of each asset class within the accounts' limits."""
+        self._feeds = [
+            Feed(
+                share.vendor,
+                share.asset,
+                share.asked,
                 queue,
                 clock,
                 timing=timing,
                 session=calendar or _always,
                 far_off=far_off,
-                unasked=wanted[asset][len(self.asked[asset]) :],
+                unasked=share.unasked,
             )
-            for asset in ASSETS
-        }
+            for share in shares
+        ]
+        self._names = [
+            f"{share.asset} feed"
+            if len(vendors[share.asset]) == 1
+            else f"{share.asset} feed of {share.vendor.name}"
+            for share in shares
+        ]
 
     async def run(self, keep: Keep, embedded: str | None = None) -> None:
         """Run every feed until cancelled; at the ``embedded`` exchange's address, if given."""
         async with asyncio.TaskGroup() as tasks:
-            for asset, feed in self._feeds.items():
+            for name, feed in zip(self._names, self._feeds, strict=True):
                 # The embedded exchange has no address before it runs.
-                address = eodhd.url(embedded, asset, EMBEDDED_KEY) if embedded else None
-                tasks.create_task(keep(f"{asset} feed", partial(feed.run, address)))
+                address = eodhd.url(embedded, feed.asset, EMBEDDED_KEY) if embedded else None
+                tasks.create_task(keep(name, partial(feed.run, address)))
 
     def measure(self) -> None:
         """Have every feed measure the second that is over."""
         now = self._clock()
-        for feed in self._feeds.values():
+        for feed in self._feeds:
             feed.end_second(now)
 
     def price_counts(self) -> dict[Asset, int]:
-        """How many prices each feed ever received."""
-        return {asset: feed.prices for asset, feed in self._feeds.items()}
+        """How many prices the feeds of each asset class ever received."""
+        return {
+            asset: sum(feed.prices for feed in self._feeds if feed.asset == asset)
+            for asset in ASSETS
+        }
 
     def lags(self) -> list[float]:
         """How far the newest stamps of each feed that has any lag the clock."""
-        lags = [feed.recent_lag() for feed in self._feeds.values()]
+        lags = [feed.recent_lag() for feed in self._feeds]
         return [lag for lag in lags if lag is not None]
 
     def reset_meters(self) -> None:
         """Forget what was measured by a clock that has jumped since."""
-        for feed in self._feeds.values():
+        for feed in self._feeds:
             feed.reset_meter()
 
     def reconnect(self, slept_sec: float) -> None:
         """Connect again after the computer slept: a socket may be dead without showing it."""
-        for feed in self._feeds.values():
+        for feed in self._feeds:
             feed.reconnect(slept_sec)
 
     def streams_at(self, asset: Asset, now: float) -> bool:
         """Whether a market is not closed at ``now``; for the present the vendor's word counts."""
         if now >= self._clock() - _PRESENT_SEC or self._calendar is None:
-            return self._feeds[asset].session(now).phase != "closed"
+            return self._leading(asset, now).session(now).phase != "closed"
         return self._calendar(asset, now).phase != "closed"
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
@@ -116,14 +132,24 @@ class VendorFeeds:
             return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
         present = self._clock()
         if now >= present - _PRESENT_SEC:
-            return self._feeds[asset].hours(present)
+            return self._leading(asset, present).hours(present)
         phase, since, until, opens = self._calendar(asset, now)
         return MarketHours(asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR)
+
+    def _leading(self, asset: Asset, now: float) -> Feed:
+        """The feed whose word on its class's hours counts: the first with an open market, if any.
+
+        Vendors that know better than the calendar do so from what they send, so an open market is
+        the surer of two answers.
+        """
+        feeds = [feed for feed in self._feeds if feed.asset == asset]
+        is_open = (feed for feed in feeds if feed.session(now).phase != "closed")
+        return next(is_open, feeds[0])
 
     def status(self) -> tuple[FeedStatus, ...]:
         """What is true of each feed now."""
         now = self._clock()
-        found = [feed.status(now) for feed in self._feeds.values()]
+        found = [feed.status(now) for feed in self._feeds]
         if self._calendar is None:
             found = [replace(status, hours=self.hours(status.asset, now)) for status in found]
         return tuple(found)
@@ -140,7 +166,7 @@ class LiveSource:
         self,
         wanted: Mapping[Asset, Sequence[str]],
         queue: TickQueue,
-        vendors: Mapping[Asset, Vendor],
+        vendors: Mapping[Asset, Sequence[Vendor]],
         *,
         archive: Archive | None = None,
         clock: Callable[[], float] | None = None,
@@ -224,14 +250,3 @@ def _always(asset: Asset, now: float) -> Session:
 def _finite(value: float) -> float | None:
     """A time; None if it never comes."""
     return value if math.isfinite(value) else None
-
-
-def _allotted(
-    wanted: Mapping[Asset, Sequence[str]], vendors: Mapping[Asset, Vendor]
-) -> dict[Asset, list[str]]:
-    """The symbols of each asset class that fit within its vendor's limit."""
-    chosen: dict[Asset, list[str]] = {}
-    for vendor in vendors.values():
-        theirs = {asset: wanted[asset] for asset in wanted if vendors[asset] is vendor}
-        chosen |= allot(theirs, vendor.symbol_limit)
-    return {asset: chosen[asset] for asset in wanted}

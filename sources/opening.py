@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -33,7 +33,7 @@ class SourceOptions(TypedDict, total=False):
     """For the feeds' usual waiting times."""
     queue: TickQueue | None
     """For a new one, which the feeds fill."""
-    vendors: Mapping[Asset, Vendor] | None
+    vendors: Mapping[Asset, Sequence[Vendor]] | None
     """For those of the settings."""
 
 
@@ -65,7 +65,7 @@ def open_source(
         return SimulatedSource(
             wanted,
             queue,
-            vendors or dict.fromkeys(ASSETS, eodhd.Eodhd("", EMBEDDED_KEY)),
+            vendors or dict.fromkeys(ASSETS, (eodhd.Eodhd("", EMBEDDED_KEY),)),
             seed=settings.seed,
             archive=archive,
             clock=clock,
@@ -77,7 +77,7 @@ def open_source(
     return LiveSource(
         wanted,
         queue,
-        vendors or dict.fromkeys(ASSETS, eodhd.Eodhd(settings.eodhd_url, settings.api_key)),
+        vendors or dict.fromkeys(ASSETS, (eodhd.Eodhd(settings.eodhd_url, settings.api_key),)),
         archive=archive,
         clock=clock,
         timing=timing,

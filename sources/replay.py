@@ -69,7 +69,7 @@ class ReplaySource:
             {asset: tape.symbols.get(asset, ()) for asset in ASSETS},
             queue,
             self.clock,
-            dict.fromkeys(ASSETS, vendor),
+            dict.fromkeys(ASSETS, (vendor,)),
             timing=timing,
             calendar=calendar,
             # What lies in an archive has passed the gate already.

@@ -43,7 +43,7 @@ class SimulatedSource:
         self,
         wanted: Mapping[Asset, Sequence[str]],
         queue: TickQueue,
-        vendors: Mapping[Asset, Vendor],
+        vendors: Mapping[Asset, Sequence[Vendor]],
         *,
         seed: int | None = None,
         archive: Archive | None = None,

@@ -55,7 +55,7 @@ class World:
         )
         # Silence counts for more than it took to mend itself, and is told after half of that.
         vendor = Eodhd(self.vendor.url, "k", silence_sec=dict.fromkeys(ASSETS, 20.0))
-        vendors = dict.fromkeys(ASSETS, vendor)
+        vendors = dict.fromkeys(ASSETS, (vendor,))
         self.engine = Worker(
             settings, clock=VendorClock(self.wall), vendors=vendors, session=always
         )

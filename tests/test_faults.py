@@ -103,7 +103,7 @@ def running(
         timing=timing,
         clock=clock,
         session=session,
-        vendors=dict.fromkeys(ASSETS, vendor),
+        vendors=dict.fromkeys(ASSETS, (vendor,)),
         status_sec=0.01,
     )
     worker.start()

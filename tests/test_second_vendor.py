@@ -6,15 +6,17 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
 
 from feeds import Feed, FeedState, FeedStatus, Refusal, TickQueue, Timing, Trouble
+from page.status import status_card
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
+from sources.shares import allotted
 from tests.faulty_vendor import FaultyVendor
 from tests.harbor import PING_SEC, SPACING_SEC, Harbor, HarborServer
 from tests.statuses import feed_of
@@ -46,10 +48,17 @@ def always(asset: Asset, now: float) -> Session:
 
 
 @contextmanager
-def running(eodhd: str, harbor: Harbor) -> Iterator[Worker]:
-    """A started worker with coins from Harbor, and all else from EODHD."""
+def running(eodhd: str, harbor: Harbor, *, has_both: bool = False) -> Iterator[Worker]:
+    """A started worker with coins from Harbor, and all else from EODHD.
+
+    If it ``has_both``, EODHD is also asked for the coins that Harbor does not carry.
+    """
     other = Eodhd(eodhd, KEY)
-    vendors: Mapping[Asset, Vendor] = {"stocks": other, "forex": other, "crypto": harbor}
+    vendors: Mapping[Asset, Sequence[Vendor]] = {
+        "stocks": (other,),
+        "forex": (other,),
+        "crypto": (harbor, other) if has_both else (harbor,),
+    }
     settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=WATCHLIST))
     worker = Worker(settings, timing=TIMING, session=always, vendors=vendors, status_sec=0.01)
     worker.start()
@@ -214,6 +223,54 @@ def test_one_class_has_feeds_of_two_vendors() -> None:
 
     with FaultyVendor() as eodhd, HarborServer(KEY) as harbor:
         asyncio.run(run(eodhd.url, harbor.url))
+
+
+def test_two_vendors_serve_one_class_of_the_worker() -> None:
+    """Each coin comes from the first vendor that carries it, and each feed has its own status."""
+    with (
+        FaultyVendor() as eodhd,
+        HarborServer(KEY) as server,
+        running(eodhd.url, Harbor(server.url, KEY), has_both=True) as worker,
+    ):
+
+        def coins() -> list[FeedStatus]:
+            return [feed for feed in worker.status().feeds if feed.asset == "crypto"]
+
+        until(lambda: [feed.state for feed in coins()] == [FeedState.LIVE] * 2)
+        assert {feed.vendor: feed.asked for feed in coins()} == {
+            "Harbor": ("BTC-USD", "DOGE-USD", "ETH-USD"),
+            "EODHD": ("BTC-EUR",),
+        }
+        assert len(worker.status().feeds) == 4
+        assert worker.reader.symbols(("crypto",)) == list(WATCHLIST["crypto"])
+        card = status_card(worker.status(), time.time(), time.time())
+        assert len({line.key for line in card.feeds}) == 4
+        assert {line.name for line in card.feeds} == {
+            "stocks",
+            "forex",
+            "crypto of Harbor",
+            "crypto of EODHD",
+        }
+
+
+def test_an_account_has_one_limit_over_its_classes() -> None:
+    """What one vendor carries is not asked of another, and what finds no room is named."""
+    small, harbor = Eodhd("ws://e", KEY, symbol_limit=3), Harbor("ws://h", KEY, symbol_limit=1)
+    vendors: Mapping[Asset, Sequence[Vendor]] = {
+        "stocks": (small,),
+        "forex": (small,),
+        "crypto": (harbor, small),
+    }
+    found = [
+        (share.vendor.name, share.asset, share.asked, share.unasked)
+        for share in allotted(WATCHLIST, vendors)
+    ]
+    assert sorted(found) == [
+        ("EODHD", "crypto", ("BTC-EUR",), ()),
+        ("EODHD", "forex", ("EURUSD",), ()),
+        ("EODHD", "stocks", ("AAPL",), ("MSFT",)),
+        ("Harbor", "crypto", ("BTC-USD",), ("DOGE-USD", "ETH-USD")),
+    ]
 
 
 # Its dialogue, without any socket.

@@ -238,7 +238,7 @@ def test_the_same_trouble_of_all_is_told_once() -> None:
         " It is retried automatically."
     ]
     assert message.passing in card.passing
-    assert card.passing == [*ASSETS]
+    assert card.passing == [f"{feed.vendor} {feed.asset}" for feed in feeds]
 
 
 def test_nothing_is_missed_while_a_market_is_closed() -> None:
