@@ -25,7 +25,7 @@ class Table(msgspec.Struct, frozen=True):
 def tables(status: Status) -> list[Table]:
     """One table of what concerns all, one of the archive, and one of each feed."""
     source = status.source
-    is_replay = source.kind is SourceKind.REPLAY
+    is_replay = source.kind == SourceKind.REPLAY
     return [
         _table(
             "everything",

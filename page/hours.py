@@ -60,15 +60,15 @@ def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> Hour
     """The hours of one class; ``is_past``: of a moment that is looked back at."""
     asset, phase, by = hours.asset, hours.phase, hours.by
     name = f"{'then ' if is_past else ''}{_PHASES[phase]}"
-    if by is HoursFrom.SOURCE:
+    if by == HoursFrom.SOURCE:
         if phase == "closed":
             ended = "nothing more was recorded"
             return HoursLine(asset=asset, phase=phase, name="ENDED", turn=(ended,))
-        is_replay = source is SourceKind.REPLAY
+        is_replay = source == SourceKind.REPLAY
         why = "recorded, knows no hours" if is_replay else "simulated, never closes"
         more = f"Prices are {why}"
         return HoursLine(asset=asset, phase=phase, name=name, turn=(why,), more=(more,))
-    if by is HoursFrom.VENDOR and (phase != "closed" or hours.opens is None):
+    if by == HoursFrom.VENDOR and (phase != "closed" or hours.opens is None):
         return HoursLine(asset=asset, phase=phase, name=name, turn=(_AS_THE_VENDOR_SAYS,))
     if hours.until is None:
         always: Words = ("always",) if phase == "open" else ()
@@ -93,5 +93,5 @@ def _more(hours: MarketHours) -> Words:
         if hours.phase == "closed" and hours.until is not None and hours.until < hours.opens:
             words += "pre-market from ", Instant(hours.until), ", "
         words += "regular trading from ", Instant(hours.opens), ", "
-    is_vendors = hours.by is HoursFrom.VENDOR
+    is_vendors = hours.by == HoursFrom.VENDOR
     return (*words, _AS_THE_VENDOR_SAYS if is_vendors else "by the exchange's calendar")

@@ -1,7 +1,8 @@
 """The status card: the source, its feeds, and what is wrong with either.
 
 Pure functions of one ``Status`` and the instant of the newest second. Instants are sent as they
-are: the viewer's zone is the browser's to know.
+are: the viewer's zone is the browser's to know. States are compared as text, never by identity: the
+worker may be older than the modules that Streamlit has loaded since.
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
         source=source.name,
         text=_source_text(source),
         kind=source.kind,
-        is_live=source.kind is SourceKind.LIVE
-        and any(feed.state is FeedState.LIVE for feed in feeds),
+        is_live=source.kind == SourceKind.LIVE
+        and any(feed.state == FeedState.LIVE for feed in feeds),
         dated=source.is_dated,
         uptime=duration_text(status.uptime),
         searching=status.is_searching_past,
@@ -141,16 +142,16 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
             *_feed_messages(feeds),
         ],
         passing=[
-            *(["archive"] if status.archive.state is ArchiveState.TROUBLE else []),
+            *(["archive"] if status.archive.state == ArchiveState.TROUBLE else []),
             *(_key(feed) for feed in feeds if _may_pass(feed)),
         ],
     )
 
 
 def _source_text(source: SourceStatus) -> str:
-    if source.kind is SourceKind.SIMULATED:
+    if source.kind == SourceKind.SIMULATED:
         return f"embedded exchange, seed {source.seed}"
-    if source.kind is SourceKind.REPLAY:
+    if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
     return "the data vendor's feeds"
@@ -185,7 +186,7 @@ def _feed_line(feed: FeedStatus, name: str, now: float) -> FeedLine:
         asset=feed.asset,
         name=name,
         state=feed.state.partition(" ")[0],
-        state_text="" if is_shut and feed.state is FeedState.CLOSED else feed.state,
+        state_text="" if is_shut and feed.state == FeedState.CLOSED else feed.state,
         is_shut=is_shut,
         pace=pace,
         title="; ".join(filter(None, parts)),
@@ -224,8 +225,8 @@ def _warning(*words: str | Instant) -> Message:
 def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Message]:
     for name in archive.set_aside:
         yield _warning(f"The archive was damaged and is kept aside as {name}; a new one goes on.")
-    if archive.state is ArchiveState.READING_ONLY:
-        differs = archive.trouble is ArchiveTrouble.OTHER_WENT_ON
+    if archive.state == ArchiveState.READING_ONLY:
+        differs = archive.trouble == ArchiveTrouble.OTHER_WENT_ON
         restart = " Their prices differ: restart this one when that has ended." if differs else ""
         text = (
             f"Another Market Pulse records into {archive.file}: this one looks back at what is in"
@@ -236,7 +237,7 @@ def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Messa
     if archive.lost_from is not None and archive.lost_to is not None:
         span = Instant(archive.lost_from), " to ", Instant(archive.lost_to)
         missing = "What came from ", *span
-    is_in_trouble = archive.state is ArchiveState.TROUBLE
+    is_in_trouble = archive.state == ArchiveState.TROUBLE
     if missing and not is_in_trouble and live_now - (archive.lost_to or 0) < RECENT_SEC:
         # Who looks back at that time misses it.
         yield _warning(
@@ -274,7 +275,7 @@ def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
             is_told = is_advised
         if is_told:
             yield Message(
-                kind="error" if is_advised and feed.state is FeedState.REFUSED else "warning",
+                kind="error" if is_advised and feed.state == FeedState.REFUSED else "warning",
                 text=(f"{'All feeds' if are_alike else _name(feed, feeds)}{feed_text(feed)}",),
                 passing=_key(feed) if feed.state in _PASSING else "",
             )
@@ -294,7 +295,7 @@ def feed_text(feed: FeedStatus) -> str:
     if advice:
         return f": {advice}"
     reason, state = feed_reason(feed), feed.state
-    if feed.trouble is Trouble.TAPE_ENDED:
+    if feed.trouble == Trouble.TAPE_ENDED:
         return f": {reason}."
     help_text = feed_help(feed)
     return f" {state}: {reason}{f'. {help_text}' if help_text else ''}"

@@ -163,7 +163,7 @@ def feed_reason(feed: FeedStatus) -> str:
     parts = [_REASONS[feed.trouble].format(**_facts(feed))]
     if _is_open(feed):
         parts += [_refused(feed)]
-        if feed.trouble is not Trouble.SYMBOLS_REFUSED:
+        if feed.trouble != Trouble.SYMBOLS_REFUSED:
             parts += [_left_out(feed)]
     return "; ".join(filter(None, parts))
 
@@ -229,7 +229,7 @@ def _facts(feed: FeedStatus) -> dict[str, str]:
 
 def _is_open(feed: FeedStatus) -> bool:
     """Whether a connection is open, so that it matters which symbols come through it."""
-    if feed.trouble is Trouble.TAPE_ENDED:
+    if feed.trouble == Trouble.TAPE_ENDED:
         return False
     return feed.state in (FeedState.LIVE, FeedState.SILENT, FeedState.CLOSED) or feed.trouble in (
         Trouble.FIRST_TICK,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import replace
+from enum import StrEnum
 from typing import Final
 
 import pytest
@@ -291,3 +292,16 @@ def test_every_phase_of_a_market_has_its_words(phase: Phase, by: HoursFrom) -> N
         turns_at = NOW + (7200 if phase in ("pre", "closed") else 3600)
         assert (line.turns_at, line.turn[-1]) == (turns_at, Instant(turns_at))
         assert line.more[-1] == "by the exchange's calendar"
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_words_outlive_the_modules_that_a_status_came_from(trouble: Trouble) -> None:
+    """Streamlit may load the page's modules again, and the enums of a running worker are older."""
+    feed = in_trouble(trouble)
+    older = replace(
+        feed,
+        state=StrEnum("FeedState", {"OLDER": feed.state.value}).OLDER,  # type: ignore[attr-defined]
+        trouble=StrEnum("Trouble", {"OLDER": trouble.value}).OLDER,  # type: ignore[attr-defined]
+    )
+    assert status_card(status_of(older), NOW, NOW) == status_card(status_of(feed), NOW, NOW)
+    assert tables(status_of(older)) == tables(status_of(feed))
