@@ -10,18 +10,33 @@ from datetime import UTC, datetime
 from typing import Final
 
 __all__ = [
+    "EARLY_TEXT",
     "MINUS",
     "NOT_KNOWN",
     "duration_text",
     "percent_text",
     "price_text",
+    "rarity",
+    "rarity_text",
     "signed_text",
+    "signed_times_text",
     "size_text",
     "time_text",
+    "times_text",
+    "times_usual_text",
 ]
 
 NOT_KNOWN: Final = "–"
 MINUS: Final = "−"
+
+EARLY_TEXT: Final = (
+    "early: fewer than six hours of its own minutes are known, so it is compared with its class,"
+    " or with its own volatility alone"
+)
+"""What it means that a surprise is early; it says nothing then of the symbol's own last day."""
+
+MOST_RARE: Final = 0.999
+"""The rarest that is told: a day has 1,440 minutes, and so says little of one in thousands."""
 
 
 def percent_text(fraction: float, decimals: int = 2) -> str:
@@ -49,6 +64,71 @@ def size_text(fraction: float, decimals: int = 2) -> str:
     '1.21 %'
     """
     return NOT_KNOWN if math.isnan(fraction) else f"{fraction * 100:.{decimals}f} %"
+
+
+def times_text(times: float) -> str:
+    """How many times as large as usual, without a direction, to two digits or more.
+
+    >>> times_text(-8.24)
+    '8.2 ×'
+    """
+    return NOT_KNOWN if math.isnan(times) else f"{abs(times):,.{_times_decimals(times)}f} ×"
+
+
+def signed_times_text(times: float) -> str:
+    """The same with its direction; what rounds to zero has none.
+
+    >>> signed_times_text(-12.4)
+    '−12 ×'
+    """
+    return signed_text(times, _times_decimals(times), " ×")
+
+
+def _times_decimals(times: float) -> int:
+    # 9.97 is 10, not 10.0: one digit more would be one more in width.
+    return 1 if abs(times) < 9.95 else 0
+
+
+def times_usual_text(times: float, minutes: int = 1) -> str:
+    """A move over some minutes beside those that are usual for the symbol.
+
+    >>> times_usual_text(-8.24)
+    '8.2 × its usual minute'
+    >>> times_usual_text(3.4, 5)
+    '3.4 × its usual 5 minutes'
+    """
+    usual = "minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{times_text(times)} its usual {usual}"
+
+
+def rarity(surprise: float) -> float:
+    """The share of minutes than which one of this surprise is rarer; at most 0.999.
+
+    A surprise is in the standard deviations of a normal variable, and this is the probability that
+    such a variable is nearer to its mean. NaN if the surprise is.
+    """
+    share = math.erf(abs(surprise) / math.sqrt(2.0))
+    return share if math.isnan(share) else min(share, MOST_RARE)
+
+
+def rarity_text(surprise: float) -> str:
+    """How rare a move of this surprise is among the symbol's own; a share is rounded down.
+
+    >>> rarity_text(3.1)
+    'rarer than 99.8 % of its own last day'
+    """
+    share = rarity(surprise)
+    if math.isnan(share):
+        return NOT_KNOWN
+    if share < 0.5:
+        return "no rarer than usual"
+    return f"rarer than {_rarity_percent(share)} of its own last day"
+
+
+def _rarity_percent(share: float) -> str:
+    # A rounding error must not make 99.9 % of 0.999 99.8 %.
+    tenths = math.floor(share * 1000 + 1e-9)
+    return f"{tenths / 10:.1f} %" if tenths >= 990 else f"{tenths // 10} %"
 
 
 def duration_text(seconds: float | None) -> str:
