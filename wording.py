@@ -17,6 +17,7 @@ __all__ = [
     "percent_text",
     "price_text",
     "rarity",
+    "rarity_share_text",
     "rarity_text",
     "signed_text",
     "signed_times_text",
@@ -30,13 +31,16 @@ NOT_KNOWN: Final = "–"
 MINUS: Final = "−"
 
 EARLY_TEXT: Final = (
-    "early: fewer than six hours of its own minutes are known, so it is compared with its class,"
-    " or with its own volatility alone"
+    "early: under six hours of its own minutes are known, so it is judged by those of its class,"
+    " or by its volatility alone"
 )
-"""What it means that a surprise is early; it says nothing then of the symbol's own last day."""
+"""What it means that a surprise is early: it says nothing yet of the symbol's own last day."""
 
 MOST_RARE: Final = 0.999
 """The rarest that is told: a day has 1,440 minutes, and so says little of one in thousands."""
+
+USUAL_SHARE: Final = 0.5
+"""Below this a move is no rarer than usual."""
 
 
 def percent_text(fraction: float, decimals: int = 2) -> str:
@@ -111,24 +115,31 @@ def rarity(surprise: float) -> float:
     return share if math.isnan(share) else min(share, MOST_RARE)
 
 
-def rarity_text(surprise: float) -> str:
-    """How rare a move of this surprise is among the symbol's own; a share is rounded down.
+def rarity_share_text(surprise: float) -> str:
+    """That share, rounded down: whole percents below 99, tenths from there on.
 
-    >>> rarity_text(3.1)
-    'rarer than 99.8 % of its own last day'
+    >>> rarity_share_text(3.1)
+    '99.8 %'
     """
     share = rarity(surprise)
     if math.isnan(share):
         return NOT_KNOWN
-    if share < 0.5:
-        return "no rarer than usual"
-    return f"rarer than {_rarity_percent(share)} of its own last day"
-
-
-def _rarity_percent(share: float) -> str:
-    # A rounding error must not make 99.9 % of 0.999 99.8 %.
+    # A rounding error must not make 99.8 % of 0.999.
     tenths = math.floor(share * 1000 + 1e-9)
     return f"{tenths / 10:.1f} %" if tenths >= 990 else f"{tenths // 10} %"
+
+
+def rarity_text(surprise: float) -> str:
+    """How rare a move of this surprise is among the symbol's own.
+
+    >>> rarity_text(3.1)
+    'rarer than 99.8 % of its own last day'
+    """
+    if math.isnan(surprise):
+        return NOT_KNOWN
+    if rarity(surprise) < USUAL_SHARE:
+        return "no rarer than usual"
+    return f"rarer than {rarity_share_text(surprise)} of its own last day"
 
 
 def duration_text(seconds: float | None) -> str:
