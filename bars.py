@@ -1,4 +1,4 @@
-"""Bars: one-second bars of many symbols as one block, as store, history and export pass them on.
+"""Bars: one-second bars and minutes of many symbols, each as one block, as they are passed on.
 
 Plain values and pure functions; time is in the bars themselves.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CELL", "Bars"]
+__all__ = ["CELL", "KEPT_MINUTES", "MINUTE", "Bars", "Minutes"]
 
 CELL: Final = np.dtype(
     [
@@ -27,6 +27,15 @@ CELL: Final = np.dtype(
 """One symbol in one second, which had at least one tick: the second since the epoch, the symbol's
 row, the millisecond within the second of its newest tick, the number of ticks, the price of the
 newest, and the sum of all their prices."""
+
+MINUTE: Final = np.dtype(
+    [("minute", "<i8"), ("row", "<u2"), ("z", "u1"), ("ret_1m", "u1"), ("ret_5m", "u1")]
+)
+"""One symbol in one minute: the seconds since the epoch over 60, the symbol's row, and the cells of
+its figures as ``usual`` counts them, of which at least one is not 0, unknown."""
+
+KEPT_MINUTES: Final = 1620
+"""Minutes kept of each asset class: a day, and three hours more to look back from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,16 +59,7 @@ class Bars:
 
     def of(self, symbols: Sequence[str]) -> Self:
         """The bars of some symbols only; their rows are renumbered."""
-        wanted = set(symbols)
-        kept = [row for row, symbol in enumerate(self.symbols) if symbol in wanted]
-        place = np.full(max(1, len(self.symbols)), -1)
-        place[kept] = np.arange(len(kept))
-        at = place[self.cells["row"]]
-        cells = self.cells[at >= 0].copy()
-        cells["row"] = at[at >= 0]
-        return type(self)(
-            tuple(self.symbols[row] for row in kept), tuple(self.assets[row] for row in kept), cells
-        )
+        return type(self)(*_picked(self.symbols, self.assets, self.cells, symbols))
 
     def between(self, begin: int, end: int) -> Self:
         """The bars from the second ``begin`` on and before ``end``."""
@@ -72,3 +72,44 @@ class Bars:
         at[self.cells["row"]] = np.arange(len(self))  # in order of time: of several the last stays
         found: npt.NDArray[Any] = self.cells[at[at >= 0]]
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minutes:
+    """Minutes of some symbols; one in which a symbol had no figure has no cell."""
+
+    symbols: tuple[str, ...]
+    """The symbols, by row."""
+    assets: tuple[str, ...]
+    """Their asset classes, by row."""
+    cells: npt.NDArray[Any]
+    """``MINUTE``s in order of their minutes."""
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @classmethod
+    def empty(cls, symbols: Sequence[str] = (), assets: Sequence[str] = ()) -> Self:
+        """No minutes."""
+        return cls(tuple(symbols), tuple(assets), np.empty(0, MINUTE))
+
+    def of(self, symbols: Sequence[str]) -> Self:
+        """The minutes of some symbols only; their rows are renumbered."""
+        return type(self)(*_picked(self.symbols, self.assets, self.cells, symbols))
+
+
+def _picked(
+    symbols: tuple[str, ...],
+    assets: tuple[str, ...],
+    cells: npt.NDArray[Any],
+    wanted: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[str, ...], npt.NDArray[Any]]:
+    """Those symbols that are wanted, their assets, and their cells with rows renumbered."""
+    names = set(wanted)
+    kept = [row for row, symbol in enumerate(symbols) if symbol in names]
+    place = np.full(max(1, len(symbols)), -1)
+    place[kept] = np.arange(len(kept))
+    at = place[cells["row"]]
+    found = cells[at >= 0].copy()
+    found["row"] = at[at >= 0]
+    return tuple(symbols[row] for row in kept), tuple(assets[row] for row in kept), found

@@ -24,8 +24,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "events": ({"wording", "ticks"}, set()),
     "correlation": ({"formulas", "ticks"}, {"numpy", "pandas"}),
     "gate": ({"sessions", "vendors.wire", "ticks"}, set()),
+    "usual": ({"bars", "ticks"}, {"numpy"}),
     "rings": ({"bars", "formulas", "ticks"}, {"numpy"}),
-    "pulse_store": ({"rings", "bars", "formulas", "ticks"}, {"numpy", "pandas"}),
+    "pulse_store": ({"rings", "usual", "bars", "formulas", "ticks"}, {"numpy", "pandas"}),
     "feeds": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
     "history": (
         {"pulse_store", "events", "bars", "wording", "ticks"},
@@ -71,6 +72,7 @@ PURE = (
     "bars",
     "wording",
     "formulas",
+    "usual",
     "rings",
     "pulse_store",
     "correlation",
