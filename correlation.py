@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from formulas import ROUNDING, Floats, Ints
+from robust import SCALE_RETURNS, Returns, correlate
 from ticks import WINDOW_SEC, Regime
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "corr_matrix",
     "interval",
     "moving_together",
+    "twins",
 ]
 
 BIN_SECS: Final = (10, 20, 30, 60)
@@ -39,6 +41,14 @@ MIN_PAIRS: Final = 12
 """Fewer shared returns than this make no correlation."""
 
 TOP: Final = 3
+
+TWIN_CORR: Final = 0.95
+"""Two symbols that correlate at least this much over the hour are twins."""
+
+# Long ones: the bounce of two prices of one thing is most of what is between them.
+_TWIN_BIN_SEC: Final = 60
+# How many symbols are compared with all others at once, which bounds the memory it takes.
+_AT_ONCE: Final = 256
 
 # Differences of bar means overlap, which costs a ninth of the observations.
 _OVERLAP = 1.125
@@ -205,6 +215,31 @@ def moving_together(
             has_started = abs(after.corr) > abs(before.corr)
             found.append(PairChange(names[i], names[j], before, after, has_started))
     return found[:n]
+
+
+def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozenset[str]]:
+    """The twins of each of ``symbols`` among them: those with r of at least 0.95 over the hour.
+
+    Like BTC-USD and BTC-USDT they are two prices of one thing. In bars of a minute; a symbol has
+    no twin before it has twelve returns of these.
+    """
+    names = list(dict.fromkeys(symbols))
+    window_sec = WINDOW_SEC + SCALE_RETURNS * _TWIN_BIN_SEC
+    returns = Returns.between(*store.bars(names, _TWIN_BIN_SEC, window_sec, now))
+    # Those that hardly trade are nobody's twins, and there may be thousands of them.
+    hour = returns.last(WINDOW_SEC // _TWIN_BIN_SEC)
+    rows = np.flatnonzero(np.count_nonzero(~np.isnan(hour.scaled), axis=1) >= MIN_PAIRS)
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for begin in range(0, len(rows), _AT_ONCE):
+        # A pair is met once, from the earlier of the two.
+        ahead = rows[begin:]
+        corr = correlate(hour.of(ahead[:_AT_ONCE]), hour.of(ahead)).corr
+        for i, j in zip(*np.nonzero(corr >= TWIN_CORR), strict=True):
+            if i < j:
+                one, other = names[ahead[i]], names[ahead[j]]
+                found[one].add(other)
+                found[other].add(one)
+    return {name: frozenset(others) for name, others in found.items()}
 
 
 def interval(corr: float, n: int) -> Interval:

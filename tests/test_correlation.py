@@ -21,6 +21,7 @@ from correlation import (
     corr_matrix,
     interval,
     moving_together,
+    twins,
 )
 from pulse_store import PulseStore
 from tests.oracle import Oracle
@@ -49,7 +50,7 @@ class Logs:
         for i, name in enumerate(symbols):
             row = self.rows.get(name, np.empty(0))[-bins:]
             logs[i, bins - len(row) :] = row
-        return logs, (~np.isnan(logs)).astype(np.int32)
+        return logs, np.where(np.isnan(logs), 0, 10_000).astype(np.int32)
 
     def regime(self, symbol: str, now: float | None = None) -> Regime:
         """The same for every symbol."""
@@ -463,3 +464,38 @@ def test_moving_together_is_sorted_and_bounded() -> None:
     assert moving_together(Logs(rows), list(rows), 10, START) == found[:3]
     same = {"A": a, "B": mixed(rng, a, 0.9), "C": mixed(rng, a, -0.5)}
     assert moving_together(Logs(same), ["A", "B", "C"], 10, START) == []
+
+
+# Twins.
+
+
+def test_two_prices_of_one_thing_are_twins() -> None:
+    """Whatever bounces between them; not what moves with them, and not what hardly trades."""
+    rng = np.random.default_rng(12)
+    price, other = (np.cumsum(rng.normal(size=7200)) * 1e-4 for _ in range(2))
+    rows = {"A": price, "A2": price, "B": 0.8 * price + 0.6 * other, "C": other, "S": price}
+    store = PulseStore(7200)
+    for name, row in rows.items():
+        for second in range(0, 7200, 400 if name == "S" else 1):
+            log = row[second] + rng.choice((-1e-4, 1e-4))
+            store.update(Tick(name, "crypto", START + second, 100.0 * math.exp(log)))
+    found = twins(store, [*rows, "A", "NONE"], START + 7200)
+    assert found == {name: frozenset() for name in ("B", "C", "S", "NONE")} | {
+        "A": frozenset({"A2"}),
+        "A2": frozenset({"A"}),
+    }
+
+
+def test_twins_are_the_same_however_many_are_compared() -> None:
+    """Three of each of two hundred: every one has its two others, whatever the order."""
+    rng = np.random.default_rng(13)
+    rows = {
+        f"{i}{part}": row for part in "abc" for i, row in enumerate(rng.normal(size=(200, 120)))
+    }
+    for i in range(200):
+        rows |= {f"{i}{part}": rows[f"{i}a"] for part in "bc"}
+    store = Logs({name: np.cumsum(row) * 1e-4 for name, row in rows.items()})
+    expected = {name: frozenset({name[:-1] + part for part in "abc"} - {name}) for name in rows}
+    assert twins(store, list(rows), START) == expected
+    assert twins(store, list(rows)[::-1], START) == expected
+    assert twins(store, [], START) == {}
