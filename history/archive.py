@@ -16,11 +16,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from bars import CELL, Bars
+from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from events import Event, Track
 from history.schema import (
     BUSY_SEC,
     PACKED,
+    PACKED_MINUTE,
     TIMES_END,
     ArchiveError,
     archive_errors,
@@ -35,6 +36,9 @@ __all__ = ["Archive", "ArchiveError", "is_archive", "newest_prices", "read_span"
 
 _BLOCK_SEC: Final = 900
 """The length of the pieces in which bars are read, in seconds."""
+
+_BLOCK_MINUTES: Final = 720
+"""The most minutes that are read in one go."""
 
 _LAST_SEC: Final = 4 * 86400
 """How far back the last price of a symbol is looked for: past any weekend with a holiday."""
@@ -84,6 +88,63 @@ class Archive:
                 if len(bars):
                     yield bars
                 begin += _BLOCK_SEC
+
+    def minutes(self, before: int, symbols: Sequence[str] | None = None) -> Minutes:
+        """The newest ``KEPT_MINUTES`` minutes of each asset class before a minute.
+
+        Of some symbols or all: minutes without any of them do not count.
+        """
+        parts: list[npt.NDArray[Any]] = []
+        room = dict.fromkeys(ASSETS, KEPT_MINUTES)
+        wanted = None if symbols is None else set(symbols)
+        found = Minutes.empty()
+        for found in self.minute_blocks(before):
+            cells, is_complete = found.cells, True
+            of_class = np.array(found.assets)
+            is_wanted = np.array([wanted is None or name in wanted for name in found.symbols])
+            for asset in ASSETS:
+                members = is_wanted & (of_class == asset)
+                own = members[cells["row"]]
+                labels = np.unique(cells["minute"][own])[::-1][: room[asset]]
+                if len(labels):
+                    parts.append(cells[own & (cells["minute"] >= labels[-1])])
+                room[asset] -= len(labels)
+                is_complete &= room[asset] == 0 or not members.any()
+            if is_complete:
+                break
+        cells = np.concatenate(parts) if parts else np.empty(0, MINUTE)
+        cells = cells[cells["minute"].argsort(kind="stable")]
+        minutes = Minutes(found.symbols, found.assets, cells)
+        return minutes if symbols is None else minutes.of(symbols)
+
+    def minute_blocks(self, before: int) -> Iterator[Minutes]:
+        """The minutes before one, in pieces of which the newest come first; no piece is empty."""
+        with self._open() as connection:
+            while True:
+                rows = self._rows(
+                    connection.execute(
+                        "SELECT minute, cells FROM minute WHERE minute < ?"
+                        " ORDER BY minute DESC LIMIT ?",
+                        (before, _BLOCK_MINUTES),
+                    ),
+                    (int, bytes),
+                )[::-1]
+                if not rows:
+                    return
+                # Read after the minutes, as after bars.
+                known = self._symbols(connection)
+                labels, packed = self._unpacked(
+                    rows, 0, min(before, TIMES_END // 60), PACKED_MINUTE
+                )
+                figures = [packed[name] for name in ("z", "ret_1m", "ret_5m")]
+                if (packed["id"] >= len(known)).any() or not np.logical_or.reduce(figures).all():
+                    raise damaged(self.path)
+                cells = np.empty(len(packed), MINUTE)
+                cells["minute"], cells["row"] = labels, packed["id"]
+                for name, figure in zip(("z", "ret_1m", "ret_5m"), figures, strict=True):
+                    cells[name] = figure
+                yield Minutes(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
+                before = rows[0][0]
 
     def last_prices(self, before: int, symbols: Sequence[str] | None = None) -> list[Tick]:
         """The newest price of each of some symbols, or of all, before a second.
@@ -210,20 +271,26 @@ class Archive:
         )
         # Read after the bars: an extra symbol does no harm, a bar without its symbol would.
         known = self._symbols(connection)
-        seconds = np.array([second for second, _ in rows], np.int64)
-        sizes = np.array([len(cells) for _, cells in rows], np.intp)
-        if not _are_in_order(seconds, begin, end) or (sizes % PACKED.itemsize).any():
-            raise damaged(self.path)
-        packed = np.frombuffer(b"".join(cells for _, cells in rows), PACKED)
+        seconds, packed = self._unpacked(rows, begin, end, PACKED)
         if not _are_bars(packed, len(known)):
             raise damaged(self.path)
         cells = np.empty(len(packed), CELL)
-        cells["second"] = np.repeat(seconds, sizes // PACKED.itemsize)
-        cells["row"] = packed["id"]
+        cells["second"], cells["row"] = seconds, packed["id"]
         for name in ("ms", "n", "price", "sum"):
             cells[name] = packed[name]
         bars = Bars(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
         return bars if symbols is None else bars.of(symbols)
+
+    def _unpacked(
+        self, rows: Sequence[tuple[int, bytes]], begin: int, end: int, dtype: np.dtype[Any]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """Each cell's row number, of those from ``begin`` to ``end`` (excluded), and the cells."""
+        numbers = np.array([number for number, _ in rows], np.int64)
+        sizes = np.array([len(cells) for _, cells in rows], np.intp)
+        if not _are_in_order(numbers, begin, end) or (sizes % dtype.itemsize).any():
+            raise damaged(self.path)
+        packed = np.frombuffer(b"".join(cells for _, cells in rows), dtype)
+        return np.repeat(numbers, sizes // dtype.itemsize), packed
 
     def _symbols(self, connection: sqlite3.Connection) -> list[tuple[str, str]]:
         """Name and asset class of every symbol, in the order of the numbers that bars name."""
@@ -270,7 +337,7 @@ def newest_prices(bars: Bars) -> list[Tick]:
 
 
 def _are_in_order(seconds: npt.NDArray[np.int64], begin: int, end: int) -> bool:
-    """Whether these are ascending seconds from ``begin`` to ``end`` (excluded)."""
+    """Whether these are ascending numbers from ``begin`` to ``end`` (excluded)."""
     return not len(seconds) or bool(
         begin <= seconds[0] and seconds[-1] < end and (np.diff(seconds) > 0).all()
     )

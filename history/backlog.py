@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bars import Bars
+from bars import KEPT_MINUTES, Bars, Minutes
 from events import Event, Track
 
 __all__ = ["Backlog", "Batch"]
@@ -32,6 +32,8 @@ class Batch:
 
     bars: dict[int, Bars] = field(default_factory=dict)
     """By second, each as it was last."""
+    minutes: deque[Minutes] = field(default_factory=deque)
+    """As they were collected."""
     events: deque[Event] = field(default_factory=deque)
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
@@ -39,12 +41,13 @@ class Batch:
     """How many bars there are in all seconds together."""
 
     def __bool__(self) -> bool:
-        return bool(self.bars or self.events or self.tracks or self.meta)
+        return bool(self.bars or self.minutes or self.events or self.tracks or self.meta)
 
     def add(self, later: Batch) -> None:
         """Add what came after this."""
         for second, bars in later.bars.items():
             self.add_bars(second, bars)
+        self.minutes.extend(later.minutes)
         self.events.extend(later.events)
         self.tracks.update(later.tracks)
         self.meta.update(later.meta)
@@ -106,11 +109,18 @@ class Backlog:
         return self._waiting.bar_count + self._in_hand.bar_count
 
     def add(
-        self, bars: Bars, events: Sequence[Event], tracks: Iterable[Track], meta: Mapping[str, str]
+        self,
+        bars: Bars,
+        minutes: Minutes,
+        events: Sequence[Event],
+        tracks: Iterable[Track],
+        meta: Mapping[str, str],
     ) -> None:
         """Add what is to be written."""
         for second, part in _by_second(bars):
             self._waiting.add_bars(second, part)
+        if len(minutes):
+            self._waiting.minutes.append(minutes)
         self._waiting.events.extend(events)
         self._waiting.tracks.update({(t.event.symbol, t.event.kind): t for t in tracks})
         self._waiting.meta.update(meta)
@@ -127,6 +137,8 @@ class Backlog:
             self.lost_bars += self._waiting.drop_bars(second)
             first, last = self.lost_span or (second, second)
             self.lost_span = min(first, second), max(last, second)
+        while len(self._waiting.minutes) > KEPT_MINUTES:
+            self._waiting.minutes.popleft()  # a day younger than that is known all the same
         while len(self._waiting.events) > _MOST_EVENTS:
             self._waiting.events.popleft()
             self.lost_events += 1
@@ -137,6 +149,8 @@ class Backlog:
         since = max(waiting.bars, default=0) - _OVERLAP_SEC
         for second in [second for second in waiting.bars if second < since]:
             waiting.drop_bars(second)
+        while waiting.minutes and waiting.minutes[0].cells["minute"][-1] * 60 < since - 120:
+            waiting.minutes.popleft()
         while waiting.events and waiting.events[0].updated_ts < since:
             waiting.events.popleft()
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bars import Bars
+from bars import Bars, Minutes
 from events import Event, Track
 from history.backlog import Backlog
 from history.schema import ArchiveError
@@ -171,13 +171,14 @@ class Recorder:
         events: Sequence[Event] = (),
         tracks: Iterable[Track] = (),
         meta: Mapping[str, str] | None = None,
+        minutes: Minutes | None = None,
     ) -> None:
-        """Have bars, events, tracks and values under names written soon; never waits for the file.
+        """Have all of this written soon, the values under their names; never waits for the file.
 
         The values are written into every file that is begun from now on.
         """
         with self._changed:
-            self._backlog.add(bars, events, tracks, meta or {})
+            self._backlog.add(bars, minutes or Minutes.empty(), events, tracks, meta or {})
             if self._condition.state is ArchiveState.READING_ONLY:
                 self._backlog.drop_old()  # another process records the same
                 return

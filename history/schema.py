@@ -2,7 +2,7 @@
 
 A row of ``bar`` is one second: the bars of all symbols that had a tick in it, packed side by side.
 So a second costs one small write, an hour of five hundred symbols is read in half a second, and a
-week is half as large as with a row for each bar.
+week is half as large as with a row for each bar. A row of ``minute`` is one minute, likewise.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = [
     "BUSY_SEC",
     "MIGRATIONS",
     "PACKED",
+    "PACKED_MINUTE",
     "TIMES_END",
     "ArchiveError",
     "archive_errors",
@@ -59,6 +60,10 @@ MIGRATIONS: Final = (
         event TEXT NOT NULL, PRIMARY KEY(symbol, kind)
     ) WITHOUT ROWID;
     """,
+    # From here on what is usual for each symbol outlives the process.
+    """
+    CREATE TABLE minute(minute INTEGER PRIMARY KEY, cells BLOB NOT NULL);
+    """,
 )
 """Version n of the schema is what the first n of these make. Only ever append."""
 
@@ -66,6 +71,9 @@ PACKED: Final = np.dtype(
     [("id", "<u2"), ("ms", "<u2"), ("n", "<u4"), ("price", "<f8"), ("sum", "<f8")]
 )
 """A bar within its second's row; ``id`` is the symbol's."""
+
+PACKED_MINUTE: Final = np.dtype([("id", "<u2"), ("z", "u1"), ("ret_1m", "u1"), ("ret_5m", "u1")])
+"""One symbol's cells of a minute within that minute's row."""
 
 TIMES_END: Final = 253_402_300_800
 """The year 10000: no bar is of a later second."""

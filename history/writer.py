@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from bars import Bars
+from bars import Bars, Minutes
 from events import Event, Track
 from history.archive import Archive, newest_prices, read_span
 from history.backlog import Batch
@@ -26,6 +26,7 @@ from history.schema import (
     BUSY_SEC,
     MIGRATIONS,
     PACKED,
+    PACKED_MINUTE,
     ArchiveError,
     archive_errors,
     check_version,
@@ -37,16 +38,22 @@ __all__ = [
     "connect",
     "delete_bars",
     "delete_events",
+    "delete_minutes",
     "release_pages",
     "write_bars",
     "write_events",
     "write_meta",
+    "write_minutes",
     "write_tracks",
 ]
 
 # One step of tidying, short enough that what comes meanwhile is written in time.
 _STEP_BARS: Final = 600
 _STEP_PAGES: Final = 500
+
+_DAY_REACH_SEC: Final = 10 * 86_400
+"""How much longer minutes are kept than bars: the day of a market that trades six hours a day
+reaches back over a week with a holiday."""
 
 _NEVER: Final = 2**40
 """Later than any bar or event."""
@@ -122,6 +129,7 @@ class Writer:
             archive.tracks()
             for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
                 deque(read, maxlen=0)
+            deque(archive.minute_blocks(_NEVER), maxlen=0)
 
     def write(self, batch: Batch) -> None:
         """Write a batch: all of it or nothing."""
@@ -130,6 +138,8 @@ class Writer:
             try:
                 for bars in batch.bar_blocks():
                     write_bars(connection, bars)
+                for minutes in batch.minutes:
+                    write_minutes(connection, minutes)
                 write_events(connection, batch.events)
                 write_tracks(connection, batch.tracks.values())
                 for name, value in batch.meta.items():
@@ -154,6 +164,7 @@ class Writer:
                 newest = min(span[1], latest)
                 if delete_bars(connection, int(newest - bars_sec), _STEP_BARS):
                     return True
+                delete_minutes(connection, int(newest - bars_sec - _DAY_REACH_SEC) // 60)
                 delete_events(connection, newest - events_sec)
                 if release_pages(connection, _STEP_PAGES):
                     return True
@@ -272,7 +283,7 @@ def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     seconds, starts = np.unique(cells["second"], return_index=True)
     for second, part in zip(seconds.tolist(), np.split(packed, starts[1:]), strict=True):
         before = connection.execute("SELECT cells FROM bar WHERE second = ?", (second,)).fetchone()
-        whole = part if before is None else _merged(before[0], part)
+        whole = part if before is None else _merged(before[0], part, PACKED)
         connection.execute(
             "INSERT OR REPLACE INTO bar(second, cells) VALUES (?, ?)", (second, whole.tobytes())
         )
@@ -282,11 +293,31 @@ def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     )
 
 
-def _merged(packed: object, now: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A second's bars now, and those of symbols that had one before and are no longer watched."""
-    if not isinstance(packed, bytes) or len(packed) % PACKED.itemsize:
-        raise ArchiveError("archived bars cannot be read: the file is damaged", is_damaged=True)
-    before = np.frombuffer(packed, PACKED)
+def write_minutes(connection: sqlite3.Connection, minutes: Minutes) -> None:
+    """Write minutes, each replacing what was written of it before, of symbols that have a bar."""
+    ids = dict(connection.execute("SELECT name, id FROM symbol"))
+    id_of = np.array([ids.get(symbol, -1) for symbol in minutes.symbols], np.intp)
+    cells = minutes.cells[id_of[minutes.cells["row"]] >= 0]
+    packed = np.empty(len(cells), PACKED_MINUTE)
+    packed["id"] = id_of[cells["row"]]
+    for name in ("z", "ret_1m", "ret_5m"):
+        packed[name] = cells[name]
+    labels, starts = np.unique(cells["minute"], return_index=True)
+    for minute, part in zip(labels.tolist(), np.split(packed, starts[1:]), strict=False):
+        found = connection.execute(
+            "SELECT cells FROM minute WHERE minute = ?", (minute,)
+        ).fetchone()
+        whole = part if found is None else _merged(found[0], part, PACKED_MINUTE)
+        connection.execute(
+            "INSERT OR REPLACE INTO minute(minute, cells) VALUES (?, ?)", (minute, whole.tobytes())
+        )
+
+
+def _merged(packed: object, now: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """A row's cells now, and those of symbols that had one before and are no longer watched."""
+    if not isinstance(packed, bytes) or len(packed) % dtype.itemsize:
+        raise ArchiveError("archived cells cannot be read: the file is damaged", is_damaged=True)
+    before = np.frombuffer(packed, dtype)
     return np.concatenate((before[~np.isin(before["id"], now["id"])], now))
 
 
@@ -329,6 +360,11 @@ def delete_bars(connection: sqlite3.Connection, before: int, limit: int) -> int:
         " (SELECT second FROM bar WHERE second < ? ORDER BY second LIMIT ?)",
         (before, limit),
     ).rowcount
+
+
+def delete_minutes(connection: sqlite3.Connection, before: int) -> int:
+    """Delete the minutes before one; returns how many."""
+    return connection.execute("DELETE FROM minute WHERE minute < ?", (before,)).rowcount
 
 
 def delete_events(connection: sqlite3.Connection, before: float) -> int:

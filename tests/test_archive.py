@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bars import CELL, Bars
+from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from events import Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, is_archive
 from history.schema import APPLICATION_ID, MIGRATIONS
@@ -28,10 +28,12 @@ from history.writer import (
     connect,
     delete_bars,
     delete_events,
+    delete_minutes,
     release_pages,
     write_bars,
     write_events,
     write_meta,
+    write_minutes,
     write_tracks,
 )
 from tests.conftest import missing
@@ -256,6 +258,124 @@ def test_last_prices_agree_with_a_search_through_all_bars(
     assert sorted(Archive(path).last_prices(before)) == sorted(newest.values())
 
 
+# Minutes.
+
+
+MinuteMap = dict[tuple[int, str], tuple[int, int, int]]
+
+minute_maps = st.dictionaries(
+    st.tuples(st.integers(START // 60, START // 60 + 40), st.sampled_from(SYMBOLS)),
+    st.tuples(*[st.integers(0, 255)] * 3).filter(any),
+    max_size=30,
+)
+"""By minute and symbol: the cells of |z|, |ret_1m| and |ret_5m|."""
+
+
+def minutes_of(found: MinuteMap, symbols: Sequence[str] = SYMBOLS) -> Minutes:
+    """The minutes of a map, rows by their place in ``symbols``."""
+    cells = np.empty(len(found), MINUTE)
+    for at, (minute, symbol) in enumerate(sorted(found, key=lambda key: key[0])):
+        cells[at] = (minute, symbols.index(symbol), *found[minute, symbol])
+    assets = dict(zip(SYMBOLS, ASSETS, strict=True))
+    return Minutes(tuple(symbols), tuple(assets.get(name, "stocks") for name in symbols), cells)
+
+
+def minute_map(minutes: Minutes) -> MinuteMap:
+    """The other way round; each is there once, and minutes are in order."""
+    labels = minutes.cells["minute"].tolist()
+    assert labels == sorted(labels)
+    found: MinuteMap = {
+        (minute, minutes.symbols[row]): tuple(rest) for minute, row, *rest in minutes.cells.tolist()
+    }
+    assert len(found) == len(minutes)
+    return found
+
+
+def write_day(path: Path, *blocks: Minutes) -> None:
+    """Write blocks of minutes into an archive that knows their symbols by a bar of each."""
+    with closing(connect(path)) as connection:
+        for minutes in blocks:
+            write_bars(connection, series(START, START + 1, minutes.symbols))
+            write_minutes(connection, minutes)
+
+
+@given(st.lists(minute_maps, max_size=4), st.booleans())
+@on_disk
+def test_minutes_are_read_as_they_were_written_last(
+    tmp_path: Path, parts: list[MinuteMap], is_turned: bool
+) -> None:
+    """Minute by minute and symbol by symbol, before any minute, of some symbols or all."""
+    path = fresh(tmp_path)
+    orders = [SYMBOLS, SYMBOLS[::-1] if is_turned else SYMBOLS]
+    write_day(path, *(minutes_of(part, orders[at % 2]) for at, part in enumerate(parts)))
+    whole: MinuteMap = {}
+    for part in parts:
+        whole |= part
+    for before in (START // 60 + 7, 2**40):
+        known = {key: cells for key, cells in whole.items() if key[0] < before}
+        assert minute_map(Archive(path).minutes(before)) == known
+        known = {key: cells for key, cells in known.items() if key[1] != "EURUSD"}
+        assert minute_map(Archive(path).minutes(before, ["BTC-USD", "NONE", "AAPL"])) == known
+
+
+def test_the_newest_minutes_are_read_class_by_class(path: Path) -> None:
+    """A closed market's day reaches back behind that of one that never closes."""
+    end, week = START // 60, 7 * 1440
+    crypto = {(end - ago, "BTC-USD"): (ago % 250 + 1, 1, 1) for ago in range(week)}
+    open_hours = [ago for ago in range(week) if ago % 1440 < 390]
+    stocks = {(end - ago, "AAPL"): (ago % 99 + 1, 2, 2) for ago in open_hours}
+    old = {(end - week - 500, "EURUSD"): (3, 3, 3)}
+    write_day(path, minutes_of(crypto | stocks | old))
+    found = minute_map(Archive(path).minutes(end + 1))
+    assert set(found) == {
+        *sorted(crypto)[-KEPT_MINUTES:],
+        *sorted(stocks)[-KEPT_MINUTES:],
+        *old,
+    }
+    assert set(minute_map(Archive(path).minutes(end + 1, ["AAPL"]))) == {
+        *sorted(stocks)[-KEPT_MINUTES:]
+    }
+    # Those of a day that was looked back at.
+    back = end - 3000
+    assert set(minute_map(Archive(path).minutes(back, ["BTC-USD"]))) == {
+        (back - ago, "BTC-USD") for ago in range(1, KEPT_MINUTES + 1)
+    }
+
+
+def test_minutes_are_of_symbols_that_have_a_bar(path: Path) -> None:
+    """What is no symbol of the archive has none, and others keep theirs beside it."""
+    label = START // 60
+    write_day(path, minutes_of({(label, "AAPL"): (1, 2, 3)}))
+    with closing(connect(path)) as connection:
+        write_minutes(
+            connection,
+            minutes_of({(label, "IBM"): (4, 5, 6), (label, "AAPL"): (7, 8, 9)}, ("IBM", "AAPL")),
+        )
+        write_minutes(connection, minutes_of({(label + 1, "IBM"): (4, 5, 6)}, ("IBM",)))
+    assert minute_map(Archive(path).minutes(2**40)) == {(label, "AAPL"): (7, 8, 9)}
+
+
+def test_minutes_are_let_go_by_their_age(path: Path) -> None:
+    """Those before a minute."""
+    label = START // 60
+    write_day(path, minutes_of({(label + at, "AAPL"): (1, 1, 1) for at in range(10)}))
+    with closing(connect(path)) as connection:
+        assert delete_minutes(connection, label + 4) == 4
+    assert {minute for minute, _ in minute_map(Archive(path).minutes(2**40))} == set(
+        range(label + 4, label + 10)
+    )
+
+
+def test_writing_beside_a_damaged_minute_says_so(path: Path) -> None:
+    """Cells that are none are not written on."""
+    minutes = minutes_of({(START // 60, "AAPL"): (1, 1, 1)})
+    write_day(path, minutes)
+    plain(path, "UPDATE minute SET cells = x'0102'")
+    with pytest.raises(ArchiveError, match="damaged") as error:
+        write_day(path, minutes)
+    assert error.value.is_damaged
+
+
 # Events, tracks and notes.
 
 
@@ -431,15 +551,20 @@ def first_version(path: Path) -> tuple[Bars, list[Event]]:
     return bars, states
 
 
-def test_a_file_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_file_of_an_older_format_is_brought_up_to_date(path: Path, version: int) -> None:
     """Opened by the writer it keeps its rows, and can hold what the newest format holds."""
     bars, states = first_version(path)
+    connect(path, MIGRATIONS[:version]).close()
     with closing(connect(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         assert version == len(MIGRATIONS)
         track = Track(states[0], active=True, seen_ts=START, counted_ts=START)
         write_tracks(connection, [track])
+        minutes = minutes_of({(START // 60, "AAPL"): (1, 2, 3)})
+        write_minutes(connection, minutes)
     reader = Archive(path)
+    assert minute_map(reader.minutes(2**40)) == minute_map(minutes)
     assert map_of(reader.bars(0, 2**40)) == map_of(bars)
     assert reader.event_states(99, 2**40, 0.0) == states
     assert reader.tracks() == [track]
@@ -448,7 +573,7 @@ def test_a_file_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
 def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:
     """A reader changes nothing: it says what brings the file up to date."""
     first_version(path)
-    with pytest.raises(ArchiveError, match=r"older Market Pulse \(format 1, expected 2\)") as error:
+    with pytest.raises(ArchiveError, match=r"older Market Pulse \(format 1, expected 3\)") as error:
         Archive(path).span()
     assert not error.value.is_damaged
 
@@ -480,7 +605,7 @@ def plain_dump(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("script", "found"),
     [
-        ("PRAGMA user_version = 99", r"newer Market Pulse \(format 99, expected 2 at most\)"),
+        ("PRAGMA user_version = 99", r"newer Market Pulse \(format 99, expected 3 at most\)"),
         ("PRAGMA application_id = 7", "another program's database"),
     ],
 )
@@ -526,6 +651,7 @@ def everything(reader: Archive) -> tuple[Any, ...]:
         reader.event_span(),
         reader.tracks(),
         reader.meta("seed"),
+        reader.minutes(2**40).cells.tolist(),
     )
 
 
@@ -562,6 +688,7 @@ def filled(path: Path) -> None:
     with closing(connect(path)) as connection:
         write_tracks(connection, [Track(event_of(1, 0.0), True, START, START)])
         write_meta(connection, "seed", "7")
+        write_minutes(connection, minutes_of({(START // 60, name): (9, 8, 7) for name in SYMBOLS}))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
@@ -642,6 +769,12 @@ def test_a_file_with_wrong_bytes_answers_or_says_so(
         "UPDATE event SET state = x'ff'",
         "UPDATE event SET state = 5",
         "UPDATE track SET seen = 'text'",
+        "UPDATE minute SET cells = 'text'",
+        "UPDATE minute SET cells = x'0102'",
+        "UPDATE minute SET cells = zeroblob(5)",  # nothing known
+        "UPDATE minute SET cells = x'ffff010101'",
+        "UPDATE minute SET minute = -1",
+        "UPDATE minute SET minute = 253402300800 / 60",
     ],
 )
 def test_rows_that_no_program_of_ours_wrote_are_damage(path: Path, script: str) -> None:

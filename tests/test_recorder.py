@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from bars import CELL, Bars
+from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from events import Event, Track
 from history.archive import Archive, ArchiveError
 from history.backlog import Batch
 from history.recorder import DAY_SEC, Recorder
-from history.writer import Writer, connect, write_bars
+from history.writer import Writer, connect, write_bars, write_minutes
 from page.troubles import archive_reason
 from tests.mounts import mounted, resized
 from tests.waiting import until
@@ -65,6 +65,20 @@ def bars(second: int, count: int = 1, symbols: int = 3) -> Bars:
     return Bars(names, ("stocks",) * symbols, cells)
 
 
+def minutes(label: int, count: int = 1, symbols: int = 3) -> Minutes:
+    """``count`` minutes from ``label`` on."""
+    cells = np.ones(count * symbols, MINUTE)
+    cells["minute"] = np.repeat(np.arange(label, label + count), symbols)
+    cells["row"] = np.tile(np.arange(symbols), count)
+    names = tuple(f"S{number}" for number in range(symbols))
+    return Minutes(names, ("stocks",) * symbols, cells)
+
+
+def minutes_in(path: Path) -> set[int]:
+    """The newest minutes that an archive has."""
+    return set(Archive(path).minutes(2**40).cells["minute"].tolist())
+
+
 def seconds_in(path: Path) -> set[int]:
     """The seconds that an archive has bars of."""
     return set(Archive(path).bars(0, 2**40).cells["second"].tolist())
@@ -88,16 +102,18 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
 
 
 def test_what_is_recorded_is_soon_in_the_file(record: Callable[..., Recorder]) -> None:
-    """Bars, events, what the detector remembers and meta values; and the status counts them."""
+    """Bars, minutes, events, tracks and meta values; the status counts bars and events."""
     one = record()
     track = Track(EVENT, active=True, seen_ts=START + 2.0, counted_ts=START + 1.0)
-    one.record(bars(START, 2), [EVENT], [track], {"seed": "7"})
+    label = START // 60
+    one.record(bars(START, 2), [EVENT], [track], {"seed": "7"}, minutes(label, 2))
     assert one.flush()
     archive = Archive(one.path)
     assert archive.span() == (START, START + 1)
     assert list(archive.events(0, 2**40)) == [EVENT]
     assert archive.tracks() == [track]
     assert archive.meta("seed") == "7"
+    assert minutes_in(one.path) == {label, label + 1}
     status = one.status()
     assert (status.state, archive_reason(status)) == ("writing", "")
     assert (status.bars, status.events, status.waiting) == (6, 1, 0)
@@ -126,17 +142,19 @@ def test_a_file_has_one_writer_and_the_next_one_takes_over(
     status = second.status()
     assert status.state == "reading only"
     assert "another Market Pulse" in archive_reason(status)
-    second.record(bars(START))
-    second.record(bars(START + 101))
+    label = START // 60
+    second.record(bars(START), minutes=minutes(label))
+    second.record(bars(START + 301), minutes=minutes(label + 4))
     assert second.status().waiting == 0
-    first.record(bars(START + 100))
+    first.record(bars(START + 300))
     assert first.flush()
     first.stop()
     until(lambda: second.status().state == "writing")
-    second.record(bars(START + 200))
+    second.record(bars(START + 400))
     assert second.flush()
-    # Of what it had meanwhile the last seconds only: the first may not have got to them.
-    assert seconds_in(second.path) == {START + 100, START + 101, START + 200}
+    # Of what it had meanwhile the last only: the first may not have got to it.
+    assert seconds_in(second.path) == {START + 300, START + 301, START + 400}
+    assert minutes_in(second.path) == {label + 4}
 
 
 def test_one_that_does_not_take_over_gives_up(record: Callable[..., Recorder]) -> None:
@@ -208,7 +226,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
             one.record(bars(second, 20, 50))
             one.flush(0.2)
             second += 20
-        one.record(bars(second, 20, 50), [EVENT])
+        one.record(bars(second, 20, 50), [EVENT], minutes=minutes(START // 60))
         second += 20
         status = one.status()
         assert status.state == "trouble"
@@ -220,6 +238,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
         assert one.flush()
         assert seconds_in(one.path) == set(range(START, second))
         assert list(Archive(one.path).events(0, 2**40)) == [EVENT]
+        assert minutes_in(one.path) == {START // 60}
         one.stop()
 
 
@@ -245,11 +264,14 @@ def test_a_disk_that_is_full_from_the_start_is_told(
 def test_what_finds_no_room_to_wait_is_counted(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """The oldest goes, its number and its span are told, and events stay."""
+    """The oldest goes, its number and its span are told, and events stay, and a day's minutes."""
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     one = record(blocked / "a.sqlite", most_waiting=30)
     assert one.status().state == "trouble"
+    label = START // 60 - KEPT_MINUTES
+    for late in range(-9, KEPT_MINUTES):
+        one.record(Bars.empty(), minutes=minutes(label + late))
     for second in range(START, START + 20):
         one.record(bars(second), [replace(EVENT, id=str(second))])
     status = one.status()
@@ -260,6 +282,7 @@ def test_what_finds_no_room_to_wait_is_counted(
     assert one.flush()
     assert seconds_in(one.path) == set(range(START + 10, START + 20))
     assert len(list(Archive(one.path).events(0, 2**40))) == 20
+    assert minutes_in(one.path) == set(range(label, label + KEPT_MINUTES))
     # What was lost stays told.
     assert one.status().lost == 30
 
@@ -340,16 +363,19 @@ def test_a_file_that_gets_damaged_is_set_aside_when_a_reader_finds_out(
     assert two.status().state == "writing"
 
 
+@pytest.mark.parametrize(
+    "script", ["UPDATE bar SET cells = x'0102'", "UPDATE minute SET cells = zeroblob(5)"]
+)
 def test_a_file_that_is_sound_and_holds_rubbish_is_set_aside(
-    record: Callable[..., Recorder],
+    record: Callable[..., Recorder], script: str
 ) -> None:
     """What a reader stumbles over, the writer finds as well: it is not left for the next one."""
     one = record()
-    one.record(bars(START, 10))
+    one.record(bars(START, 10), minutes=minutes(START // 60, 9))
     assert one.flush()
     one.stop()
     connection = sqlite3.connect(one.path)
-    connection.execute("UPDATE bar SET cells = x'0102'")
+    connection.execute(script)
     connection.commit()
     connection.close()
     two = record(one.path)
@@ -527,11 +553,12 @@ def test_a_file_of_a_newer_version_is_left_as_it_is(
 def test_what_is_too_old_is_deleted_counted_from_the_newest_bar(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
-    """Bars by their age, events by theirs, and the file gives its room back."""
+    """Bars by their age, minutes ten days later, events by theirs; the file gives its room back."""
     path = tmp_path / "a.sqlite"
     connection = connect(path)
     for day in range(10):
         write_bars(connection, bars(START + day * DAY_SEC, 300, 50))
+        write_minutes(connection, minutes((START + (day - 5) * DAY_SEC) // 60))
     connection.close()
     big = path.stat().st_size
     newest = START + 9 * DAY_SEC + 299
@@ -546,6 +573,13 @@ def test_what_is_too_old_is_deleted_counted_from_the_newest_bar(
     until(lambda: min(seconds_in(path)) >= newest - 2 * DAY_SEC)
     until(lambda: [e.id for e in Archive(path).events(0, 2**40)] == ["lasting"])
     until(lambda: path.stat().st_size < big / 2)
+    oldest = (newest - 12 * DAY_SEC) // 60
+    assert minutes_in(path) == {
+        label
+        for label in ((START + (day - 5) * DAY_SEC) // 60 for day in range(10))
+        if label >= oldest
+    }
+    assert min(minutes_in(path)) == (START - 2 * DAY_SEC) // 60
     assert len(seconds_in(path)) == 300 * 2 + 1
     two.record(bars(newest + 1))
     assert two.flush()
