@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bars import Bars
+from bars import Bars, Minutes
 from formulas import (
     BAR_SEC,
     COLUMNS,
@@ -31,6 +32,7 @@ from formulas import (
 )
 from rings import Rings
 from ticks import HORIZONS_SEC, WINDOW_SEC, Regime, Tick
+from usual import DayMemory
 
 __all__ = ["PulseStore", "to_snapshots"]
 
@@ -56,6 +58,7 @@ class PulseStore:
         self.window_sec = window_sec
         self._lock = threading.Lock()  # Guards the rings and everything below.
         self._rings = Rings(window_sec // BAR_SEC + _SPARE_BARS, records=records)
+        self._day = DayMemory(records=records)
         self._closed = -1  # newest bar whose volatility was sampled
         # As frames share them: remade when there are more symbols.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
@@ -118,6 +121,16 @@ class PulseStore:
         """
         with self._lock:
             return self._rings.collect_changed()
+
+    def load_minutes(self, minutes: Minutes) -> None:
+        """Remember minutes of the past, of the symbols known; those held are left as they are."""
+        with self._lock:
+            self._known_day().load(minutes)
+
+    def collect_minutes(self) -> Minutes:
+        """Hand out the minutes that closed since this was last called; as ``collect_changed``."""
+        with self._lock:
+            return self._known_day().collect_changed()
 
     def advance(self, now: float) -> None:
         """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
@@ -224,6 +237,15 @@ class PulseStore:
         return mean_logs(bin_sum, bin_n), bin_n
 
     # Private.
+
+    def _known_day(self) -> DayMemory:
+        """The memory of a day, once it knows every symbol."""
+        rings, known = self._rings, len(self._day)
+        for symbol, asset in zip(
+            islice(rings.rows, known, None), rings.assets[known:], strict=True
+        ):
+            self._day.add_symbol(symbol, asset)
+        return self._day
 
     def _columns(self, now: float) -> tuple[dict[str, npt.NDArray[Any]], pd.Index[Any]]:
         with self._lock:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bars import KEPT_MINUTES, MINUTE, Minutes
-from ticks import ASSETS, Asset
+from ticks import ASSETS
 
 __all__ = ["DAY_MINUTES", "MIN_MINUTES", "DayMemory", "Usual", "equivalent_sd"]
 
@@ -186,14 +186,18 @@ class DayMemory:
     def __init__(self, *, records: bool = False) -> None:
         self._records = records
         self._symbols: list[str] = []
-        self._assets: list[Asset] = []
+        self._assets: list[str] = []
         self._row: dict[str, int] = {}
-        self._classes = {asset: _Class() for asset in ASSETS}
-        self._uncollected: list[tuple[int, Asset]] = []
-        self._counts: dict[int, dict[Asset, _Counts]] = {}  # of the minutes asked for last
+        self._classes: dict[str, _Class] = {asset: _Class() for asset in ASSETS}
+        self._uncollected: list[tuple[int, str]] = []
+        self._counts: dict[int, dict[str, _Counts]] = {}  # of the minutes asked for last
         self._usual: dict[int, Usual] = {}
 
-    def add_symbol(self, symbol: str, asset: Asset) -> None:
+    def __len__(self) -> int:
+        """How many symbols it knows."""
+        return len(self._symbols)
+
+    def add_symbol(self, symbol: str, asset: str) -> None:
         """Know one symbol more, in the order of the store's rows."""
         self._row[symbol] = len(self._symbols)
         self._classes[asset].members.append(len(self._symbols))
@@ -273,7 +277,7 @@ class DayMemory:
         self._usual.clear()
         self._counts.clear()
 
-    def _summed_up(self, counts: dict[Asset, _Counts]) -> Usual:
+    def _summed_up(self, counts: dict[str, _Counts]) -> Usual:
         count = len(self._symbols)
         above = np.zeros((count + len(ASSETS) + 1, 256), np.int32)
         pool = np.zeros(count, np.intp)

@@ -218,12 +218,14 @@ def restore_prices(
 ) -> int | None:
     """Fill a store that is still empty with what an archive knows before the second ``upto``.
 
-    That is its bars from ``since`` on, all closed, and the last price before them of each symbol
-    that has none. Returns the first second that has a bar, None if none has.
+    That is the minutes of a day, its bars from ``since`` on, all closed, and the last price before
+    them of each symbol that has none. Returns the first second that has a bar, None if none has.
 
     Raises:
         ArchiveError: if the archive cannot be read.
     """
+    # First: a minute that is known is not made anew from bars, which may not reach back far enough.
+    store.load_minutes(archive.minutes(upto // 60, symbols))
     bars = archive.bars(since, upto, symbols)
     store.load_bars(bars)
     store.advance(upto)

@@ -91,9 +91,12 @@ class HistoryKeeper:
             self.hand_over(over.events)
 
     def hand_over(self, events: Sequence[Event] = ()) -> None:
-        """Hand the bars and tracks that changed to the recorder, and these events."""
+        """Hand the bars, minutes and tracks that changed to the recorder, and these events."""
         self.recorder.record(
-            self._store.collect_changed(), events, self._detector.collect_changed()
+            self._store.collect_changed(),
+            events,
+            self._detector.collect_changed(),
+            minutes=self._store.collect_minutes(),
         )
 
     def restore(

@@ -99,6 +99,7 @@ class ReplaySource:
         bars = tape.earlier_bars()
         for tick in tape.earlier_prices():
             store.set_initial_price(tick)
+        store.load_minutes(tape.earlier_minutes())
         store.load_bars(bars)
         events.add_many(tape.earlier_event_states(most_events, tape.start - 2 * WINDOW_SEC))
         if not len(bars):

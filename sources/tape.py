@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bars import CELL, Bars
+from bars import CELL, Bars, Minutes
 from events import Event
 from history.archive import Archive, ArchiveError, is_archive
 from sources.market import Quote
@@ -122,6 +122,10 @@ class Tape:
         """Nothing: a tape does not know what was before its first row."""
         return []
 
+    def earlier_minutes(self) -> Minutes:
+        """Nothing, likewise."""
+        return Minutes.empty()
+
     def earlier_bars(self, seconds: int = PAST_SEC) -> Bars:
         """Nothing, likewise."""
         return Bars.empty()
@@ -201,6 +205,10 @@ class ArchivedTape:
     def opening_quotes(self) -> list[Quote]:
         """Nothing: what was before the span comes in bars."""
         return []
+
+    def earlier_minutes(self) -> Minutes:
+        """The minutes of the day before the span."""
+        return self._archive.minutes(int(self.start) // 60, tuple(self._place))
 
     def earlier_bars(self, seconds: int = PAST_SEC) -> Bars:
         """The bars of the last seconds before the span."""

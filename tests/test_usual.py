@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bars import KEPT_MINUTES, Minutes
-from ticks import ASSETS, Asset
+from ticks import ASSETS
 from usual import DAY_MINUTES, MIN_MINUTES, DayMemory, Floats, equivalent_sd
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=60)
@@ -24,7 +24,7 @@ FIRST: Final = 28_000_000
 sizes = st.floats(0.0, 1100.0) | st.floats(0.0, 4.0)
 
 
-def memory_of(*assets: Asset, records: bool = False) -> DayMemory:
+def memory_of(*assets: str, records: bool = False) -> DayMemory:
     """A memory of symbols S0, S1 and so on of these classes."""
     memory = DayMemory(records=records)
     for row, asset in enumerate(assets):
@@ -271,10 +271,9 @@ def test_what_is_passed_on_is_known_elsewhere() -> None:
     cells = np.concatenate([part.cells for part in parts])
     minutes = Minutes(parts[0].symbols, parts[0].assets, cells).of(["S2", "S0", "S1"])
     other = DayMemory(records=True)
-    known: tuple[tuple[str, Asset], ...]
-    known = ("S2", "crypto"), ("NEW", "forex"), ("S1", "crypto"), ("S0", "stocks")
-    for symbol, asset in known:
+    for symbol, asset in (("S2", "crypto"), ("NEW", "forex"), ("S1", "crypto"), ("S0", "stocks")):
         other.add_symbol(symbol, asset)
+    assert len(other) == 4
     other.load(minutes)
     for second in (seconds_after(len(figures)), seconds_after(len(figures) - 99)):
         one, two = memory.at(second), other.at(second)
