@@ -28,7 +28,7 @@ DAY_MINUTES: Final = 1440
 MIN_MINUTES: Final = 360
 """With fewer minutes of its own than this a symbol's day says nothing: six hours."""
 
-USUAL_SHARE: Final = 0.005
+_USUAL_SHARE: Final = 0.005
 """The share of a day's minutes with a larger return than the usual threshold."""
 
 Floats = npt.NDArray[np.float64]
@@ -50,8 +50,9 @@ _CELL_IDS: Final = np.arange(256, dtype=np.uint8)
 _MOST_STEPS: Final = 30
 """Beyond so many rows that come or go, counting all of them anew is cheaper."""
 
-_CACHED: Final = 2
-"""Minutes whose counts are kept: the newest, and the one that is being looked back at."""
+_CACHED_SYMBOLS: Final = 1000
+"""The most symbols, times minutes, whose counts are kept: 2.5 MB. But always those of two minutes,
+the newest and the one that is being looked back at."""
 
 _RARITY: Final = np.linspace(0.0, 25.0, 8193)
 _SDS: Final = np.array([-NormalDist().inv_cdf(float(p) / 2.0) for p in np.exp(-_RARITY)])
@@ -267,7 +268,7 @@ class DayMemory:
             self._counts[newest] = counts
             found = self._summed_up(counts)
         self._usual[newest] = found  # the last is the one asked for last
-        while len(self._usual) > _CACHED:
+        while len(self._usual) > max(2, _CACHED_SYMBOLS // max(1, len(self))):
             oldest = next(iter(self._usual))
             del self._usual[oldest], self._counts[oldest]
         return found
@@ -290,7 +291,7 @@ class DayMemory:
         nothing = len(above) - 1
         pool = np.where(is_enough[pool], pool, nothing)
         source = np.where(is_enough[:count], np.arange(count), pool)
-        edge = _Z_EDGES[np.count_nonzero(above[source], axis=1)]
+        edge = _Z_EDGES[np.count_nonzero(above, axis=1)[source]]
         return Usual(usual_1m, usual_5m, above, source, np.where(edge > 0, edge, 1.0))
 
 
@@ -308,12 +309,14 @@ def _higher(cells: Cells) -> Bools:
 
 
 def _usual_return(above: npt.NDArray[np.uint16]) -> Floats:
-    """The return that a share of ``USUAL_SHARE`` of each symbol's minutes exceeds."""
+    """The return that a share of ``_USUAL_SHARE`` of each symbol's minutes exceeds."""
     minutes = above[:, 0]
-    target = USUAL_SHARE * minutes
-    cell = np.maximum(np.count_nonzero(above > target[:, None], axis=1), 1)
+    target = _USUAL_SHARE * minutes
+    # More than a number is more than its whole part, and whole numbers compare twice as fast.
+    cell = np.count_nonzero(above > target.astype(np.uint16)[:, None], axis=1)
+    cell = np.maximum(cell, 1)
     rows = np.arange(len(above))
-    low, high = above[rows, cell - 1].astype(float), above[rows, cell]
+    low, high = above[rows, cell - 1].astype(np.float64), above[rows, cell]
     part = (low - target) / np.maximum(low - high, 1.0)
     begin, end = _RETURN_EDGES[cell - 1], _RETURN_EDGES[cell]
     return np.where(minutes >= MIN_MINUTES, begin + part * (end - begin), np.nan)
