@@ -1,4 +1,4 @@
-"""Bars: picking symbols and seconds out of a block."""
+"""Bars and minutes: picking symbols and seconds out of a block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bars import CELL, Bars
+from bars import CELL, MINUTE, Bars, Minutes
 
 SYMBOLS: Final = ("AAPL", "EURUSD", "BTC-USD", "TSLA")
 ASSETS: Final = ("stocks", "forex", "crypto", "stocks")
@@ -48,6 +48,26 @@ def test_the_bars_of_some_symbols_are_theirs_alone(
     assert listed(picked) == [row for row in listed(bars) if row[1] in wanted]
 
 
+@given(keys, st.sets(st.sampled_from([*SYMBOLS, "NONE"])))
+@deterministic
+def test_the_minutes_of_some_symbols_are_theirs_alone(
+    found: list[tuple[int, int]], wanted: set[str]
+) -> None:
+    """Likewise, and the block that is picked from stays as it was."""
+    cells = np.zeros(len(found), MINUTE)
+    for at, (minute, row) in enumerate(sorted(found)):
+        cells[at] = (minute, row, 1 + minute, row, 7)
+    minutes = Minutes(SYMBOLS, ASSETS, cells)
+    picked = minutes.of(sorted(wanted))
+    assert picked.symbols == tuple(symbol for symbol in SYMBOLS if symbol in wanted)
+    assert [(m, picked.symbols[row], *figures) for m, row, *figures in picked.cells.tolist()] == [
+        (m, SYMBOLS[row], 1 + m, row, 7) for m, row in sorted(found) if SYMBOLS[row] in wanted
+    ]
+    assert [ASSETS[SYMBOLS.index(symbol)] for symbol in picked.symbols] == list(picked.assets)
+    picked.cells["z"] = 0
+    assert (minutes.cells["z"] > 0).all()
+
+
 @given(keys, st.integers(-5, 35), st.integers(-5, 35))
 @deterministic
 def test_the_bars_between_two_seconds(found: list[tuple[int, int]], begin: int, end: int) -> None:
@@ -76,9 +96,12 @@ def test_picking_changes_nothing_that_was_there() -> None:
 
 
 @pytest.mark.parametrize("symbols", [(), SYMBOLS])
-def test_no_bars_are_still_a_block(symbols: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("kind", "cell"), [(Bars, CELL), (Minutes, MINUTE)])
+def test_nothing_is_still_a_block(
+    symbols: tuple[str, ...], kind: type[Bars | Minutes], cell: np.dtype[Any]
+) -> None:
     """Of nothing there is nothing, with or without symbols."""
-    bars = Bars.empty(symbols, ASSETS[: len(symbols)])
-    assert len(bars) == len(bars.of(["TSLA"])) == len(bars.between(0, 9)) == 0
-    assert bars.cells.dtype == CELL
-    assert bars.of(["TSLA"]).symbols == tuple(s for s in symbols if s == "TSLA")
+    block = kind.empty(symbols, ASSETS[: len(symbols)])
+    assert len(block) == len(block.of(["TSLA"])) == 0
+    assert block.cells.dtype == cell
+    assert block.of(["TSLA"]).symbols == tuple(s for s in symbols if s == "TSLA")

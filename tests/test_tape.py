@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bars import Bars
+from bars import MINUTE, Bars, Minutes
 from events import Event
 from history.archive import ArchiveError
-from history.writer import connect, write_bars, write_events, write_meta
+from history.writer import connect, write_bars, write_events, write_meta, write_minutes
 from pulse_store import PulseStore
 from sources import tape as recordings
 from sources.market import Quote
@@ -81,6 +81,7 @@ def test_nothing_is_known_of_the_time_before_a_tape(tmp_path: Path) -> None:
     tape = Tape.load(tape_file(tmp_path, HEADER, *ROWS))
     assert len(tape.earlier_bars()) == 0
     assert tape.earlier_prices() == []
+    assert not len(tape.earlier_minutes())
     assert tape.earlier_event_states(10, since=0.0) == []
 
 
@@ -448,7 +449,7 @@ def test_a_span_of_an_archive_without_prices_is_refused(
 
 
 def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
-    """Bars of two hours, older prices of symbols that rest, and the events; nothing of later."""
+    """Bars of two hours, older prices of symbols that rest, minutes and events; nothing later."""
     path = write(
         tmp_path / "a.sqlite",
         minute_of("IBM", "stocks", BEGIN - 3 * 86400),
@@ -459,7 +460,13 @@ def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
     )
     with closing(connect(path)) as connection:
         write_events(connection, [event_at(BEGIN - 30.0), event_at(BEGIN + 30.0)])
+        cells = np.ones(4, MINUTE)
+        cells["minute"], cells["row"] = [BEGIN // 60 + at for at in (-5000, -1, 0, 1)], 0
+        write_minutes(connection, Minutes(("SPY",), ("stocks",), cells))
     tape = ArchivedTape.load(path, BEGIN, BEGIN + 60)
+    minutes = tape.earlier_minutes()
+    assert [minutes.symbols[row] for row in minutes.cells["row"]] == ["SPY", "SPY"]
+    assert (minutes.cells["minute"] - BEGIN // 60).tolist() == [-5000, -1]
     past = tape.earlier_bars()
     assert [
         (past.symbols[row], second - BEGIN)
