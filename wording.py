@@ -175,19 +175,21 @@ def time_text(ts: float) -> str:
 def price_text(price: float, asset: str) -> str:
     """A price with its instrument's decimals: 92,010.50, 153.21, 1.08675, 0.00001234.
 
-    Steady in width for one instrument and never in scientific notation: stocks have cents, forex
-    pairs five decimals (four from 20 and three from 100 on, as rupees and yen are quoted), crypto
-    at least four significant digits. Empty if the price is not known.
+    At least four significant digits, steady in width for one instrument and never in scientific
+    notation: stocks have two decimals, crypto too from 10 on and four below, forex pairs five (four
+    from 20 and three from 100 on, as rupees and yen are quoted), and all have as many more as four
+    digits take. Empty if the price is not known.
+
+    >>> price_text(0.006412, "forex")
+    '0.006412'
     """
-    if price != price:
+    if not math.isfinite(price):
         return ""
     size = abs(price)
     if asset == "forex":
-        return f"{price:,.{5 if size < 20 else 4 if size < 100 else 3}f}"
-    if size >= 10 or (asset == "stocks" and size >= 1):
-        return f"{price:,.2f}"
-    decimals = 4
-    while 0 < size < 0.1 and decimals < 12:
-        size *= 10
-        decimals += 1
-    return f"{price:.{decimals}f}"
+        usual = 5 if size < 20 else 4 if size < 100 else 3
+    else:
+        usual = 4 if asset == "crypto" and size < 10 else 2
+    # Of the rounded price: 0.0099999 is as wide as 0.0100.
+    exponent = int(f"{price:.3e}".partition("e")[2]) if size else 0
+    return f"{price:,.{max(usual, 3 - exponent)}f}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.ranking import RANKS
 from engine.reader import LastSession
@@ -39,12 +42,32 @@ from worker import Worker
         (152.281, "forex", "152.281"),
         (153.21, "stocks", "153.21"),
         (92010.5, "crypto", "92,010.50"),
+        (2.4567, "crypto", "2.4567"),
+        (0.1, "crypto", "0.1000"),
+        (1.341e-10, "crypto", "0.0000000001341"),
+        (0.006412, "forex", "0.006412"),
+        (0.00001117, "forex", "0.00001117"),
+        (0.0099999, "forex", "0.01000"),
+        (25_412.5, "forex", "25,412.500"),
+        (5.43, "stocks", "5.430"),
+        (9.9996, "stocks", "10.00"),
+        (0.0412, "stocks", "0.04120"),
         (math.nan, "stocks", ""),
     ],
 )
 def test_a_price_has_its_instruments_decimals(price: float, asset: str, text: str) -> None:
     """Never in scientific notation, and steady in width."""
     assert price_text(price, asset) == text
+
+
+@given(st.floats(1e-12, 1e12), st.sampled_from(ASSETS))
+def test_a_price_has_four_digits_at_least(price: float, asset: str) -> None:
+    """Whatever it costs, and what is shown is the price as far as it goes."""
+    text = price_text(price, asset)
+    shown = float(text.replace(",", ""))
+    assert re.fullmatch(r"[1-9]?\d?\d(,\d{3})*\.\d{2,}", text)
+    assert len(text.replace(",", "").replace(".", "").lstrip("0")) >= 4
+    assert shown == pytest.approx(price, rel=5.1e-4)
 
 
 @pytest.mark.parametrize(
