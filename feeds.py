@@ -17,7 +17,7 @@ import socket
 import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -28,7 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 import sessions
-from gate import MAX_AGE_SEC, MAX_LEAD_SEC, Reason, TickGate, Verdict
+from gate import MAX_AGE_SEC, MAX_LEAD_SEC, HeldBack, Reason, TickGate, Verdict
 from sessions import CorrectedHours, MarketHours, Session
 from ticks import Asset, Tick
 from vendors.wire import Notice, NoticeKind, RawTick, Vendor
@@ -38,6 +38,8 @@ __all__ = [
     "Feed",
     "FeedState",
     "FeedStatus",
+    "HeldBack",
+    "Lately",
     "Refusal",
     "TickQueue",
     "Timing",
@@ -55,6 +57,22 @@ _SKEW_SEC: Final = 60
 
 _RECENT_SEC: Final = 3
 """... and its newest value that of this many."""
+
+_LATEST_SEC: Final = 3.0
+"""Nobody waits longer than this for a late price, so that how late the later ones are is nothing to
+go by."""
+
+_EXCUSED_OF: Final = 30
+"""Of this many seconds one may have a price that is later than what is called late."""
+
+_JUDGED_SEC: Final = 60
+"""What came lately is that of ``_RATE_SEC``, or of as many more seconds up to this as hold ..."""
+
+_JUDGED: Final = 5
+"""... this many prices and unreadable frames."""
+
+_LEAST_WRONG: Final = 3
+"""Fewer that are held back or unreadable say nothing of a feed: a real jump begins with two."""
 
 _SKEW_PRICES: Final = 5
 """Fewer stamps in that minute say nothing about the clocks: some trades are reported late."""
@@ -95,6 +113,8 @@ class FeedState(StrEnum):
 
     CONNECTING = "connecting"
     LIVE = "live"
+    HELD_BACK = "held back"
+    UNREADABLE = "unreadable"
     SILENT = "silent"
     RECONNECTING = "reconnecting"
     REFUSED = "refused"
@@ -140,6 +160,10 @@ class Trouble(StrEnum):
     """The first tick is waited for."""
     JUST_OPENED = "just opened"
     """The market has just opened, and the first tick is waited for."""
+    HELD_BACK = "held back"
+    """Most prices of its last seconds are far off and unconfirmed: ``lately`` and ``held``."""
+    UNREADABLE = "unreadable"
+    """Most frames of its last seconds could not be read: ``lately``."""
     NO_TICK = "no tick"
     """No tick came for ``seconds``."""
     ALL_REFUSED = "all refused"
@@ -168,6 +192,28 @@ _REFUSALS: Final[Mapping[NoticeKind, Refusal]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What came through a feed in its last seconds, in numbers."""
+
+    ticks: int = 0
+    held: int = 0
+    """Prices that were far off and are not confirmed."""
+    unreadable: int = 0
+    """Frames."""
+
+    @property
+    def are_most_held(self) -> bool:
+        """Whether most of the prices are held back."""
+        return self.held > self.ticks and self.held >= _LEAST_WRONG
+
+    @property
+    def are_most_unreadable(self) -> bool:
+        """Whether most of what came could not be read."""
+        is_most = self.unreadable > self.ticks + self.held
+        return is_most and self.unreadable >= _LEAST_WRONG
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
     """What is true of one feed at one instant."""
@@ -193,6 +239,9 @@ class FeedStatus:
     """Ticks that made room for newer ones in the queue."""
     refused: Mapping[Reason, int] = field(default_factory=dict)
     """Refused prices by the gate's reason."""
+    held: tuple[HeldBack, ...] = ()
+    """The symbols of which a price is held back."""
+    lately: Lately = Lately()
     asked: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
     refused_symbols: Mapping[str, Refusal] = field(default_factory=dict)
@@ -402,6 +451,15 @@ def _closed(error: ConnectionClosed) -> _EndedError:
 # What outlives a connection.
 
 
+class _Lags(NamedTuple):
+    """How far the stamps of one second's prices lagged the clock."""
+
+    least: float
+    most: float
+    lead: float
+    prices: int
+
+
 class _LagMeter:
     """How far the vendor's stamps lag the clock, second by second: the least is the truest.
 
@@ -410,23 +468,25 @@ class _LagMeter:
     """
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[float, float, int]] = deque(maxlen=_SKEW_SEC)
+        self._seconds: deque[_Lags] = deque(maxlen=_SKEW_SEC)
         self._prices = 0
         # Of the current second. Infinite if there was none.
         self.least = math.inf
+        self.most = -math.inf
+        """Of those that entered and were not too late to be waited for."""
         self.lead = math.inf
         """By how much the least early of the refused prices was ahead of the clock."""
 
     def end_second(self, prices: int) -> None:
         """Begin another second; ``prices`` is how many ever came until then."""
-        self._seconds.append((self.least, self.lead, prices - self._prices))
+        self._seconds.append(_Lags(self.least, self.most, self.lead, prices - self._prices))
         self._prices = prices
-        self.least = self.lead = math.inf
+        self._begin()
 
     def reset(self) -> None:
         """Begin from nothing."""
         self._seconds.clear()
-        self.least = self.lead = math.inf
+        self._begin()
 
     def recent(self) -> float | None:
         """The lag of the last seconds, negative if the stamps are ahead; None if none came."""
@@ -434,27 +494,48 @@ class _LagMeter:
 
     def lasting(self) -> float | None:
         """The lag of the last minute, likewise; None if too few came to tell."""
-        is_enough = sum(count for _, _, count in self._seconds) >= _SKEW_PRICES
+        is_enough = sum(lags.prices for lags in self._seconds) >= _SKEW_PRICES
         return self._over(_SKEW_SEC) if is_enough else None
+
+    def latest(self) -> float | None:
+        """How late the last minute's prices came, but for single ones; None if none came."""
+        most = [self.most, *(lags.most for lags in self._seconds)]
+        known = sorted((lag for lag in most if lag > -math.inf), reverse=True)
+        return known[len(known) // _EXCUSED_OF] if known else None
+
+    def _begin(self) -> None:
+        self.least = self.lead = math.inf
+        self.most = -math.inf
 
     def _over(self, seconds: int) -> float | None:
         newest = list(self._seconds)[-seconds:]
-        least = min([self.least, *(lag for lag, _, _ in newest)])
+        least = min([self.least, *(lags.least for lags in newest)])
         if least < math.inf:
             return least
-        lead = min([self.lead, *(lead for _, lead, _ in newest)])
+        lead = min([self.lead, *(lags.lead for lags in newest)])
         return -lead if lead < math.inf else None
+
+
+class _Counts(NamedTuple):
+    """What had ever come through a feed at the end of a second."""
+
+    at: float
+    """The end of the second, by the source's clock."""
+    ticks: int
+    held: int
+    unreadable: int
 
 
 class _Meter:
     """What came through a feed's connections: how much, how fast, how late.
 
-    One thread writes; any thread may read.
+    ``refused`` is the gate's. One thread writes; any thread may read.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], refused: Counter[Reason]) -> None:
         self._monotonic = monotonic
-        self._counts: deque[tuple[float, int]] = deque(maxlen=_RATE_SEC + 1)
+        self._refused = refused
+        self._counts: deque[_Counts] = deque(maxlen=_JUDGED_SEC + 1)
         self.prices = 0
         """Prices received, those that were refused and unreadable frames included."""
         self.ticks = 0
@@ -466,7 +547,7 @@ class _Meter:
 
     def end_second(self, now: float) -> None:
         """Note the counts and the lag of another second."""
-        self._counts.append((now, self.ticks))
+        self._counts.append(self._count(now))
         self.lags.end_second(self.prices)
         self.skew = self.lags.lasting()
 
@@ -478,11 +559,29 @@ class _Meter:
 
     def rate(self) -> float | None:
         """Ticks per second of the last seconds."""
-        counts = list(self._counts)
-        if len(counts) < 2 or counts[-1][0] <= counts[0][0]:
+        counts = list(self._counts)[-_RATE_SEC - 1 :]
+        if len(counts) < 2 or counts[-1].at <= counts[0].at:
             return None
-        (first, before), (last, after) = counts[0], counts[-1]
-        return (after - before) / (last - first)
+        before, after = counts[0], counts[-1]
+        return (after.ticks - before.ticks) / (after.at - before.at)
+
+    def lately(self) -> Lately:
+        """What came in the last seconds, up to now; nothing before two seconds are over."""
+        counts, found = list(self._counts), Lately()
+        newest = self._count(0.0)
+        for seconds, before in enumerate(reversed(counts), 1):
+            found = Lately(
+                newest.ticks - before.ticks,
+                newest.held - before.held,
+                newest.unreadable - before.unreadable,
+            )
+            count = found.ticks + found.held + found.unreadable
+            if seconds > _RATE_SEC and count >= _JUDGED:
+                break
+        return found
+
+    def _count(self, now: float) -> _Counts:
+        return _Counts(now, self.ticks, self._refused["far off"], self._refused["shape"])
 
     def age(self, now: float) -> float | None:
         """Seconds since the last tick; None if there was none."""
@@ -661,15 +760,18 @@ class _Connection:
                 meter.prices += 1
                 self._priced_at = at
                 symbol, ts, price, _, market, is_snapshot = raw
+                lag = now - ts
                 verdict = admit(raw, now)
                 if verdict is Verdict.ENTERS:
                     # Not by the constructor of named tuples, which takes twice as long.
                     add(tuple.__new__(Tick, (symbol, asset, ts, price)))
                     meter.ticks += 1
                     meter.ticked_at = now, at
+                    if lags.most < lag <= _LATEST_SEC:
+                        lags.most = lag
                 elif verdict is Verdict.LAST_ONLY:
                     parts.queue.add_last_price(Tick(symbol, asset, ts, price))
-                    if is_snapshot or (now - ts > MAX_AGE_SEC and symbol not in heard):
+                    if is_snapshot or (lag > MAX_AGE_SEC and symbol not in heard):
                         # A snapshot may be of any age: its lag says nothing about the clocks.
                         heard.add(symbol)
                         continue
@@ -679,8 +781,8 @@ class _Connection:
                 heard.add(symbol)
                 if market:
                     said[market] = ts
-                if now - ts < lags.least:
-                    lags.least = now - ts
+                if lag < lags.least:
+                    lags.least = lag
 
     def _note_lead(self, raw: RawTick, now: float) -> None:
         """Note how early a refused price was, if that was its only fault."""
@@ -766,6 +868,11 @@ class _Connection:
             return _Condition(FeedState.REFUSED, Trouble.SYMBOLS_REFUSED)
         if session.phase == "closed":
             return _Condition(FeedState.CLOSED)
+        lately = parts.meter.lately()
+        if lately.are_most_unreadable:
+            return _Condition(FeedState.UNREADABLE, Trouble.UNREADABLE)
+        if lately.are_most_held:
+            return _Condition(FeedState.HELD_BACK, Trouble.HELD_BACK)
         patience = parts.silence.patience(now) / 2
         age = parts.meter.age(now) if self.has_ticked else None
         quiet = parts.meter.since(self._expected_at, now) if age is None else age
@@ -819,13 +926,14 @@ class Feed:
         timing = timing or Timing()
         silence_sec = vendor.silence_sec[asset]
         hours = CorrectedHours(asset, session, silence_sec)
+        gate = TickGate(asset, known, hours.by_calendar, far_off)
         self._parts = _Parts(
             vendor,
             asset,
             tuple(known),
             queue,
-            TickGate(asset, known, hours.by_calendar, far_off),
-            _Meter(monotonic),
+            gate,
+            _Meter(monotonic, gate.refused),
             hours,
             _Silence(hours, silence_sec, timing.thin_sec),
             timing,
@@ -881,6 +989,10 @@ class Feed:
         self._slept_sec = slept_sec
         self._reconnection.set()
 
+    def restore(self, ticks: Iterable[Tick]) -> None:
+        """Judge the first prices by the last ones of a time before, as far as there are any."""
+        self._parts.gate.restore(ticks)
+
     def reset_meter(self) -> None:
         """Forget what was measured by the clock: it has jumped, and its times do not compare."""
         self._parts.meter.reset()
@@ -895,6 +1007,13 @@ class Feed:
         Negative if they are ahead. Of the last seconds, since the clock changed.
         """
         return self._parts.meter.lags.recent()
+
+    def latest_lag(self) -> float | None:
+        """How late its prices came in the last minute, in seconds; None if none came.
+
+        Single ones may be later, and so may those that are more than three seconds late.
+        """
+        return self._parts.meter.lags.latest()
 
     def session(self, now: float) -> Session:
         """The session of ``now``: the calendar's, corrected by what the vendor says of it."""
@@ -932,6 +1051,8 @@ class Feed:
             reconnects=self._reconnects,
             dropped=parts.queue.dropped[self.asset],
             refused=dict(parts.gate.refused),
+            held=parts.gate.held_back(now),
+            lately=parts.meter.lately(),
             asked=self._asked,
             heard=tuple(sorted(heard)),
             refused_symbols={**self._unknown, **{s: _REFUSALS[k] for s, k in refused.items()}},

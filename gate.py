@@ -96,7 +96,7 @@ this many more for each further price: the longer none is like the old ones, the
 
 _LONGEST_ROW: Final = 50
 
-_AGREEING_AMONG: Final = 8
+_AGREEING_AMONG: Final = 5
 """Those that agree are looked for among this many of the prices held back last."""
 
 _TWO_SIDED: Final = 4.0

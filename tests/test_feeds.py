@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import selectors
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -35,6 +34,7 @@ from tests.faulty_vendor import (
     Session,
     tick,
 )
+from tests.virtual_time import in_virtual_time
 from tests.waiting import until
 from ticks import Asset, Tick
 from vendors.eodhd import Eodhd
@@ -245,32 +245,6 @@ def test_at_most_five_connections_in_three_seconds_however_they_end() -> None:
 
 
 # ... and over minutes of virtual time.
-
-
-class Jump(selectors.DefaultSelector):
-    """Does not wait for the next timer: jumps to it."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.now += timeout or 0.0
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time passes by jumps."""
-
-    def __init__(self) -> None:
-        self.jump = Jump()
-        super().__init__(self.jump)
-
-    def time(self) -> float:
-        return self.jump.now
-
-
-def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main)
 
 
 Frame = tuple[float, str | Callable[[], str]]
@@ -680,8 +654,7 @@ def test_closed_market_that_hangs_up_is_asked_seldom_and_in_time(opens_sec: floa
 
     waits: list[float] = []
     for seed in range(10):
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            found = runner.run(run(seed))
+        found = in_virtual_time(run(seed))
         assert len(found) <= 15 + 1.3 * opens_sec / 150
         waits += found
     assert min(waits) >= 0.49
@@ -850,6 +823,98 @@ def test_skew_is_the_least_lag_of_a_minute() -> None:
             assert one.status().skew == pytest.approx(1.5, abs=1e-3)
             one.feed.reset_meter()
             assert one.status().skew is None
+
+    in_virtual_time(run())
+
+
+def test_lateness_is_that_of_nearly_all_prices_of_a_minute() -> None:
+    """A single one that is later, or one that is too late to wait for, makes no second wait."""
+
+    async def run() -> None:
+        lags = [*[0.2, 1.4] * 30, 2.9, 20.0, *[0.1] * 120]
+        frames = [stamped(0.5, lag) for lag in lags]
+        async with live(says((0.5, AUTHORIZED), *frames, (1e9, ""))) as one:
+            assert one.feed.latest_lag() is None
+            for sec, lag in ((3.0, 1.4), (30.0, 1.4), (33.0, 1.4), (91.0, 0.1)):
+                await one.state_at(sec)
+                assert one.feed.latest_lag() == pytest.approx(lag, abs=1e-3)
+
+    in_virtual_time(run())
+
+
+# What is held back, or cannot be read.
+
+
+def test_feed_whose_prices_are_mostly_held_back_is_not_live() -> None:
+    """A few bad prints do nothing; a flood of them is told, with what is held back, to its end."""
+
+    async def run() -> None:
+        wild = [stamped(0.5, price=84_588.0 * (2.0 + n % 3)) for n in range(40)]
+        good = stamped(0.5)
+        frames = [*[good] * 20, *wild[:2], *[good] * 20, *wild, *[good] * 60]
+        async with live(says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            for sec in range(1, 21):
+                assert (await one.state_at(sec))[0] == "live"
+            assert await one.state_at(27.0) == (FeedState.HELD_BACK, Trouble.HELD_BACK)
+            status = one.status()
+            (held,) = status.held
+            assert held.symbol == "BTC-USD"
+            assert held.believed == pytest.approx(84_588.0)
+            assert held.number == status.refused["far off"] - 2
+            assert status.lately.held > status.lately.ticks
+            assert await one.state_at(40.0) == (FeedState.HELD_BACK, Trouble.HELD_BACK)
+            assert await one.state_at(48.0) == LIVE
+            assert one.status().refused == {"far off": 42}
+            await one.state_at(60.0)
+            assert one.status().held == ()
+
+    in_virtual_time(run())
+
+
+def test_feed_that_nobody_understands_is_not_live() -> None:
+    """Between a few prices, and even before the first; single odd frames do nothing."""
+
+    async def run() -> None:
+        odd, good = (0.2, '{"s":"BTC-USD","h":"S"}'), stamped(0.5)
+        frames = [odd, odd, *[good] * 20, odd, odd, *[good] * 20, *[odd, odd, odd, good] * 30]
+        async with live(says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            for sec in range(1, 21):
+                assert (await one.state_at(sec))[0] == "live"
+            assert await one.state_at(32.0) == (FeedState.UNREADABLE, Trouble.UNREADABLE)
+            assert one.status().lately.unreadable > 20
+
+    async def run_without_a_price() -> None:
+        async with live(says((0.0, AUTHORIZED), *[(0.2, "?")] * 99, (1e9, ""))) as one:
+            assert await one.state_at(3.0) == (FeedState.UNREADABLE, Trouble.UNREADABLE)
+
+    in_virtual_time(run())
+    in_virtual_time(run_without_a_price())
+
+
+def test_thin_feed_is_judged_by_more_of_its_past() -> None:
+    """If a price comes in ten seconds, three of them are half a minute."""
+
+    async def run() -> None:
+        wild = [stamped(10.0, price=84_588.0 * (2.0 + n)) for n in range(4)]
+        frames = [stamped(1.0), *wild, (1e9, "")]
+        async with live(says((0.0, AUTHORIZED), *frames)) as one:
+            assert (await one.state_at(22.0))[0] == "live"
+            assert await one.state_at(42.0) == (FeedState.HELD_BACK, Trouble.HELD_BACK)
+
+    in_virtual_time(run())
+
+
+def test_first_prices_are_judged_by_restored_ones() -> None:
+    """So that a bad one is held back even then."""
+
+    async def run() -> None:
+        frames = [stamped(1.0, price=64_400.0), stamped(1.0, price=92_010.0)]
+        async with live(says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            one.feed.restore([Tick("BTC-USD", "crypto", NOON - 30, 92_000.0)])
+            await one.state_at(3.0)
+            assert one.status().refused == {"far off": 1}
+            ticks, _ = one.queue.drain()
+            assert [tick.price for tick in ticks] == [92_010.0]
 
     in_virtual_time(run())
 
