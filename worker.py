@@ -255,10 +255,12 @@ class Worker:
         has_past, self._has_past = self._has_past, True
         if not has_past:
             self._restore()
+        # Before the source looks: whatever it finds is complete until then.
+        now = parts.source.clock()
         ticks = parts.source.backfill(parts.store)
         if not has_past:
             hand_over = _nothing if parts.history is None else parts.history.hand_over
-            self._show(backfill(parts.store, parts.heartbeat, ticks, hand_over))
+            self._show(backfill(parts.store, parts.heartbeat, ticks, now, hand_over))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("store", partial(store_ticks, parts.source.queue, parts.store)))
             if parts.history is not None:

@@ -14,20 +14,24 @@ __all__ = ["backfill"]
 
 
 def backfill(
-    store: PulseStore, heartbeat: Heartbeat, ticks: Sequence[Tick], after_bar: Callable[[], None]
+    store: PulseStore,
+    heartbeat: Heartbeat,
+    ticks: Sequence[Tick],
+    now: float,
+    after_bar: Callable[[], None],
 ) -> int | None:
     """Store ``ticks``, which are in the order of their time, and close their bars.
 
-    ``after_bar`` is called after each bar. The seconds are left to be shown and searched: returns
-    the last of them, None if there are no ticks.
+    ``after_bar`` is called after each bar. The seconds that were over at ``now`` are left to be
+    shown and searched: returns the last of them, None if there are none.
     """
     if not ticks:
         return None
-    first, last = int(ticks[0].ts), int(ticks[-1].ts)
+    first, last = int(ticks[0].ts), min(int(ticks[-1].ts), int(now) - 1)
     for _, group in groupby(ticks, key=lambda tick: int(tick.ts) // BAR_SEC):
         bar = list(group)
         store.update_many(bar)
         store.advance(bar[-1].ts)
         after_bar()
     heartbeat.add_past(first, last + 1, range(first, last + 1))
-    return last
+    return last if first <= last else None

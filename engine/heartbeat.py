@@ -42,6 +42,10 @@ SECOND_END: Final = 0.999
 _SETTLE_SEC: Final = 0.25
 """Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
 
+_STALL_SEC: Final = 4
+"""Seconds missed by as many or fewer are shown one after the other, or waited for: a busy computer,
+or prices that come later or less late than before, let no second be skipped or repeated."""
+
 
 class Pulse(NamedTuple):
     """A complete second: its last instant, and the frame of all symbols then."""
@@ -169,17 +173,28 @@ class Heartbeat:
         for subscriber in self._subscribers:
             self._tell(subscriber, over)
 
-    async def follow(self, clock: Callable[[], float], every_second: Callable[[], None]) -> None:
+    async def follow(
+        self,
+        clock: Callable[[], float],
+        every_second: Callable[[], None],
+        later_sec: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         """Show and search every second of ``clock`` when it is over and settled, until cancelled.
 
-        ``every_second`` is called after each is shown. Seconds slept through are neither shown nor
-        searched.
+        The first is the one in which this is called, or that follows the past if that ended just
+        before. ``every_second`` is called after each is shown. ``later_sec`` says how much longer a
+        second takes to settle, because prices come late. Seconds slept through are neither shown
+        nor searched.
         """
         shown = int(clock()) - 1
+        if self._live_from - 1 >= shown - _STALL_SEC:
+            shown = self._live_from - 1
         while True:
-            now = clock() - _SETTLE_SEC
+            now = clock() - _SETTLE_SEC - later_sec()
             second = int(now) - 1
-            if second != shown:
+            if shown < second <= shown + _STALL_SEC:
+                second = shown + 1
+            if not shown - _STALL_SEC <= second <= shown:
                 if second < shown:
                     self._store.set_clock_back(second)
                 shown = second

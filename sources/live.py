@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from pulse_store import PulseStore
 from sessions import HoursFrom, MarketHours, Phase, Session
 from sources.clocks import VendorClock
 from sources.exchange import EMBEDDED_KEY
+from sources.later import Later
 from sources.shares import allotted
 from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus
 from ticks import ASSETS, Asset, Tick
@@ -104,6 +105,16 @@ class VendorFeeds:
             for asset in ASSETS
         }
 
+    def restore(self, ticks: Collection[Tick]) -> None:
+        """Let the feeds judge their first prices by these, the last ones of a time before."""
+        for feed in self._feeds:
+            feed.restore(ticks)
+
+    def latest_lag(self) -> float | None:
+        """How late prices come, in seconds, of the feed whose come latest; None if none came."""
+        lags = [lag for feed in self._feeds if (lag := feed.latest_lag()) is not None]
+        return max(lags, default=None)
+
     def lags(self) -> list[float]:
         """How far the newest stamps of each feed that has any lag the clock."""
         lags = [feed.recent_lag() for feed in self._feeds]
@@ -182,6 +193,7 @@ class LiveSource:
         )
         self.watched = self._feeds.asked
         self._clock_changes = 0
+        self._later = Later()
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """See ``Source``."""
@@ -204,14 +216,21 @@ class LiveSource:
         return True
 
     def backfill(self, store: PulseStore) -> list[Tick]:
-        """Nothing: the vendor's stream has no past."""
+        """Nothing: the vendor's stream has no past. What ``store`` knows judges what comes."""
+        self._feeds.restore(
+            [
+                Tick(row["symbol"], row["asset"], row["last_ts"], row["last"])
+                for row in store.snapshots(self.clock())
+                if row["last"] is not None
+            ]
+        )
         return []
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feeds.run(keep))
-            beat = partial(seconds.follow, self.clock, self._judge_clock)
+            beat = partial(seconds.follow, self.clock, self._judge_clock, self._later_sec)
             tasks.create_task(keep("heartbeat", beat))
 
     def status(self) -> SourceStatus:
@@ -221,15 +240,20 @@ class LiveSource:
             kind=SourceKind.LIVE,
             name="eodhd",
             clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
+            later_sec=self._later.sec,
         )
 
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""
         return self._feeds.status()
 
+    def _later_sec(self) -> float:
+        return self._later.sec
+
     def _judge_clock(self) -> None:
         """Measure the second, judge the clock by the vendor's stamps, and reconnect after sleep."""
         self._feeds.measure()
+        self._later = self._later.after(self._feeds.latest_lag())
         clock = self.clock
         if not isinstance(clock, VendorClock):
             return

@@ -110,7 +110,9 @@ class SimulatedSource:
             for quote in market.read_until(self.clock())
             if EXCLUDED_CONDITIONS.isdisjoint(quote.conditions)
         ]
-        return [*market.earlier_ticks(), *opening]
+        ticks = [*market.earlier_ticks(), *opening]
+        self._feeds.restore({tick.symbol: tick for tick in ticks}.values())
+        return ticks
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``."""

@@ -76,6 +76,8 @@ class SourceStatus:
     lost: int = 0
     """How many ticks of a replay were lost with a broken connection."""
     clock: ClockStatus = ClockStatus()
+    later_sec: float = 0.0
+    """How much later each second is shown because the vendor's prices come late."""
 
 
 Keep = Callable[[str, Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]]
@@ -92,8 +94,13 @@ class Seconds(Protocol):
     def search(self, second: int) -> None:
         """Find the events of a second."""
 
-    async def follow(self, clock: Callable[[], float], every_second: Callable[[], None]) -> None:
-        """Do both for every second of a clock, until cancelled."""
+    async def follow(
+        self,
+        clock: Callable[[], float],
+        every_second: Callable[[], None],
+        later_sec: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Do both for every second of a clock, ``later_sec()`` later than else, until cancelled."""
 
 
 class Source(Protocol):

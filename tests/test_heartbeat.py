@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from engine.heartbeat import REWIND_SEC, SECOND_END, Heartbeat, SecondOver, Subscriber
 from events import EventStore, StressDetector
 from pulse_store import PulseStore
+from tests.virtual_time import in_virtual_time
 from ticks import Asset, Tick
 
 NOW = 1_795_000_000
@@ -106,3 +109,97 @@ def test_a_heartbeat_has_rows_before_its_first_second() -> None:
     assert heartbeat.ready.is_set()
     assert heartbeat.newest.now == pytest.approx(NOW + SECOND_END)
     assert heartbeat.oldest == NOW
+
+
+# Second after second.
+
+Shown = list[tuple[float, float]]
+"""When each second was shown, and the last instant that belongs to it; both after ``NOW``."""
+
+
+def followed(
+    until: float,
+    *,
+    begin: float = 0.1,
+    live_from: int = 0,
+    later_sec: Callable[[float], float] = lambda sec: 0.0,
+    clock: Callable[[float], float] = lambda sec: sec,
+) -> Shown:
+    """What a heartbeat shows that begins ``begin`` after ``NOW``, in virtual time.
+
+    ``clock`` says what the time is, and ``later_sec`` how late prices come, after that many seconds
+    of true time.
+    """
+    told: list[SecondOver] = []
+    shown: Shown = []
+    _, _, heartbeat = heartbeat_of(Subscriber("one", told.append))
+    if live_from:
+        heartbeat.add_past(NOW - 3600, live_from)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(begin)
+        following = heartbeat.follow(
+            lambda: NOW + clock(loop.time()),
+            lambda: shown.append((loop.time(), heartbeat.newest.now - NOW)),
+            lambda: later_sec(loop.time()),
+        )
+        running = asyncio.create_task(following)
+        await asyncio.sleep(until - begin)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    in_virtual_time(run())
+    assert [over.now - NOW for over in told] == pytest.approx([at for _, at in shown])
+    return shown
+
+
+def instants(shown: Shown) -> list[int]:
+    """The seconds that were shown."""
+    return [math.floor(at) for _, at in shown]
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.1, 0.249, 0.251, 0.6, 0.999])
+def test_the_first_second_is_shown_when_it_is_over(begin: float) -> None:
+    """That in which the heartbeat begins, when it has settled, and then each that follows."""
+    shown = followed(5.5, begin=begin)
+    assert instants(shown) == [0, 1, 2, 3, 4]
+    assert [at for at, _ in shown] == pytest.approx([1.25, 2.25, 3.25, 4.25, 5.25])
+
+
+def test_no_second_is_missing_between_the_past_and_the_present() -> None:
+    """Filling the store took two seconds: these are shown as well, at once."""
+    shown = followed(5.5, begin=2.5, live_from=NOW)
+    assert instants(shown) == [0, 1, 2, 3, 4]
+    assert [at for at, _ in shown] == pytest.approx([2.5, 2.5, 3.25, 4.25, 5.25])
+
+
+def test_seconds_are_shown_as_much_later_as_prices_come_late() -> None:
+    """More late or less, none is skipped and none is repeated."""
+    shown = followed(40.5, later_sec=lambda sec: 0.0 if not 10 < sec < 25 else 2.75)
+    assert instants(shown) == list(range(40))
+    waits = {int(second): at - second - 0.001 for at, second in shown}
+    assert all(wait == pytest.approx(0.25) for second, wait in waits.items() if second < 8)
+    assert all(wait == pytest.approx(3.0) for second, wait in waits.items() if 10 < second < 21)
+    assert all(wait == pytest.approx(0.25) for second, wait in waits.items() if second > 26)
+
+
+@pytest.mark.parametrize("stall_sec", [1, 3])
+def test_a_short_stall_skips_no_second(stall_sec: int) -> None:
+    """The clock moves on while nobody looks at it; the seconds missed are shown in turn."""
+    shown = followed(10.5, clock=lambda sec: sec if sec < 5 else sec + stall_sec)
+    assert instants(shown) == list(range(10 + stall_sec))
+
+
+def test_sleep_skips_seconds() -> None:
+    """An hour later nobody wants to see the hour in between."""
+    shown = followed(10.5, clock=lambda sec: sec if sec < 5 else sec + 3600)
+    assert instants(shown) == [0, 1, 2, 3, *range(3604, 3610)]
+
+
+def test_a_clock_set_back_goes_on_from_there() -> None:
+    """By an hour at once; by a moment it is waited for."""
+    shown = followed(10.5, clock=lambda sec: sec if sec < 5 else sec - 3600)
+    assert instants(shown) == [0, 1, 2, 3, *range(-3596, -3590)]
+    shown = followed(12.5, clock=lambda sec: sec if sec < 5 else sec - 2)
+    assert instants(shown) == list(range(10))
