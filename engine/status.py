@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds import FeedState, FeedStatus, Refusal, Trouble
+from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Trouble
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble
 from sources.source import ClockStatus, ClockTrouble, SourceKind, SourceStatus
 
@@ -17,6 +17,8 @@ __all__ = [
     "Fault",
     "FeedState",
     "FeedStatus",
+    "HeldBack",
+    "Lately",
     "Refusal",
     "SourceKind",
     "SourceStatus",

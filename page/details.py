@@ -9,7 +9,7 @@ import msgspec
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
 from page.hours import HOURS_FROM
 from page.status import Instant, feed_name, whole_reason
-from page.troubles import archive_reason, clock_text
+from page.troubles import archive_reason, clock_text, held_text
 from wording import duration_text
 
 __all__ = ["Table", "tables"]
@@ -41,6 +41,7 @@ def tables(status: Status) -> list[Table]:
                 "ticks lost": source.lost,
                 "crashed parts": _counts((fault.name, fault.count) for fault in status.faults),
                 "clock": clock_text(source.clock),
+                "shown late by": f"{source.later_sec:g} s" if source.later_sec else None,
             },
         ),
         _archive_table(status.archive),
@@ -83,6 +84,7 @@ def _feed_table(feed: FeedStatus, name: str, now: float) -> Table:
             "reconnects": feed.reconnects,
             "dropped": feed.dropped,
             "refused": _counts(feed.refused.items()),
+            "held back": ", ".join(held_text(held, feed.asset) for held in feed.held),
             "asked": ", ".join(feed.asked),
             "not heard yet": ", ".join(silent),
             "market": feed.hours.phase,

@@ -11,7 +11,7 @@ from typing import TypeVarTuple
 import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
-from engine.status import SourceKind, Status
+from engine.status import HeldBack, SourceKind, Status
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.details import Table, tables
 from page.hours import HoursLine, hours_line
@@ -97,6 +97,8 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
     # Events of a second that is over may still be found.
     version = reader.events_at(now).version
     base = (now, view.base, view.bars, view.correlate)
+    # What is held back is nobody's to see in the past: it was no price then.
+    held = tuple(one for feed in status.feeds for one in feed.held if at is None)
     opened = view.symbol if view.symbol in frame.index else ""
     return msgspec.json.encode(
         Payload(
@@ -108,7 +110,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             view=view,
             notes=visit.notes,
             pulse=_encoded(
-                reader, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended
+                reader, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended, held
             ),
             events=_encoded(reader, stress_card, now, version, view.severity, view.events),
             news=_encoded(reader, news, live_now, reader.events.version),
@@ -167,10 +169,13 @@ def _pulse(
     most: int,
     is_live: bool,
     has_ended: bool,
+    held: tuple[HeldBack, ...],
 ) -> PulseCard:
     """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
     _, frame = reader.pulse(now)
-    return pulse_card(reader, now, frame, rank=rank, lists=lists, most=most, is_live=is_live)
+    return pulse_card(
+        reader, now, frame, rank=rank, lists=lists, most=most, is_live=is_live, held=held
+    )
 
 
 # Market hours.

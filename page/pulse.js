@@ -83,7 +83,9 @@ export class PulseCard {
     this.columns.forEach(({ kind }, place) => {
       KINDS[kind].correct(row.cells[place], item.cells[place]);
     });
-    say(row.querySelector(".state"), stateText(item, this.clock, this.now));
+    const state = row.querySelector(".state");
+    say(state, stateText(item, this.clock, this.now));
+    mark(state, "title", item.state_title || null);
     this.correctSession(row, item.session);
   }
 

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from engine.reader import LastSession, Reader
+from engine.status import HeldBack
 from formulas import BAR_SEC
+from page.troubles import held_text
 from ticks import ASSETS
 from wording import (
     MINUS,
@@ -143,6 +145,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     last_ts: float | None = None
     """Time of the last price, if its market is closed."""
     session: SessionText | None = None
+    state_title: str = ""
+    """More about its state."""
 
 
 class PulseList(msgspec.Struct, frozen=True):
@@ -178,8 +182,12 @@ def pulse_card(
     lists: str,
     most: int,
     is_live: bool,
+    held: Sequence[HeldBack] = (),
 ) -> PulseCard:
-    """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list."""
+    """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
+
+    ``held`` are the prices that are held back.
+    """
     order = reader.order(rank, now)
     if lists == "by class":
         assets = frame["asset"].to_numpy()
@@ -188,7 +196,7 @@ def pulse_card(
         ]
     else:
         wanted = [("", order[:most])]
-    drawn = rows(reader, now, frame, [place for _, places in wanted for place in places])
+    drawn = rows(reader, now, frame, [place for _, places in wanted for place in places], held)
     # As an array: an empty list would choose columns, not rows.
     is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
     trading = frame[is_trading]
@@ -206,8 +214,15 @@ def pulse_card(
     )
 
 
-def rows(reader: Reader, now: float, frame: pd.DataFrame, wanted: Sequence[int]) -> dict[int, Row]:
+def rows(
+    reader: Reader,
+    now: float,
+    frame: pd.DataFrame,
+    wanted: Sequence[int],
+    held: Sequence[HeldBack] = (),
+) -> dict[int, Row]:
     """The ``wanted`` rows of a frame in words, by their place in it."""
+    held_of = {one.symbol: one for one in held}
     part = frame.iloc[list(wanted)]
     sparks = _sparks(reader, [str(symbol) for symbol in part.index], now)
     states = reader.states(part, now)
@@ -221,8 +236,19 @@ def rows(reader: Reader, now: float, frame: pd.DataFrame, wanted: Sequence[int])
         wanted, part.index, states, sparks, zip(*columns, strict=True), strict=True
     ):
         row = dict(zip(part.columns, values, strict=True))
-        found[place] = _row(str(symbol), row, state, spark, now, sessions.get(row["asset"]))
+        drawn = _row(str(symbol), row, state, spark, now, sessions.get(row["asset"]))
+        one = held_of.get(drawn.symbol)
+        found[place] = drawn if one is None else _holding(drawn, one)
     return found
+
+
+def _holding(row: Row, held: HeldBack) -> Row:
+    """A row that says that a price is held back."""
+    return msgspec.structs.replace(
+        row,
+        state_text=f"{price_text(held.price, row.asset)} held back",
+        state_title=f"{held_text(held, row.asset)}: not shown until other prices confirm it",
+    )
 
 
 def _row(

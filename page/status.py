@@ -57,7 +57,12 @@ AHEAD_SEC: Final = 0.5
 RECENT_SEC: Final = 3600
 """How long after an archive recovered the page says what is missing from it."""
 
-_PASSING: Final = (FeedState.SILENT, FeedState.RECONNECTING)
+_PASSING: Final = (
+    FeedState.HELD_BACK,
+    FeedState.UNREADABLE,
+    FeedState.SILENT,
+    FeedState.RECONNECTING,
+)
 """States of trouble that mostly pass within seconds."""
 
 
@@ -154,7 +159,8 @@ def _source_text(source: SourceStatus) -> str:
     if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
-    return "the data vendor's feeds"
+    late = f", shown {source.later_sec:g} s late as prices come late" if source.later_sec else ""
+    return f"the data vendor's feeds{late}"
 
 
 # The strip.
@@ -210,7 +216,7 @@ def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
     clock, lost = clock_text(status.source.clock), status.source.lost
     if clock:
         yield _warning(clock)
-    if behind_sec > STANDSTILL_SEC:
+    if behind_sec > STANDSTILL_SEC + status.source.later_sec:
         yield _warning(f"The pulse stands still: what is shown is {duration_text(behind_sec)} old.")
     if lost:
         yield _warning(f"{lost} ticks of the tape were lost with a broken connection.")

@@ -19,9 +19,11 @@ from engine.status import (
     Fault,
     FeedState,
     FeedStatus,
+    HeldBack,
     Refusal,
     Trouble,
 )
+from wording import price_text, size_text
 
 __all__ = [
     "archive_reason",
@@ -30,6 +32,7 @@ __all__ = [
     "feed_advice",
     "feed_help",
     "feed_reason",
+    "held_text",
     "retry_text",
 ]
 
@@ -54,6 +57,8 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.RENEWED: "the clock moved on by {seconds}, as after sleep",
     Trouble.FIRST_TICK: "waiting for the first tick",
     Trouble.JUST_OPENED: "the market has just opened, waiting for the first tick",
+    Trouble.HELD_BACK: "most prices are far from those before, and unconfirmed: {held}",
+    Trouble.UNREADABLE: "most of what came could not be read",
     Trouble.NO_TICK: "no tick for {duration}",
     Trouble.ALL_REFUSED: "no tick for {duration}, all that came was refused",
     Trouble.WRONG_TIME: "no tick for {duration}, all that came was refused: the vendor's timestamps"
@@ -104,6 +109,8 @@ _OVER_LIMIT: Final = (
     " are left out. Shorten the watchlist. ({reason})"
 )
 
+_COUNTED: Final = "The details count what was refused, by reason."
+
 _HELP: Final[Mapping[Trouble, str]] = {
     Trouble.NO_ANSWER: f"{_AGAIN} To help: check this machine's network.",
     Trouble.NO_WEBSOCKET: f"{_AGAIN} To help: check whether a proxy stands between this machine and"
@@ -115,7 +122,9 @@ _HELP: Final[Mapping[Trouble, str]] = {
     Trouble.SILENCE: _AGAIN,
     Trouble.RENEWED: _AGAIN,
     Trouble.NO_TICK: "If prices do not come back, the connection is renewed automatically.",
-    Trouble.ALL_REFUSED: "The details count what was refused, by reason.",
+    Trouble.HELD_BACK: "They are shown automatically as soon as three of them confirm one another.",
+    Trouble.UNREADABLE: _COUNTED,
+    Trouble.ALL_REFUSED: _COUNTED,
 }
 """What follows a reason that explains itself."""
 
@@ -186,6 +195,14 @@ def feed_help(feed: FeedStatus) -> str:
     return _HELP.get(feed.trouble, "")
 
 
+def held_text(held: HeldBack, asset: str) -> str:
+    """Which price of a symbol is held back: ``BTC-USD 64,400.00, 30.0 % below 92,000.00``."""
+    off = held.price / held.believed - 1.0
+    way = "above" if off > 0 else "below"
+    price, believed = price_text(held.price, asset), price_text(held.believed, asset)
+    return f"{held.symbol} {price}, {size_text(abs(off), 1)} {way} {believed}"
+
+
 def retry_text(feed: FeedStatus, now: float) -> str:
     """When the next try to connect is due: ``try 3, next in 16 s``; empty if there is none."""
     if not feed.attempt:
@@ -221,17 +238,27 @@ def _facts(feed: FeedStatus) -> dict[str, str]:
         if feed.code is None
         else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),
         "key": feed.key_setting,
+        "held": ", ".join(held.symbol for held in feed.held),
         "seconds": f"{seconds:g} s" if seconds < 10 else f"{seconds:.0f} s",
         "duration": _rough_duration(seconds),
         "lag": f"{abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'}",
     }
 
 
+_OPEN: Final = (
+    FeedState.LIVE,
+    FeedState.HELD_BACK,
+    FeedState.UNREADABLE,
+    FeedState.SILENT,
+    FeedState.CLOSED,
+)
+
+
 def _is_open(feed: FeedStatus) -> bool:
     """Whether a connection is open, so that it matters which symbols come through it."""
     if feed.trouble == Trouble.TAPE_ENDED:
         return False
-    return feed.state in (FeedState.LIVE, FeedState.SILENT, FeedState.CLOSED) or feed.trouble in (
+    return feed.state in _OPEN or feed.trouble in (
         Trouble.FIRST_TICK,
         Trouble.JUST_OPENED,
         Trouble.SYMBOLS_REFUSED,

@@ -18,6 +18,7 @@ from engine.status import (
     ClockTrouble,
     FeedState,
     FeedStatus,
+    HeldBack,
     Refusal,
     SourceKind,
     SourceStatus,
@@ -42,6 +43,8 @@ OPEN: Final = FeedStatus(
     symbol_limit=50,
     hours=MarketHours("crypto", "open", None, None, None, HoursFrom.CALENDAR),
 )
+
+HELD: Final = HeldBack("BTC-USD", 64_400.0, 92_000.0, NOW - 5, NOW - 1, 3)
 
 RETRIED: Final = {
     Trouble.NO_ANSWER,
@@ -69,6 +72,8 @@ STATES: Final = {
     Trouble.SYMBOLS_REFUSED: FeedState.REFUSED,
     Trouble.FIRST_TICK: FeedState.CONNECTING,
     Trouble.JUST_OPENED: FeedState.CONNECTING,
+    Trouble.HELD_BACK: FeedState.HELD_BACK,
+    Trouble.UNREADABLE: FeedState.UNREADABLE,
     Trouble.NO_TICK: FeedState.SILENT,
     Trouble.ALL_REFUSED: FeedState.SILENT,
     Trouble.WRONG_TIME: FeedState.SILENT,
@@ -91,6 +96,7 @@ def in_trouble(trouble: Trouble) -> FeedStatus:
         code={Trouble.NO_CONNECTION: errno.ECONNREFUSED}.get(trouble, 503),
         seconds=61.4,
         lag=3600.0,
+        held=(HELD,),
         attempt=3 if is_waiting else 0,
         retry_at=NOW + 15.2 if is_waiting else None,
         refused_symbols={"BTC-USD": Refusal.NOT_COVERED, "ETH-USD": Refusal.NOT_COVERED}
@@ -132,9 +138,32 @@ def test_every_trouble_of_a_feed_has_its_sentence(trouble: Trouble) -> None:
     assert len(reason) > 5
     assert not JARGON.search(reason + message), message
     assert "  " not in reason + message
-    if feed.state in (FeedState.RECONNECTING, FeedState.REFUSED, FeedState.SILENT):
+    fine = (FeedState.LIVE, FeedState.CONNECTING, FeedState.CLOSED, FeedState.OFF)
+    if feed.state not in fine:
         assert HELP.search(message), message
     assert reason in whole_reason(feed, NOW)
+
+
+def test_what_is_held_back_is_told_with_its_symbols_and_prices() -> None:
+    """In the message which symbols, without counts that never rest; in the details the prices."""
+    feed = in_trouble(Trouble.HELD_BACK)
+    (message,) = told(status_card(status_of(feed), NOW, NOW))
+    assert message.startswith("Crypto held back: most prices are far from those before, and")
+    assert ": BTC-USD. They are shown automatically as soon as three of them" in message
+    *_, table = tables(status_of(feed))
+    assert dict(table.entries)["held back"] == "BTC-USD 64,400.00, 30.0 % below 92,000.00"
+
+
+def test_seconds_that_are_shown_late_say_so() -> None:
+    """So that nobody wonders; nothing stands still because of it."""
+    status = status_of(OPEN)
+    late = replace(status, source=replace(status.source, later_sec=2.5))
+    card = status_card(late, NOW - 6, NOW)
+    assert card.text == "the data vendor's feeds, shown 2.5 s late as prices come late"
+    assert told(card) == []
+    assert dict(tables(late)[0].entries)["shown late by"] == "2.5 s"
+    assert told(status_card(late, NOW - 8, NOW)) != []
+    assert status_card(status, NOW, NOW).text == "the data vendor's feeds"
 
 
 @pytest.mark.parametrize("refusal", Refusal)
