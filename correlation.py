@@ -1,33 +1,37 @@
 """The correlation card and matrix: which names move together, and how sure that is.
 
-Pure functions of a store and an instant; nothing is kept between calls. Returns are differences of
-the logs of bar means, only between directly neighbouring live bars, and each pair is judged on the
-bars both have: never forward-filled.
+Pure functions of a store and an instant; nothing is kept between calls. Everything looks at the
+hour before the instant and at nothing else, so a second that is looked back at has the answer it
+had. Each pair is judged on the bars both have: never forward-filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from formulas import ROUNDING, Floats, Ints
-from robust import SCALE_RETURNS, Returns, correlate
+from formulas import Floats, Ints
+from robust import LEAST_RETURNS, Correlations, Returns, bounces, correlate, standard_errors
 from ticks import WINDOW_SEC, Regime
 
 __all__ = [
     "BIN_SECS",
+    "HELD_SEC",
     "MIN_PAIRS",
     "CorrelationCard",
     "Pair",
     "PairChange",
     "auto_bin",
+    "changes",
     "corr_card",
     "corr_matrix",
-    "interval",
     "moving_together",
     "twins",
 ]
@@ -37,25 +41,31 @@ BIN_SECS: Final = (10, 20, 30, 60)
 
 HIGH_VOL_WINDOW_SEC: Final = 900
 
-MIN_PAIRS: Final = 12
+MIN_PAIRS: Final = LEAST_RETURNS
 """Fewer shared returns than this make no correlation."""
 
 TOP: Final = 3
 
+HELD_SEC: Final = 600
+"""A pair that moves together, or no longer does, is shown until that has not held for so long."""
+
+LEAST_CHANGE: Final = 0.25
+"""A smaller change of a correlation is none worth telling."""
+
 TWIN_CORR: Final = 0.95
 """Two symbols that correlate at least this much over the hour are twins."""
+
+_SURE: Final = 0.95
+_LOOK_SEC: Final = 60
+# What is shown was found at any of so many looks, each of which may be wrong.
+_LOOKS: Final = HELD_SEC // _LOOK_SEC
+# The atanh of 1 is endless, and no longer a number less another such.
+_ALMOST_ONE: Final = 1.0 - 1e-9
 
 # Long ones: the bounce of two prices of one thing is most of what is between them.
 _TWIN_BIN_SEC: Final = 60
 # How many symbols are compared with all others at once, which bounds the memory it takes.
 _AT_ONCE: Final = 256
-
-# Differences of bar means overlap, which costs a ninth of the observations.
-_OVERLAP = 1.125
-# Standard deviations that hold 95 % of a normal distribution.
-_Z95 = 1.96
-# A variance this small beside the mean square is rounding: the series is flat.
-_FLAT = 1e-12
 
 
 class Store(Protocol):
@@ -70,20 +80,13 @@ class Store(Protocol):
         """The regime of a symbol as it was at ``now``."""
 
 
-class Interval(NamedTuple):
-    """The 95 % confidence interval of a correlation."""
-
-    low: float
-    high: float
-
-
 @dataclass(frozen=True, slots=True)
 class Pair:
     """How one symbol moves with another."""
 
     symbol: str
     corr: float
-    """Pearson's correlation of their returns."""
+    """The robust correlation of their prices."""
     n: int
     """Number of shared returns."""
     low: float
@@ -91,7 +94,7 @@ class Pair:
     high: float
     """Upper end of it."""
     chance: bool
-    """Whether the interval contains 0: it may be chance."""
+    """Whether it may be chance: the strongest of so many pairs is as strong where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +110,30 @@ class CorrelationCard:
     """The length of the bars."""
     top: tuple[Pair, ...]
     """The strongest first, whatever its sign."""
+    pairs: int
+    """How many pairs these are the strongest of."""
     shared: int
     """How many returns the base shares with the symbol it shares most with."""
+    sparse: tuple[str, ...]
+    """Those, the base among them, that tick but in fewer than half of these bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairChange:
-    """A pair whose correlation of 15 minutes differs from that of the hour."""
+    """A pair whose correlation of 15 minutes differs from that of the 45 before them."""
 
     a: str
     b: str
     before: Pair
-    """``b`` with ``a`` over 60 minutes."""
+    """``b`` with ``a`` over the 45 minutes."""
     after: Pair
-    """``b`` with ``a`` over 15 minutes."""
+    """``b`` with ``a`` over the 15 minutes after them."""
     has_started: bool
     """Whether the correlation became stronger, in either direction, rather than weaker."""
+    pairs: int
+    """How many pairs were looked at to find this one."""
+    at: float
+    """The instant that the 15 minutes ended at."""
 
 
 def corr_card(
@@ -139,17 +150,35 @@ def corr_card(
     regime = store.regime(base_symbol, now)
     window_sec = HIGH_VOL_WINDOW_SEC if regime == "high_vol" else WINDOW_SEC
     names = [base_symbol, *dict.fromkeys(s for s in symbols if s != base_symbol)]
-    returns = _returns(store, names, bin_sec, window_sec, now)
-    corr, count = _pairwise(returns[:1], returns)
-    known = [i for i in range(1, len(names)) if not np.isnan(corr[0, i])]
-    known.sort(key=lambda i: (-abs(corr[0, i]), names[i]))
+    logs, counts = _hour(store, names, bin_sec, now)
+    newest = slice(-(window_sec // bin_sec), None)
+    returns = Returns.between(logs, counts).within(newest)
+    found = correlate(returns.of(slice(1)), returns.of(slice(1, None)))
+    corr = found.of_prices[0]
+    known = np.flatnonzero(~np.isnan(corr)).tolist()
+    known.sort(key=lambda i: (-abs(corr[i]), names[i + 1]))
+    top = np.array(known[:TOP], np.intp)
+    base = np.zeros(len(top), np.intp)
     return CorrelationCard(
         base=base_symbol,
         regime=regime,
         window_sec=window_sec,
         bin_sec=bin_sec,
-        top=tuple(_pair(names[i], corr[0, i], count[0, i]) for i in known[:TOP]),
-        shared=int(count[0, 1:].max(initial=0)),
+        top=tuple(
+            _pairs(
+                [names[i + 1] for i in top],
+                found.of((base, top)),
+                _errors(returns, base, top + 1, found.pearson[base, top]),
+                _z(len(known)),
+            )
+        ),
+        pairs=len(known),
+        shared=int(found.n.max(initial=0)),
+        sparse=tuple(
+            name
+            for name, part in zip(names, _live_parts(counts[:, newest]), strict=True)
+            if part <= 0.5
+        ),
     )
 
 
@@ -158,63 +187,109 @@ def corr_matrix(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Correlations and numbers of shared returns of every pair, two square frames.
 
-    A correlation is NaN with fewer than 12 shared returns or if a series is flat; its count is
-    always there.
+    ``window_sec`` is at most an hour. A correlation is NaN with fewer than 12 shared returns or if
+    a series is flat; its count is always there.
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
     """
     names = list(dict.fromkeys(symbols))
-    returns = _returns(store, names, bin_sec, window_sec, now)
-    corr, count = _pairwise(returns, returns)
+    hour = Returns.between(*_hour(store, names, bin_sec, now))
+    returns = hour.within(slice(-(window_sec // bin_sec), None))
+    found = correlate(returns, returns)
     return (
-        pd.DataFrame(corr, index=names, columns=names),
-        pd.DataFrame(count, index=names, columns=names),
+        pd.DataFrame(found.of_prices, index=names, columns=names),
+        pd.DataFrame(found.n, index=names, columns=names),
     )
 
 
-def auto_bin(store: Store, symbols: Sequence[str], window_sec: int, now: float) -> int:
-    """The shortest of ``BIN_SECS`` in which most bars of ``symbols`` hold a tick.
+def auto_bin(store: Store, symbols: Sequence[str], now: float) -> int:
+    """The shortest of ``BIN_SECS`` in which most bars of each of ``symbols`` hold a tick.
 
-    Counted over all that ticked inside the window, each from its first live bar on. The longest
-    if even that leaves most bars empty, or if nothing ticked.
+    That is of each for which there are such bars, counted over the last hour from its first live
+    bar on. The longest if there are none for any of them, and if prices bounce: what bounces within
+    a short bar hides what moves together.
     """
-    for bin_sec in BIN_SECS:
-        live = store.bars(symbols, bin_sec, window_sec, now)[1] > 0
-        live = live[live.any(axis=1)]
-        began = np.logical_or.accumulate(live, axis=1)
-        if 2 * np.count_nonzero(live) > np.count_nonzero(began):
-            return bin_sec
-    return BIN_SECS[-1]
+    longest = BIN_SECS[-1]
+    counts = _hour(store, symbols, longest, now)[1]
+    some = [name for name, part in zip(symbols, _live_parts(counts), strict=True) if part > 0.5]
+    for bin_sec in BIN_SECS[:-1] if some else ():
+        logs, counts = _hour(store, some, bin_sec, now)
+        if (_live_parts(counts) > 0.5).all():
+            bouncing = bounces(Returns.between(logs, counts), counts).any()
+            return longest if bouncing else bin_sec
+    return longest
 
 
-def moving_together(
-    store: Store, symbols: Sequence[str], bin_sec: int, now: float, n: int = TOP
-) -> list[PairChange]:
-    """The ``n`` pairs whose 15-minute correlation differs most from their 60-minute one.
+def changes(
+    store: Store, symbols: Sequence[str], bin_sec: int, now: float
+) -> tuple[PairChange, ...]:
+    """The pairs whose correlation changed: 15 minutes against the 45 before, the largest first.
 
-    Only pairs whose two 95 % intervals do not overlap.
+    The correlation differs by 0.25 at least, and its atanh by more than chance would give any of
+    the pairs, at any of ten looks, once in twenty times (Bonferroni).
 
     Raises:
         ValueError: for a ``bin_sec`` that is not one of ``BIN_SECS``.
     """
-    recent, recent_n = corr_matrix(store, symbols, bin_sec, HIGH_VOL_WINDOW_SEC, now)
-    hour, hour_n = corr_matrix(store, symbols, bin_sec, WINDOW_SEC, now)
-    names = list(recent.columns)
-    r_15m, n_15m, r_60m, n_60m = (frame.to_numpy() for frame in (recent, recent_n, hour, hour_n))
-    change = np.abs(r_15m - r_60m)
-    pairs = [
-        (i, j) for i in range(len(names)) for j in range(i + 1, len(names)) if change[i, j] >= 0
+    names = list(dict.fromkeys(symbols))
+    hour = Returns.between(*_hour(store, names, bin_sec, now))
+    newest = HIGH_VOL_WINDOW_SEC // bin_sec
+    parts = hour.within(slice(-newest)), hour.within(slice(-newest, None))
+    whole = [correlate(part, part) for part in parts]
+    change = np.triu(np.abs(whole[1].of_prices - whole[0].of_prices), 1)
+    looked_at = int(np.count_nonzero(~np.isnan(change[np.triu_indices(len(names), 1)])))
+    a, b = np.nonzero(change >= LEAST_CHANGE)
+    if not len(a):
+        return ()
+    before, after = (found.of((a, b)) for found in whole)
+    errors = [
+        _errors(part, a, b, found.pearson)
+        for part, found in zip(parts, (before, after), strict=True)
     ]
-    pairs.sort(key=lambda pair: -change[pair])
-    found = []
-    for i, j in pairs:
-        after = _pair(names[j], r_15m[i, j], n_15m[i, j])
-        before = _pair(names[j], r_60m[i, j], n_60m[i, j])
-        if after.low > before.high or after.high < before.low:
-            has_started = abs(after.corr) > abs(before.corr)
-            found.append(PairChange(names[i], names[j], before, after, has_started))
-    return found[:n]
+    z_before, z_after, error = _comparable(before, errors[0], after, errors[1])
+    threshold = NormalDist().inv_cdf(1 - (1 - _SURE) / (2 * looked_at * _LOOKS))
+    (sure,) = np.nonzero(np.abs(z_after - z_before) > threshold * error)
+    sure = sure[np.argsort(-change[a[sure], b[sure]], kind="stable")]
+    others = [names[j] for j in b[sure]]
+    asked = _z(1)
+    pairs = zip(
+        [names[i] for i in a[sure]],
+        _pairs(others, before.of(sure), errors[0][sure], asked),
+        _pairs(others, after.of(sure), errors[1][sure], asked),
+        strict=True,
+    )
+    return tuple(
+        PairChange(
+            a=name,
+            b=was.symbol,
+            before=was,
+            after=is_now,
+            has_started=abs(is_now.corr) > abs(was.corr),
+            pairs=looked_at,
+            at=now,
+        )
+        for name, was, is_now in pairs
+    )
+
+
+def moving_together(
+    changes_at: Callable[[int], Sequence[PairChange]], now: float, n: int = TOP
+) -> list[PairChange]:
+    """The ``n`` pairs that began or ceased to move together, the largest change first.
+
+    ``changes_at`` is asked for the ``changes`` at each full minute of the last ten. A change counts
+    from the second minute in a row on that it is found at; of those of one pair the newest counts.
+    """
+    newest = int(now) // _LOOK_SEC * _LOOK_SEC
+    looks = [changes_at(newest - ago) for ago in range(0, HELD_SEC + 1, _LOOK_SEC)]
+    found: dict[tuple[str, str], PairChange] = {}
+    for look, before in pairwise(looks):
+        had = {(change.a, change.b, change.has_started) for change in before}
+        for change in look:
+            if (change.a, change.b, change.has_started) in had:
+                found.setdefault((change.a, change.b), change)
+    return sorted(found.values(), key=lambda pair: -abs(pair.after.corr - pair.before.corr))[:n]
 
 
 def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozenset[str]]:
@@ -224,16 +299,14 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
     no twin before it has twelve returns of these.
     """
     names = list(dict.fromkeys(symbols))
-    window_sec = WINDOW_SEC + SCALE_RETURNS * _TWIN_BIN_SEC
-    returns = Returns.between(*store.bars(names, _TWIN_BIN_SEC, window_sec, now))
+    hour = Returns.between(*_hour(store, names, _TWIN_BIN_SEC, now))
     # Those that hardly trade are nobody's twins, and there may be thousands of them.
-    hour = returns.last(WINDOW_SEC // _TWIN_BIN_SEC)
     rows = np.flatnonzero(np.count_nonzero(~np.isnan(hour.scaled), axis=1) >= MIN_PAIRS)
     found: dict[str, set[str]] = {name: set() for name in names}
     for begin in range(0, len(rows), _AT_ONCE):
         # A pair is met once, from the earlier of the two.
         ahead = rows[begin:]
-        corr = correlate(hour.of(ahead[:_AT_ONCE]), hour.of(ahead)).corr
+        corr = correlate(hour.of(ahead[:_AT_ONCE]), hour.of(ahead)).of_prices
         for i, j in zip(*np.nonzero(corr >= TWIN_CORR), strict=True):
             if i < j:
                 one, other = names[ahead[i]], names[ahead[j]]
@@ -242,58 +315,70 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
     return {name: frozenset(others) for name, others in found.items()}
 
 
-def interval(corr: float, n: int) -> Interval:
-    """The 95 % Fisher interval tanh(atanh r ± 1.96 / sqrt(n/1.125 - 3)).
+# An interval is that of the correlation of bars, on the atanh scale; both its ends are then divided
+# by kappa, as the correlation is.
 
-    NaN with fewer than 12 shared returns.
-    """
-    if n < MIN_PAIRS or corr != corr:
-        return Interval(float("nan"), float("nan"))
-    half = _Z95 / (n / _OVERLAP - 3) ** 0.5
+
+def _pairs(
+    symbols: Sequence[str], found: Correlations, errors: Floats, z_of_many: float
+) -> list[Pair]:
     with np.errstate(divide="ignore"):  # r = ±1 has no width
-        z = np.arctanh(corr)
-    return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
+        z = np.arctanh(found.of_bars)
+    low, high = (
+        np.clip(np.tanh(z + sign * _z(1) * errors) / found.kappa, -1.0, 1.0) for sign in (-1, 1)
+    )
+    chance = np.abs(z) <= z_of_many * errors
+    columns = (found.of_prices, found.n, low, high, chance)
+    return [
+        Pair(symbol, *values)
+        for symbol, *values in zip(symbols, *(c.tolist() for c in columns), strict=True)
+    ]
 
 
-def _pair(symbol: str, corr: float, n: int) -> Pair:
-    low, high = interval(float(corr), int(n))
-    return Pair(symbol, float(corr), int(n), low, high, chance=low <= 0 <= high)
+def _comparable(
+    before: Correlations, error_before: Floats, after: Correlations, error_after: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """The atanh of two correlations as sparser ticks would leave them, and their joint error.
+
+    If a symbol ticks more often than before, the correlation of its bars rises without that of the
+    prices: so both are taken as they would be with the smaller kappa of the two.
+    """
+    kappa = np.minimum(before.kappa, after.kappa)
+    squares, z = np.zeros(len(kappa)), []
+    for found, error in ((before, error_before), (after, error_after)):
+        part = kappa / found.kappa
+        r = np.clip(found.of_bars, -_ALMOST_ONE, _ALMOST_ONE)
+        z.append(np.arctanh(r * part))
+        squares += (error * part * (1.0 - r * r) / (1.0 - (r * part) ** 2)) ** 2
+    return z[0], z[1], np.sqrt(squares)
 
 
-def _returns(
-    store: Store, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
+def _z(pairs: int) -> float:
+    """How many standard errors the strongest of some pairs exceeds once in twenty times.
+
+    Šidák's: 1.96 for one, 2.64 for the strongest of six, 2.95 of sixteen.
+    """
+    return NormalDist().inv_cdf((1.0 + _SURE ** (1.0 / max(1, pairs))) / 2.0)
+
+
+def _errors(
+    returns: Returns, a: npt.NDArray[np.intp], b: npt.NDArray[np.intp], pearson: Floats
 ) -> Floats:
-    """Returns between directly neighbouring live bars, [symbol, bar]; NaN beside an empty one."""
+    return standard_errors(returns.scaled[a], returns.scaled[b], pearson)
+
+
+def _hour(store: Store, symbols: Sequence[str], bin_sec: int, now: float) -> tuple[Floats, Ints]:
+    """Log mean prices and numbers of ticks of the last hour, [symbol, bar] each."""
     if bin_sec not in BIN_SECS:
         raise ValueError(f"bin_sec is {bin_sec}, expected one of {', '.join(map(str, BIN_SECS))}")
-    logs, _ = store.bars(symbols, bin_sec, window_sec, now)
-    changes: Floats = np.diff(logs, axis=1)
-    changes[np.abs(changes) < ROUNDING] = 0.0
-    return changes
+    return store.bars(symbols, bin_sec, WINDOW_SEC, now)
 
 
-def _pairwise(left: Floats, right: Floats) -> tuple[Floats, Ints]:
-    """Pearson correlation and number of shared returns of every row with every other's rows."""
-    x, x_live = _in_own_units(left)
-    y, y_live = _in_own_units(right)
-    n = x_live @ y_live.T
-    x_sum, y_sum = x @ y_live.T, x_live @ y.T
-    x_square, y_square = (x * x) @ y_live.T, x_live @ (y * y).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        product = x @ y.T - x_sum * y_sum / n
-        x_spread, y_spread = x_square - x_sum**2 / n, y_square - y_sum**2 / n
-        flat = ~((x_spread > _FLAT * x_square) & (y_spread > _FLAT * y_square))
-        corr = product / np.sqrt(x_spread * y_spread)
-    corr[flat | (n < MIN_PAIRS)] = np.nan
-    return np.clip(corr, -1.0, 1.0), n.astype(np.int32)
-
-
-def _in_own_units(returns: Floats) -> tuple[Floats, Floats]:
-    """Each row in units of its largest return, 0 if unknown; and 1.0 if known, else 0.
-
-    So neither tiny nor huge moves lose digits.
-    """
-    live = ~np.isnan(returns)
-    filled = np.where(live, returns, 0.0)
-    size = np.abs(filled).max(axis=1, initial=0.0, keepdims=True)
-    return filled / np.where(size > 0, size, 1.0), live.astype(np.float64)
+def _live_parts(counts: Ints) -> Floats:
+    """The part of each symbol's bars, from its first live one on, that hold a tick; NaN: none."""
+    live = counts > 0
+    began = np.logical_or.accumulate(live, axis=1)
+    parts = np.full(len(counts), np.nan)
+    alive = live.any(axis=1)
+    parts[alive] = np.count_nonzero(live[alive], axis=1) / np.count_nonzero(began[alive], axis=1)
+    return parts

@@ -21,7 +21,7 @@ from engine.backfill import backfill
 from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
 from engine.process import forget, once_per_process
 from engine.publisher import StatusPublisher
-from engine.reader import GRACE_SEC, Reader
+from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
 from engine.status import ArchiveStatus, Status
 from engine.supervisor import Supervisor
 from events import THRESHOLDS, EventStore, StressDetector
@@ -179,7 +179,7 @@ class Worker:
         """Everything that belongs around a source."""
         settings, archive = self._settings, source.archive
         stress, most = settings.stress, settings.stress.max_events
-        store = PulseStore(settings.window_sec + REWIND_SEC, records=archive is not None)
+        store = PulseStore(settings.window_sec + BEHIND_SEC, records=archive is not None)
         for asset, symbols in source.watched.items():
             store.watch(asset, symbols)
         events = EventStore(most, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import pandas as pd
 
 import sessions
 from correlation import (
+    HELD_SEC,
     CorrelationCard,
     PairChange,
     auto_bin,
+    changes,
     corr_card,
     corr_matrix,
     moving_together,
@@ -24,16 +26,24 @@ from engine.heartbeat import GRACE_SEC, REWIND_SEC, SECOND_END, Heartbeat, Pulse
 from engine.ranking import Ranking, State, row_states
 from engine.shared import Shared
 from events import EventStore
+from formulas import BAR_SEC
 from history.hours import ArchivedHours, LastSession, Moment
 from pulse_store import PulseStore
 from sessions import HoursFrom, MarketHours
 from sources.source import Source
 from ticks import ASSETS, Asset
 
-__all__ = ["GRACE_SEC", "REWIND_SEC", "SECOND_END", "LastSession", "Pulse", "Reader"]
+__all__ = ["BEHIND_SEC", "GRACE_SEC", "REWIND_SEC", "SECOND_END", "LastSession", "Pulse", "Reader"]
 
 _Args = TypeVarTuple("_Args")
 _T = TypeVar("_T")
+
+BEHIND_SEC: Final = REWIND_SEC + GRACE_SEC + HELD_SEC + 60
+"""What a store keeps beyond the hour that a second is judged by, so that a second that is looked
+back at has the answer it had: which pairs move together is known from looks at earlier minutes."""
+
+_LOOKS_KEPT_SEC: Final = 60.0
+"""What was found at a minute is asked for by every tab for ten, however seldom it refreshes."""
 
 
 class Reader:
@@ -57,6 +67,7 @@ class Reader:
         self._source = source
         self._archived_hours = archived_hours
         self._shared = Shared()
+        self._looks = Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)
 
     @property
     def store(self) -> PulseStore:
@@ -156,21 +167,28 @@ class Reader:
     ) -> CorrelationCard:
         """The correlation card of ``base`` among the symbols of ``assets`` at the pulse of ``at``.
 
-        Without a ``bin_sec`` in the smallest bars of which most are live.
+        Without a ``bin_sec`` in the bars that suit these symbols best.
         """
-        return self.once(self._correlation, base, bin_sec, assets, self.pulse(at).now)
+        return self.once(self._correlation, base, bin_sec, assets, self._closed(at))
 
     def matrix(
         self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, at: float | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Correlations and shared returns of every pair of ``assets`` at the pulse of ``at``."""
-        return self.once(self._matrix, assets, bin_sec, window_sec, self.pulse(at).now)
+        return self.once(self._matrix, assets, bin_sec, window_sec, self._closed(at))
 
     def pair_changes(
         self, assets: tuple[Asset, ...], bin_sec: int, at: float | None = None
     ) -> list[PairChange]:
         """The pairs of ``assets`` that started or stopped moving together."""
-        return self.once(self._pair_changes, assets, bin_sec, self.pulse(at).now)
+        now = self.pulse(at).now
+        moment = self._archived(now)
+        # An archive that cannot be read for a moment is asked again soon.
+        shared = self._looks if moment is None else self._shared
+        store = self._store if moment is None else moment.store
+        return moving_together(
+            lambda look: shared.once(self._changes, store, assets, bin_sec, look), now
+        )
 
     def once(self, function: Callable[[*_Args], _T], *args: *_Args) -> _T:
         """What ``function`` returns for these arguments, computed once for all readers."""
@@ -184,6 +202,13 @@ class Reader:
         hours = self._archived_hours()
         return None if hours is None else hours.moment(int(now), newest)
 
+    def _closed(self, at: float | None) -> int:
+        """When the newest bar of the pulse of ``at`` closed.
+
+        Until the next one does, nothing that is computed from bars changes.
+        """
+        return int(self.pulse(at).now) // BAR_SEC * BAR_SEC
+
     # Computed once for all.
 
     def _frame(self, now: float) -> pd.DataFrame:
@@ -194,19 +219,19 @@ class Reader:
         return tuple(map(str, frame.index[frame["asset"].isin(assets)]))
 
     def _correlation(
-        self, base: str, bin_sec: int | None, assets: tuple[Asset, ...], now: float
+        self, base: str, bin_sec: int | None, assets: tuple[Asset, ...], closed: int
     ) -> CorrelationCard:
-        symbols, store = self.symbols(assets), self.store_at(now)
+        symbols, store = self.symbols(assets), self.store_at(closed)
         if not bin_sec:
-            bin_sec = auto_bin(store, list(dict.fromkeys([base, *symbols])), REWIND_SEC, now)
-        return corr_card(store, symbols, base, bin_sec, now)
+            bin_sec = auto_bin(store, list(dict.fromkeys([base, *symbols])), closed)
+        return corr_card(store, symbols, base, bin_sec, closed)
 
     def _matrix(
-        self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, now: float
+        self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, closed: int
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return corr_matrix(self.store_at(now), self.symbols(assets), bin_sec, window_sec, now)
+        return corr_matrix(self.store_at(closed), self.symbols(assets), bin_sec, window_sec, closed)
 
-    def _pair_changes(
-        self, assets: tuple[Asset, ...], bin_sec: int, now: float
-    ) -> list[PairChange]:
-        return moving_together(self.store_at(now), self.symbols(assets), bin_sec, now)
+    def _changes(
+        self, store: PulseStore, assets: tuple[Asset, ...], bin_sec: int, look: int
+    ) -> tuple[PairChange, ...]:
+        return changes(store, self.symbols(assets), bin_sec, look)

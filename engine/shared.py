@@ -37,11 +37,20 @@ class Shared:
 
     Threads that ask for the same result at the same moment wait for the one that computes it. A
     function that raises raises to all who wait for it, and its error is not kept. A function may
-    ask for other results, but not for its own. ``clock`` is a steady one.
+    ask for other results, but not for its own. A result is dropped if nobody asked for it in
+    ``kept_sec``, and computed again after ``fresh_sec``. ``clock`` is a steady one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        kept_sec: float = KEPT_SEC,
+        fresh_sec: float = FRESH_SEC,
+    ) -> None:
         self._clock = clock
+        self._kept_sec = kept_sec
+        self._fresh_sec = fresh_sec
         # Guards the results, of which the last used is the last.
         self._lock = threading.Lock()
         self._results: OrderedDict[Hashable, _Result] = OrderedDict()
@@ -52,12 +61,12 @@ class Shared:
         now = self._clock()
         with self._lock:
             result = self._results.get(key)
-            is_mine = result is None or result.begun_at < now - FRESH_SEC
+            is_mine = result is None or result.begun_at < now - self._fresh_sec
             if result is None or is_mine:
                 result = self._results[key] = _Result(Future(), now, now)
             result.used_at = now
             self._results.move_to_end(key)
-            while next(iter(self._results.values())).used_at < now - KEPT_SEC:
+            while next(iter(self._results.values())).used_at < now - self._kept_sec:
                 self._results.popitem(last=False)
         if is_mine:
             self._compute(key, result, lambda: function(*args))

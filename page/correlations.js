@@ -9,7 +9,8 @@ export class CorrelationsCard {
     this.base = h("span", { class: "note" });
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
-    this.changedHead = h("h3", {}, "Started or stopped moving together, hour → 15 min");
+    this.sparse = h("p", { class: "note" });
+    this.changedHead = h("h3", {}, "Started or stopped moving together, 45 → 15 min");
     this.changed = h("ul", { class: "changed" });
     this.heatButton = h(
       "button",
@@ -29,6 +30,7 @@ export class CorrelationsCard {
       this.base,
       this.empty,
       this.pairs,
+      this.sparse,
       this.changedHead,
       this.changed,
       this.heat.element,
@@ -43,6 +45,8 @@ export class CorrelationsCard {
     say(this.empty, card.shut ? shutText(card.shut, clock, now) : card.missing);
     this.empty.hidden = !card.missing;
     drawPairs(this.pairs, card.top);
+    say(this.sparse, card.sparse);
+    this.sparse.hidden = !card.sparse || Boolean(card.shut);
     this.changedHead.hidden = !card.changed.length;
     keyed(
       this.changed,
@@ -119,16 +123,11 @@ export function rounded(value) {
   return value === null ? null : Math.round(value * 100) / 100 + 0;
 }
 
-function correctChange(item, pair) {
-  const { started, before, after, text } = pair;
+function correctChange(item, { started, word, before, after, ago, title, text }) {
   mark(item, "data-started", String(started));
   say(item.firstChild, `${started ? "↗" : "↘"} ${text}`);
-  say(item.lastChild, ` ${started ? "started" : "stopped"}: ${before} → ${after}`);
-  mark(
-    item,
-    "title",
-    `${started ? "Started" : "Stopped"} moving together: r was ${before} over the hour and is ${after} over the last 15 minutes`,
-  );
+  say(item.lastChild, ` ${word}: ${before} → ${after}${ago ? ` · ${ago}` : ""}`);
+  mark(item, "title", title);
 }
 
 // Why market hours leave nothing to compare, until when, and what there is instead.
@@ -164,8 +163,8 @@ function pairItem() {
 }
 
 function correctPair(item, pair) {
-  mark(item, "data-doubtful", pair.doubtful);
-  mark(item, "title", pair.doubtful ? "The interval contains 0: this may be chance" : null);
+  mark(item, "data-doubtful", Boolean(pair.doubtful));
+  mark(item, "title", pair.doubtful || null);
   const [name, r, scale, note] = item.children;
   say(name, pair.symbol);
   mark(name, "title", pair.symbol);

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import pandas as pd
 
-from correlation import MIN_PAIRS, CorrelationCard, Pair
+from correlation import BIN_SECS, MIN_PAIRS, CorrelationCard, Pair, PairChange
 from engine.reader import Reader
 from page.view import bin_sec
 from ticks import ASSETS, Asset, Regime
@@ -23,16 +23,21 @@ __all__ = [
     "CorrelationText",
     "HeatMap",
     "PairText",
+    "change_text",
     "closed_markets",
     "correlation_text",
     "has_heat_map",
     "heat_map",
     "missing_text",
     "pair_text",
+    "sparse_text",
 ]
 
 MATRIX_SYMBOLS: Final = 100
 """Pairs of more symbols than this are not compared: their number grows with the square."""
+
+SPARSE_NAMED: Final = 3
+"""So many symbols that tick too seldom are named."""
 
 _REGIMES: Final[Mapping[Regime, str]] = {
     "high_vol": "volatile, so only the last 15 minutes count",
@@ -51,8 +56,8 @@ class PairText(msgspec.Struct, frozen=True):
     low: float
     high: float
     range: str
-    doubtful: bool
-    """Whether it may be chance."""
+    doubtful: str
+    """Why it may be chance; empty if it may not."""
 
 
 class ChangeText(msgspec.Struct, frozen=True):
@@ -60,8 +65,14 @@ class ChangeText(msgspec.Struct, frozen=True):
 
     text: str
     started: bool
+    """Whether its correlation became stronger."""
+    word: str
     before: str
     after: str
+    ago: str
+    """How long ago that was last so; empty if it was at the newest full minute."""
+    title: str
+    """All of it as a sentence."""
 
 
 class ClosedMarkets(msgspec.Struct, frozen=True):
@@ -86,6 +97,8 @@ class CorrelationText(msgspec.Struct, frozen=True):
     """Regime, window, bars and classes."""
     missing: str
     """Why there is no correlation to show; empty if there is one."""
+    sparse: str
+    """Which symbols tick too seldom for the bars; empty if none does."""
     shut: ClosedMarkets | None
     top: list[PairText]
     changed: list[ChangeText]
@@ -119,17 +132,10 @@ def correlation_text(
         words=f"{_REGIMES[card.regime]} · last {card.window_sec // 60} min"
         f" · {card.bin_sec} s bars{auto} · with {', '.join(assets)}",
         missing=missing_text(card, has_others=bool({*reader.symbols(assets)} - {card.base})),
+        sparse=sparse_text(card, is_auto=bool(auto)),
         shut=None if card.top else closed_markets(reader, card.base, assets, now),
-        top=[pair_text(pair) for pair in card.top],
-        changed=[
-            ChangeText(
-                text=f"{change.a} and {change.b}",
-                started=change.has_started,
-                before=signed_text(change.before.corr, 2),
-                after=signed_text(change.after.corr, 2),
-            )
-            for change in changes
-        ],
+        top=[pair_text(pair, card.pairs) for pair in card.top],
+        changed=[change_text(change, now) for change in changes],
         too_many=not is_compared,
     )
 
@@ -147,8 +153,13 @@ def heat_map(
     )
 
 
-def pair_text(pair: Pair) -> PairText:
-    """A pair as a line of a card."""
+def pair_text(pair: Pair, pairs: int) -> PairText:
+    """A pair as a line of a card, one of the strongest of so many ``pairs``."""
+    doubtful = ""
+    if pair.chance:
+        doubtful = "This may be chance"
+        if not pair.low <= 0 <= pair.high:
+            doubtful += f": of {pairs} pairs the strongest often looks like this"
     return PairText(
         symbol=pair.symbol,
         r=round(pair.corr, 4),
@@ -157,8 +168,50 @@ def pair_text(pair: Pair) -> PairText:
         low=round(pair.low, 4),
         high=round(pair.high, 4),
         range=f"{signed_text(pair.low, 2)} to {signed_text(pair.high, 2)}",
-        doubtful=pair.chance,
+        doubtful=doubtful,
     )
+
+
+def change_text(change: PairChange, now: float) -> ChangeText:
+    """A pair that started or stopped moving together, as told at ``now``."""
+    before, after = signed_text(change.before.corr, 2), signed_text(change.after.corr, 2)
+    minutes = int(now - change.at) // 60
+    ago = f"{minutes} min ago" if minutes else ""
+    until = f"until {ago}" if ago else "until now"
+    return ChangeText(
+        text=f"{change.a} and {change.b}",
+        started=change.has_started,
+        word=_change_word(change),
+        before=before,
+        after=after,
+        ago=ago,
+        title=f"r was {before} over 45 minutes and {after} over the 15 {until};"
+        f" {change.pairs} {'pair was' if change.pairs == 1 else 'pairs were'} compared.",
+    )
+
+
+def _change_word(change: PairChange) -> str:
+    """What a pair did: it started or stopped only if chance explains what was, or what is."""
+    before, after = change.before, change.after
+    if before.corr * after.corr < 0 and not before.chance and not after.chance:
+        return "turned"
+    if change.has_started:
+        return "started" if before.chance else "stronger"
+    return "stopped" if after.chance else "weaker"
+
+
+def sparse_text(card: CorrelationCard, *, is_auto: bool) -> str:
+    """Which symbols tick too seldom for the bars of a card; empty if none does."""
+    if not card.sparse:
+        return ""
+    names = ", ".join(card.sparse[:SPARSE_NAMED])
+    more = len(card.sparse) - SPARSE_NAMED
+    if more > 0:
+        names += f" and {more} more"
+    is_longest = card.bin_sec == BIN_SECS[-1]
+    advice = "" if is_auto or is_longest else " Longer bars tell more."
+    even = "even " if is_longest else ""
+    return f"Too sparse {even}for {card.bin_sec} s bars, most of which are empty: {names}.{advice}"
 
 
 def missing_text(card: CorrelationCard, *, has_others: bool) -> str:

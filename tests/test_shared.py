@@ -84,3 +84,21 @@ def test_results_are_dropped_when_nobody_asks_and_renewed_when_somebody_always_d
     shared.once(other.double, 1)
     shared.once(asked.double, 1)
     assert asked.calls == 3
+
+
+def test_how_long_a_result_lasts_can_be_chosen() -> None:
+    """What never changes is kept for longer."""
+    times = [0.0]
+    shared, asked = Shared(lambda: times[0], kept_sec=60.0, fresh_sec=600.0), Counted()
+    for _ in range(4):
+        times[0] += 59.0
+        shared.once(asked.double, 1)
+    assert asked.calls == 1
+    times[0] += 61.0
+    shared.once(asked.double, 2)
+    shared.once(asked.double, 1)
+    assert asked.calls == 3
+    for _ in range(11):
+        times[0] += 59.0
+        shared.once(asked.double, 1)
+    assert asked.calls == 4
