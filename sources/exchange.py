@@ -24,7 +24,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from sources.market import Market, Quote
+from sources.market import Market
+from sources.quotes import Quote
 from sources.tape import ArchivedTape, Tape
 from ticks import ASSETS, Asset
 from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT

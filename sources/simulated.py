@@ -17,7 +17,8 @@ from sessions import MarketHours
 from sources.clocks import ForwardClock
 from sources.exchange import Exchange
 from sources.live import Calendar, VendorFeeds
-from sources.market import EXCLUDED_CONDITIONS, Market
+from sources.market import Market
+from sources.quotes import EXCLUDED_CONDITIONS
 from sources.source import Keep, Seconds, SourceKind, SourceStatus
 from ticks import WINDOW_SEC, Asset, Tick
 from vendors.wire import Vendor

@@ -21,7 +21,7 @@ import pandas as pd
 from bars import CELL, Bars, Minutes
 from events import Event
 from history.archive import Archive, ArchiveError, is_archive
-from sources.market import Quote
+from sources.quotes import Quote
 from ticks import ASSETS, WINDOW_SEC, Asset, MarketPulseError, Tick
 
 __all__ = ["TAPE_EPOCH", "ArchivedTape", "Tape", "TapeError", "load"]

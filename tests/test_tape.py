@@ -22,7 +22,7 @@ from history.archive import ArchiveError
 from history.writer import connect, write_bars, write_events, write_meta, write_minutes
 from pulse_store import PulseStore
 from sources import tape as recordings
-from sources.market import Quote
+from sources.quotes import Quote
 from sources.tape import TAPE_EPOCH, ArchivedTape, Tape, TapeError
 from ticks import Tick
 
