@@ -3,7 +3,8 @@
 Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
 carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive
 is of a day; ``python -m benchmarks.archive 7`` writes a week, ``python -m benchmarks.export 7``
-exports one.
+exports one. ``python -m benchmarks.market`` measures no cost: it shows how like a market the
+simulated one is.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _stock(
 ) -> Traits:
     # As wide as what the price moves from trade to trade makes it: so are the spreads of books.
     moved_bp = 1e4 * vol_pa / math.sqrt(YEAR_SEC["stocks"] * rate)
-    spread_bp = min(2.0 * moved_bp, WIDEST_BP)
+    spread_bp = min(2.4 * moved_bp, WIDEST_BP)
     return Traits(price, vol_pa, rate, spread_bp, {"market": market, sector: own}, sector)
 
 
