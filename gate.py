@@ -72,7 +72,7 @@ _OWN_STEPS: Final = 10.0
 _RECENT: Final = 25
 """... the mean step between this many prices, ..."""
 
-_MIN_STEPS: Final = 4
+_MIN_STEPS: Final = 3
 """... of which there must be this many: one step is no measure."""
 
 _A_DAY_MORE: Final = 3.0
@@ -94,12 +94,18 @@ _FOLLOW: Final = 0.5
 """Of a row of three, each follows the one before within this many bands; of a longer row within
 this many more for each further price: the longer none is like the old ones, the less they say."""
 
+_STEADY: Final = 2.0
+"""Steps in one direction are steady if none is more than this many times as long as another, ..."""
+
+_STEADIEST: Final = 4.0
+"""... nor longer than this many bands."""
+
 _LONGEST_ROW: Final = 50
 
 _AGREEING_AMONG: Final = 5
 """Those that agree are looked for among this many of the prices held back last."""
 
-_TWO_SIDED: Final = 4.0
+_TWO_SIDED: Final = 8.0
 """After a jump or a pause the market may have two sides that are this many bands apart."""
 
 _PAUSE_SEC: Final = 60.0
@@ -182,7 +188,9 @@ class TickGate:
 
     - by three that agree within a quarter of the band;
     - or by three in a row, all on one side, of which each lies within half the band of the one
-      before. A longer row may have longer steps, so that no market is refused for ever.
+      before. A longer row may have longer steps, so that no market is refused for ever;
+    - or by three that go on steadily from the last believed one: as far with every step, or half as
+      far at least, and by four bands at most.
 
     So a bad print never enters, and a jump or a market that keeps moving is followed from its third
     price on. A price with the same time as another confirms nothing. Once a good price comes, those
@@ -337,6 +345,8 @@ class TickGate:
         length = self._row_that_moves(prices[-level.row :])
         if length:
             return prices[-length:]
+        if level.row == _CONFIRMING and self._is_steady([level.recent[-1], *prices[-level.row :]]):
+            return [level.recent[-1], *prices[-level.row :]]
         log, most = math.log(raw.price), self._far_off * _AGREE
         like = [p for p in prices[-_AGREEING_AMONG:] if abs(math.log(p) - log) <= most]
         logs = sorted(map(math.log, like))
@@ -353,6 +363,14 @@ class TickGate:
             if further >= 0 and longest <= self._far_off * _FOLLOW * (1 + further):
                 return length
         return 0
+
+    def _is_steady(self, prices: Sequence[float]) -> bool:
+        """Whether prices go one way by steps of much the same length."""
+        steps = [math.log(b) - math.log(a) for a, b in pairwise(prices)]
+        least, most = min(steps), max(steps)
+        if most < 0:
+            least, most = -most, -least
+        return 0 < most <= min(_STEADY * least, _STEADIEST * self._far_off)
 
     def _weigh_held(self, good: float, level: _Level) -> None:
         """Forget what was held back when a good price came, but for another side of the market."""
