@@ -184,9 +184,17 @@ class ReplaySource:
         self._lost = {asset: sent[asset] - frames[asset] for asset in ASSETS}
 
 
+_STREAMING: Final = (
+    FeedState.LIVE,
+    FeedState.HELD_BACK,
+    FeedState.UNREADABLE,
+    FeedState.SILENT,
+)
+
+
 def _ended(status: FeedStatus) -> FeedStatus:
     """A feed's status after the end of the tape, when the clock stands still."""
-    if status.state not in (FeedState.LIVE, FeedState.SILENT):
+    if status.state not in _STREAMING:
         return status
     return replace(
         status,

@@ -125,6 +125,32 @@ def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:
         engine.stop()
 
 
+def test_a_tape_of_a_crash_is_replayed_whole(tmp_path: Path) -> None:
+    """Nine percent down in twenty seconds and back in a minute; what nobody confirmed is told."""
+    rng = random.Random(5)
+    rows = []
+    for ms in range(0, 120_000, 200):
+        fallen = 0.09 * max(0.0, min(1.0, (ms - 30_000) / 20_000) - max(0, ms - 55_000) / 60_000)
+        mid = 1.26 * math.exp(-fallen + rng.gauss(0, 0.0005))
+        rows.append(f"{ms},forex,GBPUSD,,{mid - 0.002:.5f},{mid + 0.002:.5f},")
+    rows += [f"{120_000 + n},forex,GBPUSD,,{2.0 + n % 7},{2.1 + n % 7}," for n in range(900)]
+    tape = tmp_path / "crash.csv"
+    tape.write_text("\n".join(["ms,feed,symbol,price,bid,ask,size", *rows, ""]), "utf-8")
+    engine = Worker(Settings(SourceSettings("replay", replay_file=tape, speed=math.inf)))
+    engine.start()
+    try:
+        until(lambda: engine.status().source.has_ended)
+        feed = feed_of(engine, "forex")
+        assert feed.refused == {"far off": 900}
+        assert feed.state == "closed market", "and not held back for ever"
+        (held,) = feed.held
+        assert (held.symbol, held.number) == ("GBPUSD", 900)
+        prices = engine.store.history("GBPUSD", engine.reader.pulse()[0], 130)["price"].dropna()
+        assert prices.min() == pytest.approx(1.26 * math.exp(-0.09), rel=0.002)
+    finally:
+        engine.stop()
+
+
 def test_the_time_before_a_tapes_end_stays_open(tmp_path: Path) -> None:
     """Looking back from the end shows what was live as live."""
     tape = tmp_path / "four.csv"
