@@ -20,13 +20,17 @@ import numpy.typing as npt
 from bars import KEPT_MINUTES, MINUTE, Minutes
 from ticks import ASSETS
 
-__all__ = ["DAY_MINUTES", "MIN_MINUTES", "DayMemory", "Usual", "equivalent_sd"]
+__all__ = ["DAY_MINUTES", "MIN_MINUTES", "MIN_POOLED", "DayMemory", "Usual", "equivalent_sd"]
 
 DAY_MINUTES: Final = 1440
 """Minutes of its class that make a symbol's day."""
 
 MIN_MINUTES: Final = 360
 """With fewer minutes of its own than this a symbol's day says nothing: six hours."""
+
+MIN_POOLED: Final = 120
+"""With fewer minutes of all its symbols than this an asset class says nothing either. From here on
+they tell what is rare better than z itself does, although they may be of one storm."""
 
 _USUAL_SHARE: Final = 0.005
 """The share of a day's minutes with a larger return than the usual threshold."""
@@ -94,8 +98,8 @@ class Usual:
         deviations, at which a normal variable is as rare on both sides: with N minutes, M of them
         above |z| (a part of those in its cell included), of chance (M · (N + ½)/N + ½)/(N + 1),
         which is 1 at z = 0. Beyond the rarest minute it continues in proportion to |z|. NaN if z
-        is. Early: known, but with fewer than ``MIN_MINUTES`` minutes of its own, by the class's
-        minutes, or if these are too few as well, z itself.
+        is. Early: known, but with fewer than ``MIN_MINUTES`` minutes of its own, by those of its
+        class, or if these are fewer than ``MIN_POOLED``, z itself.
         """
         column = (slice(None),) + (None,) * (z.ndim - 1)
         source, edge = self.source[column], self.edge[column]
@@ -287,10 +291,9 @@ class DayMemory:
             members, (z, of_1m, of_5m) = self._classes[asset].members, counts[asset].above
             above[members], above[at], pool[members] = z, z.sum(axis=0, dtype=np.int32), at
             usual_1m[members], usual_5m[members] = _usual_return(of_1m), _usual_return(of_5m)
-        is_enough = above[:, 0] >= MIN_MINUTES
         nothing = len(above) - 1
-        pool = np.where(is_enough[pool], pool, nothing)
-        source = np.where(is_enough[:count], np.arange(count), pool)
+        pool = np.where(above[pool, 0] >= MIN_POOLED, pool, nothing)
+        source = np.where(above[:count, 0] >= MIN_MINUTES, np.arange(count), pool)
         edge = _Z_EDGES[np.count_nonzero(above, axis=1)[source]]
         return Usual(usual_1m, usual_5m, above, source, np.where(edge > 0, edge, 1.0))
 

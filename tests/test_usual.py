@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bars import KEPT_MINUTES, Minutes
 from ticks import ASSETS
-from usual import DAY_MINUTES, MIN_MINUTES, DayMemory, Floats, equivalent_sd
+from usual import DAY_MINUTES, MIN_MINUTES, MIN_POOLED, DayMemory, Floats, equivalent_sd
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -144,10 +144,12 @@ def test_minutes_without_a_figure_do_not_count() -> None:
     ("own", "others", "expected"),
     [
         (MIN_MINUTES, 0, "own"),
-        (MIN_MINUTES - 1, 0, "z"),
-        (MIN_MINUTES - 1, 1, "pool"),
-        (0, MIN_MINUTES, "pool"),
-        (0, MIN_MINUTES - 1, "z"),
+        (MIN_MINUTES - 1, 0, "pool"),
+        (MIN_POOLED, 0, "pool"),
+        (MIN_POOLED - 1, 0, "z"),
+        (MIN_POOLED - 1, 1, "pool"),
+        (0, MIN_POOLED, "pool"),
+        (0, MIN_POOLED - 1, "z"),
     ],
 )
 def test_a_young_symbol_is_judged_by_its_class(own: int, others: int, expected: str) -> None:
