@@ -82,6 +82,8 @@ class Instrument(NamedTuple):
     """What is priced; None: dollars."""
     quote: Leg | None
     """What the price is counted in; likewise."""
+    leading: Leg
+    """The one of the two that it is mainly a price of: the base, unless that is dollars."""
     price: float
     """At the beginning of the hour before the start."""
     rate: float
@@ -98,7 +100,7 @@ PEGGED: Final = frozenset(
 )
 """Coins that are kept at a dollar: they do not walk, they stay within some basis points."""
 
-BASIS: Final = 0.6e-4
+BASIS: Final = 0.4e-4
 """How far a coin that is quoted in anything but dollars wanders from what its legs say."""
 
 
@@ -107,7 +109,7 @@ WIDEST_BP: Final = 6.0
 
 
 def _stock(
-    price: float, vol_pa: float, rate: float, sector: str, market: float = 0.6, own: float = 0.5
+    price: float, vol_pa: float, rate: float, sector: str, market: float = 0.55, own: float = 0.42
 ) -> Traits:
     # As wide as what the price moves from trade to trade makes it: so are the spreads of books.
     moved_bp = 1e4 * vol_pa / math.sqrt(YEAR_SEC["stocks"] * rate)
@@ -314,7 +316,8 @@ def traits(leg: Leg) -> Traits:
 def instrument(asset: Asset, symbol: str) -> Instrument:
     """What a symbol is a price of, whatever its name."""
     base, quote = _legs(asset, symbol)
-    priced = [traits(leg) for leg in (base, quote) if leg is not None]
+    legs = [leg for leg in (base, quote) if leg is not None]
+    priced = [traits(leg) for leg in legs]
     price = (traits(base).price if base else 1.0) / (traits(quote).price if quote else 1.0)
     rate = min(like.rate for like in priced)
     spread_bp = max(like.spread_bp for like in priced)
@@ -323,7 +326,7 @@ def instrument(asset: Asset, symbol: str) -> Instrument:
         # The same coin in another currency ticks less, a few basis points away.
         rate, basis = (0.6 if quote in PEGGED else 0.25) * priced[0].rate, BASIS
     decimals = _decimals(asset, symbol, price)
-    return Instrument(asset, symbol, base, quote, price, rate, spread_bp, decimals, basis)
+    return Instrument(asset, symbol, base, quote, legs[0], price, rate, spread_bp, decimals, basis)
 
 
 def _legs(asset: Asset, symbol: str) -> tuple[Leg | None, Leg | None]:

@@ -47,13 +47,13 @@ class Paths:
         self._signs = np.zeros((len(self._instruments), len(self._legs)))
         """By how much of each asset's level a symbol's goes up: 1 for its base, −1 for its
         quote."""
-        self._leading = np.zeros(len(self._instruments), dtype=np.intp)
-        """The asset that a symbol is mainly a price of."""
+        self._leading = np.array(
+            [self._legs.index(item.leading) for item in self._instruments], dtype=np.intp
+        )
         for row, item in enumerate(self._instruments):
             for leg, sign in ((item.quote, -1.0), (item.base, 1.0)):
                 if leg is not None:
-                    self._leading[row] = column = self._legs.index(leg)
-                    self._signs[row, column] = sign
+                    self._signs[row, self._legs.index(leg)] = sign
         self._straying = [row for row, item in enumerate(self._instruments) if item.basis > 0]
         straying = [self._instruments[row] for row in self._straying]
         sizes = np.array([item.basis for item in straying])

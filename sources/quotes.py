@@ -23,8 +23,8 @@ __all__ = ["EXCLUDED_CONDITIONS", "Printer", "Quote"]
 
 Floats = npt.NDArray[np.float64]
 
-CLUSTER_SEC: Final = 6.0
-CLUSTER_VARIANCE: Final = 1.2
+CLUSTER_SEC: Final = 20.0
+CLUSTER_VARIANCE: Final = 0.9
 """How long a flurry of ticks lasts, and the variance of the logarithm of what comes per second."""
 
 ODD_LOT_SHARE: Final = 0.01
@@ -76,6 +76,7 @@ class Printer:
         self._seed = seed
         self._instrument = instrument
         self._name = f"{instrument.asset} {instrument.symbol} quotes"
+        self._flurries = f"{instrument.leading.asset} {instrument.leading.name} flurries"
         self._half_spread = instrument.spread_bp * 0.5e-4
         self._typical_size = 400.0 / instrument.price
 
@@ -87,7 +88,7 @@ class Printer:
         """
         asset, decimals = self._instrument.asset, self._instrument.decimals
         random = generator(self._seed, self._name, number)
-        seconds = self._times(pace, random)
+        seconds = self._times(pace, number, random)
         count = len(seconds)
         mid = np.exp(np.interp(seconds, _MARKS, levels))
         conditions: list[tuple[int, ...]] = [()] * count
@@ -106,9 +107,11 @@ class Printer:
         columns = (column.tolist() for column in (ts, price, bid, ask, size))
         return map(Quote, repeat(asset), repeat(self.symbol), *columns, conditions)
 
-    def _times(self, pace: Floats, random: np.random.Generator) -> Floats:
+    def _times(self, pace: Floats, number: int, random: np.random.Generator) -> Floats:
         """Arrivals in clusters at the minute's pace, in seconds since its beginning, in order."""
-        flurry = np.exp(random.standard_normal(MINUTE_SEC + 1) @ _CLUSTERS - CLUSTER_VARIANCE / 2)
+        # All symbols of one asset have the same flurries: whoever trades one looks at the others.
+        normals = generator(self._seed, self._flurries, number).standard_normal(MINUTE_SEC + 1)
+        flurry = np.exp(normals @ _CLUSTERS - CLUSTER_VARIANCE / 2)
         expected = np.concatenate(([0.0], np.cumsum(self._instrument.rate * pace * flurry)))
         arrivals = np.sort(random.random(random.poisson(expected[-1]))) * expected[-1]
         seconds: Floats = np.interp(arrivals, expected, _MARKS)

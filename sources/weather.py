@@ -176,10 +176,10 @@ CALM_MINUTES: Final = 300.0
 TIE_MINUTES: Final = (30, 50)
 """Mean time between two episodes of a group, and how long one lasts at least and at most."""
 
-COMMON_SHARE: Final = 0.75
+COMMON_SHARE: Final = 0.8
 """How much of what is an asset's own, as variance, it shares with others in an episode."""
 
-ALOOF_LOAD: Final = 0.2
+ALOOF_LOAD: Final = 0.1
 """How much of its loads an asset keeps that goes its own way."""
 
 
