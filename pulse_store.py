@@ -6,9 +6,9 @@ Every figure is computed from the rings when read, so nothing drifts and reading
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,38 +16,44 @@ import numpy.typing as npt
 import pandas as pd
 
 from bars import Bars, Minutes
-from formulas import (
+from formulas import COLUMNS, RANGE_SEC, Instant, ratio
+from moves import END_REACH_SEC, HEAT_BARS, LEAD_SEC, hottest, minute_returns, returns
+from rings import Rings
+from samples import ClosedBars, SampleRing
+from ticks import HORIZONS_SEC, WINDOW_SEC, Regime, Tick
+from usual import DayMemory
+from volatility import (
     BAR_SEC,
-    COLUMNS,
-    INSTANT_BARS,
-    RANGE_SEC,
     REGIMES,
     SAMPLE_BARS,
     VOL_BARS,
     Floats,
-    Instant,
     Ints,
     mean_logs,
     sample_bars,
 )
-from rings import Rings
-from ticks import HORIZONS_SEC, WINDOW_SEC, Regime, Tick
-from usual import DayMemory
 
 __all__ = ["PulseStore", "to_snapshots"]
 
 # An hour of 60 s correlation bars extends up to a bar and an open bar beyond the hour itself.
 _SPARE_BARS = 7
-# Of a long stretch this many bars are closed in one go: it bounds the memory that takes.
+# Of a long stretch so many bars are closed in one go, and fewer of many symbols: it bounds the
+# memory that takes.
 _CLOSED_AT_ONCE = 90
+_CLOSED_CELLS = 150_000
+_MINUTE_BARS = 60 // BAR_SEC
+# vol_15m as it stood a minute ago was sampled so many bars before the open one.
+_SIGMA_BARS = _MINUTE_BARS + 1
+_SIGMA_1M = math.sqrt(60 / 900)
 
 
 class PulseStore:
     """Rolling prices of every symbol over ``window_sec``, and the metrics of any second of it.
 
-    ``window_sec`` is a multiple of 60. Memory is some 47 kB a symbol for an hour, whatever the
-    tick rate. With ``records`` the one-second bars can be collected as they form. All methods are
-    thread-safe; those that write are called by one thread only.
+    ``window_sec`` is a multiple of 60. Memory is some 48 kB a symbol for an hour, whatever the
+    tick rate, and 5 kB for what was usual in its last day. With ``records`` the one-second bars can
+    be collected as they form, and the minutes as they close. All methods are thread-safe; those
+    that write are called by one thread only.
     """
 
     def __init__(self, window_sec: int = WINDOW_SEC, *, records: bool = False) -> None:
@@ -57,9 +63,10 @@ class PulseStore:
             )
         self.window_sec = window_sec
         self._lock = threading.Lock()  # Guards the rings and everything below.
-        self._rings = Rings(window_sec // BAR_SEC + _SPARE_BARS, records=records)
+        bars = window_sec // BAR_SEC + _SPARE_BARS
+        self._rings = Rings(bars, records=records)
+        self._samples = SampleRing(bars)
         self._day = DayMemory(records=records)
-        self._closed = -1  # newest bar whose volatility was sampled
         # As frames share them: remade when there are more symbols.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
@@ -125,27 +132,36 @@ class PulseStore:
     def load_minutes(self, minutes: Minutes) -> None:
         """Remember minutes of the past, of the symbols known; those held are left as they are."""
         with self._lock:
-            self._known_day().load(minutes)
+            self._know_symbols()
+            self._day.load(minutes)
 
     def collect_minutes(self) -> Minutes:
         """Hand out the minutes that closed since this was last called; as ``collect_changed``."""
         with self._lock:
-            return self._known_day().collect_changed()
+            self._know_symbols()
+            return self._day.collect_changed()
 
     def advance(self, now: float) -> None:
-        """Close the bars that ended at or before ``now``: sample volatility, judge regimes."""
+        """Close the bars that ended at or before ``now``.
+
+        Samples volatility, judges regimes, finds the hottest seconds, and of every minute that is
+        over remembers the figures of its last second.
+        """
         newest = int(now) // BAR_SEC - 1
         with self._lock:
-            if self._closed < 0:
+            if self._samples.closed < 0:
                 # Nothing to sample before the first tick, which may yet come from the past.
                 live = self._rings.first_live_bar(newest)
                 if live > newest:
                     return
-                self._closed = live - 1
+                self._samples.closed = live - 1
             bars = self._rings.bars
-            first = max(self._closed + 1, newest - bars + 1)
+            first = max(self._samples.closed + 1, newest - bars + 1)
+            rows = len(self._rings.rows)
         # Several at once only if all that any of them looks at is still stored at their end.
-        at_once = _CLOSED_AT_ONCE if bars >= SAMPLE_BARS + _CLOSED_AT_ONCE else 1
+        at_once = 1
+        if bars >= SAMPLE_BARS + _CLOSED_AT_ONCE:
+            at_once = min(_CLOSED_AT_ONCE, max(1, _CLOSED_CELLS // max(1, rows)))
         for bar in range(first, newest + 1, at_once):
             self._close(bar, min(bar + at_once - 1, newest))
 
@@ -156,7 +172,7 @@ class PulseStore:
         """
         bar = int(now) // BAR_SEC
         with self._lock:
-            self._closed = min(self._closed, bar - 1)
+            self._samples.set_back(bar - 1)
             self._rings.set_back(bar)
 
     # Reading: anybody.
@@ -171,7 +187,7 @@ class PulseStore:
     def nbytes(self) -> int:
         """Bytes of the rings, whatever the tick rate; resident are those once written."""
         with self._lock:
-            return self._rings.nbytes
+            return self._rings.nbytes + self._samples.nbytes
 
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
@@ -212,8 +228,11 @@ class PulseStore:
             row = self._rings.rows.get(symbol)
             if row is None:
                 return "unknown"
-            bar = self._closed if now is None else min(self._closed, int(now) // BAR_SEC - 1)
-            return REGIMES[int(self._rings.regimes_at(bar)[0][row])]
+            self._know_symbols()
+            bar = self._samples.closed
+            if now is not None:
+                bar = min(bar, int(now) // BAR_SEC - 1)
+            return REGIMES[int(self._samples.regimes_at(bar)[0][row])]
 
     def bars(
         self, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
@@ -238,46 +257,73 @@ class PulseStore:
 
     # Private.
 
-    def _known_day(self) -> DayMemory:
-        """The memory of a day, once it knows every symbol."""
-        rings, known = self._rings, len(self._day)
-        for symbol, asset in zip(
-            islice(rings.rows, known, None), rings.assets[known:], strict=True
-        ):
-            self._day.add_symbol(symbol, asset)
-        return self._day
+    def _know_symbols(self) -> None:
+        """Give the symbols that appeared a row everywhere."""
+        rings, known = self._rings, len(self._index)
+        if known < len(rings.rows):
+            names = list(rings.rows)
+            for symbol, asset in zip(names[known:], rings.assets[known:], strict=True):
+                self._day.add_symbol(symbol, asset)
+            self._samples.add_rows(len(names))
+            self._index = pd.Index(np.array(names, dtype=object), dtype=object, name="symbol")
+            self._asset = np.array(rings.assets, dtype=object)
 
     def _columns(self, now: float) -> tuple[dict[str, npt.NDArray[Any]], pd.Index[Any]]:
         with self._lock:
-            rings = self._rings
-            if len(self._index) != len(rings.rows):
-                names = np.array(list(rings.rows), dtype=object)
-                self._index = pd.Index(names, dtype=object, name="symbol")
-                self._asset = np.array(rings.assets, dtype=object)
+            self._know_symbols()
             index = self._index
-            instant = _instant(rings, now, self._closed, self._asset)
+            instant = _instant(self._rings, self._samples, self._day, now, self._asset)
         # Not under the lock: this is most of the work, and on copies.
         return {name: column(instant) for name, column in COLUMNS.items()}, index
 
     def _close(self, first: int, last: int) -> None:
-        """Sample the volatility of every symbol at the close of each bar and judge its regime."""
+        """Keep what is found at the close of each bar, and of each minute that is over."""
         with self._lock:
-            if last > self._rings.head:
-                self._rings.roll(last)
-            bar_sum, bar_n = self._rings.bar_sums(first - VOL_BARS + 1, last + 1)
+            self._know_symbols()
+            rings, samples = self._rings, self._samples
+            if last > rings.head:
+                rings.roll(last)
+            bar_sum, bar_n = rings.bar_sums(first - VOL_BARS + 1, last + 1)
             if not bar_n.any():
-                self._closed = last  # a long gap: its places are empty already
+                samples.write_nothing(first, last)  # a long gap
                 return
-            samples = self._rings.samples(first - SAMPLE_BARS + 1, last + 1)
-            before, _ = self._rings.regimes_at(first - 1)
-        sampled = sample_bars(bar_sum, bar_n, samples, before)
+            vols = samples.vol(first - SAMPLE_BARS + 1, last + 1)
+            before, _ = samples.regimes_at(first - 1)
+            seconds = rings.stretch(first * BAR_SEC - LEAD_SEC, last * BAR_SEC + BAR_SEC - 1)
+        vol, medians, regimes = sample_bars(bar_sum, bar_n, vols, before)
+        ret_1m = minute_returns(seconds.price).reshape(*vol.shape, BAR_SEC)
+        begin = SAMPLE_BARS - 1 - _SIGMA_BARS
+        sigma = vols[:, begin : begin + vol.shape[1]].astype(np.float64) * _SIGMA_1M
+        z = ratio(ret_1m, sigma[:, :, None])
+        heat, parts = np.empty(vol.shape, np.float32), np.empty(vol.shape, np.int8)
+        for minute in range(first // _MINUTE_BARS, last // _MINUTE_BARS + 1):
+            end = (minute + 1) * _MINUTE_BARS - first
+            of_minute = slice(max(0, end - _MINUTE_BARS), end)
+            with self._lock:
+                usual = self._day.at(minute * 60)
+            z_of = z[:, of_minute]
+            surprise, _ = usual.surprise(z_of.reshape(len(z), -1))
+            heat[:, of_minute], parts[:, of_minute] = hottest(surprise.reshape(z_of.shape))
+            if end <= vol.shape[1]:
+                with self._lock:
+                    ret_5m = _ret_5m(rings, minute * 60 + 59)
+                    self._day.close(minute, z_of[:, -1, -1], ret_1m[:, end - 1, -1], ret_5m)
         with self._lock:
-            self._rings.write_samples(first, *sampled)
-            self._closed = last
+            medians_kept = medians.astype(np.float32)
+            samples.write(first, ClosedBars(vol, medians_kept, heat, parts, regimes))
 
 
-def _instant(rings: Rings, now: float, closed: int, asset: npt.NDArray[Any]) -> Instant:
-    """What the columns of ``now`` are computed from, ``closed`` being the newest sampled bar."""
+def _ret_5m(rings: Rings, second: int) -> Floats:
+    horizon = HORIZONS_SEC["5m"]
+    now = rings.newest_at(second, horizon // BAR_SEC)
+    reference = rings.newest_at(second - horizon, horizon // (2 * BAR_SEC))
+    return returns(now, reference, second, horizon)
+
+
+def _instant(
+    rings: Rings, samples: SampleRing, day: DayMemory, now: float, asset: npt.NDArray[Any]
+) -> Instant:
+    """What the columns of ``now`` are computed from."""
     second = int(now)
     end = second // BAR_SEC
     last, last_ts = rings.last_at(second)
@@ -285,11 +331,32 @@ def _instant(rings: Rings, now: float, closed: int, asset: npt.NDArray[Any]) -> 
         name: rings.newest_at(second - horizon, -(-horizon // (2 * BAR_SEC)))
         for name, horizon in HORIZONS_SEC.items()
     }
-    bar_sum, bar_n = rings.bar_sums(end - INSTANT_BARS, end)
-    regime, vol_median = rings.regimes_at(min(closed, end - 1))
+    bar_sum, bar_n = rings.bar_sums(end - VOL_BARS, end)
+    before_5m = second - HORIZONS_SEC["5m"]
+    regime, vol_median = samples.regimes_at(min(samples.closed, end - 1))
     low, high = rings.price_range(second, RANGE_SEC)
     return Instant(
-        now, asset, last, last_ts, references, bar_sum, bar_n, regime, vol_median, low, high
+        now=now,
+        asset=asset,
+        last=last,
+        last_ts=last_ts,
+        references=references,
+        recent=rings.stretch(end * BAR_SEC - LEAD_SEC, second),
+        before_5m=rings.stretch(before_5m - END_REACH_SEC + 1, before_5m),
+        bar_sum=bar_sum,
+        bar_n=bar_n,
+        vol={
+            "now": samples.vol_at(end - 1),
+            "1m": samples.vol_at(end - _SIGMA_BARS),
+            "5m": samples.vol_at(end - 1 - HORIZONS_SEC["5m"] // BAR_SEC),
+        },
+        regime=regime,
+        vol_median=vol_median,
+        hottest=samples.hottest(end - HEAT_BARS, end),
+        low=low,
+        high=high,
+        price_step=rings.price_step(second, RANGE_SEC // 60),
+        usual=day.at(second),
     )
 
 

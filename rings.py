@@ -8,7 +8,6 @@ shares a ``Rings`` between threads guards it.
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -16,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bars import CELL, Bars
-from formulas import BAR_SEC, Codes, Floats, Ints
+from moves import Stretch, price_steps, smallest_steps
+from pages import zeros
 from ticks import ASSETS, Tick
+from volatility import BAR_SEC, Floats, Ints
 
 __all__ = ["Rings"]
 
@@ -43,45 +44,31 @@ class _Block(NamedTuple):
     # For each symbol:
     last: Floats  # price of the newest tick
     last_ts: Floats  # its time, 0 if there was none
-    # For each symbol and bar, as it stood when the bar closed:
-    vol: Floats  # vol_15m
-    vol_median: npt.NDArray[np.float32]  # of the hour of samples that ended with this one
-    regime: Codes
     # For each symbol and minute, of the newest prices of its seconds, 0 if there was none:
     low: Floats
     high: Floats
+    step: Floats  # the smallest change of the price from one second to the next
 
     @classmethod
     def zeros(cls, rows: int, bars: int, recent: int) -> _Block:
         return cls(
-            price=_pages((rows, bars, BAR_SEC), np.float64),
-            ms=_pages((rows, bars, BAR_SEC), np.int16),
-            bar_sum=_pages((rows, bars), np.float64),
-            bar_n=_pages((rows, bars), np.int32),
-            recent_sum=_pages((rows, recent, BAR_SEC), np.float64),
-            recent_n=_pages((rows, recent, BAR_SEC), np.int32),
-            last=_pages((rows,), np.float64),
-            last_ts=_pages((rows,), np.float64),
-            vol=_pages((rows, bars), np.float64),
-            vol_median=_pages((rows, bars), np.float32),
-            regime=_pages((rows, bars), np.int8),
-            low=_pages((rows, _minutes(bars)), np.float64),
-            high=_pages((rows, _minutes(bars)), np.float64),
+            price=zeros((rows, bars, BAR_SEC), np.float64),
+            ms=zeros((rows, bars, BAR_SEC), np.int16),
+            bar_sum=zeros((rows, bars), np.float64),
+            bar_n=zeros((rows, bars), np.int32),
+            recent_sum=zeros((rows, recent, BAR_SEC), np.float64),
+            recent_n=zeros((rows, recent, BAR_SEC), np.int32),
+            last=zeros((rows,), np.float64),
+            last_ts=zeros((rows,), np.float64),
+            low=zeros((rows, _minutes(bars)), np.float64),
+            high=zeros((rows, _minutes(bars)), np.float64),
+            step=zeros((rows, _minutes(bars)), np.float64),
         )
 
 
 def _minutes(bars: int) -> int:
     """How many minutes ``bars`` bars can touch."""
     return bars // _MINUTE_BARS + 2
-
-
-def _pages(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
-    """Zeros in pages of their own: resident once written, and the system's again when released.
-
-    The allocator would keep what a smaller block leaves behind, a third of a large store.
-    """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    return np.ndarray(shape, dtype, buffer=mmap.mmap(-1, max(1, size)))
 
 
 class Rings:
@@ -105,6 +92,7 @@ class Rings:
         self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
         self._open_bar = 0  # the first bar of the minute of the head
         self._stale: set[int] = set()  # minutes whose low and high are not those of their prices
+        self._step: tuple[tuple[int, int, int], Floats] | None = None  # as it was found last
         self._block: _Block
         self._flat: list[Any]
         self._allocate(0)
@@ -127,8 +115,6 @@ class Rings:
         row = len(self.rows)
         if row == len(self._block.last):
             self._allocate(max(64, row + row // 4))
-        self._block.vol[row] = np.nan
-        self._block.vol_median[row] = np.nan
         self.rows[symbol] = row
         self.assets.append(asset)
         return row
@@ -148,15 +134,16 @@ class Rings:
                 price_at, ms_at, sum_at, n_at, near_sum_at, near_n_at, last_at, last_ts_at = (
                     self._flat
                 )
-            second = int(ts)
-            # To the millisecond, as vendors stamp; a float's noise must not break ties.
-            ms = min(999, int((ts - second) * 1000.0 + 0.5))
+            # To the millisecond, as vendors stamp, and once: whatever is made of the time agrees.
+            stamp = int(ts * 1000.0 + 0.5)
+            ts = stamp / 1000.0
+            second = stamp // 1000
+            ms = stamp - second * 1000
             bar = second // BAR_SEC
             if bar > head:
                 self.roll(bar)
                 head, open_bar = bar, self._open_bar
-            newest = last_ts_at[row]
-            if ts >= newest or _same_ms(ts, newest) or row in initial:
+            if ts >= last_ts_at[row] or row in initial:
                 last_at[row] = price
                 last_ts_at[row] = ts
                 if initial:
@@ -188,7 +175,7 @@ class Rings:
         row = self._row(tick.symbol, tick.asset)
         if self._block.last_ts[row] == 0.0:
             self._block.last[row] = tick.price
-            self._block.last_ts[row] = tick.ts
+            self._block.last_ts[row] = int(tick.ts * 1000.0 + 0.5) / 1000.0
             self._initial.add(row)
 
     def write_bars(self, bars: Bars) -> None:
@@ -234,10 +221,8 @@ class Rings:
         rows, block = len(self.rows), self._block
         first = max(self.head + 1, bar - self.bars + 1)
         places = np.arange(first, bar + 1) % self.bars
-        for ring in (block.price, block.bar_sum, block.bar_n, block.regime):
+        for ring in (block.price, block.bar_sum, block.bar_n):
             ring[:rows, places] = 0
-        block.vol[:rows, places] = np.nan
-        block.vol_median[:rows, places] = np.nan
         # Also of the head so far: its minute goes on, or is over and yet to be summed up.
         begun = range(max(self.head, bar - self.bars + 1) // _MINUTE_BARS, bar // _MINUTE_BARS + 1)
         oldest = (bar - self.bars) // _MINUTE_BARS
@@ -252,17 +237,6 @@ class Rings:
         oldest = max(0, head - self.bars + 1) // _MINUTE_BARS
         self._stale.update(range(oldest, self.head // _MINUTE_BARS + 1))
         self._set_head(head)
-
-    def write_samples(self, first: int, vol: Floats, medians: Floats, regimes: Codes) -> None:
-        """Write what was sampled at the close of some bars from ``first`` on, [symbol, bar] each.
-
-        Symbols added since the bars were read are missing, and get none.
-        """
-        count, closed = vol.shape
-        places = np.arange(first, first + closed) % self.bars
-        self._block.vol[:count, places] = vol
-        self._block.vol_median[:count, places] = medians
-        self._block.regime[:count, places] = regimes
 
     def collect_changed(self) -> Bars:
         """The one-second bars that changed since this was last called, each as it is now."""
@@ -316,6 +290,18 @@ class Rings:
         price = self._block.price[row, bar % self.bars, part]
         return np.where((price > 0) & self._stored(bar), price, np.nan)
 
+    def stretch(self, first: int, second: int) -> Stretch:
+        """The newest price of each of the seconds ``first`` to ``second``."""
+        bars = np.arange(first // BAR_SEC, second // BAR_SEC + 1)
+        places = bars % self.bars
+        count, begin = len(self.rows), first % BAR_SEC
+        seconds = slice(begin, begin + second - first + 1)
+        shape = count, len(bars) * BAR_SEC
+        prices = self._block.price[:count].take(places, axis=1)
+        prices[:, ~self._stored(bars)] = 0.0
+        ms = self._block.ms[:count].take(places, axis=1)
+        return Stretch(second, prices.reshape(shape)[:, seconds], ms.reshape(shape)[:, seconds])
+
     def newest_at(self, second: int, reach_bars: int) -> tuple[Floats, Floats]:
         """Price and time of each symbol's newest tick whose second is at or before ``second``.
 
@@ -364,8 +350,7 @@ class Rings:
         if first_minute >= end_minute:
             low, high = self._extremes(first, end)
         else:
-            for minute in self._stale.intersection(range(first_minute, end_minute)):
-                self._sum_up(minute)
+            self._sum_up(first_minute, end_minute)
             count = len(self.rows)
             places = np.arange(first_minute, end_minute) % self._block.low.shape[1]
             parts = (
@@ -381,21 +366,18 @@ class Rings:
         known = high > 0
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
-    def samples(self, first: int, end: int) -> Floats:
-        """The volatility sampled at the close of the bars ``first`` to ``end`` (excluded)."""
-        ids = np.arange(first, end)
-        found = self._block.vol[: len(self.rows)].take(ids % self.bars, axis=1)
-        found[:, ~self._stored(ids)] = np.nan
-        return found
-
-    def regimes_at(self, bar: int) -> tuple[Codes, Floats]:
-        """Each symbol's regime, and the median it was judged by, at the close of a bar."""
-        count = len(self.rows)
-        if not self.is_stored(bar):
-            return np.zeros(count, np.int8), np.full(count, np.nan)
-        place = bar % self.bars
-        medians = self._block.vol_median[:count, place].astype(np.float64)
-        return self._block.regime[:count, place].copy(), medians
+    def price_step(self, second: int, minutes: int) -> Floats:
+        """Each symbol's price step by the ``minutes`` before that of ``second``; NaN: unknown."""
+        end = min(second // 60, self.head // _MINUTE_BARS + 1)
+        first = max(second // 60 - minutes, -(-(self.head - self.bars + 1) // _MINUTE_BARS), 0)
+        end = max(first, end)
+        self._sum_up(first, end)
+        key = first, end, len(self.rows)
+        if self._step is None or self._step[0] != key:
+            places = np.arange(first, end) % self._block.step.shape[1]
+            smallest = self._block.step[: len(self.rows)].take(places, axis=1)
+            self._step = key, price_steps(smallest)
+        return self._step[1].copy()
 
     # Private.
 
@@ -417,23 +399,34 @@ class Rings:
         self.head = bar
         self._open_bar = bar // _MINUTE_BARS * _MINUTE_BARS
 
-    def _sum_up(self, minute: int) -> None:
-        """Keep the low and the high of a minute, which stays stale while it is open."""
-        low, high = self._extremes(minute * 60, minute * 60 + 60)
-        place = minute % self._block.low.shape[1]
-        self._block.low[: len(low), place] = np.where(high > 0, low, 0.0)
-        self._block.high[: len(low), place] = high
-        if minute < self.head // _MINUTE_BARS:
-            self._stale.discard(minute)
+    def _sum_up(self, first: int, end: int) -> None:
+        """Keep low, high and smallest step of the stale ones of the minutes ``first`` to ``end``.
+
+        The one that is open stays stale.
+        """
+        for minute in self._stale.intersection(range(first, end)):
+            prices = self._seconds(minute * 60, minute * 60 + 60)
+            low, high = _lowest_highest(prices, prices)
+            place = minute % self._block.low.shape[1]
+            self._block.low[: len(low), place] = np.where(high > 0, low, 0.0)
+            self._block.high[: len(low), place] = high
+            self._block.step[: len(low), place] = smallest_steps(prices)
+            self._step = None
+            if minute < self.head // _MINUTE_BARS:
+                self._stale.discard(minute)
 
     def _extremes(self, first: int, end: int) -> tuple[Floats, Floats]:
         """The lowest and highest price of the stored seconds ``first`` to ``end`` (excluded)."""
+        inside = self._seconds(first, end)
+        return _lowest_highest(inside, inside)
+
+    def _seconds(self, first: int, end: int) -> Floats:
+        """The newest price in each of the stored seconds ``first`` to ``end`` (excluded)."""
         bars = np.arange(first // BAR_SEC, -(-end // BAR_SEC))
         prices = self._block.price[: len(self.rows)].take(bars % self.bars, axis=1)
-        seconds = prices.reshape(len(prices), len(bars) * BAR_SEC)
+        seconds: Floats = prices.reshape(len(prices), len(bars) * BAR_SEC)
         begin = first % BAR_SEC
-        inside = seconds[:, begin : begin + end - first]
-        return _lowest_highest(inside, inside)
+        return seconds[:, begin : begin + end - first]
 
     def _roll_recent(self, bar: int) -> None:
         gone = sorted(s for s in self._changed if s // BAR_SEC <= bar - self._recent)
@@ -489,8 +482,3 @@ def _bad_tick(symbol: str, ts: float, price: float) -> ValueError:
     if not 0.0 < price < math.inf:
         return ValueError(f"price of {symbol} is {price}, expected a positive number")
     return ValueError(f"time of {symbol} is {ts}, expected seconds since the epoch")
-
-
-def _same_ms(ts: float, newest: float) -> bool:
-    """Whether two times are one stamp of a vendor who counts milliseconds."""
-    return int(ts) == int(newest) and int(ts * 1000.0 + 0.5) == int(newest * 1000.0 + 0.5)

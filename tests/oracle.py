@@ -1,18 +1,24 @@
 """The store's arithmetic once more, by brute force: every tick kept, everything computed naively.
 
 ``Oracle`` is what ``PulseStore`` is compared with. It is slow and obvious on purpose: lists, loops
-and ``math``; no rings, no arrays and no state beyond the ticks themselves and the volatility
-samples taken as bars close. A blank is None.
+and ``math``; no rings, no arrays and no state beyond the ticks themselves and what was found as
+bars closed. What is usual by the day's minutes comes from ``DayMemory``, which has its own brute
+force in ``test_usual``; the minutes are found here. A blank is None.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
+import struct
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-from ticks import Tick
+import numpy as np
+
+from ticks import Asset, Tick
+from usual import DayMemory
 
 BAR_SEC: Final = 10
 VOL_BARS: Final = 90
@@ -20,7 +26,7 @@ SPARE_BARS: Final = 7
 HORIZONS: Final = {"1m": 60, "5m": 300, "15m": 900}
 SAMPLES: Final = 360
 ROUNDING: Final = 1e-12
-CLOSE_CALL: Final = 1e-7
+CLOSE_CALL: Final = 3e-7
 
 
 class Arrival(NamedTuple):
@@ -33,12 +39,28 @@ class Arrival(NamedTuple):
     price: float
 
 
+class Hot(NamedTuple):
+    """A second and the surprise of the minute up to it."""
+
+    second: int
+    surprise: float
+
+
 class Bar(NamedTuple):
     """A live bar: where it is, the log of its mean price, how many ticks it has."""
 
     number: int
     log: float
     n: int
+
+
+class Step(NamedTuple):
+    """The return between two neighbouring live bars, and the time that it really spans."""
+
+    before: Bar
+    after: Bar
+    change: float
+    span_sec: float
 
 
 class Judgement(NamedTuple):
@@ -61,8 +83,11 @@ class Oracle:
         self.judgements: dict[str, dict[int, Judgement]] = {}
         self.head = -1
         self.closed = -1
+        self.newest_closed = -1
         self.arrivals = 0
         self.doubtful: set[str] = set()
+        self.day = DayMemory()
+        self.hot: dict[str, dict[int, list[Hot]]] = {}
 
     # Writing.
 
@@ -72,14 +97,16 @@ class Oracle:
             self.ticks[symbol] = {}
             self.samples[symbol] = {}
             self.judgements[symbol] = {}
+            self.hot[symbol] = {}
+            self.day.add_symbol(symbol, cast("Asset", asset))
 
     def update(self, tick: Tick) -> None:
         """Keep one tick."""
         self._know(tick.symbol, tick.asset)
         self.arrivals += 1
-        second = math.floor(tick.ts)
-        ms = round((tick.ts - second) * 1000)
-        arrival = Arrival(second, ms, self.arrivals, tick.ts, tick.price)
+        stamp = math.floor(tick.ts * 1000 + 0.5)
+        second, ms = divmod(stamp, 1000)
+        arrival = Arrival(second, ms, self.arrivals, stamp / 1000, tick.price)
         bar = second // BAR_SEC
         self.ticks[tick.symbol].setdefault(bar, []).append(arrival)
         self.head = max(self.head, bar)
@@ -96,22 +123,38 @@ class Oracle:
             self.snapshot_prices[tick.symbol] = tick
 
     def advance(self, now: float) -> None:
-        """Sample the volatility of every bar that ended at or before ``now`` and was not yet."""
+        """Close every bar that ended at or before ``now`` and was not yet."""
         newest = math.floor(now) // BAR_SEC - 1
         first = max(self.closed + 1, newest - self.stored_bars + 1)
         for bar in range(first, newest + 1):
             self.head = max(self.head, bar)
             self.closed = bar
+            self.newest_closed = max(self.newest_closed, bar)
             for symbol in self.assets:
                 vol = self.vol(symbol, bar + 1)
                 if vol is not None:
-                    self.samples[symbol][bar] = vol
+                    # Kept in single precision.
+                    (self.samples[symbol][bar],) = struct.unpack("f", struct.pack("f", vol))
                 self._judge(symbol, bar)
+            seconds = range(bar * BAR_SEC, bar * BAR_SEC + BAR_SEC)
+            for symbol, hot in self.surprises(seconds).items():
+                self.hot[symbol][bar] = hot
+            if (bar + 1) % 6 == 0:
+                self._close_minute(bar // 6)
+
+    def _close_minute(self, minute: int) -> None:
+        end = minute * 60 + 59
+        figures = [
+            (self.z(name, end), self.ret(name, end, 60), self.ret(name, end, 300))
+            for name in self.assets
+        ]
+        columns = np.array(figures, dtype=float).reshape(-1, 3).T
+        self.day.close(minute, *columns)
 
     def _judge(self, symbol: str, bar: int) -> None:
         stored = self.samples[symbol]
         hour = [
-            stored.get(number) if self.is_stored(number) else None
+            stored.get(number) if self.is_sampled(number) else None
             for number in range(bar - SAMPLES + 1, bar + 1)
         ]
         before = self.judgements[symbol].get(bar - 1)
@@ -130,17 +173,22 @@ class Oracle:
         """The ticks of a bar, none where the bar is no longer kept."""
         return self.ticks.get(symbol, {}).get(bar, []) if self.is_stored(bar) else []
 
-    def newest_at(self, symbol: str, second: int) -> Arrival | None:
-        """The newest stored tick whose second is at or before ``second``."""
-        return max(
-            (
-                tick
-                for bar in self.ticks[symbol]
-                for tick in self.stored_ticks(symbol, bar)
-                if tick.second <= second
-            ),
-            default=None,
-        )
+    def is_sampled(self, bar: int) -> bool:
+        """Whether what was found at the close of ``bar`` is still kept."""
+        oldest = max(0, self.newest_closed - self.stored_bars + 1)
+        return oldest <= bar <= self.closed
+
+    def newest_at(self, symbol: str, second: int, reach_sec: int = 10**9) -> Arrival | None:
+        """The newest stored tick whose second is at or before ``second``.
+
+        What is older than ``reach_sec`` need not be looked for.
+        """
+        oldest = max(0, self.head - self.stored_bars + 1, (second - reach_sec) // BAR_SEC)
+        for bar in range(min(second // BAR_SEC, self.head), oldest - 1, -1):
+            ticks = [tick for tick in self.stored_ticks(symbol, bar) if tick.second <= second]
+            if ticks:
+                return max(ticks)
+        return None
 
     def last_at(self, symbol: str, second: int) -> tuple[float, float] | None:
         """Price and time of the last price: it is kept however old it is."""
@@ -168,22 +216,49 @@ class Oracle:
         return live
 
     def vol_sums(self, symbol: str, end: int) -> tuple[float, float, int]:
-        """Σr², Στ and the number of returns of the 90 bars before ``end``."""
-        bars = self.live_bars(symbol, end - VOL_BARS, end)
-        squares, spans = [], []
-        for before, after in pairwise(bars):
+        """Σr², Στ and the number of returns of the 90 bars before ``end``, without any bounce."""
+        steps = self.steps(symbol, end)
+        spans = math.fsum(step.span_sec for step in steps)
+        return self.squares(steps), spans, len(steps)
+
+    def steps(self, symbol: str, end: int) -> list[Step]:
+        """The returns between neighbouring live bars of the 90 before ``end``."""
+        found = []
+        for before, after in pairwise(self.live_bars(symbol, end - VOL_BARS, end)):
             gap = after.number - before.number
             if gap * BAR_SEC > 60:
                 continue
             change = after.log - before.log
-            squares.append(change * change if abs(change) >= ROUNDING else 0.0)
-            spans.append(BAR_SEC * (gap - 1 / 3 + (1 / before.n + 1 / after.n) / 6))
-        return math.fsum(squares), math.fsum(spans), len(spans)
+            span = BAR_SEC * (gap - 1 / 3 + (1 / before.n + 1 / after.n) / 6)
+            found.append(Step(before, after, change if abs(change) >= ROUNDING else 0.0, span))
+        return found
+
+    def squares(self, steps: list[Step]) -> float:
+        """Σr²."""
+        return math.fsum(step.change**2 for step in steps)
 
     def vol(self, symbol: str, end: int) -> float | None:
         """vol_15m from the 90 bars before ``end``."""
-        squares, spans, returns = self.vol_sums(symbol, end)
-        return math.sqrt(900 * squares / spans) if returns >= 12 else None
+        steps = self.steps(symbol, end)
+        if len(steps) < 12:
+            return None
+        squares, spans = self.squares(steps), math.fsum(step.span_sec for step in steps)
+        pairs = [(one, two) for one, two in pairwise(steps) if one.after == two.before]
+        products = [one.change * two.change for one, two in pairs]
+        undone = math.fsum(products)
+        shared = math.fsum(10 / 6 * (1 - 1 / one.after.n) for one, _ in pairs)
+        error = math.sqrt(math.fsum(product**2 for product in products))
+        excess = undone - squares / spans * shared
+        if len(pairs) >= 20 and abs(excess + 2 * error) <= 1e-9 * squares:
+            self.doubtful.add(symbol)
+        if len(pairs) >= 20 and excess < -2 * error:
+            squares = max(squares + 2 * undone, squares / 10)
+            spans += 2 * shared
+        return math.sqrt(900 * squares / spans)
+
+    def sampled_vol(self, symbol: str, bar: int) -> float | None:
+        """vol_15m as it was found when ``bar`` closed."""
+        return self.samples[symbol].get(bar) if self.is_sampled(bar) else None
 
     def trend(self, symbol: str, end: int) -> float | None:
         """The least-squares slope of the log price per minute over the 90 bars before ``end``."""
@@ -207,10 +282,10 @@ class Oracle:
 
     def move(self, symbol: str, second: int, horizon: int) -> tuple[float, Arrival] | None:
         """The return over ``horizon`` and the tick it is measured from."""
-        newest = self.newest_at(symbol, second)
+        newest = self.newest_at(symbol, second, horizon)
         if newest is None or newest.second <= second - horizon:
             return None
-        reference = self.newest_at(symbol, second - horizon)
+        reference = self.newest_at(symbol, second - horizon, horizon)
         if reference is None or second - horizon - reference.second > horizon / 2:
             return None
         return newest.price / reference.price - 1.0, reference
@@ -220,16 +295,91 @@ class Oracle:
         prices = [price for _, price in self.history(symbol, second, 3600) if price is not None]
         return (min(prices), max(prices)) if prices else (None, None)
 
-    def vs_peers(self, symbol: str, moves: dict[str, float]) -> float | None:
-        """The move minus the median of its class; at least three others must be known."""
-        if symbol not in moves:
+    def ret(self, symbol: str, second: int, horizon: int) -> float | None:
+        """The return over ``horizon``."""
+        move = self.move(symbol, second, horizon)
+        return move[0] if move else None
+
+    def sigma(self, symbol: str, second: int, horizon: int) -> float | None:
+        """The volatility over ``horizon`` as it stood when it began, by the newest closed bar."""
+        vol = self.sampled_vol(symbol, second // BAR_SEC - 1 - horizon // BAR_SEC)
+        return None if vol is None else vol * math.sqrt(horizon / 900)
+
+    def z(self, symbol: str, second: int) -> float | None:
+        """The return over a minute in units of its sigma."""
+        sigma = self.sigma(symbol, second, 60)
+        return in_units(self.ret(symbol, second, 60), sigma) if sigma else None
+
+    def surprise(self, values: dict[str, float | None], second: int) -> dict[str, Rare]:
+        """What each symbol's own day makes of a move in units of its sigma."""
+        known = np.array([values[name] for name in self.assets], dtype=float)
+        found, early = self.day.at(second).surprise(known)
+        return {
+            name: Rare(None if math.isnan(value) else float(value), bool(is_early))
+            for name, value, is_early in zip(self.assets, found, early, strict=True)
+        }
+
+    def surprises(self, seconds: range) -> dict[str, list[Hot]]:
+        """The known surprises of each symbol in some seconds."""
+        found: dict[str, list[Hot]] = {name: [] for name in self.assets}
+        for second in seconds:
+            z = {name: self.z(name, second) for name in self.assets}
+            if any(value is not None for value in z.values()):
+                for name, rare in self.surprise(z, second).items():
+                    if rare.surprise is not None:
+                        found[name].append(Hot(second, rare.surprise))
+        return found
+
+    def heats(self, symbol: str, second: int, now: list[Hot]) -> list[tuple[float, int]]:
+        """Every decayed surprise that heat looks at, with its second, the largest first.
+
+        Those of the open bar, ``now``, and of the 90 closed ones before it as they were found then.
+        """
+        bar = second // BAR_SEC
+        hot = list(now)
+        for number in range(bar - 90, bar):
+            if self.is_sampled(number):
+                hot += self.hot[symbol].get(number, [])
+        decayed = [(each.surprise * 2 ** (-(second - each.second) / 180), each) for each in hot]
+        decayed.sort(key=lambda pair: -abs(pair[0]))
+        return [(value, each.second) for value, each in decayed]
+
+    def move_end(self, symbol: str, second: int) -> tuple[float, float] | None:
+        """The median of the five seconds up to ``second``, and the time of the newest of them."""
+        newest = [
+            max(t for t in self.stored_ticks(symbol, at // BAR_SEC) if t.second == at)
+            for at in range(second, second - 30, -1)
+            if any(t.second == at for t in self.stored_ticks(symbol, at // BAR_SEC))
+        ]
+        five = [tick for tick in newest if tick.second > second - 5]
+        taken = five if len(five) >= 3 else newest[:3]
+        if len(taken) < 3:
             return None
-        of_class = sorted(
-            value for name, value in moves.items() if self.assets[name] == self.assets[symbol]
-        )
-        if len(of_class) < 4:
+        return statistics.median(tick.price for tick in taken), taken[0].ts
+
+    def price_step(self, symbol: str, second: int) -> float | None:
+        """The smallest change that is not undercut in a quarter of the hour's minutes."""
+        smallest = []
+        for minute in range(second // 60 - 60, second // 60):
+            if minute * 6 <= self.head - self.stored_bars or minute > self.head // 6:
+                continue
+            prices = [p for _, p in self.history(symbol, minute * 60 + 59, 60) if p is not None]
+            changes = [abs(b - a) for a, b in pairwise(prices) if abs(b - a) > 1e-9 * b]
+            if changes:
+                smallest.append(min(changes))
+        smallest.sort()
+        return smallest[(len(smallest) - 1) // 4] if len(smallest) >= 5 else None
+
+    def vs_peers(self, symbol: str, surprises: dict[str, float]) -> float | None:
+        """The surprise minus the median of the others of its class, of which at least three."""
+        others = [
+            value
+            for name, value in surprises.items()
+            if name != symbol and self.assets[name] == self.assets[symbol]
+        ]
+        if symbol not in surprises or len(others) < 3:
             return None
-        return moves[symbol] - _quantile(of_class, 0.5)
+        return surprises[symbol] - statistics.median(others)
 
     def judgement(self, symbol: str, now: float | None = None) -> Judgement:
         """The newest judgement of a bar that had closed by ``now``."""
@@ -237,22 +387,40 @@ class Oracle:
         if now is not None:
             bar = min(bar, math.floor(now) // BAR_SEC - 1)
         nothing = Judgement("unknown", None, close_call=False)
-        if symbol not in self.assets or not self.is_stored(bar):
+        if symbol not in self.assets or not self.is_sampled(bar):
             return nothing
         return self.judgements[symbol].get(bar, nothing)
 
     def snapshots(self, now: float) -> list[dict[str, Any]]:
-        """Every column of every symbol."""
+        """Every column of every symbol; ``heats`` in the place of heat and its second."""
         second = math.floor(now)
-        found = {name: self.move(name, second, 60) for name in self.assets}
-        moves = {name: move[0] for name, move in found.items() if move}
-        return [self._snapshot(symbol, now, moves) for symbol in self.assets]
+        rows = {name: self._snapshot(name, now) for name in self.assets}
+        usual = self.day.at(second)
+        begin = second // BAR_SEC * BAR_SEC
+        hot = self.surprises(range(begin, second + 1))
+        rare = self.surprise({name: row["z"] for name, row in rows.items()}, second)
+        for kind in ("move_1m", "move_5m"):
+            in_sigmas = {
+                name: in_units(row[kind], row[f"sigma_{kind[-2:]}"]) for name, row in rows.items()
+            }
+            for name, found in self.surprise(in_sigmas, second).items():
+                rows[name][f"{kind}_surprise"] = found.surprise
+        known = {name: one.surprise for name, one in rare.items() if one.surprise is not None}
+        for at, (name, row) in enumerate(rows.items()):
+            row["surprise"], row["early"] = rare[name]
+            row["vs_peers"] = self.vs_peers(name, known)
+            row["heats"] = self.heats(name, second, hot[name])
+            for horizon, values in (("1m", usual.usual_1m), ("5m", usual.usual_5m)):
+                value = float(values[at])
+                row[f"usual_{horizon}"] = None if math.isnan(value) else value
+        return [*rows.values()]
 
-    def _snapshot(self, symbol: str, now: float, moves: dict[str, float]) -> dict[str, Any]:
+    def _snapshot(self, symbol: str, now: float) -> dict[str, Any]:
         second = math.floor(now)
         end = second // BAR_SEC
         last = self.last_at(symbol, second)
         judgement = self.judgement(symbol, now)
+        to = self.move_end(symbol, second)
         row: dict[str, Any] = {
             "symbol": symbol,
             "now": now,
@@ -260,11 +428,14 @@ class Oracle:
             "last": last[0] if last else None,
             "last_ts": last[1] if last else None,
             "age": now - last[1] if last else None,
-            "vol_15m": self.vol(symbol, end),
+            "vol_15m": self.sampled_vol(symbol, end - 1),
             "vol_median": judgement.median,
             "trend_15m": self.trend(symbol, end),
-            "vs_peers": self.vs_peers(symbol, moves),
+            "z": self.z(symbol, second),
             "regime": judgement.regime,
+            "move_to": to[0] if to else None,
+            "move_to_ts": to[1] if to else None,
+            "price_step": self.price_step(symbol, second),
             "watched_sec": self.watched_sec(symbol, now),
         }
         row["range_low"], row["range_high"] = self.price_range(symbol, second)
@@ -275,10 +446,11 @@ class Oracle:
                 continue
             row[f"ref_{name}"] = move[1].price if move else None
             row[f"ref_{name}_ts"] = move[1].ts if move else None
-            vol = self.vol(symbol, (second - horizon) // BAR_SEC)
-            row[f"sigma_{name}"] = None if vol is None else vol * math.sqrt(horizon / 900)
-        sigma = row["sigma_1m"]
-        row["surprise"] = row["ret_1m"] / sigma if sigma and row["ret_1m"] is not None else None
+            row[f"sigma_{name}"] = self.sigma(symbol, second, horizon)
+            begin = self.move_end(symbol, second - horizon) if to else None
+            row[f"move_from_{name}"] = begin[0] if begin else None
+            row[f"move_from_{name}_ts"] = begin[1] if begin else None
+            row[f"move_{name}"] = to[0] / begin[0] - 1 if to and begin else None
         return row
 
     def history(self, symbol: str, now: float, seconds: int) -> list[tuple[int, float | None]]:
@@ -307,6 +479,18 @@ class Oracle:
             if number - 1 in bins
         }
         return {n: 0.0 if abs(change) < ROUNDING else change for n, change in changes.items()}
+
+
+class Rare(NamedTuple):
+    """A surprise, and whether it is early."""
+
+    surprise: float | None
+    early: bool
+
+
+def in_units(value: float | None, unit: float | None) -> float | None:
+    """``value`` in units of ``unit``, None if that is 0 or unknown."""
+    return value / unit if unit and value is not None else None
 
 
 def judge(samples: list[float | None], before: str) -> Judgement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import CorrelationCard, corr_card
-from formulas import COLUMNS, judge_regimes, rerank
+from formulas import COLUMNS
+from moves import against_peers
 from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from tests.reading import readers
 from ticks import Tick
+from volatility import judge_regimes, rerank
 
 START: Final = 1_760_000_400
 """A whole hour, in seconds since the epoch."""
@@ -126,13 +129,19 @@ NEAR: Final = {
     "trend_15m": 1e-11,
     "sigma_1m": 1e-11,
     "sigma_5m": 1e-11,
+    "z": 1e-5,
     "surprise": 1e-5,
+    "vs_peers": 1e-5,
+    "heat": 1e-5,
+    "move_1m_surprise": 1e-5,
+    "move_5m_surprise": 1e-5,
+    "price_step": 1e-12,
 }
 
 
 def assert_same_value(name: str, actual: Any, expected: Any, where: str) -> None:
     """One cell of a frame is what the oracle says, blank where it is blank."""
-    if expected is None or isinstance(expected, str):
+    if expected is None or isinstance(expected, str | bool):
         assert actual == expected, where
     elif name in ("age", "watched_sec") or name.endswith("_ts"):
         assert actual == pytest.approx(expected, rel=0, abs=2e-6), where
@@ -142,12 +151,30 @@ def assert_same_value(name: str, actual: Any, expected: Any, where: str) -> None
         assert actual == pytest.approx(expected, rel=1e-6, abs=slack), where
 
 
+def assert_hot(row: dict[str, Any], heats: list[tuple[float, int]], where: str) -> None:
+    """Heat is the largest of all decayed surprises, of the second that it says."""
+    assert (row["heat"] is None) == (not heats), where
+    if not heats:
+        assert row["heat_ts"] is None, where
+        return
+    largest = heats[0][0]
+    assert abs(row["heat"]) == pytest.approx(abs(largest), rel=1e-5, abs=1e-5), where
+    if row["heat"] == 0:
+        assert row["heat_ts"] is None, where
+    else:
+        # Of two that are as hot, either.
+        (value,) = [value for value, second in heats if second == row["heat_ts"]]
+        assert row["heat"] == pytest.approx(value, rel=1e-5, abs=1e-5), where
+
+
 def assert_like_oracle(store: PulseStore, oracle: Oracle, now: float) -> None:
     """Every column of every symbol agrees at ``now``."""
     actual, expected = store.snapshots(now), oracle.snapshots(now)
     assert [row["symbol"] for row in actual] == [row["symbol"] for row in expected]
     for row, wanted in zip(actual, expected, strict=True):
-        assert row.keys() == wanted.keys() == {"symbol", "now", *COLUMNS}
+        heats = wanted.pop("heats")
+        assert row.keys() == wanted.keys() | {"heat", "heat_ts"} == {"symbol", "now", *COLUMNS}
+        assert_hot(row, heats, f"heat of {row['symbol']} at {now - START}")
         if row["range_low"] is not None and row["ret_1m"] is not None:
             assert row["range_low"] <= row["last"] <= row["range_high"]
         for name, value in wanted.items():
@@ -486,22 +513,40 @@ def test_a_late_tick_goes_to_its_own_second() -> None:
     assert counts.tolist() == [[2, 0, 1]]
 
 
-def test_a_tick_of_an_earlier_second_is_not_the_last_price() -> None:
-    """P(T) is the newest second's, even where two stamps round to one millisecond."""
+def test_a_time_is_rounded_once() -> None:
+    """At .9996 a tick is of the next second, of its first millisecond, in last price and ring."""
     store = PulseStore()
-    store.update(Tick("A", "stocks", START + 10.0003, 2.0))
-    store.update(Tick("A", "stocks", START + 9.9996, 1.0))
-    row = store.snapshot("A", START + 10)
-    assert row is not None
-    assert row["last"] == 2.0
+    store.update(Tick("A", "stocks", START + 9.999, 1.0))
+    store.update(Tick("A", "stocks", START + 9.9996, 2.0))
+    store.update(Tick("A", "stocks", START + 9.9994, 3.0))
+    rows = [store.snapshots(START + second)[0] for second in (9.999, 10)]
+    assert [(row["last"], row["last_ts"]) for row in rows] == [
+        (3.0, START + 9.999),
+        (2.0, START + 10),
+    ]
+    assert store.history("A", START + 10, 2)["price"].tolist() == [3.0, 2.0]
+    assert store.bars(["A"], 10, 20, START + 20)[1].tolist() == [[2, 1]]
 
 
-def test_a_stamp_just_before_the_next_second_is_of_its_own_second() -> None:
-    """A reference 31 s from the far end of a minute is too old, at whatever microsecond."""
+@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=30))
+@deterministic
+def test_last_price_and_ring_agree_on_the_newest(tenths_ms: list[int]) -> None:
+    """However closely ticks follow, the last price is that of its own second in the chart."""
+    store = PulseStore()
+    for at, tenth in enumerate(tenths_ms):
+        store.update(Tick("A", "stocks", START + tenth / 10_000, 100.0 + at))
+    row = store.snapshots(START + 4.0)[0]
+    second = int(row["last_ts"])
+    assert store.history("A", second, 1)["price"].tolist() == [row["last"]]
+    assert row["last_ts"] == max(math.floor(tenth / 10 + 0.5) for tenth in tenths_ms) / 1000 + START
+
+
+def test_a_stamp_just_before_the_next_second_is_of_the_next() -> None:
+    """A reference 31 s from the far end of a minute is too old, by the rounded time."""
     store = PulseStore()
     store.update(Tick("A", "stocks", START + 0.9997, 2.0))
     store.update(Tick("A", "stocks", START + 80.0, 1.0))
-    moves = [store.snapshots(START + second)[0]["ret_1m"] for second in (90, 91)]
+    moves = [store.snapshots(START + second)[0]["ret_1m"] for second in (91, 92)]
     assert moves == [-0.5, None]
 
 
@@ -566,7 +611,8 @@ def test_set_last_gives_a_price_and_no_metrics() -> None:
     row = store.snapshot("A", START)
     assert row is not None
     assert (row["last"], row["age"]) == (5.0, 7200.0)
-    unknown = set(COLUMNS) - {"asset", "last", "last_ts", "age", "regime"}
+    unknown = set(COLUMNS) - {"asset", "last", "last_ts", "age", "regime", "early"}
+    assert not row["early"]
     assert all(row[name] is None for name in unknown)
     assert row["regime"] == "unknown"
     assert store.history("A", START - 7200, 60)["price"].isna().all()
@@ -627,19 +673,18 @@ def test_a_move_across_an_outage_is_not_a_one_minute_move(gap_sec: int, known: b
     assert (row["ret_1m"] is not None) == (known and gap_sec >= 60)
 
 
-def test_peers_need_three_others() -> None:
-    """With three symbols of a class there is no comparison, with four there is."""
-    store = PulseStore()
-    names = ["A", "B", "C", "D"]
-    for i, name in enumerate(names):
-        store.update(Tick(name, "stocks", START, 100.0))
-        store.update(Tick("X", "crypto", START, 100.0))
-        store.update(Tick(name, "stocks", START + 60, 100.0 + i))
-        rows = store.snapshots(START + 60)
-        alone = [row["vs_peers"] for row in rows if row["vs_peers"] is not None]
-        if i < 3:
-            assert alone == []
-    assert alone == pytest.approx([-0.015, -0.005, 0.005, 0.015])
+@given(st.lists(st.none() | st.integers(-9, 9), max_size=12))
+@deterministic
+def test_peers_are_the_others(values: list[int | None]) -> None:
+    """The median is of the others alone, of which at least three are known."""
+    surprise = np.array([math.nan if v is None else float(v) for v in values for _ in "sc"])
+    asset = np.array([name for _ in values for name in ("stocks", "crypto")], dtype=object)
+    found = against_peers(surprise, asset)
+    for at, value in enumerate(values):
+        others = [v for i, v in enumerate(values) if v is not None and i != at]
+        is_known = value is not None and len(others) >= 3
+        wanted = (value or 0) - statistics.median(others) if is_known else math.nan
+        assert found[2 * at : 2 * at + 2] == pytest.approx([wanted] * 2, nan_ok=True)
 
 
 # Regimes.
@@ -650,8 +695,9 @@ def regime_after(samples: Sequence[float], before: str = "normal") -> str:
     return judged(np.array([samples]), before)[0]
 
 
-def judged(rows: npt.NDArray[np.float64], before: str = "unknown") -> tuple[str, float]:
+def judged(samples: npt.NDArray[np.float64], before: str = "unknown") -> tuple[str, float]:
     """The regime and the median that judge_regimes makes of one row of samples, newest last."""
+    rows = samples.astype(np.float32)
     code = np.array([REGIMES.index(before)], np.int8)
     codes, medians = judge_regimes(np.sort(rows, axis=1), rows[:, -1], code)
     return REGIMES[int(codes[0])], float(medians[0])
@@ -730,7 +776,7 @@ def test_any_samples_are_judged_as_by_brute_force(samples: list[int | None], bef
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_samples_rerank_are_ranked(values: list[float], size: int) -> None:
     """As the window moves on, one out and one in, it is what sorting it would make it."""
-    row = np.array([values, values[::-1]])
+    row = np.array([values, values[::-1]], np.float32)
     ranked = np.sort(row[:, :size], axis=1)
     for at in range(1, len(values) - size + 1):
         ranked = rerank(ranked, row[:, at - 1], row[:, at + size - 1])
@@ -783,6 +829,7 @@ def test_a_flat_market_is_flat_at_any_tick_rate() -> None:
     for bar in range(16):
         n = rng.randrange(1, 20_000)
         store.update_many(Tick("A", "crypto", START + bar * 10 + 9 * i / n, 0.1) for i in range(n))
+    store.advance(START + 160)
     row = store.snapshot("A", START + 160)
     assert row is not None
     assert row["vol_15m"] == 0.0
@@ -809,6 +856,7 @@ def test_volatility_does_not_depend_on_the_tick_rate(per_sec: float, runs: int) 
             Tick(name, "stocks", START + t, p)
             for t, p in zip(times.tolist(), prices.tolist(), strict=True)
         )
+    store.advance(START + 900)
     vol = store.frame(START + 900)["vol_15m"].dropna().to_numpy()
     assert len(vol) > 0.8 * runs
     assert np.sqrt(np.mean(vol**2)) == pytest.approx(true, rel=0.05)
