@@ -9,7 +9,7 @@ simulated one is.
 
 from __future__ import annotations
 
-from benchmarks import archive, end_to_end, export, recompute, refresh, store
+from benchmarks import archive, correlations, end_to_end, export, recompute, refresh, store
 from benchmarks.report import table
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     """Measure in order of what the promises say."""
     print(table("It keeps up", end_to_end.measure()))
     print(table("It is lean, and a glance is cheap", store.measure()))
+    print(table("What moves together is cheap to know", correlations.measure()))
     print(table("Remembering is cheap", archive.measure()))
     print(table("An export is lean", export.measure()))
     print(table("A glance of a tab is cheap", refresh.measure()))

@@ -221,10 +221,14 @@ class Reader:
     def _correlation(
         self, base: str, bin_sec: int | None, assets: tuple[Asset, ...], closed: int
     ) -> CorrelationCard:
-        symbols, store = self.symbols(assets), self.store_at(closed)
         if not bin_sec:
-            bin_sec = auto_bin(store, list(dict.fromkeys([base, *symbols])), closed)
-        return corr_card(store, symbols, base, bin_sec, closed)
+            # Once a minute: figures that change their meaning every few seconds tell nothing.
+            bin_sec = self.once(self._auto_bin, base, assets, closed // 60 * 60)
+        return corr_card(self.store_at(closed), self.symbols(assets), base, bin_sec, closed)
+
+    def _auto_bin(self, base: str, assets: tuple[Asset, ...], minute: int) -> int:
+        names = dict.fromkeys([base, *self.symbols(assets)])
+        return auto_bin(self.store_at(minute), list(names), minute)
 
     def _matrix(
         self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, closed: int
