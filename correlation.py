@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -159,19 +159,13 @@ def corr_card(
     known.sort(key=lambda i: (-abs(corr[i]), names[i + 1]))
     top = np.array(known[:TOP], np.intp)
     base = np.zeros(len(top), np.intp)
+    errors = _errors(returns, base, top + 1, found.pearson[base, top])
     return CorrelationCard(
         base=base_symbol,
         regime=regime,
         window_sec=window_sec,
         bin_sec=bin_sec,
-        top=tuple(
-            _pairs(
-                [names[i + 1] for i in top],
-                found.of((base, top)),
-                _errors(returns, base, top + 1, found.pearson[base, top]),
-                _z(len(known)),
-            )
-        ),
+        top=tuple(_pairs([names[i + 1] for i in top], found.of((base, top)), *errors, len(known))),
         pairs=len(known),
         shared=int(found.n.max(initial=0)),
         sparse=tuple(
@@ -247,16 +241,17 @@ def changes(
         _errors(part, a, b, found.pearson)
         for part, found in zip(parts, (before, after), strict=True)
     ]
-    z_before, z_after, error = _comparable(before, errors[0], after, errors[1])
+    z_before, z_after, error = _comparable(before, errors[0].own, after, errors[1].own)
     threshold = NormalDist().inv_cdf(1 - (1 - _SURE) / (2 * looked_at * _LOOKS))
     (sure,) = np.nonzero(np.abs(z_after - z_before) > threshold * error)
     sure = sure[np.argsort(-change[a[sure], b[sure]], kind="stable")]
     others = [names[j] for j in b[sure]]
-    asked = _z(1)
     pairs = zip(
         [names[i] for i in a[sure]],
-        _pairs(others, before.of(sure), errors[0][sure], asked),
-        _pairs(others, after.of(sure), errors[1][sure], asked),
+        *(
+            _pairs(others, found.of(sure), own[sure], null[sure], 1)
+            for found, (own, null) in zip((before, after), errors, strict=True)
+        ),
         strict=True,
     )
     return tuple(
@@ -320,14 +315,15 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
 
 
 def _pairs(
-    symbols: Sequence[str], found: Correlations, errors: Floats, z_of_many: float
+    symbols: Sequence[str], found: Correlations, own: Floats, null: Floats, pairs: int
 ) -> list[Pair]:
+    """Some of so many ``pairs``, with their errors."""
     with np.errstate(divide="ignore"):  # r = ±1 has no width
         z = np.arctanh(found.of_bars)
     low, high = (
-        np.clip(np.tanh(z + sign * _z(1) * errors) / found.kappa, -1.0, 1.0) for sign in (-1, 1)
+        np.clip(np.tanh(z + sign * _z(1) * own) / found.kappa, -1.0, 1.0) for sign in (-1, 1)
     )
-    chance = np.abs(z) <= z_of_many * errors
+    chance = np.abs(z) <= _z(pairs) * np.maximum(own, null)
     columns = (found.of_prices, found.n, low, high, chance)
     return [
         Pair(symbol, *values)
@@ -361,10 +357,22 @@ def _z(pairs: int) -> float:
     return NormalDist().inv_cdf((1.0 + _SURE ** (1.0 / max(1, pairs))) / 2.0)
 
 
+class _Errors(NamedTuple):
+    """Standard errors of atanh r of some pairs."""
+
+    own: Floats
+    null: Floats
+    """If the truth were 0: the strongest of many is also the one whose own error is too small."""
+
+
 def _errors(
     returns: Returns, a: npt.NDArray[np.intp], b: npt.NDArray[np.intp], pearson: Floats
-) -> Floats:
-    return standard_errors(returns.scaled[a], returns.scaled[b], pearson)
+) -> _Errors:
+    left, right = returns.scaled[a], returns.scaled[b]
+    return _Errors(
+        standard_errors(left, right, pearson),
+        standard_errors(left, right, np.zeros(len(pearson))),
+    )
 
 
 def _hour(store: Store, symbols: Sequence[str], bin_sec: int, now: float) -> tuple[Floats, Ints]:

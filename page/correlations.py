@@ -158,7 +158,7 @@ def pair_text(pair: Pair, pairs: int) -> PairText:
     doubtful = ""
     if pair.chance:
         doubtful = "This may be chance"
-        if not pair.low <= 0 <= pair.high:
+        if pairs > 1 and not pair.low <= 0 <= pair.high:
             doubtful += f": of {pairs} pairs the strongest often looks like this"
     return PairText(
         symbol=pair.symbol,

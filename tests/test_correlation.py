@@ -95,7 +95,7 @@ class Expected:
             for name in (a, b)
         )
         self.pearson, self.n = pearson(x, y)
-        self.r = self.error = math.nan
+        self.r = self.error = self.null = math.nan
         if math.isnan(self.pearson):
             return
         shared = sorted(x.keys() & y.keys())
@@ -106,11 +106,17 @@ class Expected:
         self.kappa = kappa(shared, *counts)
         self.r = corrected(self.pearson, self.kappa)
         self.error = standard_error(x, y, self.pearson)
+        self.null = standard_error(x, y, 0.0)
 
     def end(self, z: float) -> float:
         """So many standard errors away."""
         of_bars = corrected(self.pearson)
         return max(-1.0, min(1.0, math.tanh(math.atanh(of_bars) + z * self.error) / self.kappa))
+
+    def may_be_chance(self, pairs: int) -> bool:
+        """Whether the strongest of so many pairs is as strong where there is nothing."""
+        z = abs(math.atanh(corrected(self.pearson)))
+        return z <= SIDAK[pairs] * max(self.error, self.null)
 
 
 SIDAK: Final = {1: 1.95996, 2: 2.23648, 3: 2.38774, 4: 2.49090, 6: 2.63104, 16: 2.94777}
@@ -181,14 +187,13 @@ def test_the_card_agrees_with_brute_force(seed: int, bin_sec: int, base: str) ->
     assert card.shared == max(one.n for one in wanted.values())
     best = sorted(known, key=lambda name: -abs(wanted[name].r))[:3]
     assert [pair.symbol for pair in card.top] == best
-    z_of_many = SIDAK[len(known)]
     for pair in card.top:
         one = wanted[pair.symbol]
         assert pair.n == one.n
         assert pair.corr == pytest.approx(one.r, abs=1e-6)
         assert (pair.low, pair.high) == pytest.approx((one.end(-1.96), one.end(1.96)), abs=1e-4)
         assert pair.low <= pair.corr <= pair.high
-        assert pair.chance == (one.end(-z_of_many) <= 0 <= one.end(z_of_many))
+        assert pair.chance == one.may_be_chance(len(known))
 
 
 @pytest.mark.parametrize("second", [4980, 4981, 5009, 5030, 5039])

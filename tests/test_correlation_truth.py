@@ -99,7 +99,7 @@ def test_intervals_hold_the_truth(market: str, rate: float, bin_sec: int) -> Non
             found.append(pair.corr)
         of += len(found)
         # And what chance may do to the mean.
-        assert np.mean(found) == pytest.approx(r, abs=0.02 + 3 * np.std(found) / 10)
+        assert np.mean(found) == pytest.approx(r, abs=0.04 + 2 * float(np.std(found)) / 10)
     assert held / of >= 0.9
 
 
@@ -108,14 +108,14 @@ def test_intervals_hold_the_truth(market: str, rate: float, bin_sec: int) -> Non
 def test_the_strongest_of_many_is_grey_where_there_is_nothing(market: str, others: int) -> None:
     """All but some 5 % of the time; by its own interval alone it would not be in 30 to 60 %."""
     rng = np.random.default_rng(2)
-    alarms, naive, times = 0, 0, 120
+    alarms, naive, times = 0, 0, 150
     for _ in range(times):
         store = Market(rng, walks(rng, market, np.eye(others + 1), HOUR), 2.0)
         card = corr_card(store, store.names, "S00", BIN_SEC, HOUR)
         assert card.pairs == others
         alarms += not card.top[0].chance
         naive += not card.top[0].low <= 0 <= card.top[0].high
-    assert alarms / times <= 0.09
+    assert alarms / times <= 0.1
     assert naive / times >= 0.2
 
 
