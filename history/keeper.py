@@ -107,9 +107,10 @@ class HistoryKeeper:
     ) -> tuple[int | None, int] | None:
         """Go on from the archive: its prices, its events, and which of them go on.
 
-        Only if ``continues_from``, asked with its newest second, says so. ``archive_meta`` returns
-        what the archive is to say of its source, and may read it. Returns the first second that has
-        a bar, if any has, and the second that follows the past; None if nothing was restored.
+        Only if ``continues_from``, asked with its newest second, says so; if not, what was usual in
+        its market still is. ``archive_meta`` returns what the archive is to say of its source, and
+        may read it. Returns the first second that has a bar, if any has, and the second that
+        follows the past; None if neither prices nor events were restored.
         """
         self.recorder.ready.wait(OPENED_SEC)
         try:
@@ -117,6 +118,7 @@ class HistoryKeeper:
             span = self._archive.span()
             if span is not None and continues_from(span[1]):
                 return self._restore(clock())
+            self._store.load_minutes(self._archive.minutes(int(clock()) // 60, self._symbols))
         except ArchiveError as error:
             self._report(error)
         return None
