@@ -1,4 +1,4 @@
-"""How true surprise is: its tails, out of sample, on markets whose every minute is drawn."""
+"""How true surprise is: its tails, out of sample, on markets of which all is known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pytest
 
+from bars import CELL, Bars
+from pulse_store import PulseStore
 from usual import DAY_MINUTES, Bools, DayMemory, Floats
 
 SYMBOLS: Final = 20
@@ -159,3 +161,61 @@ def test_few_minutes_of_the_class_judge_better_than_z(
         itself.append(z)
     assert beyond(np.concatenate(itself), 3.0) > 1.7
     assert beyond(np.concatenate(found), 3.0) < 1.4
+
+
+NAMES: Final = ("CENT", "STEP", "EURUSD", "GBPUSD", "BTC-USD", "SHIB")
+CLASSES: Final = ("stocks", "stocks", "forex", "forex", "crypto", "crypto")
+HOURS: Final = 48
+BEGIN: Final = 1_795_359_600
+
+
+def two_days(rng: np.random.Generator) -> tuple[Floats, Bools]:
+    """The newest price of each second and whether there is one, [second, symbol].
+
+    All cluster and have a day's shape. Stocks bounce by their step, which is 7 and 0.7 basis
+    points; forex has heavy tails; crypto jumps, and one of it has a tick in twelve seconds.
+    """
+    seconds = HOURS * 3600
+    log_vol = calm_and_storm(rng, HOURS * 60, 0.4)[:, : len(NAMES)] + shaped(HOURS * 60, 0.5)
+    steps = rng.standard_normal((seconds, len(NAMES)))
+    steps[:, 2:4] = rng.standard_t(3, (seconds, 2)) / np.sqrt(3.0)
+    jumps = np.zeros(steps.shape, np.bool_)
+    jumps[:, 4:] = rng.random((seconds, 2)) < 10 / 86_400
+    steps[jumps] = rng.normal(0.0, 60.0, np.count_nonzero(jumps))
+    moves = np.repeat(np.exp(log_vol), 60, axis=0) * steps * 3e-5
+    price = np.array([14.0, 300.0, 1.1, 1.3, 6e4, 1e-5]) * np.exp(moves.cumsum(axis=0))
+    price[:, :2] += rng.choice([-0.5, 0.5], (seconds, 2)) * [0.01, 0.02]
+    price[:, :2] = price[:, :2].round(2)
+    return price, rng.random(price.shape) < [0.6, 0.9, 0.95, 0.5, 0.98, 0.08]
+
+
+def hour_of(price: Floats, live: Bools, hour: int) -> Bars:
+    """The one-second bars of an hour."""
+    first = hour * 3600
+    second, row = np.nonzero(live[first : first + 3600])
+    cells = np.zeros(len(second), CELL)
+    cells["second"], cells["row"], cells["n"] = BEGIN + first + second, row, 1
+    cells["price"] = cells["sum"] = price[first + second, row]
+    return Bars(NAMES, CLASSES, cells)
+
+
+def test_the_tails_of_what_a_store_shows() -> None:
+    """Through volatilities, bounce and all, on the second of two days: of six unlike symbols."""
+    price, live = two_days(np.random.default_rng(7))
+    store = PulseStore(2 * 3600)
+    z, surprise = [], []
+    for hour in range(HOURS):
+        store.load_bars(hour_of(price, live, hour))
+        end = BEGIN + (hour + 1) * 3600
+        store.advance(end)
+        for second in range(end - 3580, end, 60) if hour >= HOURS // 2 else ():
+            frame = store.frame(second + 0.999)
+            assert not frame["early"].any()
+            z.append(frame["z"].to_numpy())
+            surprise.append(frame["surprise"].to_numpy())
+    shown = np.array(surprise)
+    assert beyond(np.array(z), 3.0) > 3.0
+    assert 3.5 < beyond(shown, 2.0) < 5.5
+    assert 0.9 < beyond(shown, 2.5) < 1.6
+    assert beyond(shown, 3.0) < 0.5
+    assert max(beyond(column, 3.0) for column in shown.T) < 0.7
