@@ -62,8 +62,12 @@ _LOOKS: Final = HELD_SEC // _LOOK_SEC
 # The atanh of 1 is endless, and no longer a number less another such.
 _ALMOST_ONE: Final = 1.0 - 1e-9
 
+# One of a hundred prices looks as if it bounced and does not.
+_BOUNCING: Final = 0.1
 # Long ones: the bounce of two prices of one thing is most of what is between them.
 _TWIN_BIN_SEC: Final = 60
+# With less of a correlation left than this, too much of it is only estimated to call a pair twins.
+_TWIN_KAPPA: Final = 0.9
 # How many symbols are compared with all others at once, which bounds the memory it takes.
 _AT_ONCE: Final = 256
 
@@ -201,8 +205,8 @@ def auto_bin(store: Store, symbols: Sequence[str], now: float) -> int:
     """The shortest of ``BIN_SECS`` in which most bars of each of ``symbols`` hold a tick.
 
     That is of each for which there are such bars, counted over the last hour from its first live
-    bar on. The longest if there are none for any of them, and if prices bounce: what bounces within
-    a short bar hides what moves together.
+    bar on. The longest if there are none for any of them, and if the prices of more than a tenth of
+    them bounce: that hides what moves together in short bars.
     """
     longest = BIN_SECS[-1]
     counts = _hour(store, symbols, longest, now)[1]
@@ -210,8 +214,8 @@ def auto_bin(store: Store, symbols: Sequence[str], now: float) -> int:
     for bin_sec in BIN_SECS[:-1] if some else ():
         logs, counts = _hour(store, some, bin_sec, now)
         if (_live_parts(counts) > 0.5).all():
-            bouncing = bounces(Returns.between(logs, counts), counts).any()
-            return longest if bouncing else bin_sec
+            bouncing = bounces(Returns.between(logs, counts), counts)
+            return longest if bouncing.mean() > _BOUNCING else bin_sec
     return longest
 
 
@@ -291,7 +295,8 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
     """The twins of each of ``symbols`` among them: those with r of at least 0.95 over the hour.
 
     Like BTC-USD and BTC-USDT they are two prices of one thing. In bars of a minute; a symbol has
-    no twin before it has twelve returns of these.
+    no twin before it has twelve returns of these, or while it ticks less than some five times in
+    each.
     """
     names = list(dict.fromkeys(symbols))
     hour = Returns.between(*_hour(store, names, _TWIN_BIN_SEC, now))
@@ -301,8 +306,9 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
     for begin in range(0, len(rows), _AT_ONCE):
         # A pair is met once, from the earlier of the two.
         ahead = rows[begin:]
-        corr = correlate(hour.of(ahead[:_AT_ONCE]), hour.of(ahead)).of_prices
-        for i, j in zip(*np.nonzero(corr >= TWIN_CORR), strict=True):
+        compared = correlate(hour.of(ahead[:_AT_ONCE]), hour.of(ahead))
+        alike = (compared.of_prices >= TWIN_CORR) & (compared.kappa >= _TWIN_KAPPA)
+        for i, j in zip(*np.nonzero(alike), strict=True):
             if i < j:
                 one, other = names[ahead[i]], names[ahead[j]]
                 found[one].add(other)

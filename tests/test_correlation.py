@@ -452,15 +452,23 @@ def test_bars_before_the_first_tick_count_for_nothing() -> None:
 
 
 def test_bars_are_long_if_prices_bounce() -> None:
-    """If ticks are few: many of them average it out."""
+    """If ticks are few, for many of them average it out; and not one price in many."""
     rng = np.random.default_rng(16)
     price = np.cumsum(rng.normal(size=3600)) * 1e-4
-    for rate, bounce, bin_sec in ((0.2, 0.0, 10), (0.2, 5e-4, 60), (10.0, 5e-4, 10)):
+    for rate, bounce, bin_sec in ((10.0, 5e-4, 10), (0.2, 0.0, 10), (0.2, 5e-4, 60)):
         store = PulseStore()
         for second in np.repeat(np.arange(3600), rng.poisson(rate, size=3600)).tolist():
             log = price[second] + rng.choice((-bounce, bounce))
             store.update(Tick("A", "stocks", START + second + 0.5, 100.0 * math.exp(log)))
         assert auto_bin(store, ["A"], START + 3600) == bin_sec
+    for i in range(12):
+        store.update_many(
+            Tick(f"B{i}", "stocks", START + second, 100.0 * math.exp(price[second]))
+            for second in range(0, 3600, 5)
+        )
+    names = store.symbols
+    assert auto_bin(store, names, START + 3600) == 10
+    assert auto_bin(store, names[:9], START + 3600) == 60
 
 
 def test_the_card_names_those_that_are_too_sparse_for_its_bars() -> None:
@@ -677,17 +685,19 @@ def test_what_is_looked_back_at_is_what_was_shown() -> None:
 
 
 def test_two_prices_of_one_thing_are_twins() -> None:
-    """Whatever bounces between them; not what moves with them, and not what hardly trades."""
+    """Whatever bounces between them; not what moves with them, and not what ticks too seldom."""
     rng = np.random.default_rng(12)
     price, other = (np.cumsum(rng.normal(size=7200)) * 1e-4 for _ in range(2))
-    rows = {"A": price, "A2": price, "B": 0.8 * price + 0.6 * other, "C": other, "S": price}
+    rows = {"A": price, "A2": price, "B": 0.8 * price + 0.6 * other, "C": other}
+    rows |= {"S": price, "T": price}
+    every_sec = {"S": 400, "T": 50}
     store = PulseStore(7200)
     for name, row in rows.items():
-        for second in range(0, 7200, 400 if name == "S" else 1):
+        for second in range(0, 7200, every_sec.get(name, 1)):
             log = row[second] + rng.choice((-1e-4, 1e-4))
             store.update(Tick(name, "crypto", START + second, 100.0 * math.exp(log)))
     found = twins(store, [*rows, "A", "NONE"], START + 7200)
-    assert found == {name: frozenset() for name in ("B", "C", "S", "NONE")} | {
+    assert found == {name: frozenset() for name in ("B", "C", "S", "T", "NONE")} | {
         "A": frozenset({"A2"}),
         "A2": frozenset({"A"}),
     }
