@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from moves import Stretch, against_peers, heat, minute_returns, returns
+from moves import Stretch, against_peers, heat, minute_returns, returns, surprise_then
 from ticks import HORIZONS_SEC
 from usual import Usual
 from volatility import (
@@ -47,6 +47,7 @@ __all__ = [
     "Ints",
     "mean_logs",
     "ratio",
+    "surprise_then",
     "trend_noise",
 ]
 

@@ -6,6 +6,7 @@ that a second has no tick; ``NaN`` that a figure is not known.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,7 @@ __all__ = [
     "price_steps",
     "returns",
     "smallest_steps",
+    "surprise_then",
 ]
 
 MIN_PEERS: Final = 3
@@ -183,6 +185,11 @@ def heat(
     at = np.where(is_now, begin + now_part, of_closed).astype(np.float64)
     at[~(np.abs(found) > 0)] = np.nan
     return found, at
+
+
+def surprise_then(left: float, at_ts: float, now: float) -> float:
+    """The surprise at the second ``at_ts`` of which the heat ``left`` is left at ``now``."""
+    return left * math.exp2((math.floor(now) - at_ts) / HALF_LIFE_SEC)
 
 
 def _largest(values: npt.NDArray[np.floating]) -> tuple[Floats, npt.NDArray[np.intp]]:

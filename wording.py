@@ -30,11 +30,9 @@ __all__ = [
 NOT_KNOWN: Final = "–"
 MINUS: Final = "−"
 
-EARLY_TEXT: Final = (
-    "early: under six hours of its own minutes are known, so it is judged by those of its class,"
-    " or by its volatility alone"
-)
-"""What it means that a surprise is early: it says nothing yet of the symbol's own last day."""
+EARLY_TEXT: Final = "early: under six hours of its own minutes are known"
+"""Why nothing is said of the symbol's own last day: its surprise is then judged by the minutes of
+its class, or by its volatility alone."""
 
 MOST_RARE: Final = 0.999
 """The rarest that is told: a day has 1,440 minutes, and so says little of one in thousands."""

@@ -23,6 +23,7 @@ import pandas as pd
 from ticks import STALE_SEC, WINDOW_SEC, Asset
 
 __all__ = [
+    "HEAT_OF_MEDIAN",
     "HOLD_SEC",
     "LIVE_SEC",
     "MEAN_SEC",
@@ -44,14 +45,15 @@ LIVE_SEC: Final = 10
 
 RANKS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "surprise": "surprise",
+        "surprise": "heat",
         "1m": "ret_1m",
         "5m": "ret_5m",
         "15m": "ret_15m",
         "volatility": "vol_15m",
     }
 )
-"""What rows can be ranked by, and the column of a frame whose size that is."""
+"""What rows can be ranked by, and the column of a frame whose size that is: heat is the surprise
+that is still remembered."""
 
 HOLD_SEC: Final = 20
 """A row that was ahead of another for this long is above it, however small its lead."""
@@ -64,7 +66,7 @@ SETTLE_SEC: Final = HOLD_SEC + REST_SEC
 
 MEAN_SEC: Final = 5
 """Sizes are compared as their means over this long: a cheap share whose price bounces between bid
-and ask moves by a whole standard deviation and back from one second to the next."""
+and ask moves by as much as in its usual minute and back from one second to the next."""
 
 LEAD_SHARE: Final = 0.15
 """A real lead is more than this share of the leader's own size..."""
@@ -74,6 +76,10 @@ LEAD_OF_MEDIAN: Final = 1.0
 
 URGENT_OF_MEDIAN: Final = 3.0
 """An urgent lead, which does not wait for the next review, is more than this multiple instead."""
+
+HEAT_OF_MEDIAN: Final = 0.5
+"""Of heat a lead is this share of these multiples: its median is the larger, as each row's is its
+largest of a quarter of an hour, and what leads by it leads for minutes."""
 
 BLOCK: Final = 256
 """How many rows are compared with all others at a time, which bounds the memory used."""
@@ -137,7 +143,8 @@ class CalmOrder:
     lower one is larger, and only because
 
     - its lead over a row above is real: more than ``LEAD_SHARE`` of its own size and more than
-      ``LEAD_OF_MEDIAN`` times the median size; it goes above that row;
+      ``LEAD_OF_MEDIAN`` times the median size, both multiples of the median being reduced to a
+      share ``of_median`` of themselves; it goes above that row;
     - or it was ahead of a row above at every update of the last ``HOLD_SEC``; it goes above that
       row as well;
     - or another row goes above one of them: the rows in between that are larger than that row go up
@@ -148,7 +155,8 @@ class CalmOrder:
     of another is above it after ``SETTLE_SEC`` at the latest. It belongs to one thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_median: float = 1.0) -> None:
+        self._of_median = of_median
         self._leading: Rows = np.empty(0, np.int32)
         # The updates of the last HOLD_SEC, and the one before them.
         self._seen: deque[_Seen] = deque()
@@ -169,12 +177,14 @@ class CalmOrder:
         mean = self._mean(second)
         order = _joined(self._leading[leads[self._leading]], mean)
         if second in self._rest:
-            self._leading = _let_the_larger_pass(order, mean[order], URGENT_OF_MEDIAN)
+            least = URGENT_OF_MEDIAN * self._of_median
+            self._leading = _let_the_larger_pass(order, mean[order], least)
         else:
             self._rest = range(second, second + REST_SEC)
             if self._seen[0].second <= second - HOLD_SEC:
                 order = self._let_the_steady_pass(order, mean[order])
-            self._leading = _let_the_larger_pass(order, mean[order], LEAD_OF_MEDIAN)
+            least = LEAD_OF_MEDIAN * self._of_median
+            self._leading = _let_the_larger_pass(order, mean[order], least)
         others = np.flatnonzero(~leads)
         others = others[np.argsort(tiers[others], kind="stable")]
         return np.concatenate((self._leading, others), dtype=np.int32, casting="same_kind")
@@ -285,7 +295,10 @@ class Ranking:
     """
 
     def __init__(self, window_sec: int = WINDOW_SEC) -> None:
-        self._orders = {rank: CalmOrder() for rank in RANKS}
+        self._orders = {
+            rank: CalmOrder(HEAT_OF_MEDIAN if column == "heat" else 1.0)
+            for rank, column in RANKS.items()
+        }
         self._history = RankHistory(window_sec)
 
     def update(self, second: int, frame: pd.DataFrame, of_rows: Sequence[State]) -> None:

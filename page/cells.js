@@ -23,14 +23,25 @@ export const KINDS = {
   text: { make: nothing, correct: say },
   signed: { make: nothing, correct: sayTone },
   gauge: {
-    make: () => [h("span", { class: "bar", "aria-hidden": "true" }, h("i")), h("span")],
-    correct: (cell, [text, tone, filled]) => {
-      const fill = cell.firstChild.firstChild;
+    make: () => [
+      h("span", { class: "bar", "aria-hidden": "true" }, h("i"), h("b")),
+      h("small", { "aria-hidden": "true" }),
+      h("span"),
+      h("span", { class: "hidden" }),
+    ],
+    correct: (cell, [text, tone, filled, reached, note, rest]) => {
+      const [bar, aside, figure, more] = cell.children;
+      const [fill, reach] = bar.children;
       const { left, width } = gauge(filled);
       fill.style.setProperty("left", `${left}%`);
       fill.style.setProperty("width", `${width}%`);
       mark(fill, "data-tone", Math.sign(tone));
-      sayTone(cell.lastChild, [text, tone]);
+      mark(reach, "hidden", reached === null);
+      reach.style.setProperty("left", `${50 + 50 * reached}%`);
+      say(aside, note);
+      sayTone(figure, [text, tone]);
+      say(more, rest);
+      mark(cell, "title", text + rest || null);
     },
   },
   word: {

@@ -16,7 +16,8 @@ import pandas as pd
 
 from engine.reader import LastSession, Reader
 from engine.status import HeldBack
-from formulas import BAR_SEC
+from formulas import BAR_SEC, trend_noise
+from page.surprise import BLANK, Gauge, gauge, peers
 from page.troubles import held_text
 from ticks import ASSETS
 from wording import (
@@ -25,7 +26,6 @@ from wording import (
     duration_text,
     percent_text,
     price_text,
-    signed_text,
     size_text,
 )
 
@@ -70,9 +70,6 @@ _WARM_UP_COLUMNS: Final = {
     "surprise": "surprise",
 }
 
-GAUGE_END: Final = 4.0
-"""A surprise of this size or more fills its half of the gauge."""
-
 
 class Kind(StrEnum):
     """How a cell is drawn, and so what it holds."""
@@ -86,7 +83,7 @@ class Kind(StrEnum):
     SIGNED = "signed"
     """A text and its tone: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
     GAUGE = "gauge"
-    """A text, its tone, and how far the gauge is filled, from −1 to 1."""
+    """A ``Gauge``."""
     WORD = "word"
     """A text, and whether it is marked."""
     SPARK = "spark"
@@ -96,12 +93,12 @@ class Kind(StrEnum):
 
 
 Signed = tuple[str, int]
-Cell = str | Signed | tuple[str, int, float] | tuple[str, float] | list[int | None] | None
+Cell = str | Signed | Gauge | tuple[str, float] | list[int | None] | None
 
 _BLANK: Final[Mapping[Kind, Cell]] = {
     Kind.TEXT: "",
     Kind.SIGNED: ("", 0),
-    Kind.GAUGE: ("", 0, 0.0),
+    Kind.GAUGE: BLANK,
     Kind.WORD: ("", False),
     Kind.SPARK: [],
     Kind.RANGE: None,
@@ -262,7 +259,7 @@ def _row(
     asset, age = figures["asset"], figures["age"]
     is_closed = state == "closed"
     shown = _session_text(session, symbol, asset) if is_closed and session else None
-    drawable = {**figures, "symbol": symbol, "spark": spark}
+    drawable = {**figures, "symbol": symbol, "spark": spark, "now": now}
     return Row(
         symbol=symbol,
         asset=asset,
@@ -323,7 +320,7 @@ def _warming(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 # The columns. Figures are a row of a pandas frame by the names of its columns, and the row's symbol
-# and spark.
+# and spark and the instant that is shown.
 
 _Draw = Callable[[Mapping[str, Any]], Cell]
 
@@ -344,14 +341,6 @@ def _figure(name: str) -> _Draw:
     return lambda figures: figures[name]
 
 
-def _percent(name: str, *, more_decimals: int = 0) -> _Draw:
-    def draw(figures: Mapping[str, Any]) -> Cell:
-        decimals = PERCENT_DECIMALS[figures["asset"]] + more_decimals
-        return _signed(percent_text(figures[name], decimals))
-
-    return draw
-
-
 def _move(name: str, sigma: str) -> _Draw:
     """A return, strong beyond what is usual over that time, if that is known."""
 
@@ -363,10 +352,15 @@ def _move(name: str, sigma: str) -> _Draw:
 
 
 def _surprise(figures: Mapping[str, Any]) -> Cell:
-    value = figures["surprise"]
-    text, tone = _signed(signed_text(value, 1, " σ"), is_strong=abs(value) >= 1)
-    filled = 0.0 if math.isnan(value) else max(-1.0, min(1.0, value / GAUGE_END))
-    return text, tone, round(filled, 3)
+    return gauge(figures, figures["now"])
+
+
+def _trend(figures: Mapping[str, Any]) -> Cell:
+    """The trend, without a tone if it is no more than its own noise."""
+    trend = figures["trend_15m"]
+    text = percent_text(trend, PERCENT_DECIMALS[figures["asset"]] + 1)
+    is_noise = abs(trend) <= trend_noise(figures["vol_15m"])
+    return (text, 0) if is_noise else _signed(text)
 
 
 def _volatility(figures: Mapping[str, Any]) -> Cell:
@@ -409,7 +403,9 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         Column(
             "surprise",
             "Surprise",
-            "The one-minute return in units of the symbol's own volatility",
+            "The last minute's move beside the symbol's usual minute. Bar: how rare it is among the"
+            " minutes of its own last day; early, among those of its class, or by its volatility"
+            " alone. Mark: the rarest of the last fifteen minutes as it fades; rows rank by it",
             Kind.GAUGE,
             2,
         ),
@@ -419,15 +415,24 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         Column("volatility", "Vol 15 min", "The typical move over fifteen minutes", Kind.TEXT, 4),
     ),
     (
-        _percent("trend_15m", more_decimals=1),
+        _trend,
         Column(
-            "trend", "Trend/min", "Slope of the last fifteen minutes, per minute", Kind.SIGNED, 5
+            "trend",
+            "Trend/min",
+            "Slope of the last fifteen minutes, per minute; grey if chance alone makes as much",
+            Kind.SIGNED,
+            5,
         ),
     ),
     (
-        _percent("vs_peers"),
+        peers,
         Column(
-            "peers", "vs peers", "One-minute return minus the median of its class", Kind.SIGNED, 5
+            "peers",
+            "vs peers",
+            "Surprise beyond the median of the others of its class: 0 like them, grey within 1,"
+            " bold from 2, which is apart from them",
+            Kind.SIGNED,
+            5,
         ),
     ),
     (

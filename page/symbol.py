@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 
 from engine.reader import REWIND_SEC, Reader
+from formulas import trend_noise
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
 from page.pulse import PERCENT_DECIMALS, Row, last_text, rows
 from page.stress import EVENTS_READ, EventLine, event_line
+from page.surprise import minute_words, past_words, remembered
 from page.view import bin_sec
 from ticks import ASSETS, HORIZONS_SEC
 from wording import duration_text, percent_text, size_text
@@ -23,10 +25,6 @@ from wording import duration_text, percent_text, size_text
 __all__ = ["Chart", "Dated", "SymbolCard", "symbol_card"]
 
 CHART_BIN_SEC: Final = 5
-
-USUAL: Final = 1.0
-UNUSUAL: Final = 2.5
-"""Below the one a minute is no more than usual, from the other on it is unusual."""
 
 _REGIMES: Final = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}
 
@@ -84,7 +82,7 @@ def symbol_card(reader: Reader, now: float, version: int, symbol: str, bars: str
         state_text=row.state_text,
         last_ts=row.last_ts,
         last=last,
-        words=_words(figures, row, last),
+        words=_words(figures, row, last, now),
         chart=_chart(reader, symbol, now),
         decimals=len(last.partition(".")[2]),
         events=[event_line(event) for event in events if event.symbol == symbol],
@@ -112,7 +110,7 @@ def _chart(reader: Reader, symbol: str, now: float) -> Chart:
 # Figures are a row of a frame of pandas: numbers and words by the names of its columns.
 
 
-def _words(figures: Mapping[str, Any], row: Row, last: str) -> list[str | Dated]:
+def _words(figures: Mapping[str, Any], row: Row, last: str, now: float) -> list[str | Dated]:
     """What is known of a symbol, a sentence each."""
     if row.state == "closed":
         return _closing_words(row, last)
@@ -120,7 +118,7 @@ def _words(figures: Mapping[str, Any], row: Row, last: str) -> list[str | Dated]
         return ["No price yet."]
     return [
         f"Last price {last}, {duration_text(figures['age'])} old.",
-        *_sentences(figures, PERCENT_DECIMALS[figures["asset"]]),
+        *_sentences(figures, PERCENT_DECIMALS[figures["asset"]], now),
     ]
 
 
@@ -138,9 +136,9 @@ def _closing_words(row: Row, last: str) -> list[str | Dated]:
     return words or ["No price yet: its market is closed."]
 
 
-def _sentences(figures: Mapping[str, Any], decimals: int) -> list[str]:
+def _sentences(figures: Mapping[str, Any], decimals: int, now: float) -> list[str | Dated]:
     """A sentence for each figure that is known."""
-    words = []
+    words: list[str | Dated] = []
     moves = ", ".join(
         f"{percent_text(figures[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
         for name in HORIZONS_SEC
@@ -148,22 +146,22 @@ def _sentences(figures: Mapping[str, Any], decimals: int) -> list[str]:
     )
     if moves:
         words.append(f"It moved {moves}.")
-    if not math.isnan(figures["surprise"]):
-        size = abs(figures["surprise"])
-        usual = "a lively one"
-        if size < USUAL:
-            usual = "no more than usual"
-        elif size >= UNUSUAL:
-            usual = "unusual"
-        words.append(f"The last minute is {size:.1f} times its own usual minute: {usual}.")
-    if not math.isnan(figures["vs_peers"]):
-        peers = figures["ret_1m"] - figures["vs_peers"]
-        words.append(f"Its class moved {percent_text(peers, decimals)} in that minute (median).")
+    words += minute_words(figures)
+    past = remembered(figures, now)
+    if past is not None:
+        words.append(Dated(past_words(past, is_early=figures["early"]), [past.ts]))
     if not math.isnan(figures["vol_15m"]):
         text = f"A typical 15 minutes moves it {size_text(figures['vol_15m'], decimals)}"
         if figures["vol_median"] > 0:
             text += f", {figures['vol_15m'] / figures['vol_median']:.1f} × its hourly median"
         words.append(f"{text}{_REGIMES[figures['regime']]}.")
-    if not math.isnan(figures["trend_15m"]):
-        words.append(f"Trend {percent_text(figures['trend_15m'], decimals + 1)} a minute.")
+    if not math.isnan(figures["usual_1m"]):
+        words.append(
+            f"One minute of 200 moves it more than {size_text(figures['usual_1m'], decimals)}."
+        )
+    trend = figures["trend_15m"]
+    if not math.isnan(trend):
+        noise = trend_noise(figures["vol_15m"])
+        text = f"Trend {percent_text(trend, decimals + 1)} a minute"
+        words.append(f"{text}{', no more than chance makes' if abs(trend) <= noise else ''}.")
     return words

@@ -208,7 +208,7 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     named = cells(pulse, "AAPL")
     assert (named.pop("symbol"), named.pop("last")) == ("AAPL", "152.83")
     assert named["5m"] == ["", 0]
-    assert named["surprise"] == ["", 0, 0.0]
+    assert named["surprise"] == ["", 0, 0.0, None, "", ""]
     assert named["regime"] == ["", False]
     assert (named["volatility"], named["range"], named["spark"]) == ("", None, [])
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)

@@ -10,11 +10,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.ranking import (
+    HEAT_OF_MEDIAN,
     HOLD_SEC,
     MEAN_SEC,
     RANKS,
@@ -22,6 +24,8 @@ from engine.ranking import (
     SETTLE_SEC,
     CalmOrder,
     RankHistory,
+    Ranking,
+    State,
     states,
 )
 from formulas import COLUMNS
@@ -133,6 +137,26 @@ def test_an_urgent_lead_counts_at_once(sizes: list[float], order: list[int]) -> 
     calm = CalmOrder()
     assert order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
     assert order_of(calm, 100 + MEAN_SEC, sizes) == order
+
+
+@pytest.mark.parametrize(
+    ("sizes", "seconds", "order"),
+    [
+        ([2.0, 2.56, 1.0, 1.0, 1.0], REST_SEC, [1, 0, 2, 3, 4]),  # 0.56 times the median
+        ([2.0, 2.44, 1.0, 1.0, 1.0], REST_SEC, [0, 1, 2, 3, 4]),  # 0.44 times
+        ([2.0, 3.6, 1.0, 1.0, 1.0], MEAN_SEC, [1, 0, 2, 3, 4]),  # 1.6 times
+        ([2.0, 3.4, 1.0, 1.0, 1.0], MEAN_SEC, [0, 1, 2, 3, 4]),  # 1.4 times
+    ],
+)
+def test_of_large_medians_a_share_is_a_lead(
+    sizes: list[float], seconds: int, order: list[int]
+) -> None:
+    """Half of the multiples, if that is asked for, at the next look and in between."""
+    calm = CalmOrder(of_median=0.5)
+    assert order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
+    for second in range(100 + MEAN_SEC, 100 + seconds):
+        order_of(calm, second, sizes)
+    assert order_of(calm, 100 + seconds, sizes) == order
 
 
 @pytest.mark.parametrize(
@@ -504,6 +528,27 @@ def test_hundreds_of_small_leads_count_when_they_last() -> None:
     assert shown == [list(range(600))] * 29 + [list(range(600))[::-1]]
 
 
+# What is ranked by.
+
+
+def frame_of(heats: Sequence[float], surprises: Sequence[float]) -> pd.DataFrame:
+    """A frame in which only surprises and heats are known."""
+    unknown = dict.fromkeys(RANKS.values(), np.full(len(heats), NAN))
+    return pd.DataFrame({**unknown, "surprise": surprises, "heat": heats})
+
+
+def test_a_move_of_minutes_ago_still_leads() -> None:
+    """By surprise rows are ranked by what is remembered of it, in either direction."""
+    ranking = Ranking()
+    frame = frame_of(heats=[1.2, -2.6, NAN, 1.9], surprises=[1.2, 0.1, NAN, -1.9])
+    live: list[State] = ["live"] * 4
+    ranking.update(100, frame, live)
+    shown = ranking.at(100, "surprise")
+    assert shown is not None
+    assert shown.tolist() == [1, 3, 0, 2]
+    assert Ranking.by_size("surprise", frame, live).tolist() == [1, 3, 0, 2]
+
+
 # On the recorded hour.
 
 
@@ -521,37 +566,76 @@ def changed(orders: Sequence[Sequence[int]]) -> float:
     return sum(before != after for before, after in pairwise(orders)) / (len(orders) - 1)
 
 
-def test_the_recorded_hour_is_calm(tape_path: Path) -> None:
-    """By surprise, seen every other second, at most half as many pairs swap as plainly.
-
-    And at most half as many views differ from the one before.
-    """
-    tape, store, calm = Tape.load(tape_path), PulseStore(), CalmOrder()
-    names: list[str] = []
+@pytest.fixture(scope="module")
+def recorded(tape_path: Path) -> tuple[dict[str, Floats], Floats]:
+    """Of every second of the hour the size of each row by heat and by surprise, and its age."""
+    tape, store = Tape.load(tape_path), PulseStore()
     for asset, symbols in tape.symbols.items():
         store.watch(asset, symbols)
-        names += symbols
-    plain, shown = [], []
+    frames = []
     for second in range(int(tape.start), int(tape.end) + 1):
         store.update_many(
             Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.read_until(second + 1.0)
         )
         store.advance(second + 1)
-        frame = store.frame(second + 0.999)
-        sizes = frame[RANKS["surprise"]].abs().to_numpy()
-        tiers = (~(frame["age"].to_numpy() <= STALE_SEC)).astype(np.int64)
-        order = calm.update(second, sizes, tiers)
-        if second % 2 == 0:
-            shown.append(order.tolist())
-            plain.append(order_of(CalmOrder(), second, sizes, *tiers.tolist()))
-    minutes = len(shown) / 30
-    figures = {
-        "plain": (flips(plain) / minutes, changed(plain)),
-        "calm": (flips(shown) / minutes, changed(shown)),
+        frames.append(store.frame(second + 0.999))
+    sizes = {
+        name: np.array([frame[name].abs() for frame in frames]) for name in ("heat", "surprise")
     }
-    assert figures["plain"][0] > 1, figures
-    for calm_figure, plain_figure in zip(figures["calm"], figures["plain"], strict=True):
-        assert calm_figure <= plain_figure / 2, figures
+    return sizes, np.array([frame["age"] for frame in frames])
+
+
+def test_the_recorded_hour_is_calm(recorded: tuple[dict[str, Floats], Floats]) -> None:
+    """Seen every other second, by heat fewer pairs swap, and fewer views change, than by surprise.
+
+    At most seven pairs a minute and one view of ten; and no surprise as it is, without calm, is
+    half as calm as its calm order.
+    """
+    sizes, age = recorded
+    tiers = (~(age <= STALE_SEC)).astype(np.int64)
+    figures = {}
+    for name, calm in (("heat", CalmOrder(HEAT_OF_MEDIAN)), ("surprise", CalmOrder())):
+        orders = [
+            calm.update(second, *of).tolist()
+            for second, of in enumerate(zip(sizes[name], tiers, strict=True))
+        ]
+        plain = [
+            CalmOrder().update(0, *of).tolist()
+            for of in zip(sizes[name][::2], tiers[::2], strict=True)
+        ]
+        for kind, shown in ((name, orders[::2]), (f"plain {name}", plain)):
+            figures[kind] = (flips(shown) / (len(shown) / 30), changed(shown))
+    for lower, upper in pairwise(("heat", "surprise", "plain surprise")):
+        for calmer, wilder in zip(figures[lower], figures[upper], strict=True):
+            assert calmer <= wilder / 1.5, figures
+    assert figures["heat"] <= figures["plain heat"], figures
+    assert figures["heat"][0] < 9, figures
+    assert figures["heat"][1] < 0.125, figures
+
+
+def test_what_leads_the_recorded_hour_is_shown_first(
+    recorded: tuple[dict[str, Floats], Floats],
+) -> None:
+    """A row whose heat leads by 1 is at the top within a review."""
+    sizes, age = recorded
+    calm = CalmOrder(HEAT_OF_MEDIAN)
+    waited, longest, seen = 0, 0, 0
+    leader = -1
+    for second, (size, old) in enumerate(zip(sizes["heat"], age, strict=True)):
+        tiers = (~(old <= STALE_SEC)).astype(np.int64)
+        top = calm.update(second, size, tiers)[0]
+        led = np.sort(np.nan_to_num(np.where(tiers == 0, size, NAN)))
+        row = int(np.nanargmax(np.where(tiers == 0, np.nan_to_num(size), -1.0)))
+        if led[-1] - led[-2] < 1.0:
+            leader = -1
+            continue
+        waited = waited + 1 if row == leader else 0
+        leader = row
+        seen += 1
+        if top != row:
+            longest = max(longest, waited)
+    assert seen > 300
+    assert longest < REST_SEC
 
 
 # What was shown.

@@ -57,12 +57,29 @@ test("a gauge fills from its middle to either end", () => {
   assert.deepEqual(gauge(-1), { left: 0, width: 50 });
 });
 
+// The parts of a gauge: its cell, then what is corrected in it.
+function gaugeParts() {
+  const [fill, reach, aside, figure, more] = Array.from({ length: 5 }, () => new Element());
+  const cell = new Element(new Element(fill, reach), aside, figure, more);
+  return { cell, fill, reach, aside, figure, more };
+}
+
 test("a gauge shows the sign of its tone, not its strength", () => {
-  const [fill, text] = [new Element(), new Element()];
-  KINDS.gauge.correct(new Element(new Element(fill), text), ["−3.0 σ", -2, -0.75]);
+  const { cell, fill, figure } = gaugeParts();
+  KINDS.gauge.correct(cell, ["−8.2 ×", -2, -0.75, -0.75, "", " its usual minute"]);
   assert.deepEqual(fill.properties, { left: "12.5%", width: "37.5%" });
   assert.deepEqual(attributes(fill), { "data-tone": "-1" });
-  assert.deepEqual([text.textContent, attributes(text)], ["−3.0 σ", { "data-tone": "-2" }]);
+  assert.deepEqual([figure.textContent, attributes(figure)], ["−8.2 ×", { "data-tone": "-2" }]);
+});
+
+test("a gauge marks what is remembered, and says the rest of its sentence", () => {
+  const { cell, reach, aside, more } = gaugeParts();
+  KINDS.gauge.correct(cell, ["+0.4 ×", 1, 0.1, -0.5, "3 min ago", " its usual minute"]);
+  assert.deepEqual([reach.properties.left, attributes(reach)], ["25%", {}]);
+  assert.deepEqual([aside.textContent, more.textContent], ["3 min ago", " its usual minute"]);
+  assert.deepEqual(attributes(cell), { title: "+0.4 × its usual minute" });
+  KINDS.gauge.correct(cell, ["", 0, 0, null, "", ""]);
+  assert.deepEqual([attributes(reach), attributes(cell)], [{ hidden: "" }, {}]);
 });
 
 test("a word is marked or is not", () => {
