@@ -1011,9 +1011,12 @@ class Feed:
     def latest_lag(self) -> float | None:
         """How late its prices came in the last minute, in seconds; None if none came.
 
-        Single ones may be later, and so may those that are more than three seconds late.
+        Single ones may be later. Those more than three seconds late do not count, unless all are:
+        then it is three seconds.
         """
-        return self._parts.meter.lags.latest()
+        meter = self._parts.meter
+        lag = meter.lags.latest()
+        return _LATEST_SEC if lag is None and meter.lately().ticks else lag
 
     def session(self, now: float) -> Session:
         """The session of ``now``: the calendar's, corrected by what the vendor says of it."""

@@ -842,6 +842,24 @@ def test_lateness_is_that_of_nearly_all_prices_of_a_minute() -> None:
     in_virtual_time(run())
 
 
+def test_prices_that_are_all_too_late_are_as_late_as_can_be_waited_for() -> None:
+    """By three seconds; of a market whose prices enter nothing none is late."""
+
+    async def run() -> None:
+        async with live(says((0.0, AUTHORIZED), *[stamped(1.0, 8.0)] * 99)) as one:
+            await one.state_at(20.0)
+            assert one.feed.latest_lag() == 3.0
+
+    async def run_closed() -> None:
+        opening = says((0.0, AUTHORIZED), *[stamped(1.0, 8.0)] * 99)
+        async with live(opening, session=closed_until(1e6)) as one:
+            await one.state_at(20.0)
+            assert one.feed.latest_lag() is None
+
+    in_virtual_time(run())
+    in_virtual_time(run_closed())
+
+
 # What is held back, or cannot be read.
 
 
