@@ -145,11 +145,11 @@ def test_first_second_is_shown_when_it_is_over(tmp_path: Path) -> None:
         running(vendor, tmp_path, subscribers=[Subscriber("test", note)]),
     ):
         until(lambda: len(shown) > 2)
-    engine = Worker(Settings(SourceSettings("simulated", seed=3)))
+    engine = Worker(Settings(SourceSettings("simulated", seed=3)), clock=lambda: 1_795_000_000.75)
     engine.start()
     try:
         assert engine.ready.wait(20)
-        assert engine.reader.pulse()[0] <= time.time()
+        assert engine.reader.pulse()[0] == 1_794_999_999.999
     finally:
         engine.stop()
     assert all(ended + 0.25 <= at for ended, at in shown)
