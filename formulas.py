@@ -28,6 +28,7 @@ from volatility import (
     Floats,
     Ints,
     Samples,
+    largest_share,
     mean_logs,
     slopes_per_min,
     trend_noise,
@@ -55,6 +56,10 @@ RANGE_SEC: Final = 3600
 """How far back the lowest and the highest price are looked for."""
 
 _REGIME_NAMES = np.array(REGIMES, dtype=object)
+
+
+ELEVATED: Final = 1.4
+"""So many times its hourly median a volatility is high enough to be looked into."""
 
 
 def ratio(value: Floats, unit: Floats) -> Floats:
@@ -128,6 +133,19 @@ class Instant:
         return ratio(self.returns["1m"], self.sigma["1m"])
 
     @cached_property
+    def vol_rest(self) -> Floats:
+        """vol_15m without the bar that adds most to it: a single print is no volatility.
+
+        NaN unless vol_15m is at least ``ELEVATED`` medians: what is not high needs no such proof.
+        """
+        vol = self.vol["now"]
+        rows = np.flatnonzero(vol >= ELEVATED * self.vol_median)
+        rest = np.full(len(vol), np.nan)
+        share = largest_share(self.bar_sum[rows], self.bar_n[rows])
+        rest[rows] = vol[rows] * np.sqrt(1.0 - share)
+        return rest
+
+    @cached_property
     def surprise(self) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """How rare z is, and whether that is early."""
         return self.usual.surprise(self.z)
@@ -180,6 +198,7 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
         "ret_15m": lambda at: at.returns["15m"],
         "vol_15m": lambda at: at.vol["now"],
         "vol_median": lambda at: at.vol_median,
+        "vol_rest": lambda at: at.vol_rest,
         "trend_15m": lambda at: slopes_per_min(mean_logs(at.bar_sum, at.bar_n)),
         "z": lambda at: at.z,
         "surprise": lambda at: at.surprise[0],
@@ -217,7 +236,8 @@ which is how far back the ticks of the last fifteen minutes reach, are in second
 a fraction per minute; ``range_*`` are the lowest and the highest of the last hour's seconds' newest
 prices; ``z`` is in units of ``sigma_1m``; ``surprise``, ``heat``, ``vs_peers`` and
 ``move_*_surprise`` are in the standard deviations of a normal variable as rare; ``sigma_*`` is the
-volatility over a horizon as it stood when the horizon began; ``usual_*`` is exceeded by half a per
+volatility over a horizon as it stood when the horizon began; ``vol_rest`` is ``vol_15m`` without
+the bar that adds most to it, known if that is high; ``usual_*`` is exceeded by half a per
 cent of the returns of the symbol's own last day; a move is between medians of five seconds,
 ``move_from_*`` and ``move_to``, whose times are of the newest price in each. A volatility is known
 once the newest bar that ended is closed.

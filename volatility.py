@@ -29,6 +29,7 @@ __all__ = [
     "Samples",
     "Steps",
     "judge_regimes",
+    "largest_share",
     "mean_logs",
     "rerank",
     "sample_bars",
@@ -176,6 +177,22 @@ class Steps(NamedTuple):
         np.divide(900.0 * squared, span_sec, out=vol, where=enough)
         root: Floats = np.sqrt(vol, out=vol)
         return root
+
+
+def largest_share(bar_sum: Floats, bar_n: Ints) -> Floats:
+    """The share of Σr² that one bar accounts for, by the steps to and from it: the largest such.
+
+    1 if all is due to one bar, as to a single print far off; NaN if nothing moved.
+    """
+    steps = Steps.between(mean_logs(bar_sum, bar_n), bar_n)
+    of_bar = steps.squared.copy()
+    rows, ends = np.nonzero(steps.begin >= 0)
+    of_bar[rows, steps.begin[rows, ends]] += steps.squared[rows, ends]
+    total = steps.squared.sum(axis=1)
+    share = np.full(len(total), np.nan)
+    np.divide(of_bar.max(axis=1, initial=0.0), total, out=share, where=total > 0)
+    np.minimum(share, 1.0, out=share)
+    return share
 
 
 def watched_sec(live: npt.NDArray[np.bool_], now: float) -> Floats:

@@ -256,6 +256,20 @@ class Oracle:
             spans += 2 * shared
         return math.sqrt(900 * squares / spans)
 
+    def vol_rest(
+        self, symbol: str, end: int, vol: float | None, median: float | None
+    ) -> float | None:
+        """vol_15m without the bar whose steps add most to it; blank below 1.4 medians."""
+        if vol is None or median is None or vol < 1.4 * median:
+            return None
+        steps = self.steps(symbol, end)
+        total = self.squares(steps)
+        if total == 0:
+            return None
+        bars = {bar for step in steps for bar in (step.before, step.after)}
+        of_bar = [self.squares([s for s in steps if bar in (s.before, s.after)]) for bar in bars]
+        return vol * math.sqrt(max(0.0, 1 - max(of_bar) / total))
+
     def sampled_vol(self, symbol: str, bar: int) -> float | None:
         """vol_15m as it was found when ``bar`` closed."""
         return self.samples[symbol].get(bar) if self.is_sampled(bar) else None
@@ -430,6 +444,9 @@ class Oracle:
             "age": now - last[1] if last else None,
             "vol_15m": self.sampled_vol(symbol, end - 1),
             "vol_median": judgement.median,
+            "vol_rest": self.vol_rest(
+                symbol, end, self.sampled_vol(symbol, end - 1), judgement.median
+            ),
             "trend_15m": self.trend(symbol, end),
             "z": self.z(symbol, second),
             "regime": judgement.regime,

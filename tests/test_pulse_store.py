@@ -126,6 +126,7 @@ def fill_both(ticks: Iterable[Tick], every_sec: int = 10) -> tuple[PulseStore, O
 NEAR: Final = {
     "vol_15m": 1e-11,
     "vol_median": 1e-11,
+    "vol_rest": 1e-9,
     "trend_15m": 1e-11,
     "sigma_1m": 1e-11,
     "sigma_5m": 1e-11,
