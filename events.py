@@ -1,8 +1,8 @@
 """What stress is (Event), who finds it (StressDetector), and who keeps it (EventStore).
 
-The detector is called by the worker's thread with one snapshot of the store at a time and knows no
-time but the snapshot's own, so a replay at any speed gives the same events. The event store is
-written by the worker and read by anybody.
+The detector is called by the worker's thread with the snapshots of one second at a time and knows
+no time but their own, so a replay at any speed gives the same events. The event store is written by
+the worker and read by anybody.
 """
 
 from __future__ import annotations
@@ -10,51 +10,47 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
+from bursts import Burst
+from rules import Part, leading_part, readings, severity_of
 from ticks import (
     COOLDOWN_SEC,
-    HORIZONS_SEC,
     MAX_EVENTS,
     MIN_SURPRISE,
     STALE_SEC,
     WINDOW_SEC,
+    Asset,
     EventKind,
     Regime,
     Severity,
 )
-from wording import percent_text, price_text, size_text
+from wording import price_text, rarity_text, size_text, times_text, times_usual_text
 
-__all__ = ["REWIND_SEC", "THRESHOLDS", "Event", "EventStore", "StressDetector", "Track"]
-
-THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
-    {
-        "stocks": MappingProxyType({"move_1m": 0.0012, "move_5m": 0.0040, "vol_spike": 0.0030}),
-        "forex": MappingProxyType({"move_1m": 0.0006, "move_5m": 0.0018, "vol_spike": 0.0008}),
-        "crypto": MappingProxyType({"move_1m": 0.0025, "move_5m": 0.0080, "vol_spike": 0.0060}),
-    }
-)
-"""Per asset class and kind, as fractions; moves count in either direction."""
-
-VOL_SPIKE_RATIO: Final = 1.8
-"""A volatility spike is also this many times the symbol's own hourly median."""
-
-REARM_RATIO: Final = 0.8
-"""An event is over when its value has fallen below this share of the threshold."""
-
-WARM_UP_SEC: Final = 600.0
-"""A move of unknown surprise counts only if ticks reach this far back: then the symbol is a sparse
-one, and has not just begun, or begun again after a long gap."""
+__all__ = [
+    "REWIND_SEC",
+    "Burst",
+    "Company",
+    "Event",
+    "EventStore",
+    "Part",
+    "StressDetector",
+    "Track",
+]
 
 REWIND_SEC: Final = WINDOW_SEC + 60.0
 """How far back the states of an event are kept: as far as the prices, and a minute."""
 
-ALERT_RATIO: Final = 2.0
-EXTREME_RATIO: Final = 4.0
+ALONE_BEYOND: Final = 2.0
+"""A move may be alone if its surprise is beyond this; a twin beyond it moves along."""
+
+STILL_WITHIN: Final = 1.0
+"""The others are still while the median of their surprises is within this."""
 
 _BEGAN = attrgetter("ts")
 # Events that began in the same instant have one order, whichever came first.
@@ -62,111 +58,132 @@ _PLACE = attrgetter("ts", "id")
 _UPDATED = attrgetter("updated_ts")
 
 
+class Company(StrEnum):
+    """Whether a symbol moved alone, beside the others of its class in the same minute."""
+
+    UNKNOWN = ""
+    """Neither can be claimed."""
+    ALONE = "alone"
+    WITH_PEERS = "with its peers"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something unusual that one symbol did, in the numbers the detector compared.
+    """One burst of stress of one symbol, in the numbers the detector compared.
 
-    While it lasts the same event (same ``id``) is issued again with a higher ``count``, ``peak`` or
-    ``severity``. ``ts`` stays the instant it was first seen and ``updated_ts`` is the latest one;
-    everything else belongs to the instant of the peak. Returns and volatilities are fractions
-    (0.01 is 1 %), times are seconds since the epoch.
+    While it lasts the same event (same ``id``) is issued again with a further part, or with a
+    higher ``count``, value or ``severity``. ``ts`` stays the instant it was first seen and
+    ``updated_ts`` is that of the latest state; ``company``, ``early``, ``vs_peers`` and ``regime``
+    belong to the instant of the peak, which is that of ``lead``. Times are seconds since the epoch.
     """
 
     id: str
-    kind: EventKind
     symbol: str
     asset: str
     ts: float
     updated_ts: float
-    horizon_sec: int
-    peak: float
-    """The move, signed, or the volatility, when it was furthest beyond its threshold so far."""
-    threshold: float
-    """What ``abs(peak)`` had to reach, after every rule that applied."""
+    parts: tuple[Part, ...]
+    """What was beyond its threshold, each kind when it was furthest beyond so far; at least one, in
+    the order in which they joined."""
     severity: Severity
-    count: int
-    """How many cooldowns it has lasted or come back in."""
-    from_price: float | None
-    from_ts: float | None
-    to_price: float
-    to_ts: float
-    surprise: float | None
-    """The move in units of the symbol's own volatility over the same horizon."""
+    """By the part that was furthest beyond its threshold."""
+    count: int = 1
+    """1, and one more for each time that something of it had fallen and came back."""
+    company: Company = Company.UNKNOWN
+    twins: tuple[str, ...] = ()
+    """The symbols whose own bursts are told as this one, because they move alike."""
+    early: bool = False
+    """Whether the surprise is not that of the symbol's own last day yet."""
     vs_peers: float | None
+    """The surprise of a minute minus the median surprise of the others of the class."""
     regime: Regime
     history: bool = False
     """Found in backfilled ticks: listed with its own time, never notified."""
 
     @property
-    def text(self) -> str:
-        """What happened, in one sentence made of this event's own numbers."""
-        if self.kind == "vol_spike":
-            return (
-                f"{self.symbol} volatility {size_text(self.peak)} per 15 min, "
-                f"unusual from {size_text(self.threshold)} on"
-            )
-        minutes = self.horizon_sec // 60
-        verb = "rose" if self.peak > 0 else "fell"
-        parts = [f"{self.symbol} {verb} {size_text(abs(self.peak))} in {minutes} min"]
-        if self.surprise is not None:
-            parts.append(f"{abs(self.surprise):.1f}σ")
-        if self.from_price is not None:
-            before, after = (price_text(p, self.asset) for p in (self.from_price, self.to_price))
-            parts.append(f"{before} → {after}")
-        # Peers are compared over one minute, whatever the event's own horizon.
-        if self.kind == "move_1m" and self.vs_peers is not None:
-            peers = self.peak - self.vs_peers
-            is_alone = peers * self.peak < self.peak**2 / 2
-            parts.append(
-                f"{'alone: peers' if is_alone else 'with its peers:'} {percent_text(peers)}"
-            )
-        return ", ".join(parts)
+    def lead(self) -> Part:
+        """The part that is told first: the move furthest beyond its threshold, if there is one."""
+        return leading_part(self.parts)
 
-
-@dataclass(slots=True)
-class Track:
-    """What the detector remembers of one kind of event on one symbol: its newest one."""
-
-    event: Event
-    active: bool
-    """Whether it still goes on."""
-    seen_ts: float
-    """When its value was last known."""
-    counted_ts: float
-    """When the event began, or when another cooldown of it was last counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One value held against one threshold at one instant."""
-
-    kind: EventKind
-    horizon_sec: int
-    value: float
-    threshold: float
-    surprise: float | None
-    from_price: float | None
-    from_ts: float | None
+    @property
+    def kind(self) -> EventKind:
+        """That of the lead."""
+        return self.lead.kind
 
     @property
     def ratio(self) -> float:
-        return abs(self.value) / self.threshold
+        """How many times its threshold the part was that was furthest beyond."""
+        return max(part.ratio for part in self.parts)
+
+    @property
+    def text(self) -> str:
+        """What happened, in one sentence made of the lead's own numbers."""
+        lead, details = self.lead, []
+        minutes = lead.horizon_sec // 60
+        if lead.rises is None:
+            what = f"{self.symbol} volatility {size_text(lead.value)} per {minutes} min"
+            if lead.times_usual is not None:
+                details.append(f"{times_text(lead.times_usual)} its hourly median")
+            details.append(f"unusual from {size_text(lead.threshold)} on")
+        else:
+            verb = "rose" if lead.rises else "fell"
+            what = f"{self.symbol} {verb} {size_text(abs(lead.value))} in {minutes} min"
+            if lead.times_usual is not None:
+                details.append(times_usual_text(lead.times_usual, minutes))
+            if lead.surprise is not None and not self.early:
+                details.append(rarity_text(lead.surprise))
+            if lead.from_price is not None:
+                prices = lead.from_price, lead.to_price
+                details.append(" → ".join(price_text(price, self.asset) for price in prices))
+        if self.company:
+            details.append(self.company.value)
+        return ": ".join(filter(None, (what, ", ".join(details))))
+
+    @property
+    def more(self) -> str:
+        """What else belongs to it, its other parts and its twins, in one line; may be empty."""
+        lead = self.lead
+        parts = [
+            f"{size_text(abs(part.value))} in {part.horizon_sec // 60} min"
+            if part.rises is not None
+            else f"volatility {size_text(part.value)} per {part.horizon_sec // 60} min"
+            for part in self.parts
+            if part is not lead
+        ]
+        also = f"also {', '.join(parts)}" if parts else ""
+        along = f"{' and '.join(self.twins)} moved along" if self.twins else ""
+        return "; ".join(filter(None, (also, along)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """What the detector remembers of one symbol: its newest burst, and as what it was told."""
+
+    symbol: str
+    burst: Burst
+    leader: str
+    """The symbol whose event tells of this burst: its own, or a twin's."""
+    event: Event | None
+    """In its newest state; None if a twin's tells of it."""
 
 
 class StressDetector:
-    """Decides what is stress: fixed thresholds, unusual for the symbol, once per cooldown.
+    """Decides what is stress: beyond a threshold, unusual for the symbol, once per burst.
 
-    A value that comes back over its threshold within the cooldown of its last sighting is the same
-    event again; one that comes in the other direction waits until the event's own cooldown is over.
-    ``thresholds`` are per asset class and kind; ``min_surprise`` is the least size of a move in
-    the symbol's own standard deviations over the same horizon, if they are known (0 turns the
-    rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Kinds do
-    not mask one another. Not thread-safe: one thread calls it.
+    A burst is one event: its parts (1 min, 5 min, volatility) join while another goes on or within
+    ``cooldown_sec`` of it, and go on while their value is at least 0.8 of its threshold. A move
+    back within it is an event of its own only if it is one against the price before the burst.
+    The bursts of twins are told as one.
+
+    ``thresholds`` are those chosen per asset class and kind: they beat what is usual for the symbol
+    and for its class. ``min_surprise`` is the least surprise of a move, if that is known (0 turns
+    the rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Not
+    thread-safe: one thread calls it.
     """
 
     def __init__(
         self,
-        thresholds: Mapping[str, Mapping[EventKind, float]] = THRESHOLDS,
+        thresholds: Mapping[Asset, Mapping[EventKind, float]] = MappingProxyType({}),
         *,
         min_surprise: float = MIN_SURPRISE,
         cooldown_sec: float = COOLDOWN_SEC,
@@ -176,104 +193,151 @@ class StressDetector:
         self._min_surprise = min_surprise
         self._cooldown_sec = cooldown_sec
         self._max_age_sec = max_age_sec
-        self._tracks: dict[tuple[str, EventKind], Track] = {}
-        self._changed: set[tuple[str, EventKind]] = set()
+        self._twins: Mapping[str, frozenset[str]] = {}
+        self._tracks: dict[str, Track] = {}
+        self._changed: dict[str, None] = {}
 
     @property
     def tracks(self) -> list[Track]:
         """All that is remembered."""
-        return [replace(track) for track in self._tracks.values()]
+        return list(self._tracks.values())
 
     def collect_changed(self) -> list[Track]:
         """What changed since the last call of what is remembered, for ``restore`` one day."""
-        changed = [replace(self._tracks[key]) for key in self._changed]
+        changed = [self._tracks[symbol] for symbol in self._changed]
         self._changed.clear()
         return changed
 
     def restore(self, tracks: Iterable[Track]) -> None:
         """Remember what another detector remembered, so that nothing is found twice."""
-        for track in tracks:
-            self._tracks[track.event.symbol, track.event.kind] = replace(track)
+        self._tracks.update({track.symbol: track for track in tracks})
+
+    def set_twins(self, twins: Mapping[str, frozenset[str]]) -> None:
+        """Have the bursts of symbols that move alike told as one from now on: each one's twins."""
+        self._twins = twins
 
     def check(self, snapshot: Mapping[str, Any], *, history: bool = False) -> list[Event]:
-        """The events that began at this snapshot, and the earlier ones it changes (same ``id``).
+        """What ``check_all`` finds in a second of one symbol."""
+        return self.check_all((snapshot,), history=history)
 
-        ``snapshot`` is a row of ``PulseStore.snapshots``; ``history`` marks what begins here as
-        found in the past.
+    def check_all(
+        self, snapshots: Sequence[Mapping[str, Any]], *, history: bool = False
+    ) -> list[Event]:
+        """The events that began in this second, and the earlier ones it changes (same ``id``).
+
+        ``snapshots`` are the rows of ``PulseStore.snapshots`` whose market streams; ``history``
+        marks what begins here as found in the past.
         """
-        age = snapshot["age"]
-        if age is None or age > self._max_age_sec:
-            return []
-        thresholds = self._thresholds[snapshot["asset"]]
-        found = []
-        for reading in (
-            _move("move_1m", "1m", snapshot, thresholds),
-            _move("move_5m", "5m", snapshot, thresholds),
-            _vol_spike(snapshot, thresholds),
-        ):
-            event = reading and self._judge(snapshot, reading, history)
-            if event:
-                found.append(event)
-        return found
+        live = [
+            snapshot
+            for snapshot in snapshots
+            if snapshot["age"] is not None and snapshot["age"] <= self._max_age_sec
+        ]
+        surprises = {snapshot["symbol"]: snapshot["surprise"] or 0.0 for snapshot in live}
+        told: dict[str, Event] = {}
+        for snapshot in live:
+            event = self._follow(snapshot, surprises, history)
+            if event is not None:
+                told[event.id] = event
+        return list(told.values())
 
-    def _judge(self, snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event | None:
-        now = snapshot["now"]
-        key = (snapshot["symbol"], reading.kind)
-        track = self._tracks.get(key)
-        if track is not None and track.active:
-            self._changed.add(key)
-            track.active = self._goes_on(track, reading, now)
-            track.seen_ts = now
-            if track.active:
-                return self._continued(track, snapshot, reading) if reading.ratio >= 1 else None
-        if reading.ratio < 1 or self._is_usual(reading):
+    def _follow(
+        self, snapshot: Mapping[str, Any], surprises: Mapping[str, float], history: bool
+    ) -> Event | None:
+        """Bring a symbol's burst up to its snapshot; the event that begins or changes by that."""
+        symbol, now = snapshot["symbol"], snapshot["now"]
+        found = readings(snapshot, self._thresholds.get(snapshot["asset"], {}))
+        track = self._tracks.get(symbol)
+        burst = None if track is None else track.burst.carried_on(found, snapshot["move_to"], now)
+        fresh = [part for part in found.values() if part and self._is_fresh(part, burst)]
+        # A move comes first, and decides the direction; what moves the other way waits.
+        fresh = [part for part in fresh if part.rises in (None, fresh[0].rises)]
+        if fresh and not (burst and self._takes(burst, fresh[0], now)):
+            return self._begin(snapshot, Burst.begun(fresh, now, burst), surprises, history)
+        if track is None or burst is None:
             return None
-        if track is not None:
-            is_back = reading.value * track.event.peak > 0
-            since = track.event.updated_ts if is_back else track.counted_ts
-            # By its distance, not its sign: a clock that stepped back must not hold events back.
-            if abs(now - since) < self._cooldown_sec:
-                if not is_back:
-                    return None
-                track.active, track.seen_ts = True, now
-                self._changed.add(key)
-                return self._continued(track, snapshot, reading, again=True)
-        event = _new_event(snapshot, reading, history)
-        self._tracks[key] = Track(event, active=True, seen_ts=now, counted_ts=now)
-        self._changed.add(key)
+        if fresh:
+            burst = burst.joined(fresh, now)
+        if burst == track.burst:
+            return None
+        event = track.event
+        if event and (burst.parts, burst.count) != (event.parts, event.count):
+            event = _updated(event, burst, snapshot, self._company(burst.lead, snapshot, surprises))
+        self._remember(replace(track, burst=burst, event=event))
+        return None if event is track.event else event
+
+    def _is_fresh(self, part: Part, burst: Burst | None) -> bool:
+        """Whether a part is beyond its threshold, unusual, and not of the burst already."""
+        if part.ratio < 1 or (
+            part.surprise is not None and abs(part.surprise) < self._min_surprise
+        ):
+            return False
+        if burst is None:
+            return True
+        is_undoing = burst.swing is not None and burst.swing.is_undone_by(part)
+        return part.kind not in burst.active and not is_undoing
+
+    def _takes(self, burst: Burst, part: Part, now: float) -> bool:
+        """Whether a fresh part belongs to a burst."""
+        return burst.agrees(part.rises) and burst.is_open(now, self._cooldown_sec)
+
+    def _begin(
+        self,
+        snapshot: Mapping[str, Any],
+        burst: Burst,
+        surprises: Mapping[str, float],
+        history: bool,
+    ) -> Event | None:
+        """Remember a burst that begins; the event that tells of it, its own or a twin's."""
+        symbol, now = snapshot["symbol"], snapshot["now"]
+        leading = self._leading_twin(symbol, burst, now)
+        if leading is None or leading.event is None:
+            company = self._company(burst.lead, snapshot, surprises)
+            event = _new_event(snapshot, burst, company, history)
+            self._remember(Track(symbol=symbol, burst=burst, leader=symbol, event=event))
+            return event
+        self._remember(Track(symbol=symbol, burst=burst, leader=leading.symbol, event=None))
+        if symbol in leading.event.twins:
+            return None
+        event = _with_twin(leading.event, symbol, now)
+        self._remember(replace(leading, event=event))
         return event
 
-    def _is_usual(self, reading: _Reading) -> bool:
-        return reading.surprise is not None and abs(reading.surprise) < self._min_surprise
+    def _leading_twin(self, symbol: str, burst: Burst, now: float) -> Track | None:
+        """The twin whose event tells of this burst: its own is open, in the same direction."""
+        for twin in sorted(self._twins.get(symbol, ())):
+            track = self._tracks.get(twin)
+            leading = track and self._tracks.get(track.leader)
+            if (
+                leading
+                and leading.event
+                and leading.symbol != symbol
+                and self._takes(leading.burst, burst.lead, now)
+            ):
+                return leading
+        return None
 
-    def _goes_on(self, track: Track, reading: _Reading, now: float) -> bool:
-        """Whether the track's event goes on: same direction, above the re-arm level, no gap."""
-        return (
-            reading.ratio >= REARM_RATIO
-            and reading.value * track.event.peak > 0
-            and now - track.seen_ts <= reading.horizon_sec
-        )
+    def _company(
+        self, lead: Part, snapshot: Mapping[str, Any], surprises: Mapping[str, float]
+    ) -> Company:
+        """Whether a symbol moves alone, with its peers, or neither can be claimed."""
+        surprise, vs_peers = snapshot["surprise"], snapshot["vs_peers"]
+        # Peers are compared over one minute, whatever the other parts' horizons.
+        if lead.kind != "move_1m" or surprise is None or vs_peers is None:
+            return Company.UNKNOWN
+        sign = 1.0 if lead.rises else -1.0
+        if sign * surprise <= ALONE_BEYOND:
+            return Company.UNKNOWN
+        others = sign * (surprise - vs_peers)
+        if others > STILL_WITHIN:
+            return Company.WITH_PEERS
+        twins = self._twins.get(snapshot["symbol"], ())
+        moves_along = any(sign * surprises.get(twin, 0.0) > ALONE_BEYOND for twin in twins)
+        return Company.UNKNOWN if others < -STILL_WITHIN or moves_along else Company.ALONE
 
-    def _continued(
-        self, track: Track, snapshot: Mapping[str, Any], reading: _Reading, *, again: bool = False
-    ) -> Event | None:
-        """The track's event brought up to now; None if there is nothing new to tell."""
-        now = snapshot["now"]
-        before = track.event
-        event = replace(before, updated_ts=max(now, before.updated_ts))
-        is_due = now - track.counted_ts >= self._cooldown_sec
-        if is_due:
-            # Not at every return: that would hold back the other direction for as long as it likes.
-            track.counted_ts = now
-        if again or is_due:
-            event = replace(event, count=event.count + 1)
-        if reading.ratio > abs(event.peak) / event.threshold:
-            peak = _new_event(snapshot, reading, event.history)
-            event = replace(
-                peak, id=event.id, ts=event.ts, updated_ts=event.updated_ts, count=event.count
-            )
-        track.event = event
-        return event if (event.count, event.peak) != (before.count, before.peak) else None
+    def _remember(self, track: Track) -> None:
+        self._tracks[track.symbol] = track
+        self._changed[track.symbol] = None
 
 
 class _Held:
@@ -383,63 +447,50 @@ class EventStore:
             return len(self._in_order)
 
 
-def _move(
-    kind: EventKind,
-    horizon: str,
-    snapshot: Mapping[str, Any],
-    thresholds: Mapping[EventKind, float],
-) -> _Reading | None:
-    value = snapshot[f"ret_{horizon}"]
-    sigma = snapshot[f"sigma_{horizon}"]
-    if value is None or (sigma is None and (snapshot["watched_sec"] or 0.0) < WARM_UP_SEC):
-        return None
-    return _Reading(
-        kind,
-        HORIZONS_SEC[horizon],
-        value,
-        thresholds[kind],
-        value / sigma if sigma else None,
-        snapshot[f"ref_{horizon}"],
-        snapshot[f"ref_{horizon}_ts"],
-    )
-
-
-def _vol_spike(
-    snapshot: Mapping[str, Any], thresholds: Mapping[EventKind, float]
-) -> _Reading | None:
-    value, median = snapshot["vol_15m"], snapshot["vol_median"]
-    if value is None or median is None:
-        return None
-    threshold = max(thresholds["vol_spike"], VOL_SPIKE_RATIO * median)
-    return _Reading("vol_spike", HORIZONS_SEC["15m"], value, threshold, None, None, None)
-
-
-def _new_event(snapshot: Mapping[str, Any], reading: _Reading, history: bool) -> Event:
-    now = snapshot["now"]
+def _new_event(snapshot: Mapping[str, Any], burst: Burst, company: Company, history: bool) -> Event:
+    symbol, now = snapshot["symbol"], snapshot["now"]
     return Event(
-        id=f"{reading.kind}:{snapshot['symbol']}:{round(now * 1000)}",
-        kind=reading.kind,
-        symbol=snapshot["symbol"],
+        id=f"burst:{symbol}:{round(now * 1000)}",
+        symbol=symbol,
         asset=snapshot["asset"],
         ts=now,
         updated_ts=now,
-        horizon_sec=reading.horizon_sec,
-        peak=reading.value,
-        threshold=reading.threshold,
-        severity=_severity(reading.ratio),
-        count=1,
-        from_price=reading.from_price,
-        from_ts=reading.from_ts,
-        to_price=snapshot["last"],
-        to_ts=snapshot["last_ts"],
-        surprise=reading.surprise,
+        parts=burst.parts,
+        severity=severity_of(max(part.ratio for part in burst.parts)),
+        count=burst.count,
+        company=company,
+        early=bool(snapshot["early"]),
         vs_peers=snapshot["vs_peers"],
         regime=snapshot["regime"],
         history=history,
     )
 
 
-def _severity(ratio: float) -> Severity:
-    if ratio >= EXTREME_RATIO:
-        return "extreme"
-    return "alert" if ratio >= ALERT_RATIO else "watch"
+def _updated(event: Event, burst: Burst, snapshot: Mapping[str, Any], company: Company) -> Event:
+    """An event in the state of its burst now; if its lead is another, that is its new peak."""
+    state = replace(
+        event,
+        updated_ts=max(snapshot["now"], event.updated_ts),
+        parts=burst.parts,
+        severity=severity_of(max(part.ratio for part in burst.parts)),
+        count=burst.count,
+    )
+    if state.lead == event.lead:
+        return state
+    return replace(
+        state,
+        company=Company.UNKNOWN if event.twins and company is Company.ALONE else company,
+        early=bool(snapshot["early"]),
+        vs_peers=snapshot["vs_peers"],
+        regime=snapshot["regime"],
+    )
+
+
+def _with_twin(event: Event, symbol: str, now: float) -> Event:
+    """An event that tells of one more symbol, and so is not alone."""
+    return replace(
+        event,
+        updated_ts=max(now, event.updated_ts),
+        twins=(*event.twins, symbol),
+        company=Company.UNKNOWN if event.company is Company.ALONE else event.company,
+    )

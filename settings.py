@@ -95,7 +95,7 @@ class StressSettings:
     """What counts as an event, and how many are remembered."""
 
     thresholds: Mapping[Asset, Mapping[EventKind, float]] = field(default_factory=dict)
-    """Those that differ from the detector's own, as fractions."""
+    """Those that were chosen, as fractions: they beat what is usual for a symbol and its class."""
     min_surprise: float = MIN_SURPRISE
     cooldown_sec: float = COOLDOWN_SEC
     max_events: int = MAX_EVENTS

@@ -24,7 +24,7 @@ from engine.publisher import StatusPublisher
 from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
 from engine.status import ArchiveStatus, Status
 from engine.supervisor import Supervisor
-from events import THRESHOLDS, EventStore, StressDetector
+from events import EventStore, StressDetector
 from history.archive import Archive
 from history.keeper import HistoryKeeper
 from history.recorder import Recorder
@@ -184,10 +184,7 @@ class Worker:
             store.watch(asset, symbols)
         events = EventStore(most, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)
         detector = self._make_detector(
-            {
-                asset: {**THRESHOLDS[asset], **stress.thresholds.get(asset, {})}
-                for asset in source.watched
-            },
+            stress.thresholds,
             min_surprise=stress.min_surprise,
             cooldown_sec=stress.cooldown_sec,
         )

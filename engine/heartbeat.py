@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from correlation import twins
 from engine.ranking import Ranking, row_states
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore, to_snapshots
@@ -38,6 +39,12 @@ GRACE_SEC: Final = 300
 
 SECOND_END: Final = 0.999
 """A second is shown as it was at the last instant that belongs to it."""
+
+TWINS_SEC: Final = 60
+"""How often the symbols that move alike are looked for, in seconds."""
+
+TWINS_AMONG: Final = 300
+"""They are looked for among this many symbols at most: those that have moved most."""
 
 _SETTLE_SEC: Final = 0.25
 """Ticks of a second's end take this long to arrive; shown later, it is as it is looked back at."""
@@ -109,6 +116,7 @@ class Heartbeat:
         self._oldest: int | None = None
         self._live_from = 0
         self._unsearched: deque[int] = deque()
+        self._twins_since = -1
         self.ranking = Ranking(REWIND_SEC + GRACE_SEC)
         """The orders that were shown."""
         self.ready = threading.Event()
@@ -164,14 +172,24 @@ class Heartbeat:
         snapshots = self._store.snapshots(now) if frame is None else to_snapshots(frame, now)
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         is_history = second < self._live_from
-        found: list[Event] = []
-        for snapshot in snapshots:
-            if is_streaming[snapshot["asset"]]:
-                found += self._detector.check(snapshot, history=is_history)
+        streaming = [snapshot for snapshot in snapshots if is_streaming[snapshot["asset"]]]
+        self._find_twins(second // TWINS_SEC * TWINS_SEC, streaming)
+        found = self._detector.check_all(streaming, history=is_history)
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)
         for subscriber in self._subscribers:
             self._tell(subscriber, over)
+
+    def _find_twins(self, since: int, snapshots: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the detector once which of these symbols were twins when the minute began."""
+        if since == self._twins_since or not snapshots:
+            return
+        self._twins_since = since
+        if len(snapshots) > TWINS_AMONG:
+            # Any pair costs time, and only those that move have bursts to be told.
+            snapshots = sorted(snapshots, key=_heat, reverse=True)[:TWINS_AMONG]
+        symbols = [snapshot["symbol"] for snapshot in snapshots]
+        self._detector.set_twins(twins(self._store, symbols, since))
 
     async def follow(
         self,
@@ -216,3 +234,9 @@ class Heartbeat:
                 self._on_crash(subscriber.name, error)
         else:
             self._crashed.discard(subscriber.name)
+
+
+def _heat(snapshot: Mapping[str, Any]) -> float:
+    """How much a symbol has moved lately."""
+    heat: float | None = snapshot["heat"]
+    return abs(heat or 0.0)

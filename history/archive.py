@@ -28,6 +28,7 @@ from history.schema import (
     check_version,
     damaged,
     decode_event,
+    decode_track,
     is_archive,
 )
 from ticks import ASSETS, Tick
@@ -242,14 +243,8 @@ class Archive:
     def tracks(self) -> list[Track]:
         """What the detector remembered last."""
         with self._open() as connection:
-            rows = self._rows(
-                connection.execute("SELECT event, active, seen, counted FROM track"),
-                (str, int, float, float),
-            )
-        return [
-            Track(decode_event(text), active=bool(active), seen_ts=seen, counted_ts=counted)
-            for text, active, seen, counted in rows
-        ]
+            rows = self._rows(connection.execute("SELECT state FROM track"), (str,))
+        return [decode_track(text) for (text,) in rows]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -35,7 +35,7 @@ class Batch:
     minutes: deque[Minutes] = field(default_factory=deque)
     """As they were collected."""
     events: deque[Event] = field(default_factory=deque)
-    tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     bar_count: int = 0
     """How many bars there are in all seconds together."""
@@ -122,7 +122,7 @@ class Backlog:
         if len(minutes):
             self._waiting.minutes.append(minutes)
         self._waiting.events.extend(events)
-        self._waiting.tracks.update({(t.event.symbol, t.event.kind): t for t in tracks})
+        self._waiting.tracks.update({track.symbol: track for track in tracks})
         self._waiting.meta.update(meta)
         self._meta.update(meta)
 

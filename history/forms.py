@@ -1,7 +1,8 @@
 """Forms: rows of bars or events as CSV, JSON or Parquet, piece by piece.
 
 Bars have the columns ``time`` (the second that begins then), ``symbol``, ``asset``, ``last``,
-``mean`` (of all ticks of the second) and ``ticks``; events those of ``Event``, and ``text``. Times
+``mean`` (of all ticks of the second) and ``ticks``. Events have the fields of ``Event`` and of its
+lead, the values of its parts by their kinds, and what is said of it, ``text`` and ``more``. Times
 are ISO 8601 in UTC, in Parquet timestamps of milliseconds; numbers are written so that reading
 gives the same number again; what is not known is blank in CSV and null elsewhere.
 
@@ -13,8 +14,10 @@ begins with an apostrophe: whoever takes one off each text has them as they were
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, BinaryIO, Final, Literal, get_args
 
 import msgspec
@@ -26,6 +29,7 @@ from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from events import Event
 from history.archive import Archive
+from ticks import EventKind
 
 __all__ = ["FORMS", "GROUP_ROWS", "MIME", "WHATS", "Form", "What", "row_batches", "write_rows"]
 
@@ -66,30 +70,41 @@ _BARS: Final = pa.schema(
     ]
 )
 
-_EVENTS: Final = pa.schema(
-    [
-        ("id", pa.string()),
-        ("kind", pa.string()),
-        ("symbol", pa.string()),
-        ("asset", pa.string()),
-        ("ts", _TIME),
-        ("updated_ts", _TIME),
-        ("horizon_sec", pa.int64()),
-        ("peak", pa.float64()),
-        ("threshold", pa.float64()),
-        ("severity", pa.string()),
-        ("count", pa.int64()),
-        ("from_price", pa.float64()),
-        ("from_ts", _TIME),
-        ("to_price", pa.float64()),
-        ("to_ts", _TIME),
-        ("surprise", pa.float64()),
-        ("vs_peers", pa.float64()),
-        ("regime", pa.string()),
-        ("history", pa.bool_()),
-        ("text", pa.string()),
-    ]
+
+def _peak(kind: EventKind, event: Event) -> float | None:
+    """The value of one part of an event, None if it has none of that kind."""
+    return next((part.value for part in event.parts if part.kind == kind), None)
+
+
+_EVENTS: Final[tuple[tuple[str, Any, Callable[[Event], Any]], ...]] = (
+    ("id", pa.string(), attrgetter("id")),
+    ("kind", pa.string(), attrgetter("kind")),
+    ("symbol", pa.string(), attrgetter("symbol")),
+    ("asset", pa.string(), attrgetter("asset")),
+    ("ts", _TIME, attrgetter("ts")),
+    ("updated_ts", _TIME, attrgetter("updated_ts")),
+    ("horizon_sec", pa.int64(), attrgetter("lead.horizon_sec")),
+    ("peak", pa.float64(), attrgetter("lead.value")),
+    ("threshold", pa.float64(), attrgetter("lead.threshold")),
+    ("severity", pa.string(), attrgetter("severity")),
+    ("count", pa.int64(), attrgetter("count")),
+    ("from_price", pa.float64(), attrgetter("lead.from_price")),
+    ("from_ts", _TIME, attrgetter("lead.from_ts")),
+    ("to_price", pa.float64(), attrgetter("lead.to_price")),
+    ("to_ts", _TIME, attrgetter("lead.to_ts")),
+    ("times_usual", pa.float64(), attrgetter("lead.times_usual")),
+    ("surprise", pa.float64(), attrgetter("lead.surprise")),
+    ("early", pa.bool_(), attrgetter("early")),
+    ("vs_peers", pa.float64(), attrgetter("vs_peers")),
+    ("company", pa.string(), lambda event: event.company or None),
+    ("twins", pa.string(), lambda event: " ".join(event.twins) or None),
+    ("regime", pa.string(), attrgetter("regime")),
+    ("history", pa.bool_(), attrgetter("history")),
+    *((kind, pa.float64(), partial(_peak, kind)) for kind in get_args(EventKind)),
+    ("text", pa.string(), attrgetter("text")),
+    ("more", pa.string(), lambda event: event.more or None),
 )
+"""The columns of an event: a name, a type, and where its cell comes from."""
 
 
 def row_batches(
@@ -130,18 +145,19 @@ def _finite(values: Any) -> Any:
 
 
 def _event_batches(events: Iterator[Event]) -> Iterator[Any]:
+    schema = pa.schema([(name, kind) for name, kind, _ in _EVENTS])
     while found := list(islice(events, _STEP_ROWS)):
         columns = []
-        for column in _EVENTS:
-            cells = [getattr(event, column.name) for event in found]
-            if column.type == _TIME:
+        for _, kind, cell_of in _EVENTS:
+            cells = [cell_of(event) for event in found]
+            if kind == _TIME:
                 cells = [None if ts is None else round(ts * 1000) for ts in cells]
-            elif column.type == pa.float64():
+            elif kind == pa.float64():
                 cells = [
                     cell if cell is not None and math.isfinite(cell) else None for cell in cells
                 ]
-            columns.append(pa.array(cells, column.type))
-        yield pa.record_batch(columns, schema=_EVENTS)
+            columns.append(pa.array(cells, kind))
+        yield pa.record_batch(columns, schema=schema)
 
 
 def _write_csv(out: BinaryIO, schema: Any, batches: Iterator[Any]) -> int:

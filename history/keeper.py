@@ -132,7 +132,7 @@ class HistoryKeeper:
         states = archive.event_states(self._max_events, math.inf, now - 2 * WINDOW_SEC)
         self._events.add_many(event for event in states if event.symbol in wanted)
         tracks = archive.tracks()
-        self._detector.restore(track for track in tracks if track.event.symbol in wanted)
+        self._detector.restore(track for track in tracks if track.symbol in wanted)
         return oldest, second
 
     def _report(self, error: ArchiveError) -> None:

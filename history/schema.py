@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from events import Event
+from events import Event, Track
+from history.singles import decode_single, is_single
 from ticks import MarketPulseError
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
     "check_version",
     "damaged",
     "decode_event",
+    "decode_track",
     "encode_event",
+    "encode_track",
     "is_archive",
 ]
 
@@ -64,6 +67,11 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE minute(minute INTEGER PRIMARY KEY, cells BLOB NOT NULL);
     """,
+    # One event tells of all kinds of stress that a burst has, and one row of it is remembered.
+    """
+    DROP TABLE track;
+    CREATE TABLE track(symbol TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Version n of the schema is what the first n of these make. Only ever append."""
 
@@ -82,7 +90,8 @@ BUSY_SEC: Final = 1.0
 """How long to wait for another program that holds the file."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Event).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_track = msgspec.json.Decoder(Track).decode
 
 
 class ArchiveError(MarketPulseError):
@@ -193,6 +202,28 @@ def decode_event(text: str) -> Event:
         ArchiveError: if the text is not one.
     """
     try:
-        return _decode(text)
+        if is_single(text):
+            return decode_single(text)
+        event = _decode_event(text)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ArchiveError(f"an archived event is damaged: {error}", is_damaged=True) from None
+    if not event.parts:
+        raise ArchiveError("an archived event is damaged: it has no part", is_damaged=True)
+    return event
+
+
+def encode_track(track: Track) -> str:
+    """What the detector remembers of a symbol, as it lies in the file."""
+    return _encode(track).decode()
+
+
+def decode_track(text: str) -> Track:
+    """What the detector remembers of a symbol, out of the file.
+
+    Raises:
+        ArchiveError: if the text is none of that.
+    """
+    try:
+        return _decode_track(text)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise ArchiveError(f"an archived track is damaged: {error}", is_damaged=True) from None

@@ -31,6 +31,7 @@ from history.schema import (
     archive_errors,
     check_version,
     encode_event,
+    encode_track,
 )
 
 __all__ = [
@@ -332,19 +333,8 @@ def write_events(connection: sqlite3.Connection, events: Iterable[Event]) -> Non
 def write_tracks(connection: sqlite3.Connection, tracks: Iterable[Track]) -> None:
     """Write what the detector remembers, replacing what it remembered before."""
     connection.executemany(
-        "INSERT OR REPLACE INTO track(symbol, kind, active, seen, counted, event)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                track.event.symbol,
-                track.event.kind,
-                track.active,
-                track.seen_ts,
-                track.counted_ts,
-                encode_event(track.event),
-            )
-            for track in tracks
-        ],
+        "INSERT OR REPLACE INTO track(symbol, state) VALUES (?, ?)",
+        [(track.symbol, encode_track(track)) for track in tracks],
     )
 
 

@@ -6,6 +6,12 @@ export const SEVERITIES = ["watch", "alert", "extreme"];
 export const CLASSES = ["stocks", "forex", "crypto"];
 export const MARKS = { watch: "●", alert: "▲", extreme: "◆" };
 
+// A peak so much later than the begin has a time of its own.
+const LATER_SEC = 60;
+
+const HISTORY = "Found in the past hour when the dashboard started";
+const EARLY = "Early: what is usual for it is not known from six hours of its own minutes yet";
+
 const FROM = { watch: "all", alert: "alert +", extreme: "extreme" };
 
 // Whether an event passes the viewer's filter.
@@ -91,6 +97,7 @@ export class StressCard {
         h("span", { class: "meta" }),
       ),
       h("p", {}),
+      h("p", { class: "more note" }),
     );
   }
 }
@@ -102,10 +109,16 @@ function correctItem(item, event, { view, reach, now }, clock) {
   say(time, clock.full(event.ts, now));
   mark(time, "title", `Look back at ${clock.long(event.ts)}`);
   time.disabled = view.freeze || event.ts < reach[0];
-  const times = event.count > 1 ? `×${event.count}, last ${clock.full(event.updated, now)}` : "";
-  say(meta, [times, event.asset, event.history ? "history" : ""].filter(Boolean).join(" · "));
-  mark(meta, "title", event.history ? "Found in the past hour when the dashboard started" : null);
-  say(item.lastChild, event.text);
+  const times = event.count > 1 && `×${event.count}`;
+  const peak = event.peak - event.ts >= LATER_SEC && `peak ${clock.full(event.peak, now)}`;
+  const notes = [times, peak, event.asset, event.early && "early", event.history && "history"];
+  say(meta, notes.filter(Boolean).join(" · "));
+  const why = [event.early && EARLY, event.history && HISTORY].filter(Boolean);
+  mark(meta, "title", why.length ? `${why.join(". ")}.` : null);
+  const [, text, more] = item.children;
+  say(text, event.text);
+  say(more, event.more);
+  more.hidden = !event.more;
 }
 
 // Why no event is listed; empty if some are.

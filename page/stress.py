@@ -44,11 +44,17 @@ class EventLine(msgspec.Struct, frozen=True):
     id: str
     ts: float
     updated: float
+    peak: float
+    """When it was furthest beyond its threshold: what the text tells ended then."""
     severity: str
     symbol: str
     asset: str
     text: str
+    more: str
+    """What else belongs to it, its other parts and its twins; may be empty."""
     count: int
+    early: bool
+    """Its surprise is not that of the symbol's own last day yet."""
     history: bool
     """Found in the backfilled past: it was never news."""
 
@@ -77,11 +83,14 @@ def event_line(event: Event) -> EventLine:
         id=event.id,
         ts=event.ts,
         updated=event.updated_ts,
+        peak=event.lead.to_ts,
         severity=event.severity,
         symbol=event.symbol,
         asset=event.asset,
         text=event.text,
+        more=event.more,
         count=event.count,
+        early=event.early,
         history=event.history,
     )
 

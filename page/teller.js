@@ -123,7 +123,7 @@ export class Teller {
 
   notification(event) {
     try {
-      new Notification(`${event.severity}: ${event.symbol}`, { body: event.text, tag: event.id });
+      new Notification(`${event.severity}: ${event.symbol}`, { body: whole(event), tag: event.id, renotify: true });
     } catch {
       // Some browsers of phones have the name, and no way to use it from a page.
       this.cannotNotify = true;
@@ -141,7 +141,7 @@ export class Teller {
       "div",
       { class: "toast", "data-severity": event.severity },
       h("strong", {}, `${MARKS[event.severity]} ${event.severity}`),
-      h("span", {}, event.text),
+      h("span", {}, whole(event)),
     );
     toast.style.gridRow = rows.find((row) => !used.includes(row));
     this.toasts.append(toast);
@@ -165,6 +165,8 @@ export class Teller {
     });
   }
 }
+
+const whole = ({ text, more }) => [text, more].filter(Boolean).join("; ");
 
 function soundText(isOn, isAllowed) {
   if (!isOn) return "Sound off";
@@ -207,6 +209,9 @@ export class Missed {
 
 const toldHere = {};
 
+// What is told once: an event that becomes more severe is told again.
+const stateOf = ({ id, severity }) => `${id} ${severity}`;
+
 // Those of `events` of which this viewer was not told in this way, in whichever tab; they count as
 // told from now on.
 export async function untold(way, events) {
@@ -220,9 +225,9 @@ export async function untold(way, events) {
     } catch {
       // As above.
     }
-    const fresh = events.filter((event) => !told.includes(event.id));
+    const fresh = events.filter((event) => !told.includes(stateOf(event)));
     if (fresh.length) {
-      toldHere[way] = [...told, ...fresh.map((event) => event.id)].slice(-REMEMBERED);
+      toldHere[way] = [...told, ...fresh.map(stateOf)].slice(-REMEMBERED);
       try {
         localStorage.setItem(key, JSON.stringify(toldHere[way]));
       } catch {

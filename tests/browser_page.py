@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from events import Event
 from tests.browsing import ORDERS, Server, Stage, copy_app
+from tests.told import event_of
 from tests.waiting import until
 from ticks import ASSETS
 
@@ -233,24 +234,13 @@ def _ordered(change: Mapping[str, Any], number: int) -> Event:
     # No two begin at the same instant.
     ts = time.time() - change.get("ago", 0) - number / 1000
     event = {
-        "kind": "move_1m",
         "symbol": "BTC-USD",
         "asset": "crypto",
-        "ts": ts,
-        "updated_ts": ts,
-        "horizon_sec": 60,
-        "peak": 0.0061,
+        "value": 0.0061,
         "threshold": 0.0025,
         "severity": "alert",
-        "count": 1,
         "from_price": 84_000.0,
-        "from_ts": ts - 60,
         "to_price": 84_512.4,
-        "to_ts": ts,
-        "surprise": 4.2,
-        "vs_peers": None,
-        "regime": "normal",
-        "history": False,
         **{name: value for name, value in change.items() if name != "ago"},
     }
-    return Event(id=f"move_1m:{event['symbol']}:{round(ts * 1000)}", **event)
+    return event_of(ts, id=f"burst:{event['symbol']}:{round(ts * 1000)}", **event)

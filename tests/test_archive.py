@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
+from bursts import Burst, Swing
 from events import Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, is_archive
 from history.schema import APPLICATION_ID, MIGRATIONS
@@ -37,7 +39,8 @@ from history.writer import (
     write_tracks,
 )
 from tests.conftest import missing
-from ticks import Tick
+from tests.told import event_of
+from ticks import EventKind, Tick
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -379,31 +382,19 @@ def test_writing_beside_a_damaged_minute_says_so(path: Path) -> None:
 # Events, tracks and notes.
 
 
-def event_of(number: int, begin: float, **more: Any) -> Event:
-    """An event that began some seconds after the start."""
-    return replace(
-        Event(
-            id=f"move_1m:AAPL:{number}",
-            kind="move_1m",
-            symbol="AAPL",
-            asset="stocks",
-            ts=START + begin,
-            updated_ts=START + begin,
-            horizon_sec=60,
-            peak=-0.0123,
-            threshold=0.0012,
-            severity="extreme",
-            count=1,
-            from_price=None,
-            from_ts=None,
-            to_price=1 / 3,
-            to_ts=START + begin - 0.1,
-            surprise=None,
-            vs_peers=-1e-17,
-            regime="high_vol",
-        ),
-        **more,
-    )
+def numbered(number: int, begin: float, **more: Any) -> Event:
+    """An event that began some seconds after the start; little of it is known."""
+    known: dict[str, Any] = {
+        "id": f"AAPL:{number}",
+        "value": -0.0123,
+        "from_price": None,
+        "from_ts": None,
+        "to_price": 1 / 3,
+        "surprise": None,
+        "vs_peers": -1e-17,
+        "regime": "high_vol",
+    }
+    return event_of(START + begin, **(known | more))
 
 
 def lives(seed: int, count: int = 12) -> list[Event]:
@@ -412,7 +403,7 @@ def lives(seed: int, count: int = 12) -> list[Event]:
     states = []
     for number in range(count):
         begin = rng.uniform(0, 9000)
-        states.append(event_of(number, begin, symbol=rng.choice(SYMBOLS)))
+        states.append(numbered(number, begin, symbol=rng.choice(SYMBOLS)))
         for _ in range(rng.choice([0, 0, 1, 5, 40])):
             last = states[-1]
             later = last.updated_ts + rng.choice([0.5, 30, 31, 400])
@@ -426,13 +417,13 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 @given(finite, finite, st.none() | finite, st.text(max_size=9), st.booleans())
 @on_disk
 def test_events_are_read_as_they_were_written(
-    tmp_path: Path, peak: float, price: float, surprise: float | None, name: str, is_history: bool
+    tmp_path: Path, value: float, price: float, surprise: float | None, name: str, is_history: bool
 ) -> None:
     """Any number to the last bit, any name, and nothing that is not known becomes known."""
     path = fresh(tmp_path)
     name = name.encode("utf-8", "ignore").decode()
-    event = event_of(
-        1, 0.25, peak=peak, to_price=price, surprise=surprise, symbol=name, history=is_history
+    event = numbered(
+        1, 0.25, value=value, to_price=price, surprise=surprise, symbol=name, history=is_history
     )
     write(path, events=[event])
     assert list(Archive(path).events(0, 2**40)) == [event]
@@ -505,17 +496,24 @@ def test_events_refilled_are_told_as_they_stood(path: Path, seed: int) -> None:
             assert refilled.latest(500, now=now) == original.latest(500, now=now)
 
 
+def track_of(number: int, begin: float, active: dict[EventKind, float]) -> Track:
+    """What is remembered of AAPL after an event."""
+    event, now = numbered(number, begin), START + begin
+    swing = Swing(False, 1 / 3, before_ts=now - 60, began_ts=now, moved_ts=now)
+    burst = Burst(parts=event.parts, count=2, active=active, seen_ts=now + 1 / 3, swing=swing)
+    return Track(symbol="AAPL", burst=burst, leader="AAPL", event=event)
+
+
 def test_tracks_are_restored_as_they_were(path: Path) -> None:
-    """One per symbol and kind, the newest; exact, so that a detector goes on from there."""
+    """One per symbol, the newest; exact, so that a detector goes on from there."""
     detector = StressDetector()
-    first = Track(event_of(1, 0.0), active=True, seen_ts=START + 1 / 3, counted_ts=START)
-    other = replace(first, event=event_of(2, 5.5, symbol="EURUSD"), active=False)
-    newer = replace(first, event=event_of(3, 70.0), seen_ts=START + 70.25, counted_ts=START + 70.0)
+    first, newer = track_of(1, 0.0, {"move_1m": START + 1 / 3}), track_of(3, 70.0, {})
+    other = replace(track_of(2, 5.5, {"vol_spike": START}), symbol="EURUSD", event=None)
     with closing(connect(path)) as connection:
         write_tracks(connection, [first, other])
         write_tracks(connection, [newer])
     found = Archive(path).tracks()
-    assert sorted(found, key=lambda track: track.event.id) == [other, newer]
+    assert sorted(found, key=lambda track: track.symbol) == [newer, other]
     detector.restore(found)
     assert detector.collect_changed() == []
 
@@ -559,7 +557,7 @@ def test_a_file_of_an_older_format_is_brought_up_to_date(path: Path, version: in
     with closing(connect(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         assert version == len(MIGRATIONS)
-        track = Track(states[0], active=True, seen_ts=START, counted_ts=START)
+        track = track_of(1, 0.0, {})
         write_tracks(connection, [track])
         minutes = minutes_of({(START // 60, "AAPL"): (1, 2, 3)})
         write_minutes(connection, minutes)
@@ -570,10 +568,52 @@ def test_a_file_of_an_older_format_is_brought_up_to_date(path: Path, version: in
     assert reader.tracks() == [track]
 
 
+# As the second format's program wrote them.
+SINGLES: Final = (
+    '{"id":"move_1m:EURUSD:1760000432999","kind":"move_1m","symbol":"EURUSD","asset":"forex",'
+    '"ts":1760000432.999,"updated_ts":1760000492.999,"horizon_sec":60,"peak":-0.003501,'
+    '"threshold":0.0006,"severity":"extreme","count":4,"from_price":1.39814,'
+    '"from_ts":1760000372.5,"to_price":1.39324,"to_ts":1760000432.25,"surprise":-8.2,'
+    '"vs_peers":null,"regime":"high_vol","history":false}',
+    '{"id":"vol_spike:AAPL:1760000439999","kind":"vol_spike","symbol":"AAPL","asset":"stocks",'
+    '"ts":1760000439.999,"updated_ts":1760000439.999,"horizon_sec":900,"peak":0.0123,'
+    '"threshold":0.009,"severity":"watch","count":1,"from_price":null,"from_ts":null,'
+    '"to_price":101.5,"to_ts":1760000438.0,"surprise":null,"vs_peers":0.0012,'
+    '"regime":"normal","history":true}',
+)
+
+
+def test_events_of_the_second_format_are_still_told(path: Path) -> None:
+    """Each kind was an event of its own; what its surprise meant is said in today's words."""
+    plain(
+        path,
+        f"PRAGMA application_id = {APPLICATION_ID}; {MIGRATIONS[0]}; {MIGRATIONS[1]};"
+        "PRAGMA user_version = 2",
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO track VALUES ('EURUSD', 'move_1m', 1, 1, 1, '{}')")
+        for text in SINGLES:
+            state = json.loads(text)
+            row = (state["id"], state["updated_ts"], state["ts"], text)
+            connection.execute("INSERT INTO event VALUES (?, ?, ?, ?)", row)
+    connect(path).close()
+    reader = Archive(path)
+    fall, spike = reader.event_states(9, 2**40, 0.0)[::-1]
+    assert reader.tracks() == []
+    assert (fall.text, fall.more) == (
+        "EURUSD fell 0.35 % in 1 min: 8.2 × its usual minute, 1.39814 → 1.39324",
+        "",
+    )
+    assert (fall.severity, fall.count, fall.ts) == ("extreme", 4, 1760000432.999)
+    assert spike.text == "AAPL volatility 1.23 % per 15 min: unusual from 0.90 % on"
+    assert spike.history
+    assert list(reader.events(0, 2**40)) == [fall, spike]
+
+
 def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:
     """A reader changes nothing: it says what brings the file up to date."""
     first_version(path)
-    with pytest.raises(ArchiveError, match=r"older Market Pulse \(format 1, expected 3\)") as error:
+    with pytest.raises(ArchiveError, match=rf"\(format 1, expected {len(MIGRATIONS)}\)") as error:
         Archive(path).span()
     assert not error.value.is_damaged
 
@@ -605,7 +645,10 @@ def plain_dump(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("script", "found"),
     [
-        ("PRAGMA user_version = 99", r"newer Market Pulse \(format 99, expected 3 at most\)"),
+        (
+            "PRAGMA user_version = 99",
+            rf"newer Market Pulse \(format 99, expected {len(MIGRATIONS)} at most\)",
+        ),
         ("PRAGMA application_id = 7", "another program's database"),
     ],
 )
@@ -686,7 +729,7 @@ def filled(path: Path) -> None:
     """An archive of one file with something in every table."""
     write(path, series(START, START + 40), series(START + 4000, START + 4020), events=lives(2, 6))
     with closing(connect(path)) as connection:
-        write_tracks(connection, [Track(event_of(1, 0.0), True, START, START)])
+        write_tracks(connection, [track_of(1, 0.0, {})])
         write_meta(connection, "seed", "7")
         write_minutes(connection, minutes_of({(START // 60, name): (9, 8, 7) for name in SYMBOLS}))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -768,13 +811,7 @@ def test_a_file_with_wrong_bytes_answers_or_says_so(
         "UPDATE event SET state = '{}'",
         "UPDATE event SET state = x'ff'",
         "UPDATE event SET state = 5",
-        "UPDATE track SET seen = 'text'",
-        "UPDATE minute SET cells = 'text'",
-        "UPDATE minute SET cells = x'0102'",
-        "UPDATE minute SET cells = zeroblob(5)",  # nothing known
-        "UPDATE minute SET cells = x'ffff010101'",
-        "UPDATE minute SET minute = -1",
-        "UPDATE minute SET minute = 253402300800 / 60",
+        "UPDATE track SET state = 'text'",
     ],
 )
 def test_rows_that_no_program_of_ours_wrote_are_damage(path: Path, script: str) -> None:
@@ -901,7 +938,7 @@ def test_readers_in_threads_see_whole_commits(path: Path) -> None:
                 connection.execute("BEGIN IMMEDIATE")
                 watched = names[: second - START + 1]
                 write_bars(connection, series(second, second + 1, watched))
-                write_events(connection, [event_of(second, second - START)])
+                write_events(connection, [numbered(second, second - START)])
                 connection.execute("COMMIT")
     finally:
         written.set()
@@ -984,13 +1021,13 @@ WRITER: Final = """
 import sys
 from pathlib import Path
 from history.writer import connect, write_bars, write_events
-from tests.test_archive import SYMBOLS, START, event_of, series
+from tests.test_archive import SYMBOLS, START, numbered, series
 
 connection = connect(Path(sys.argv[1]))
 for second in range(int(sys.argv[2]), 2**40):
     connection.execute("BEGIN IMMEDIATE")
     write_bars(connection, series(second - 1, second + 1))
-    write_events(connection, [event_of(second, second - START)])
+    write_events(connection, [numbered(second, second - START)])
     connection.execute("COMMIT")
     print(second, flush=True)
     if second % 97 == 0:

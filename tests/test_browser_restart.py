@@ -154,11 +154,11 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
 
 def assert_nothing_twice(found: list[Event]) -> None:
     """A wave rises once a period and falls once: more often would be the same move again."""
-    begun: dict[tuple[str, str, bool], list[float]] = defaultdict(list)
+    begun: dict[tuple[str, str, bool | None], list[float]] = defaultdict(list)
     counts: dict[str, int] = {}
     first = {event.id: event for event in reversed(found)}
     for event in first.values():
-        begun[event.symbol, event.kind, event.peak > 0].append(event.ts)
+        begun[event.symbol, event.kind, event.lead.rises].append(event.ts)
     for event in found:
         assert event.count >= counts.get(event.id, 0), event.id
         counts[event.id] = event.count

@@ -38,6 +38,7 @@ from tests.browser_page import (
 from tests.browsing import ROOT, Server, Stage
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser_look import scrolls_sideways
+from tests.told import event_of
 from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
@@ -87,26 +88,7 @@ def recorded(path: Path) -> None:
 def event(second: int) -> Event:
     """A move of AAPL that began at a second."""
     ts = second + 0.5
-    return Event(
-        id=f"move_1m:AAPL:{ts}",
-        kind="move_1m",
-        symbol="AAPL",
-        asset="stocks",
-        ts=ts,
-        updated_ts=ts,
-        horizon_sec=60,
-        peak=0.0031,
-        threshold=0.0012,
-        severity="alert",
-        count=1,
-        from_price=152.0,
-        from_ts=ts - 60,
-        to_price=152.47,
-        to_ts=ts,
-        surprise=3.4,
-        vs_peers=None,
-        regime="normal",
-    )
+    return event_of(ts, value=0.0031, from_price=152.0, to_price=152.47)
 
 
 def later(shift: float) -> Callable[[Session], Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 
 import worker
 from bars import CELL, Bars
-from events import Event
+from events import Company, Event, Part
 from history import export
 from history.archive import Archive, ArchiveError
 from history.export import FORMS, Form, What, main, save, write
@@ -31,6 +31,8 @@ from history.writer import connect, write_bars, write_events
 from settings import HistorySettings, Settings, SourceSettings
 from tests.conftest import missing
 from tests.stage import staged
+from tests.told import event_of, part_of
+from ticks import EventKind
 
 ROOT = Path(__file__).parent.parent
 FULL = Path("/dev/full")
@@ -39,40 +41,31 @@ BEGIN = 1_795_000_020
 SYMBOLS = {"AAPL": "stocks", "EURUSD": "forex", '=X,"1"': "crypto", "-Y": "crypto", "'Q": "stocks"}
 PRICES = (230.1, 0.1 + 0.2, 5e-324, 1.7976931348623157e308, 1 / 3)
 
-EVENT = Event(
-    id="move_1m:=X:1",
-    kind="move_1m",
+EVENT = event_of(
+    BEGIN + 30.1234,
+    id="burst:=X:1",
     symbol='=X,"1"',
     asset="crypto",
-    ts=BEGIN + 30.1234,
     updated_ts=BEGIN + 95.5,
-    horizon_sec=60,
-    peak=-0.1 - 0.2,
+    value=-0.1 - 0.2,
     threshold=0.0025,
-    severity="alert",
     count=3,
+    company=Company.ALONE,
     from_price=1 / 3,
     from_ts=BEGIN - 29.877,
     to_price=0.1,
     to_ts=BEGIN + 30.0,
     surprise=-3.25,
-    vs_peers=0.001,
+    vs_peers=-3.001,
     regime="high_vol",
 )
-UNKNOWN = replace(
-    EVENT,
-    id="vol_spike:AAPL:2",
-    kind="vol_spike",
-    symbol="AAPL",
-    asset="stocks",
-    ts=BEGIN + 40.0,
-    updated_ts=BEGIN + 40.0,
-    from_price=None,
-    from_ts=None,
-    surprise=None,
-    vs_peers=float("nan"),
-    history=True,
+EVENT = replace(
+    EVENT, twins=("-Y", "AAPL"), parts=(*EVENT.parts, part_of(BEGIN + 40.0, "vol_spike"))
 )
+UNKNOWN = event_of(
+    BEGIN + 40.0, id="burst:AAPL:2", kind="vol_spike", times_usual=None, early=True, history=True
+)
+UNKNOWN = replace(UNKNOWN, vs_peers=float("nan"))
 
 
 def bars(begin: int, seconds: int, symbols: Sequence[str] = tuple(SYMBOLS)) -> Bars:
@@ -173,16 +166,25 @@ def test_every_bar_is_written_as_it_is_kept(kept: Archive, form: Form) -> None:
 def test_every_field_of_an_event_is_written_and_its_sentence(kept: Archive, form: Form) -> None:
     """Each is a column of its own name; times are to the millisecond."""
     first, second = exported(kept, "events", form)
-    assert set(first) == {field.name for field in fields(Event)} | {"text"}
+    own = {field.name for field in fields(Event)} - {"parts"}
+    of_lead = {field.name for field in fields(Part)} - {"value"}
+    assert set(first) == own | of_lead | {"peak", *get_args(EventKind), "text", "more"}
     for row, event in ((first, EVENT), (second, UNKNOWN)):
         for name in ("id", "kind", "symbol", "asset", "severity", "regime", "text"):
             assert plain(row[name], form) == getattr(event, name)
-        for name in ("horizon_sec", "peak", "threshold", "count", "to_price"):
-            assert float(row[name]) == getattr(event, name)
-        for name in ("ts", "updated_ts", "to_ts"):
+        assert plain(row["more"] or "", form) == event.more
+        assert plain(row["twins"] or "", form) == " ".join(event.twins)
+        assert float(row["count"]) == event.count
+        for name in ("horizon_sec", "threshold", "to_price"):
+            assert float(row[name]) == getattr(event.lead, name)
+        assert float(row["peak"]) == float(row[event.kind]) == event.lead.value
+        for name in ("ts", "updated_ts"):
             assert moment(row[name]) == pytest.approx(getattr(event, name), abs=0.0005)
-        assert str(row["history"]).lower() == str(event.history).lower()
-    assert float(first["from_price"]) == EVENT.from_price
+        assert moment(row["to_ts"]) == pytest.approx(event.lead.to_ts, abs=0.0005)
+        for name in ("history", "early"):
+            assert str(row[name]).lower() == str(getattr(event, name)).lower()
+    assert (float(first["from_price"]), first["company"]) == (EVENT.lead.from_price, "alone")
+    assert float(first["vol_spike"]) == EVENT.parts[1].value
 
 
 @pytest.mark.parametrize(("form", "missing"), [("csv", ""), ("json", None), ("parquet", None)])
@@ -197,7 +199,9 @@ def test_what_is_not_known_is_blank(tmp_path: Path, form: Form, missing: object)
         False,
     ]
     (event,) = exported(archive, "events", form)
-    for name in ("from_price", "from_ts", "surprise", "vs_peers"):
+    for name in ("from_price", "from_ts", "surprise", "times_usual", "vs_peers", "company"):
+        assert event[name] == missing
+    for name in ("twins", "more", "move_1m", "move_5m"):
         assert event[name] == missing
 
 

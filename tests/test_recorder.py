@@ -17,39 +17,22 @@ import numpy as np
 import pytest
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
-from events import Event, Track
+from bursts import Burst
+from events import Track
 from history.archive import Archive, ArchiveError
 from history.backlog import Batch
 from history.recorder import DAY_SEC, Recorder
 from history.writer import Writer, connect, write_bars, write_minutes
 from page.troubles import archive_reason
 from tests.mounts import mounted, resized
+from tests.told import event_of
 from tests.waiting import until
 
 START = 1_790_000_000
 
 KEPT: Final[dict[str, Any]] = {"bars_days": 7.0, "events_days": 90.0}
 
-EVENT = Event(
-    id="move_1m:AAPL:1",
-    kind="move_1m",
-    symbol="AAPL",
-    asset="stocks",
-    ts=START + 1.0,
-    updated_ts=START + 1.0,
-    horizon_sec=60,
-    peak=0.004,
-    threshold=0.0012,
-    severity="alert",
-    count=1,
-    from_price=100.0,
-    from_ts=START - 59.0,
-    to_price=100.4,
-    to_ts=START + 1.0,
-    surprise=4.0,
-    vs_peers=None,
-    regime="normal",
-)
+EVENT = event_of(START + 1.0)
 
 
 def bars(second: int, count: int = 1, symbols: int = 3) -> Bars:
@@ -104,7 +87,8 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
 def test_what_is_recorded_is_soon_in_the_file(record: Callable[..., Recorder]) -> None:
     """Bars, minutes, events, tracks and meta values; the status counts bars and events."""
     one = record()
-    track = Track(EVENT, active=True, seen_ts=START + 2.0, counted_ts=START + 1.0)
+    burst = Burst(parts=EVENT.parts, active={"move_1m": START + 2.0}, seen_ts=START + 2.0)
+    track = Track(symbol="AAPL", burst=burst, leader="AAPL", event=EVENT)
     label = START // 60
     one.record(bars(START, 2), [EVENT], [track], {"seed": "7"}, minutes(label, 2))
     assert one.flush()

@@ -120,9 +120,9 @@ def test_after_a_restart_every_card_is_as_it_was(start: Start) -> None:
     assert (again["regime"] == frame["regime"]).sum() >= len(frame) - 2
     assert second.events.latest(500, at) == events
     # What the detector remembers, so that what goes on is not found again.
-    tracks = {(t.event.symbol, t.event.kind): t.event.id for t in first.detector.tracks}
+    tracks = {t.symbol: (t.leader, t.event) for t in first.detector.tracks}
     assert tracks
-    restored = {(t.event.symbol, t.event.kind): t.event.id for t in second.detector.tracks}
+    restored = {t.symbol: (t.leader, t.event) for t in second.detector.tracks}
     assert restored == tracks
     assert second.reader.span()[0] <= first.reader.span()[0] + 5
     before, after = (

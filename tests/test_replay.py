@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,11 @@ def replay(
     seen: Seen = []
 
     class Recorder(StressDetector):
-        def check(self, snapshot: Mapping[str, Any], *, history: bool = False) -> list[Event]:
-            seen.append(snapshot)
-            return super().check(snapshot, history=history)
+        def check_all(
+            self, snapshots: Sequence[Mapping[str, Any]], *, history: bool = False
+        ) -> list[Event]:
+            seen.extend(snapshots)
+            return super().check_all(snapshots, history=history)
 
     engine = Worker(
         Settings(
@@ -77,7 +79,8 @@ def line(event: Event) -> str:
     """One event as a line of the golden file: when on the tape's clock, what, how often."""
     second = int(event.ts) % 86400
     at = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-    return f"{at} {event.kind} {event.severity} ×{event.count} {event.regime} | {event.text}"
+    words = " | ".join(filter(None, (event.text, event.more)))
+    return f"{at} {event.severity} ×{event.count} {event.regime} | {words}"
 
 
 def test_speed_changes_neither_frames_nor_events(tape_path: Path, tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bars import MINUTE, Bars, Minutes
-from events import Event
 from history.archive import ArchiveError
 from history.writer import connect, write_bars, write_events, write_meta, write_minutes
 from pulse_store import PulseStore
 from sources import tape as recordings
 from sources.quotes import Quote
 from sources.tape import TAPE_EPOCH, ArchivedTape, Tape, TapeError
+from tests.told import event_of
 from ticks import Tick
 
 BEGIN = 1_795_600_800  # 2026-11-25T10:00:00Z
@@ -459,7 +459,7 @@ def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
         minute_of("SPY", "stocks", BEGIN + 3600),
     )
     with closing(connect(path)) as connection:
-        write_events(connection, [event_at(BEGIN - 30.0), event_at(BEGIN + 30.0)])
+        write_events(connection, [event_of(BEGIN - 30.0), event_of(BEGIN + 30.0)])
         cells = np.ones(4, MINUTE)
         cells["minute"], cells["row"] = [BEGIN // 60 + at for at in (-5000, -1, 0, 1)], 0
         write_minutes(connection, Minutes(("SPY",), ("stocks",), cells))
@@ -478,30 +478,6 @@ def test_what_was_before_a_span_is_there_to_begin_with(tmp_path: Path) -> None:
         "SPY": -29.5,
     }
     assert [event.ts for event in tape.earlier_event_states(10, since=0.0)] == [BEGIN - 30.0]
-
-
-def event_at(ts: float) -> Event:
-    """An event that began and ended at an instant."""
-    return Event(
-        id=f"SPY move_1m {ts}",
-        kind="move_1m",
-        symbol="SPY",
-        asset="stocks",
-        ts=ts,
-        updated_ts=ts,
-        horizon_sec=60,
-        peak=0.01,
-        threshold=0.005,
-        severity="watch",
-        count=1,
-        from_price=100.0,
-        from_ts=ts - 60,
-        to_price=101.0,
-        to_ts=ts,
-        surprise=None,
-        vs_peers=None,
-        regime="unknown",
-    )
 
 
 def test_symbols_given_up_before_a_span_are_left_out(tmp_path: Path) -> None:

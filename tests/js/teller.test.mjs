@@ -6,7 +6,7 @@ import { beforeEach, test } from "node:test";
 import { passes } from "../../page/stress.js";
 import { Missed, untold } from "../../page/teller.js";
 
-const events = (...ids) => ids.map((id) => ({ id }));
+const events = (...ids) => ids.map((id) => ({ id, severity: "watch" }));
 const ids = (found) => found.map(({ id }) => id);
 
 // What a browser keeps for all tabs of a viewer.
@@ -37,10 +37,17 @@ test("each event is told once for each way of telling", async () => {
   assert.deepEqual(ids(await untold("sound", events("a1"))), ["a1"]);
 });
 
+test("an event that becomes more severe is told again, once", async () => {
+  const states = ["watch", "watch", "alert", "alert"].map((severity) => ({ id: "s1", severity }));
+  const told = [];
+  for (const state of states) told.push((await untold("toast", [state])).length);
+  assert.deepEqual(told, [1, 0, 1, 0]);
+});
+
 test("what another tab told is not told again", async () => {
-  localStorage.setItem("market-pulse.told.toast", JSON.stringify(["b1"]));
+  localStorage.setItem("market-pulse.told.toast", JSON.stringify(["b1 watch"]));
   assert.deepEqual(ids(await untold("toast", events("b1", "b2"))), ["b2"]);
-  assert.ok(JSON.parse(localStorage.getItem("market-pulse.told.toast")).includes("b1"));
+  assert.ok(JSON.parse(localStorage.getItem("market-pulse.told.toast")).includes("b1 watch"));
 });
 
 test("a storage that is spoilt or closed still tells once per tab", async () => {
@@ -72,7 +79,7 @@ test("what is remembered does not grow for ever", async () => {
   await untold("toast", events(...Array.from({ length: 400 }, (_, number) => `e${number}`)));
   const kept = JSON.parse(localStorage.getItem("market-pulse.told.toast"));
   assert.equal(kept.length, 300);
-  assert.equal(kept.at(-1), "e399");
+  assert.equal(kept.at(-1), "e399 watch");
 });
 
 test("events are missed while nobody looks, each once", () => {

@@ -1,0 +1,172 @@
+"""The rules of stress: what a snapshot's moves and volatility are held against, as ``Part``.
+
+A move is held against what is usual for the symbol itself, as far as its last day is known; what
+was chosen in the settings beats that. Pure functions of one snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Final
+
+from ticks import HORIZONS_SEC, EventKind, Severity
+
+__all__ = [
+    "HORIZON_SEC",
+    "REARM_RATIO",
+    "THRESHOLDS",
+    "Part",
+    "leading_part",
+    "readings",
+    "severity_of",
+]
+
+THRESHOLDS: Final[Mapping[str, Mapping[EventKind, float]]] = MappingProxyType(
+    {
+        "stocks": MappingProxyType({"move_1m": 0.0012, "move_5m": 0.0040, "vol_spike": 0.0030}),
+        "forex": MappingProxyType({"move_1m": 0.0006, "move_5m": 0.0018, "vol_spike": 0.0008}),
+        "crypto": MappingProxyType({"move_1m": 0.0025, "move_5m": 0.0080, "vol_spike": 0.0060}),
+    }
+)
+"""Per asset class and kind, as fractions; moves count in either direction."""
+
+HORIZON_SEC: Final[Mapping[EventKind, int]] = MappingProxyType(
+    {
+        "move_1m": HORIZONS_SEC["1m"],
+        "move_5m": HORIZONS_SEC["5m"],
+        "vol_spike": HORIZONS_SEC["15m"],
+    }
+)
+"""How far back each kind looks, in seconds."""
+
+LEAST_STEPS: Final = 3.0
+"""A move of fewer price steps than this is none, however rarely the price steps."""
+
+LEAST_SHARE: Final = 1.0 / 3.0
+"""A symbol's own threshold is at least this share of its class's."""
+
+VOL_SPIKE_RATIO: Final = 1.8
+"""A volatility spike is also this many times the symbol's own hourly median."""
+
+REARM_RATIO: Final = 0.8
+"""A part of an event is over when its value has fallen below this share of the threshold."""
+
+WARM_UP_SEC: Final = 600.0
+"""A move of unknown surprise counts only if ticks reach this far back: then the symbol is a sparse
+one, and has not just begun, or begun again after a long gap."""
+
+ALERT_RATIO: Final = 2.0
+EXTREME_RATIO: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One value of a symbol beside the threshold it was held against, at one instant.
+
+    Moves and volatilities are fractions (0.01 is 1 %), times are seconds since the epoch.
+    """
+
+    kind: EventKind
+    horizon_sec: int
+    value: float
+    """The move, signed, or the volatility without the ten seconds that add most to it."""
+    threshold: float
+    """What ``abs(value)`` had to reach, after every rule that applied."""
+    surprise: float | None
+    """The move in equivalent standard deviations of the symbol's own last day, signed."""
+    times_usual: float | None
+    """The size of the move beside the one expected over its horizon; of a volatility, beside its
+    own hourly median."""
+    from_price: float | None
+    from_ts: float | None
+    """What the move is measured from, and when that was; None for a volatility."""
+    to_price: float
+    to_ts: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times its threshold the value is."""
+        return abs(self.value) / self.threshold
+
+    @property
+    def rises(self) -> bool | None:
+        """Whether the move is upward; None for a volatility, which has no direction."""
+        return None if self.kind == "vol_spike" else self.value > 0
+
+
+def readings(
+    snapshot: Mapping[str, Any], chosen: Mapping[EventKind, float]
+) -> dict[EventKind, Part | None]:
+    """What each kind of stress amounts to in a row of ``PulseStore.snapshots``.
+
+    None if it is below ``REARM_RATIO`` of its threshold; a kind is missing if its value is not
+    known, or not known well enough. ``chosen`` are the thresholds that beat all others.
+    """
+    found: dict[EventKind, Part | None] = {}
+    for kind, horizon in _MOVES.items():
+        value = snapshot[kind]
+        sigma = snapshot[f"sigma_{horizon}"]
+        if value is None or (sigma is None and (snapshot["watched_sec"] or 0.0) < WARM_UP_SEC):
+            continue
+        threshold = chosen.get(kind) or _own_threshold(kind, horizon, snapshot)
+        found[kind] = None
+        if abs(value) >= REARM_RATIO * threshold:
+            found[kind] = Part(
+                kind=kind,
+                horizon_sec=HORIZON_SEC[kind],
+                value=value,
+                threshold=threshold,
+                surprise=snapshot[f"{kind}_surprise"],
+                times_usual=abs(value) / sigma if sigma else None,
+                from_price=snapshot[f"move_from_{horizon}"],
+                from_ts=snapshot[f"move_from_{horizon}_ts"],
+                to_price=snapshot["move_to"],
+                to_ts=snapshot["move_to_ts"],
+            )
+    vol, median = snapshot["vol_15m"], snapshot["vol_median"]
+    if vol is not None and median is not None:
+        floor = chosen.get("vol_spike") or THRESHOLDS[snapshot["asset"]]["vol_spike"]
+        threshold = max(floor, VOL_SPIKE_RATIO * median)
+        rest = snapshot["vol_rest"] or 0.0
+        found["vol_spike"] = None
+        if rest >= REARM_RATIO * threshold:
+            found["vol_spike"] = Part(
+                kind="vol_spike",
+                horizon_sec=HORIZON_SEC["vol_spike"],
+                value=rest,
+                threshold=threshold,
+                surprise=None,
+                times_usual=rest / median if median else None,
+                from_price=None,
+                from_ts=None,
+                to_price=snapshot["last"],
+                to_ts=snapshot["last_ts"],
+            )
+    return found
+
+
+def leading_part(parts: Sequence[Part]) -> Part:
+    """The one that is told first: the move furthest beyond its threshold, if there is a move."""
+    moves = [part for part in parts if part.rises is not None]
+    return max(moves or parts, key=attrgetter("ratio"))
+
+
+def severity_of(ratio: float) -> Severity:
+    """How severe a value is that is so many times its threshold, which is 1 or more."""
+    if ratio >= EXTREME_RATIO:
+        return "extreme"
+    return "alert" if ratio >= ALERT_RATIO else "watch"
+
+
+_MOVES: Final[Mapping[EventKind, str]] = MappingProxyType({"move_1m": "1m", "move_5m": "5m"})
+
+
+def _own_threshold(kind: EventKind, horizon: str, snapshot: Mapping[str, Any]) -> float:
+    """What a move of this symbol must reach: unusual for itself, and worth a look in its class."""
+    of_class = THRESHOLDS[snapshot["asset"]][kind]
+    usual, step = snapshot[f"usual_{horizon}"], snapshot["price_step"]
+    threshold = of_class if usual is None else max(usual, LEAST_SHARE * of_class)
+    return threshold if step is None else max(threshold, LEAST_STEPS * step / snapshot["move_to"])
