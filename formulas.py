@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from moves import Stretch, against_peers, heat, minute_returns, returns, surprise_then
+from moves import Halves, Stretch, against_peers, heat, minute_returns, returns, surprise_then
 from ticks import HORIZONS_SEC
 from usual import Usual
 from volatility import (
@@ -27,7 +27,6 @@ from volatility import (
     Codes,
     Floats,
     Ints,
-    Samples,
     largest_share,
     mean_logs,
     slopes_per_min,
@@ -93,7 +92,7 @@ class Instant:
     then."""
     regime: Codes
     vol_median: Floats
-    hottest: tuple[Samples, npt.NDArray[np.int8]]
+    hottest: tuple[Halves, npt.NDArray[np.int8]]
     """Of the closed bars, as of ``moves.hottest``."""
     low: Floats
     high: Floats

@@ -21,6 +21,7 @@ __all__ = [
     "HALF_LIFE_SEC",
     "HEAT_BARS",
     "LEAD_SEC",
+    "Halves",
     "Stretch",
     "against_peers",
     "heat",
@@ -61,6 +62,9 @@ STEP_SHARE: Final = 0.25
 """The price step is the smallest change of a second that is not undercut in this share of minutes:
 some trades print between two steps."""
 
+_LARGEST: Final = 65_504.0
+"""The largest number that a half can hold."""
+
 _ROUNDING: Final = 1e-9
 """Two prices that differ by less than this, as a fraction, are one: a mid's last digits."""
 
@@ -82,6 +86,10 @@ class Stretch:
         seconds = slice(end - END_REACH_SEC, end)
         price, since = median_ends(self.price[:, seconds], self.ms[:, seconds])
         return price, self.end - before_sec + since
+
+
+Halves = npt.NDArray[np.float16]
+"""Figures as they are kept: to three digits, and at most 65,504."""
 
 
 def returns(
@@ -147,7 +155,7 @@ def median_ends(prices: Floats, ms: npt.NDArray[np.int16]) -> tuple[Floats, Floa
     return np.where(known, median, np.nan), np.where(known, since, np.nan)
 
 
-def hottest(surprise: Floats) -> tuple[Samples, npt.NDArray[np.int8]]:
+def hottest(surprise: Floats) -> tuple[Halves, npt.NDArray[np.int8]]:
     """The hottest second s of each bar, [symbol, bar] of [symbol, bar, second].
 
     Returns surprise(s) · 2^(s/180), which is what the heat at any later second decays from if it is
@@ -158,11 +166,11 @@ def hottest(surprise: Floats) -> tuple[Samples, npt.NDArray[np.int8]]:
     size[np.isnan(size)] = -1.0
     part = size.argmax(axis=2)
     found = np.take_along_axis(shifted, part[:, :, None], axis=2)[:, :, 0]
-    return found.astype(np.float32), part.astype(np.int8)
+    return np.clip(found, -_LARGEST, _LARGEST).astype(np.float16), part.astype(np.int8)
 
 
 def heat(
-    surprise: Floats, closed: Samples, parts: npt.NDArray[np.int8], second: int
+    surprise: Floats, closed: Halves, parts: npt.NDArray[np.int8], second: int
 ) -> tuple[Floats, Floats]:
     """The decayed largest surprise, signed, and its second: surprise(s) · 2^(-(T - s)/180).
 
@@ -237,7 +245,7 @@ def smallest_steps(prices: Floats) -> Floats:
     return np.where(np.isinf(smallest), 0.0, smallest)
 
 
-def price_steps(smallest: Floats) -> Floats:
+def price_steps(smallest: Samples) -> Floats:
     """The price step from the smallest change of each minute, [symbol, minute], 0 if none.
 
     The change that is not undercut in ``STEP_SHARE`` of the minutes with a change. NaN if they are
@@ -248,5 +256,5 @@ def price_steps(smallest: Floats) -> Floats:
     ranked = np.sort(np.where(smallest > 0, smallest, np.inf), axis=1)
     count = np.count_nonzero(smallest > 0, axis=1)
     place = (np.maximum(count - 1, 0) * STEP_SHARE).astype(np.intp)
-    found = ranked[np.arange(len(ranked)), place]
+    found = ranked[np.arange(len(ranked)), place].astype(np.float64)
     return np.where(count >= MIN_STEP_MINUTES, found, np.nan)

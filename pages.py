@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 __all__ = ["zeros"]
 
 
-def zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
+def zeros(shape: Sequence[int], dtype: type[np.generic]) -> npt.NDArray[Any]:
     """Zeros in pages of their own: resident once written, and the system's again when released.
 
     The allocator would keep what a smaller block leaves behind, a third of a large store.

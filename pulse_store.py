@@ -41,6 +41,7 @@ _SPARE_BARS = 7
 # memory that takes.
 _CLOSED_AT_ONCE = 90
 _CLOSED_CELLS = 150_000
+_ROWS_AT_ONCE = 512
 _MINUTE_BARS = 60 // BAR_SEC
 # vol_15m as it stood a minute ago was sampled so many bars before the open one.
 _SIGMA_BARS = _MINUTE_BARS + 1
@@ -283,19 +284,29 @@ class PulseStore:
             rings, samples = self._rings, self._samples
             if last > rings.head:
                 rings.roll(last)
-            bar_sum, bar_n = rings.bar_sums(first - VOL_BARS + 1, last + 1)
-            if not bar_n.any():
+            if not rings.has_ticks(first - VOL_BARS + 1, last + 1):
                 samples.write_nothing(first, last)  # a long gap
                 return
-            vols = samples.vol(first - SAMPLE_BARS + 1, last + 1)
             before, _ = samples.regimes_at(first - 1)
-            seconds = rings.stretch(first * BAR_SEC - LEAD_SEC, last * BAR_SEC + BAR_SEC - 1)
-        vol, medians, regimes = sample_bars(bar_sum, bar_n, vols, before)
-        ret_1m = minute_returns(seconds.price).reshape(*vol.shape, BAR_SEC)
-        begin = SAMPLE_BARS - 1 - _SIGMA_BARS
-        sigma = vols[:, begin : begin + vol.shape[1]].astype(np.float64) * _SIGMA_1M
-        z = ratio(ret_1m, sigma[:, :, None])
-        heat, parts = np.empty(vol.shape, np.float32), np.empty(vol.shape, np.int8)
+        shape = len(before), last - first + 1
+        vol, medians = np.empty((2, *shape), np.float32)
+        regimes = np.empty(shape, np.int8)
+        ret_1m, z = np.empty((2, *shape, BAR_SEC))
+        # Some at a time: of what all take at once the allocator would keep a tenth of the store.
+        for begin in range(0, shape[0], _ROWS_AT_ONCE):
+            some = slice(begin, begin + _ROWS_AT_ONCE)
+            with self._lock:
+                bar_sums = rings.bar_sums(first - VOL_BARS + 1, last + 1, some)
+                vols = samples.vol(first - SAMPLE_BARS + 1, last + 1, some)
+                seconds = rings.stretch(
+                    first * BAR_SEC - LEAD_SEC, (last + 1) * BAR_SEC - 1, some
+                ).price
+            sampled = sample_bars(*bar_sums, vols, before[some])
+            vol[some], medians[some], regimes[some] = sampled
+            ret_1m[some] = minute_returns(seconds).reshape(len(vols), *ret_1m.shape[1:])
+            sigma = vols[:, -_SIGMA_BARS - shape[1] : -_SIGMA_BARS].astype(np.float64) * _SIGMA_1M
+            z[some] = ratio(ret_1m[some], sigma[:, :, None])
+        heat, parts = np.empty(vol.shape, np.float16), np.empty(vol.shape, np.int8)
         for minute in range(first // _MINUTE_BARS, last // _MINUTE_BARS + 1):
             end = (minute + 1) * _MINUTE_BARS - first
             of_minute = slice(max(0, end - _MINUTE_BARS), end)
@@ -309,8 +320,7 @@ class PulseStore:
                     ret_5m = _ret_5m(rings, minute * 60 + 59)
                     self._day.close(minute, z_of[:, -1, -1], ret_1m[:, end - 1, -1], ret_5m)
         with self._lock:
-            medians_kept = medians.astype(np.float32)
-            samples.write(first, ClosedBars(vol, medians_kept, heat, parts, regimes))
+            samples.write(first, ClosedBars(vol, medians, heat, parts, regimes))
 
 
 def _ret_5m(rings: Rings, second: int) -> Floats:

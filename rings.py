@@ -18,7 +18,7 @@ from bars import CELL, Bars
 from moves import Stretch, price_steps, smallest_steps
 from pages import zeros
 from ticks import ASSETS, Tick
-from volatility import BAR_SEC, Floats, Ints
+from volatility import BAR_SEC, Floats, Ints, Samples
 
 __all__ = ["Rings"]
 
@@ -27,6 +27,7 @@ _RECENT_BARS = 9
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
 _MINUTE_BARS = 60 // BAR_SEC
+_ALL = slice(None)
 
 
 class _Block(NamedTuple):
@@ -47,7 +48,7 @@ class _Block(NamedTuple):
     # For each symbol and minute, of the newest prices of its seconds, 0 if there was none:
     low: Floats
     high: Floats
-    step: Floats  # the smallest change of the price from one second to the next
+    step: Samples  # the smallest change of the price from one second to the next
 
     @classmethod
     def zeros(cls, rows: int, bars: int, recent: int) -> _Block:
@@ -62,7 +63,7 @@ class _Block(NamedTuple):
             last_ts=zeros((rows,), np.float64),
             low=zeros((rows, _minutes(bars)), np.float64),
             high=zeros((rows, _minutes(bars)), np.float64),
-            step=zeros((rows, _minutes(bars)), np.float64),
+            step=zeros((rows, _minutes(bars)), np.float32),
         )
 
 
@@ -258,20 +259,26 @@ class Rings:
         ids, live = self._live_bars()
         return min(int(ids[live.argmax()]), newest + 1) if live.any() else newest + 1
 
+    def has_ticks(self, first: int, end: int) -> bool:
+        """Whether any symbol has a tick in the bars ``first`` to ``end`` (excluded)."""
+        ids = np.arange(first, end)
+        places = ids[self._stored(ids)] % self.bars
+        return bool(self._block.bar_n[: len(self.rows), places].any())
+
     def bar_sums(
-        self, first: int, end: int, rows: Sequence[int] | None = None
+        self, first: int, end: int, rows: Sequence[int] | slice = _ALL
     ) -> tuple[Floats, Ints]:
         """Sums of prices and numbers of ticks of the bars ``first`` to ``end`` (excluded).
 
-        Of all symbols, or of ``rows``, among which -1 is an empty one.
+        Of some rows, of which -1 is an empty one.
         """
         ids = np.arange(first, end)
         places = ids % self.bars
         missing = ~self._stored(ids)
-        if rows is None:
+        if isinstance(rows, slice):
             count = len(self.rows)
-            bar_sum = self._block.bar_sum[:count].take(places, axis=1)
-            bar_n = self._block.bar_n[:count].take(places, axis=1)
+            bar_sum = self._block.bar_sum[:count][rows].take(places, axis=1)
+            bar_n = self._block.bar_n[:count][rows].take(places, axis=1)
         else:
             picked = np.array(rows, dtype=np.intp)
             known = picked >= 0
@@ -290,16 +297,16 @@ class Rings:
         price = self._block.price[row, bar % self.bars, part]
         return np.where((price > 0) & self._stored(bar), price, np.nan)
 
-    def stretch(self, first: int, second: int) -> Stretch:
-        """The newest price of each of the seconds ``first`` to ``second``."""
+    def stretch(self, first: int, second: int, rows: slice = _ALL) -> Stretch:
+        """The newest price of each of the seconds ``first`` to ``second``, of some rows."""
         bars = np.arange(first // BAR_SEC, second // BAR_SEC + 1)
         places = bars % self.bars
         count, begin = len(self.rows), first % BAR_SEC
         seconds = slice(begin, begin + second - first + 1)
-        shape = count, len(bars) * BAR_SEC
-        prices = self._block.price[:count].take(places, axis=1)
+        prices = self._block.price[:count][rows].take(places, axis=1)
         prices[:, ~self._stored(bars)] = 0.0
-        ms = self._block.ms[:count].take(places, axis=1)
+        ms = self._block.ms[:count][rows].take(places, axis=1)
+        shape = len(prices), len(bars) * BAR_SEC
         return Stretch(second, prices.reshape(shape)[:, seconds], ms.reshape(shape)[:, seconds])
 
     def newest_at(self, second: int, reach_bars: int) -> tuple[Floats, Floats]:

@@ -5,15 +5,19 @@ It has no lock of its own: whoever shares it between threads guards it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from moves import Halves
 from pages import zeros
 from volatility import Codes, Floats, Samples
 
 __all__ = ["ClosedBars", "SampleRing"]
+
+_ALL: Final = slice(None)
+_Kept = TypeVar("_Kept", np.float32, np.float16)
 
 
 class ClosedBars(NamedTuple):
@@ -23,7 +27,7 @@ class ClosedBars(NamedTuple):
     """vol_15m, NaN if unknown."""
     vol_median: Samples
     """Of the hour of samples that ended with this one."""
-    hottest: Samples
+    hottest: Halves
     hottest_part: npt.NDArray[np.int8]
     """The hottest second of the bar, as of ``moves.hottest``."""
     regime: Codes
@@ -35,7 +39,7 @@ class ClosedBars(NamedTuple):
         return cls(
             vol=zeros(shape, np.float32),
             vol_median=zeros(shape, np.float32),
-            hottest=zeros(shape, np.float32),
+            hottest=zeros(shape, np.float16),
             hottest_part=zeros(shape, np.int8),
             regime=zeros(shape, np.int8),
         )
@@ -90,15 +94,15 @@ class SampleRing:
             self._clear(bar + 1, self.closed)
             self.closed = bar
 
-    def vol(self, first: int, end: int) -> Samples:
-        """vol_15m at the close of the bars ``first`` to ``end`` (excluded)."""
-        return self._read(self._ring.vol, first, end)
+    def vol(self, first: int, end: int, rows: slice = _ALL) -> Samples:
+        """vol_15m at the close of the bars ``first`` to ``end`` (excluded), of some rows."""
+        return self._read(self._ring.vol, first, end, rows)
 
     def vol_at(self, bar: int) -> Floats:
         """vol_15m at the close of one bar."""
         return self.vol(bar, bar + 1)[:, 0].astype(np.float64)
 
-    def hottest(self, first: int, end: int) -> tuple[Samples, npt.NDArray[np.int8]]:
+    def hottest(self, first: int, end: int) -> tuple[Halves, npt.NDArray[np.int8]]:
         """The hottest second of each of the bars ``first`` to ``end`` (excluded)."""
         places = np.arange(first, end) % self.bars
         parts = self._ring.hottest_part[: self._count].take(places, axis=1)
@@ -118,9 +122,11 @@ class SampleRing:
             array[: self._count, places] = np.nan
         self._ring.regime[: self._count, places] = 0
 
-    def _read(self, ring: Samples, first: int, end: int) -> Samples:
+    def _read(
+        self, ring: npt.NDArray[_Kept], first: int, end: int, rows: slice = _ALL
+    ) -> npt.NDArray[_Kept]:
         ids = np.arange(first, end)
-        found = ring[: self._count].take(ids % self.bars, axis=1)
+        found: npt.NDArray[_Kept] = ring[: self._count][rows].take(ids % self.bars, axis=1)
         found[:, ~self._is_kept(ids)] = np.nan
         return found
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bars import KEPT_MINUTES, MINUTE, Minutes
+from pages import zeros
 from ticks import ASSETS
 
 __all__ = ["DAY_MINUTES", "MIN_MINUTES", "MIN_POOLED", "DayMemory", "Usual", "equivalent_sd"]
@@ -84,8 +85,8 @@ class Usual:
     """The 99.5th percentile of each symbol's |return| over the horizon, as a fraction; NaN: fewer
     than ``MIN_MINUTES`` minutes of its own have one."""
     above: npt.NDArray[np.int32]
-    """[row, cell]: number of minutes with |z| in a higher cell. A row for each symbol, one for each
-    asset class with all its symbols' minutes together, and an empty one."""
+    """[row, cell]: number of minutes with |z| in a higher cell. A row for each symbol with enough
+    minutes of its own, one for each asset class with all its symbols' minutes, and an empty one."""
     source: npt.NDArray[np.intp]
     """By symbol, the row of ``above`` that its |z| is looked up in."""
     edge: Floats
@@ -111,7 +112,7 @@ class Usual:
         minutes = np.maximum(self.above[source, 0], 1)
         more = (low - part * (low - high)) * ((minutes + 0.5) / minutes)
         sd = equivalent_sd((more + 0.5) / (minutes + 1.0)) * np.maximum(size / edge, 1.0)
-        is_own = source == np.arange(len(z))[column]
+        is_own = source < len(self.above) - 1 - len(ASSETS)
         has_source = source < len(self.above) - 1
         return np.copysign(np.where(has_source, sd, size), z), ~is_own & ~np.isnan(z)
 
@@ -153,7 +154,8 @@ class _Class:
         if near is not None:
             come, gone = set(day).difference(near.minutes), set(near.minutes).difference(day)
             if len(come) + len(gone) <= _MOST_STEPS and gone <= self.rows.keys():
-                above = near.above.copy()
+                above = zeros(near.above.shape, np.uint16)
+                above[:] = near.above
                 for minute in come:
                     above[:, : self.rows[minute].shape[1]] += _higher(self.rows[minute])
                 for minute in gone:
@@ -163,7 +165,7 @@ class _Class:
 
     def _count_all(self, day: Sequence[int]) -> npt.NDArray[np.uint16]:
         count = len(self.members)
-        above = np.zeros((len(_FIGURES), count, 256), np.uint16)
+        above = zeros((len(_FIGURES), count, 256), np.uint16)
         if not count:
             return above
         at_once = max(1, 1_000_000 // count)  # bounds the memory that counting takes
@@ -264,15 +266,19 @@ class DayMemory:
     def at(self, second: int) -> Usual:
         """What was usual in a second: by the minutes that had ended at or before a minute ago."""
         newest = second // 60 - 2
+        most = max(2, _CACHED_SYMBOLS // max(1, len(self)))
         found = self._usual.pop(newest, None)
         if found is None:
             near = min(self._counts, key=lambda minute: abs(minute - newest), default=None)
             base = self._counts.get(-1 if near is None else near, {})
             counts = {a: c.count(newest, base.get(a)) for a, c in self._classes.items()}
+            if near == newest - 1 and len(self._usual) >= most - 1:
+                # Time goes on: of many symbols a minute that is over would take as much again.
+                del self._usual[near], self._counts[near]
             self._counts[newest] = counts
             found = self._summed_up(counts)
         self._usual[newest] = found  # the last is the one asked for last
-        while len(self._usual) > max(2, _CACHED_SYMBOLS // max(1, len(self))):
+        while len(self._usual) > most:
             oldest = next(iter(self._usual))
             del self._usual[oldest], self._counts[oldest]
         return found
@@ -284,16 +290,23 @@ class DayMemory:
 
     def _summed_up(self, counts: dict[str, _Counts]) -> Usual:
         count = len(self._symbols)
-        above = np.zeros((count + len(ASSETS) + 1, 256), np.int32)
-        pool = np.zeros(count, np.intp)
+        minutes, pool = np.zeros((2, count), np.intp)
         usual_1m, usual_5m = np.full((2, count), np.nan)
-        for at, asset in enumerate(ASSETS, count):
+        for at, asset in enumerate(ASSETS):
             members, (z, of_1m, of_5m) = self._classes[asset].members, counts[asset].above
-            above[members], above[at], pool[members] = z, z.sum(axis=0, dtype=np.int32), at
+            minutes[members], pool[members] = z[:, 0], at
             usual_1m[members], usual_5m[members] = _usual_return(of_1m), _usual_return(of_5m)
-        nothing = len(above) - 1
-        pool = np.where(above[pool, 0] >= MIN_POOLED, pool, nothing)
-        source = np.where(above[:count, 0] >= MIN_MINUTES, np.arange(count), pool)
+        is_own = minutes >= MIN_MINUTES
+        own = int(np.count_nonzero(is_own))
+        above = zeros((own + len(ASSETS) + 1, 256), np.int32)
+        place = np.cumsum(is_own) - 1
+        for at, asset in enumerate(ASSETS, own):
+            of_class, z = np.array(self._classes[asset].members, np.intp), counts[asset].above[0]
+            held = is_own[of_class]
+            above[place[of_class[held]]], above[at] = z[held], z.sum(axis=0, dtype=np.int32)
+        pool += own
+        pool = np.where(above[pool, 0] >= MIN_POOLED, pool, len(above) - 1)
+        source = np.where(is_own, place, pool)
         edge = _Z_EDGES[np.count_nonzero(above, axis=1)[source]]
         return Usual(usual_1m, usual_5m, above, source, np.where(edge > 0, edge, 1.0))
 

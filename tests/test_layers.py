@@ -30,9 +30,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "robust": ({"formulas"}, {"bottleneck", "numpy"}),
     "correlation": ({"robust", "formulas", "ticks"}, {"numpy", "pandas"}),
     "gate": ({"sessions", "vendors.wire", "ticks"}, set()),
-    "usual": ({"bars", "ticks"}, {"numpy"}),
+    "usual": ({"bars", "pages", "ticks"}, {"numpy"}),
     "rings": ({"bars", "moves", "pages", "volatility", "ticks"}, {"numpy"}),
-    "samples": ({"pages", "volatility"}, {"numpy"}),
+    "samples": ({"moves", "pages", "volatility"}, {"numpy"}),
     "pulse_store": (
         {"rings", "samples", "usual", "bars", "formulas", "moves", "volatility", "ticks"},
         {"numpy", "pandas"},

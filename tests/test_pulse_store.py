@@ -159,13 +159,13 @@ def assert_hot(row: dict[str, Any], heats: list[tuple[float, int]], where: str) 
         assert row["heat_ts"] is None, where
         return
     largest = heats[0][0]
-    assert abs(row["heat"]) == pytest.approx(abs(largest), rel=1e-5, abs=1e-5), where
+    assert abs(row["heat"]) == pytest.approx(abs(largest), rel=1e-3, abs=1e-5), where
     if row["heat"] == 0:
         assert row["heat_ts"] is None, where
     else:
         # Of two that are as hot, either.
         (value,) = [value for value, second in heats if second == row["heat_ts"]]
-        assert row["heat"] == pytest.approx(value, rel=1e-5, abs=1e-5), where
+        assert row["heat"] == pytest.approx(value, rel=1e-3, abs=1e-5), where
 
 
 def assert_like_oracle(store: PulseStore, oracle: Oracle, now: float) -> None:
