@@ -159,7 +159,7 @@ def _source_text(source: SourceStatus) -> str:
     if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
-    late = f", shown {source.later_sec:g} s late as prices come late" if source.later_sec else ""
+    late = f", shown {source.later_sec:g} s late because prices come late" if source.later_sec else ""
     return f"the data vendor's feeds{late}"
 
 

@@ -159,7 +159,7 @@ def test_seconds_that_are_shown_late_say_so() -> None:
     status = status_of(OPEN)
     late = replace(status, source=replace(status.source, later_sec=2.5))
     card = status_card(late, NOW - 6, NOW)
-    assert card.text == "the data vendor's feeds, shown 2.5 s late as prices come late"
+    assert card.text == "the data vendor's feeds, shown 2.5 s late because prices come late"
     assert told(card) == []
     assert dict(tables(late)[0].entries)["shown late by"] == "2.5 s"
     assert told(status_card(late, NOW - 8, NOW)) != []
