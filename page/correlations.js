@@ -9,7 +9,7 @@ export class CorrelationsCard {
     this.base = h("span", { class: "note" });
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
-    this.sparse = h("p", { class: "note" });
+    this.sparse = h("p", { class: "sparse" });
     this.changedHead = h("h3", {}, "Started or stopped moving together, 45 → 15 min");
     this.changed = h("ul", { class: "changed" });
     this.heatButton = h(
