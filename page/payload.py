@@ -124,7 +124,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             )
             if view.base
             else None,
-            opened=_encoded(reader, symbol_card, now, version, opened, view.bars)
+            opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
             if opened
             else None,
             status=status_card(status, live_now, reader.now()),

@@ -159,8 +159,8 @@ def _source_text(source: SourceStatus) -> str:
     if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
-    late = f", shown {source.later_sec:g} s late because prices come late" if source.later_sec else ""
-    return f"the data vendor's feeds{late}"
+    name, late = "the data vendor's feeds", source.later_sec
+    return f"{name}, shown {late:g} s late because prices come late" if late else name
 
 
 # The strip.

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from engine.reader import REWIND_SEC, Reader
+from engine.status import HeldBack
 from formulas import trend_noise
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
 from page.pulse import PERCENT_DECIMALS, Row, last_text, rows
@@ -68,12 +69,22 @@ class SymbolCard(msgspec.Struct, frozen=True):
     shut: ClosedMarkets | None
 
 
-def symbol_card(reader: Reader, now: float, version: int, symbol: str, bars: str) -> SymbolCard:
-    """The card of ``symbol`` at ``now``, with the events of that ``version``."""
+def symbol_card(
+    reader: Reader,
+    now: float,
+    version: int,
+    symbol: str,
+    bars: str,
+    held: tuple[HeldBack, ...] = (),
+) -> SymbolCard:
+    """The card of ``symbol`` at ``now``, with the events of that ``version``.
+
+    ``held`` are the prices that are held back.
+    """
     _, frame = reader.pulse(now)
     place = frame.index.tolist().index(symbol)
     figures = {name: frame[name].iloc[place] for name in frame.columns}
-    row = rows(reader, now, frame, [place])[place]
+    row = rows(reader, now, frame, [place], held)[place]
     last = last_text(figures)
     correlated = reader.correlation(symbol, bin_sec(bars), ASSETS, now)
     events = reader.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)

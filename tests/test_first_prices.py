@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,13 +85,12 @@ def sends(*prices: float, then: float) -> Callable[[Connection], Any]:
     return behave
 
 
-def pulse_row(engine: Worker) -> dict[str, Any]:
-    """The coin's row as a tab is sent it."""
+def drawn(engine: Worker) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The coin's row and its card as a tab is sent them."""
     reader = engine.reader
-    visit = Visit(read({}, reader.symbols(ASSETS))[0])
-    sent = json.loads(payload(reader, engine.status(), visit, None, OpenTabs()))
-    row: dict[str, Any] = sent["pulse"]["lists"][0]["rows"][0]
-    return row
+    view = replace(read({}, reader.symbols(ASSETS))[0], symbol=BTC)
+    sent = json.loads(payload(reader, engine.status(), Visit(view), None, OpenTabs()))
+    return sent["pulse"]["lists"][0]["rows"][0], sent["opened"]
 
 
 def test_bad_first_price_after_a_restart_is_held_back(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_bad_first_price_after_a_restart_is_held_back(tmp_path: Path) -> None:
         (held,) = feed_of(engine, "crypto").held
         assert (held.symbol, held.price, held.number) == (BTC, 64_400.0, 1)
         assert held.believed == pytest.approx(LEVEL)
-        row = pulse_row(engine)
-        assert row["state_text"] == "64,400.00 held back"
+        row, card = drawn(engine)
+        assert row["state_text"] == card["state_text"] == "64,400.00 held back"
         assert "30.0 % below 92,000.00" in row["state_title"]
         until(lambda: feed_of(engine, "crypto").ticks > 100)
         assert feed_of(engine, "crypto").refused == {"far off": 1}
