@@ -97,6 +97,7 @@ class StressSettings:
     thresholds: Mapping[Asset, Mapping[EventKind, float]] = field(default_factory=dict)
     """Those that were chosen, as fractions: they beat what is usual for a symbol and its class."""
     min_surprise: float = MIN_SURPRISE
+    """The least surprise of a move that is an event; 0: any."""
     cooldown_sec: float = COOLDOWN_SEC
     max_events: int = MAX_EVENTS
 

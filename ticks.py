@@ -44,7 +44,8 @@ and raises no event."""
 # Defaults that settings and events share, which do not know each other.
 
 MIN_SURPRISE: Final = 2.5
-"""The least size of an unusual move, in the symbol's own standard deviations."""
+"""The least surprise of an unusual move: as rare among the symbol's own as a normal variable is
+beyond so many of its standard deviations, which is one of 80."""
 
 COOLDOWN_SEC: Final = 30.0
 """How soon after an event the same symbol's next one counts as the same, in seconds."""
