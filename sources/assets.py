@@ -51,6 +51,11 @@ PEG_SEC: Final = 1200.0
 PEG_SIZE: Final = 1.2e-4
 """How long a pegged coin takes to come back, and how far it strays."""
 
+FLURRY_SEC: Final = 20.0
+FLURRY_VARIANCE: Final = 0.9
+"""How long a flurry of ticks lasts, and the variance of the logarithm of what comes in a second.
+All symbols of one asset have the same: whoever trades one looks at the others."""
+
 _VARIANCE: Final = FAST_VARIANCE + SLOW_VARIANCE + MOOD_VARIANCE
 _FADING: Final = np.exp(-np.arange(MINUTE_SEC + 1.0) / EXCITED_SEC)
 _SLOWING: Final = np.exp(-np.arange(MINUTE_SEC + 1.0) / RUSH_SEC)
@@ -80,6 +85,18 @@ class Reversion:
         """The values at the 61 second marks, from those at the first and 60 normal shocks."""
         shocks = (self._shock_sizes * normals) @ self._of_shocks
         return np.asarray(value[:, None] * self._decay + shocks)
+
+
+def _flurries() -> Floats:
+    """What turns 61 normal numbers into the 60 seconds of a standard process that remembers."""
+    keep = math.exp(-1 / FLURRY_SEC)
+    shock, second = np.indices((MINUTE_SEC + 1, MINUTE_SEC))
+    age = second + 1.0 - shock
+    sizes = np.where(shock == 0, 1.0, math.sqrt(1 - keep**2))
+    return np.where(age >= 0, sizes * keep ** np.maximum(age, 0.0), 0.0)
+
+
+_FLURRIES: Final = math.sqrt(FLURRY_VARIANCE) * _flurries()
 
 
 class _Excitement:
@@ -155,8 +172,9 @@ class Assets:
 
     def next_minute(self) -> AssetsMinute:
         """The next minute of every asset."""
-        drawn = self._draw(MINUTE_SEC + 3)
-        own, (fast, slow, surprise) = drawn[:, :MINUTE_SEC], drawn[:, MINUTE_SEC:].T
+        drawn = self._draw(2 * MINUTE_SEC + 4)
+        own, busy = drawn[:, :MINUTE_SEC], drawn[:, MINUTE_SEC : 2 * MINUTE_SEC + 1]
+        fast, slow, surprise = drawn[:, 2 * MINUTE_SEC + 1 :].T
         factors, common_news = self._factors.next_minute()
         own_news = {
             row: some_news(self._random[row])
@@ -171,6 +189,7 @@ class Assets:
         )
         # The mean of a gust in calm is below the root of its mean square.
         pace = gust * math.exp(_VARIANCE / 2) * (1 + rush)
+        pace *= np.exp(busy @ _FLURRIES - FLURRY_VARIANCE / 2)
         return AssetsMinute(self._walk(moves, own), pace)
 
     def _wander(self, fast: Floats, slow: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """The simulated market's trades and quotes: how the mids of a minute are printed.
 
-Ticks come in clusters. Stocks trade at the bid or the ask of a grid of cents that is wide beside
+Stocks trade at the bid or the ask of a grid of cents that is wide beside
 what the price moves from trade to trade, so that trades bounce; coins trade close around the mid,
 and currencies are quoted.
 """
@@ -22,10 +22,6 @@ from ticks import Asset
 __all__ = ["EXCLUDED_CONDITIONS", "Printer", "Quote"]
 
 Floats = npt.NDArray[np.float64]
-
-CLUSTER_SEC: Final = 20.0
-CLUSTER_VARIANCE: Final = 0.9
-"""How long a flurry of ticks lasts, and the variance of the logarithm of what comes per second."""
 
 ODD_LOT_SHARE: Final = 0.01
 EXCLUDED_SHARE: Final = 0.003
@@ -56,18 +52,6 @@ class Quote(NamedTuple):
     conditions: tuple[int, ...]
 
 
-def _clusters() -> Floats:
-    """What turns 61 normal numbers into the 60 seconds of a standard process that remembers."""
-    keep = math.exp(-1 / CLUSTER_SEC)
-    shock, second = np.indices((MINUTE_SEC + 1, MINUTE_SEC))
-    age = second + 1.0 - shock
-    sizes = np.where(shock == 0, 1.0, math.sqrt(1 - keep**2))
-    return np.where(age >= 0, sizes * keep ** np.maximum(age, 0.0), 0.0)
-
-
-_CLUSTERS: Final = math.sqrt(CLUSTER_VARIANCE) * _clusters()
-
-
 class Printer:
     """Turns the minutes of one symbol into its quotes."""
 
@@ -76,7 +60,6 @@ class Printer:
         self._seed = seed
         self._instrument = instrument
         self._name = f"{instrument.asset} {instrument.symbol} quotes"
-        self._flurries = f"{instrument.leading.asset} {instrument.leading.name} flurries"
         self._half_spread = instrument.spread_bp * 0.5e-4
         self._typical_size = 400.0 / instrument.price
 
@@ -88,7 +71,7 @@ class Printer:
         """
         asset, decimals = self._instrument.asset, self._instrument.decimals
         random = generator(self._seed, self._name, number)
-        seconds = self._times(pace, number, random)
+        seconds = self._times(pace, random)
         count = len(seconds)
         mid = np.exp(np.interp(seconds, _MARKS, levels))
         conditions: list[tuple[int, ...]] = [()] * count
@@ -107,12 +90,9 @@ class Printer:
         columns = (column.tolist() for column in (ts, price, bid, ask, size))
         return map(Quote, repeat(asset), repeat(self.symbol), *columns, conditions)
 
-    def _times(self, pace: Floats, number: int, random: np.random.Generator) -> Floats:
-        """Arrivals in clusters at the minute's pace, in seconds since its beginning, in order."""
-        # All symbols of one asset have the same flurries: whoever trades one looks at the others.
-        normals = generator(self._seed, self._flurries, number).standard_normal(MINUTE_SEC + 1)
-        flurry = np.exp(normals @ _CLUSTERS - CLUSTER_VARIANCE / 2)
-        expected = np.concatenate(([0.0], np.cumsum(self._instrument.rate * pace * flurry)))
+    def _times(self, pace: Floats, random: np.random.Generator) -> Floats:
+        """Arrivals at the minute's pace, in seconds since its beginning, in order."""
+        expected = np.concatenate(([0.0], np.cumsum(self._instrument.rate * pace)))
         arrivals = np.sort(random.random(random.poisson(expected[-1]))) * expected[-1]
         seconds: Floats = np.interp(arrivals, expected, _MARKS)
         return seconds.clip(max=MINUTE_SEC - 0.001)
