@@ -184,11 +184,18 @@ def largest_share(bar_sum: Floats, bar_n: Ints) -> Floats:
 
     1 if all is due to one bar, as to a single print far off; NaN if nothing moved.
     """
-    steps = Steps.between(mean_logs(bar_sum, bar_n), bar_n)
-    of_bar = steps.squared.copy()
-    rows, ends = np.nonzero(steps.begin >= 0)
-    of_bar[rows, steps.begin[rows, ends]] += steps.squared[rows, ends]
-    total = steps.squared.sum(axis=1)
+    count, bars = bar_n.shape
+    # Bar after bar of each symbol, by flat index: the live ones that follow one another.
+    live = np.flatnonzero(bar_n)
+    logs = np.log(bar_sum.ravel().take(live) / bar_n.ravel().take(live))
+    change, apart = np.diff(logs), np.diff(live)
+    is_step = (apart <= MAX_STEP_BARS) & (live[1:] // bars == live[:-1] // bars)
+    squared = np.where(is_step & (np.abs(change) >= ROUNDING), change * change, 0.0)
+    of_bar, ends_at = np.zeros((2, count, bars))
+    ends_at.ravel()[live[1:]] = squared
+    of_bar.ravel()[live[:-1]] = squared
+    of_bar += ends_at
+    total = ends_at.sum(axis=1)
     share = np.full(len(total), np.nan)
     np.divide(of_bar.max(axis=1, initial=0.0), total, out=share, where=total > 0)
     np.minimum(share, 1.0, out=share)
