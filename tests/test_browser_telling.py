@@ -142,7 +142,7 @@ def test_a_hidden_tab_notifies_once(server: Server, chrome: RealBrowser) -> None
 
     order(server, {"symbol": "NVDA", "asset": "stocks", "severity": "extreme"})
     until(lambda: told() != [], 12)
-    order(server, {"symbol": "GBPUSD", "asset": "forex", "peak": -0.0031})
+    order(server, {"symbol": "GBPUSD", "asset": "forex", "value": -0.0031})
     until(lambda: len(told()) >= 2, 12)
     # Both have seen both, and were asked by their own worker.
     for tab in (first, second):
@@ -209,7 +209,7 @@ def test_a_toast_once_per_event_and_viewer(server: Server, tabs: Tabs) -> None:
         until(lambda page=page: shows_prices(page))  # type: ignore[misc]
         until_refreshed(page, 1)
 
-    order(server, {"symbol": "ETH-USD", "peak": 0.0123, "severity": "extreme"})
+    order(server, {"symbol": "ETH-USD", "value": 0.0123, "severity": "extreme"})
     for page in (*pages, stranger):
         until(lambda page=page: any("ETH-USD rose 1.23" in text for text in events(page)))  # type: ignore[misc]
     # Another payload with the same news.
@@ -234,9 +234,9 @@ def test_what_is_filtered_out_is_not_told(server: Server, tabs: Tabs) -> None:
     until_refreshed(page, 1)
     order(
         server,
-        {"symbol": "AAPL", "asset": "stocks", "peak": 0.0077},
-        {"symbol": "SOL-USDT", "severity": "extreme", "peak": 0.0088},
-        {"symbol": "TSLA", "asset": "stocks", "severity": "extreme", "peak": 0.0099},
+        {"symbol": "AAPL", "asset": "stocks", "value": 0.0077},
+        {"symbol": "SOL-USDT", "severity": "extreme", "value": 0.0088},
+        {"symbol": "TSLA", "asset": "stocks", "severity": "extreme", "value": 0.0099},
     )
     expect(page.locator(".toast")).to_have_text(re.compile("TSLA rose 0.99 %"), timeout=10_000)
     assert page.locator(".toast").count() == 1

@@ -76,11 +76,11 @@ def excerpt(tape: Path, begin_sec: int, end_sec: int, target: Path) -> Path:
 
 
 def line(event: Event) -> str:
-    """One event as a line of the golden file: when on the tape's clock, what, how often."""
-    second = int(event.ts) % 86400
-    at = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+    """One event as a line of the golden file: from when, its peak, what, how often."""
+    times = [int(ts) % 86400 for ts in (event.ts, event.lead.to_ts)]
+    begun, peak = (f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in times)
     words = " | ".join(filter(None, (event.text, event.more)))
-    return f"{at} {event.severity} ×{event.count} {event.regime} | {words}"
+    return f"{begun} peak {peak} {event.severity} ×{event.count} {event.regime} | {words}"
 
 
 def test_speed_changes_neither_frames_nor_events(tape_path: Path, tmp_path: Path) -> None:
