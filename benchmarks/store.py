@@ -9,11 +9,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from bars import MINUTE, Minutes
 from benchmarks.report import Row
-from pulse_store import PulseStore
+from pulse_store import PulseStore, to_snapshots
 from ticks import ASSETS, WINDOW_SEC, Tick
+from usual import DAY_MINUTES
 
 START = 1_700_000_000
 FRAME_PROMISE_MS = {50: 2.0, 5000: 60.0}
@@ -21,10 +26,10 @@ MEMORY_PROMISE_MB = {50: 10.0, 5000: 250.0}
 
 
 def measure() -> list[Row]:
-    """Cost of a tick and of a frame, and memory of a full hour at two tick rates."""
+    """Cost of a tick, of a frame and of closing a bar, and memory of a full hour and day."""
     rows = []
     for symbols in (50, 500, 5000):
-        tick_us, frame_ms = _alone(_timed, symbols)
+        tick_us, frame_ms, snapshots_ms, advance_ms = _alone(_timed, symbols)
         promise = FRAME_PROMISE_MS.get(symbols)
         rows.append(Row(f"update_many, {symbols} symbols", f"{tick_us:.2f} µs/tick"))
         rows.append(
@@ -35,6 +40,8 @@ def measure() -> list[Row]:
                 frame_ms <= promise if promise else None,
             )
         )
+        rows.append(Row(f"to_snapshots, {symbols} symbols", f"{snapshots_ms:.2f} ms"))
+        rows.append(Row(f"advance by a bar, {symbols} symbols", f"{advance_ms:.2f} ms"))
     for symbols in (50, 5000):
         (megabytes,) = _alone(_megabytes, symbols, 0.1)
         limit = MEMORY_PROMISE_MB[symbols]
@@ -46,6 +53,8 @@ def measure() -> list[Row]:
                 megabytes <= limit,
             )
         )
+    (megabytes,) = _alone(_megabytes, 5000, 0.1, DAY_MINUTES)
+    rows.append(Row("the same with a full day of minutes, 5000 symbols", f"{megabytes:.1f} MB"))
     slow, fast = (_alone(_megabytes, 50, rate)[0] for rate in (1.0, 20.0))
     rows.append(
         Row(
@@ -81,7 +90,7 @@ def ticks(symbols: int, rate: float, seconds: int = WINDOW_SEC) -> Iterator[list
         yield batch
 
 
-def _timed(symbols: int) -> tuple[float, float]:
+def _timed(symbols: int) -> tuple[float, float, float, float]:
     store = PulseStore()
     count, spent = 0, 0.0
     for batch in ticks(symbols, 1.0 if symbols < 5000 else 0.2, 1200):
@@ -90,22 +99,40 @@ def _timed(symbols: int) -> tuple[float, float]:
         spent += time.perf_counter() - began
         count += len(batch)
     now = START + 1199.999
-    store.advance(now)
-    frames = []
-    for _ in range(21):
-        began = time.perf_counter()
-        store.frame(now)
-        frames.append(time.perf_counter() - began)
-    return spent / count * 1e6, statistics.median(frames) * 1e3
+    store.advance(START + 1140)
+    advances = [_took(partial(store.advance, START + 1140 + 10 * bar)) for bar in range(1, 7)]
+    frames = [_took(partial(store.frame, now)) for _ in range(21)]
+    frame = store.frame(now)
+    snapshots = [_took(partial(to_snapshots, frame, now)) for _ in range(5)]
+    medians = [statistics.median(each) * 1e3 for each in (frames, snapshots, advances)]
+    return spent / count * 1e6, medians[0], medians[1], medians[2]
 
 
-def _megabytes(symbols: int, rate: float) -> tuple[float]:
-    """Growth of the process's resident memory by a store full of one hour."""
+def _took(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _megabytes(symbols: int, rate: float, day_minutes: int = 0) -> tuple[float]:
+    """Growth of the process's resident memory by a store of one hour, and of minutes before it."""
     PulseStore().frame(START)
+    names = [f"S{i}" for i in range(symbols)]
+    assets = [ASSETS[i % 3] for i in range(symbols)]
+    rng = np.random.default_rng(1)
     before = _resident()
     store = PulseStore()
-    for batch in ticks(symbols, rate):
+    for name, asset in zip(names, assets, strict=True):
+        store.watch(asset, [name])
+    for minute in range(START // 60 - day_minutes, START // 60):
+        cells = np.zeros(symbols, MINUTE)
+        cells["minute"], cells["row"] = minute, np.arange(symbols)
+        for figure in ("z", "ret_1m", "ret_5m"):
+            cells[figure] = rng.integers(1, 80, symbols)
+        store.load_minutes(Minutes(tuple(names), tuple(assets), cells))
+    for second, batch in enumerate(ticks(symbols, rate), START + 1):
         store.update_many(batch)
+        store.advance(second)
     store.frame(START + WINDOW_SEC - 0.001)
     return ((_resident() - before) / 1e6,)
 
