@@ -3,6 +3,9 @@
 import { KINDS } from "./cells.js";
 import { gliding, h, keyed, mark, say } from "./elements.js";
 
+const EARLY =
+  "Early: of no symbol six hours of its own minutes are known yet, so each is judged by those of its class, or by its volatility alone";
+
 export class PulseCard {
   constructor({ open }) {
     this.open = open;
@@ -22,6 +25,7 @@ export class PulseCard {
     Object.assign(this, { choices, clock, now, columns: pulse.columns });
     this.empty.hidden = pulse.watched > 0;
     say(this.note, pricedText(pulse, view.rank, at !== null));
+    mark(this.note, "title", pulse.early ? EARLY : null);
     gliding(this.lists, () => {
       keyed(
         this.lists,
@@ -141,12 +145,13 @@ function walk(event) {
 }
 
 // What the list is ranked by, and how many symbols have a price.
-function pricedText({ watched, priced, trading, trading_priced }, rank, isPast) {
+function pricedText({ watched, priced, trading, trading_priced, early }, rank, isPast) {
   const shut = watched - trading;
   if (shut && !trading) return `by ${rank} · every market is closed`;
   if (!priced && isPast) return "no symbol had a price";
   if (!priced) return "No tick yet: the first prices appear as soon as a feed sends one.";
+  const learning = early ? " · early" : "";
   if (shut)
-    return `by ${rank} · ${trading_priced} of ${trading} open symbols have a price, ${shut} are closed`;
-  return `by ${rank} · ${priced} of ${watched} symbols have a price`;
+    return `by ${rank} · ${trading_priced} of ${trading} open symbols have a price, ${shut} are closed${learning}`;
+  return `by ${rank} · ${priced} of ${watched} symbols have a price${learning}`;
 }

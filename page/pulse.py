@@ -166,6 +166,8 @@ class PulseCard(msgspec.Struct, frozen=True):
     """Of those trading."""
     warming: list[tuple[str, str]]
     """Figures that no symbol has yet, and how long until they can be there."""
+    early: bool
+    """Whether every surprise known is early: then the card says so once, instead of every row."""
     recorded: bool
     """False if open markets brought no price at this moment: the dashboard was off."""
 
@@ -193,10 +195,12 @@ def pulse_card(
         ]
     else:
         wanted = [("", order[:most])]
-    drawn = rows(reader, now, frame, [place for _, places in wanted for place in places], held)
     # As an array: an empty list would choose columns, not rows.
     is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
     trading = frame[is_trading]
+    is_early = _is_early(trading)
+    places = [place for _, places in wanted for place in places]
+    drawn = rows(reader, now, frame, places, held, notes_early=not is_early)
     return PulseCard(
         columns=COLUMNS,
         lists=[
@@ -207,6 +211,7 @@ def pulse_card(
         trading=len(trading),
         trading_priced=int(trading["last"].notna().sum()),
         warming=_warming(trading) if is_live else [],
+        early=is_early,
         recorded=trading.empty or bool((trading["age"] <= UNRECORDED_SEC).any()),
     )
 
@@ -217,8 +222,13 @@ def rows(
     frame: pd.DataFrame,
     wanted: Sequence[int],
     held: Sequence[HeldBack] = (),
+    *,
+    notes_early: bool = True,
 ) -> dict[int, Row]:
-    """The ``wanted`` rows of a frame in words, by their place in it."""
+    """The ``wanted`` rows of a frame in words, by their place in it.
+
+    Each notes that its surprise is early only with ``notes_early``.
+    """
     held_of = {one.symbol: one for one in held}
     part = frame.iloc[list(wanted)]
     sparks = _sparks(reader, [str(symbol) for symbol in part.index], now)
@@ -232,7 +242,7 @@ def rows(
     for place, symbol, state, spark, values in zip(
         wanted, part.index, states, sparks, zip(*columns, strict=True), strict=True
     ):
-        row = dict(zip(part.columns, values, strict=True))
+        row = dict(zip(part.columns, values, strict=True), notes_early=notes_early)
         drawn = _row(str(symbol), row, state, spark, now, sessions.get(row["asset"]))
         one = held_of.get(drawn.symbol)
         found[place] = drawn if one is None else _holding(drawn, one)
@@ -303,6 +313,12 @@ def _sparks(reader: Reader, symbols: Sequence[str], now: float) -> list[list[int
     return sparks
 
 
+def _is_early(frame: pd.DataFrame) -> bool:
+    """Whether some surprise is known, and every one of them is early."""
+    is_known = frame["surprise"].notna()
+    return bool(is_known.any() and frame["early"][is_known].all())
+
+
 def _warming(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Figures that no symbol has yet, and after how long they can be there."""
     watched = frame["watched_sec"].max()
@@ -320,7 +336,7 @@ def _warming(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 # The columns. Figures are a row of a pandas frame by the names of its columns, and the row's symbol
-# and spark and the instant that is shown.
+# and spark, the instant that is shown, and whether the row notes that it is early.
 
 _Draw = Callable[[Mapping[str, Any]], Cell]
 
@@ -352,7 +368,7 @@ def _move(name: str, sigma: str) -> _Draw:
 
 
 def _surprise(figures: Mapping[str, Any]) -> Cell:
-    return gauge(figures, figures["now"])
+    return gauge(figures, figures["now"], notes_early=figures["notes_early"])
 
 
 def _trend(figures: Mapping[str, Any]) -> Cell:

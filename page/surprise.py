@@ -92,15 +92,18 @@ def remembered(figures: Mapping[str, Any], now: float) -> Remembered | None:
     return Remembered(ts, surprise) if abs(surprise) >= MIN_SURPRISE else None
 
 
-def gauge(figures: Mapping[str, Any], now: float) -> Gauge:
-    """The cell of the surprise of a symbol at ``now``."""
+def gauge(figures: Mapping[str, Any], now: float, *, notes_early: bool = True) -> Gauge:
+    """The cell of the surprise of a symbol at ``now``.
+
+    Without ``notes_early`` only the sentence says that it is early: the whole card says so.
+    """
     surprise, heat = figures["surprise"], figures["heat"]
     is_rare = abs(surprise) >= RARE
     past = remembered(figures, now)
     if past is not None:
         note = _ago_text(now - past.ts)
     elif figures["early"]:
-        note = "early"
+        note = "early" if notes_early else ""
     else:
         note = rarity_share_text(surprise) if is_rare else ""
     text = signed_times_text(figures["z"])

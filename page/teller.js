@@ -123,7 +123,11 @@ export class Teller {
 
   notification(event) {
     try {
-      new Notification(`${event.severity}: ${event.symbol}`, { body: whole(event), tag: event.id, renotify: true });
+      new Notification(`${event.severity}: ${event.symbol}`, {
+        body: whole(event),
+        tag: event.id,
+        renotify: true,
+      });
     } catch {
       // Some browsers of phones have the name, and no way to use it from a page.
       this.cannotNotify = true;
@@ -166,7 +170,9 @@ export class Teller {
   }
 }
 
-const whole = ({ text, more }) => [text, more].filter(Boolean).join("; ");
+function whole({ text, more }) {
+  return [text, more].filter(Boolean).join("; ");
+}
 
 function soundText(isOn, isAllowed) {
   if (!isOn) return "Sound off";

@@ -275,6 +275,15 @@ def test_what_is_closed_does_not_warm_up_and_is_not_missed(make: Make) -> None:
     assert (shut["trading"], shut["warming"], shut["recorded"]) == (0, [], True)
 
 
+def test_that_every_surprise_is_early_is_said_once(make: Make) -> None:
+    """Not while none is known."""
+    assert not drawn(make(seconds=100))["pulse"]["early"]
+    pulse = drawn(make())["pulse"]
+    assert pulse["early"]
+    note = 4  # in a gauge
+    assert "early" not in [row["cells"][5][note] for row in pulse["lists"][0]["rows"]]
+
+
 def test_a_moment_without_prices_is_told_from_a_closed_market(make: Make) -> None:
     """Nothing was recorded where an open market had no price for five minutes."""
     engine = make()

@@ -61,6 +61,13 @@ def test_an_early_surprise_says_so_and_nothing_of_its_own_day() -> None:
     assert "own last day" not in cell.rest
 
 
+def test_what_the_whole_card_says_no_row_repeats() -> None:
+    """The sentence still has it."""
+    cell = gauge(rare(early=True), NOW, notes_early=False)
+    assert (cell.text, cell.note) == ("+8.2 ×", "")
+    assert "under six hours of its own minutes are known" in cell.rest
+
+
 @pytest.mark.parametrize(
     ("heat", "seconds_ago", "note"),
     [
