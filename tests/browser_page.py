@@ -183,7 +183,7 @@ def messages(page: Page) -> list[str]:
 
 def events(page: Page) -> list[str]:
     """What the stress card lists."""
-    return page.locator(".events li p").all_text_contents()
+    return page.locator(".events li p:not(.more)").all_text_contents()
 
 
 def has_searched_past(page: Page) -> bool:

@@ -270,7 +270,7 @@ def test_the_past_is_reached_by_date(sunday: Server, tabs: Tabs) -> None:
         str(friday(11) - 1),
     )
     assert page.locator(".marks path").count() == 1
-    expect(page.locator(".events li p")).to_have_text(re.compile(r"^AAPL rose 0\.31 %"))
+    expect(page.locator(".events li p:not(.more)")).to_have_text(re.compile(r"^AAPL rose 0\.31 %"))
     assert session(page, "stocks").startswith("then OPEN closes 16:00 New York")
     assert page.locator('tr[data-symbol="AAPL"]').get_attribute("data-state") == "live"
     # Half an hour without a price is a hole in the chart, which no line crosses.
