@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from rules import HORIZON_SEC, Part, leading_part
+from rules import HORIZON_SEC, Part, leading_part, ratio_of
 from ticks import EventKind
 
 __all__ = ["Burst", "Swing"]
@@ -78,6 +78,11 @@ class Burst:
     def lead(self) -> Part:
         """The part that is told first."""
         return leading_part(self.parts)
+
+    @property
+    def ratio(self) -> float:
+        """How many times its threshold the part was that was furthest beyond."""
+        return ratio_of(self.parts)
 
     @property
     def rises(self) -> bool | None:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bursts import Burst
-from rules import Part, leading_part, readings, severity_of
+from rules import Part, leading_part, ratio_of, readings, severity_of
 from ticks import (
     COOLDOWN_SEC,
     MAX_EVENTS,
@@ -113,7 +113,7 @@ class Event:
     @property
     def ratio(self) -> float:
         """How many times its threshold the part was that was furthest beyond."""
-        return max(part.ratio for part in self.parts)
+        return ratio_of(self.parts)
 
     @property
     def text(self) -> str:
@@ -258,6 +258,8 @@ class StressDetector:
             return None
         if fresh:
             burst = burst.joined(fresh, now)
+        if self._outgrows(track, burst, surprises, now):
+            return self._tell_own(snapshot, burst, surprises, history)
         if burst == track.burst:
             return None
         event = track.event
@@ -265,6 +267,22 @@ class StressDetector:
             event = _updated(event, burst, snapshot, self._company(burst.lead, snapshot, surprises))
         self._remember(replace(track, burst=burst, event=event))
         return None if event is track.event else event
+
+    def _outgrows(
+        self, track: Track, burst: Burst, surprises: Mapping[str, float], now: float
+    ) -> bool:
+        """Whether a burst is severer than the event that tells of it, which a twin stopped telling.
+
+        As long as the twin's burst goes on it tells of both: its own prices follow.
+        """
+        if track.event is not None or not burst.is_open(now, self._cooldown_sec):
+            return False
+        leading = self._tracks.get(track.leader)
+        if leading is None or leading.event is None:
+            return False
+        goes_on = leading.symbol in surprises and leading.burst.is_open(now, self._cooldown_sec)
+        is_larger = burst.ratio > leading.event.ratio
+        return not goes_on and is_larger and severity_of(burst.ratio) != leading.event.severity
 
     def _is_fresh(self, part: Part, burst: Burst | None) -> bool:
         """Whether a part is beyond its threshold, unusual, and not of the burst already."""
@@ -292,15 +310,25 @@ class StressDetector:
         symbol, now = snapshot["symbol"], snapshot["now"]
         leading = self._leading_twin(symbol, burst, now)
         if leading is None or leading.event is None:
-            company = self._company(burst.lead, snapshot, surprises)
-            event = _new_event(snapshot, burst, company, history)
-            self._remember(Track(symbol=symbol, burst=burst, leader=symbol, event=event))
-            return event
+            return self._tell_own(snapshot, burst, surprises, history)
         self._remember(Track(symbol=symbol, burst=burst, leader=leading.symbol, event=None))
         if symbol in leading.event.twins:
             return None
         event = _with_twin(leading.event, symbol, now)
         self._remember(replace(leading, event=event))
+        return event
+
+    def _tell_own(
+        self,
+        snapshot: Mapping[str, Any],
+        burst: Burst,
+        surprises: Mapping[str, float],
+        history: bool,
+    ) -> Event:
+        """Remember a burst with an event of the symbol's own."""
+        symbol, company = snapshot["symbol"], self._company(burst.lead, snapshot, surprises)
+        event = _new_event(snapshot, burst, company, history)
+        self._remember(Track(symbol=symbol, burst=burst, leader=symbol, event=event))
         return event
 
     def _leading_twin(self, symbol: str, burst: Burst, now: float) -> Track | None:
@@ -456,7 +484,7 @@ def _new_event(snapshot: Mapping[str, Any], burst: Burst, company: Company, hist
         ts=now,
         updated_ts=now,
         parts=burst.parts,
-        severity=severity_of(max(part.ratio for part in burst.parts)),
+        severity=severity_of(burst.ratio),
         count=burst.count,
         company=company,
         early=bool(snapshot["early"]),
@@ -472,7 +500,7 @@ def _updated(event: Event, burst: Burst, snapshot: Mapping[str, Any], company: C
         event,
         updated_ts=max(snapshot["now"], event.updated_ts),
         parts=burst.parts,
-        severity=severity_of(max(part.ratio for part in burst.parts)),
+        severity=severity_of(burst.ratio),
         count=burst.count,
     )
     if state.lead == event.lead:

@@ -20,6 +20,7 @@ __all__ = [
     "THRESHOLDS",
     "Part",
     "leading_part",
+    "ratio_of",
     "readings",
     "severity_of",
 ]
@@ -152,6 +153,11 @@ def leading_part(parts: Sequence[Part]) -> Part:
     """The one that is told first: the move furthest beyond its threshold, if there is a move."""
     moves = [part for part in parts if part.rises is not None]
     return max(moves or parts, key=attrgetter("ratio"))
+
+
+def ratio_of(parts: Sequence[Part]) -> float:
+    """How many times its threshold the part is that is furthest beyond."""
+    return max(part.ratio for part in parts)
 
 
 def severity_of(ratio: float) -> Severity:

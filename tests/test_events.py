@@ -443,6 +443,34 @@ def test_the_bursts_of_twins_are_one_event() -> None:
     assert (other.symbol, other.twins) == ("OTHER", ())
 
 
+def test_a_twin_is_told_by_itself_when_its_leader_falls_silent() -> None:
+    """Once it is severer than what was told; not while the leader can still tell of it."""
+    detector = StressDetector()
+    detector.set_twins({"A": frozenset({"B"}), "B": frozenset({"A"})})
+
+    def second(at: int, *, of_twin: float, age: float) -> list[Event]:
+        leader = shot(at, symbol="A", move_1m=0.002, age=age)
+        return detector.check_all([leader, shot(at, symbol="B", move_1m=of_twin)])
+
+    (event,) = second(0, of_twin=0.002, age=0.0)
+    assert (event.symbol, event.twins, event.severity) == ("A", ("B",), "watch")
+    assert second(1, of_twin=0.01, age=0.0) == []
+    assert second(2, of_twin=0.0021, age=31.0)[0].severity == "extreme"
+    assert second(3, of_twin=0.0022, age=31.0) == []  # it has its own event now
+    (higher,) = second(4, of_twin=0.012, age=31.0)
+    assert (higher.symbol, higher.twins, higher.lead.value) == ("B", (), 0.012)
+
+
+def test_a_twin_no_severer_than_its_leader_stays_untold() -> None:
+    """A burst that is over is not told afterwards either."""
+    detector = StressDetector()
+    detector.set_twins({"A": frozenset({"B"}), "B": frozenset({"A"})})
+    detector.check_all([shot(0, symbol=name, move_1m=0.002) for name in "AB"])
+    assert detector.check(shot(40, symbol="B", move_1m=0.0022)) == []
+    detector.check_all([shot(41, symbol="A", move_1m=0.002), shot(41, symbol="B", move_1m=0.01)])
+    assert detector.check(shot(200, symbol="B", move_1m=0.0)) == []
+
+
 def test_a_twin_that_moves_the_other_way_is_told_by_itself() -> None:
     """One direction is one burst; a twin's own comes of its own event after that."""
     detector = StressDetector()
