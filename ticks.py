@@ -22,6 +22,7 @@ __all__ = [
     "Regime",
     "Severity",
     "Tick",
+    "legible",
 ]
 
 Asset = Literal["stocks", "forex", "crypto"]
@@ -54,6 +55,12 @@ MAX_EVENTS: Final = 500
 """How many of the newest events are remembered."""
 
 
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+"""Characters that count as printable and leave no mark of their own."""
+
+
 class MarketPulseError(Exception):
     """The root of the errors raised here: SettingsError, TapeError, ArchiveError, ExportError."""
 
@@ -69,3 +76,16 @@ class Tick(NamedTuple):
     asset: str
     ts: float
     price: float
+
+
+def legible(text: str, most: int = 80) -> str:
+    """Text from outside as it may be shown: cut after ``most`` characters, with an ellipsis then.
+
+    A character that leaves no mark or turns the direction of others is shown as its code, such as
+    ``U+202E``, so that two names that look alike are alike.
+    """
+    cut = text[:most]
+    shown = "".join(
+        mark if mark.isprintable() and mark not in _BLANK else f"U+{ord(mark):04X}" for mark in cut
+    )
+    return shown if len(text) <= most else f"{shown}…"
