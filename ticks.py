@@ -82,7 +82,7 @@ def legible(text: str, most: int = 80) -> str:
     """Text from outside as it may be shown: cut after ``most`` characters, with an ellipsis then.
 
     A character that leaves no mark or turns the direction of others is shown as its code, such as
-    ``U+202E``, so that two names that look alike are alike.
+    ``U+202E``: else a name could look like another one.
     """
     cut = text[:most]
     shown = "".join(
