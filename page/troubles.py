@@ -23,6 +23,7 @@ from engine.status import (
     Refusal,
     Trouble,
 )
+from ticks import legible
 from wording import price_text, size_text
 
 __all__ = [
@@ -154,6 +155,9 @@ _ARCHIVE: Final[Mapping[ArchiveTrouble, str]] = {
     ArchiveTrouble.CRASHED: "its writer crashed: see the log, and restart",
 }
 
+_CODE_DIGITS: Final = 6
+"""A vendor's code with more digits is shown cut."""
+
 _CLOCK: Final[Mapping[ClockTrouble, str]] = {
     ClockTrouble.NONE: "",
     ClockTrouble.SET_BACK: "this computer's clock was set back by {size}: the time before it"
@@ -231,9 +235,10 @@ def fault_text(fault: Fault) -> str:
 def _facts(feed: FeedStatus) -> dict[str, str]:
     """What reasons are made of."""
     seconds, lag = feed.seconds or 0.0, feed.lag or 0.0
+    code = legible(str(feed.code), _CODE_DIGITS)
     return {
-        "code": str(feed.code),
-        "status": "" if feed.code is None else f" (status {feed.code})",
+        "code": code,
+        "status": "" if feed.code is None else f" (status {code})",
         "answer": "no address answered"
         if feed.code is None
         else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),

@@ -47,6 +47,22 @@ PRICES: dict[str, RawTick] = {
     '{"s":"BTC-USD","p":"23738.66000000","q":"0.00211000","dc":"0.4008","dd":"95.1500","t":1659275138111}': RawTick(  # noqa: E501
         "BTC-USD", 1659275138.111, 23738.66, ""
     ),
+    # Numbers, codes and flags as text.
+    '{"s":"BTC-USD","p":"84588","q":"0.002","t":"1790330111002"}': RawTick(
+        "BTC-USD", 1790330111.002, 84588.0, ""
+    ),
+    '{"s":"EURUSD","a":"1.13896","b":"1.13895","t":"1790330110.001"}': RawTick(
+        "EURUSD", 1790330110.001, 1.138955, ""
+    ),
+    '{"s":"AAPL","p":"161.14","c":["12","37"],"dp":"false","t":"1637573639704"}': RawTick(
+        "AAPL", 1637573639.704, 161.14, "condition"
+    ),
+    '{"s":"AAPL","p":"161.14","c":["37"],"dp":"false","t":"1637573639704"}': RawTick(
+        "AAPL", 1637573639.704, 161.14, ""
+    ),
+    '{"s":"AAPL","p":161.14,"c":[],"dp":"true","t":1637573639704}': RawTick(
+        "AAPL", 1637573639.704, 161.14, "condition"
+    ),
     '{"s":"IXIC","p":14106.083,"dc":"1.8972","dd":"267.6230","ppms":true,"t":1647973245}': RawTick(
         "IXIC", 1647973245.0, 14106.083, ""
     ),
@@ -73,6 +89,10 @@ NOTICES: dict[str, tuple[NoticeKind, int]] = {
     '{"status":400}': (NoticeKind.BAD_REQUEST, 400),
     '{"status":503}': (NoticeKind.SERVER_ERROR, 503),
     '{"status":1000}': (NoticeKind.SERVER_ERROR, 1000),
+    '{"status_code":"200","message":"Authorized"}': (NoticeKind.AUTHORIZED, 200),
+    '{"status":"403","message":"Server error"}': (NoticeKind.KEY_REFUSED, 403),
+    '{"status":403.0}': (NoticeKind.KEY_REFUSED, 403),
+    '{"status_code":"422","message":"Symbols limit reached"}': (NoticeKind.SYMBOL_LIMIT, 422),
 }
 
 NEITHER = [
@@ -80,7 +100,12 @@ NEITHER = [
     '{"status_code":100}',
     '{"status_code":-1}',
     '{"status_code":201,"message":"Subscribed"}',
-    '{"status_code":"200"}',
+    '{"status_code":"ok"}',
+    '{"status_code":""}',
+    '{"status_code":true}',
+    '{"status":403.5}',
+    '{"status":"NaN"}',
+    f'{{"status":"{"9" * 4301}"}}',
     '{"status":null,"status_code":null}',
     '{"message":"Authorized"}',
     "{}",
@@ -103,7 +128,9 @@ NEITHER = [
     '{"s":"AAPL","p":NaN,"t":1}',
     '{"s":"AAPL","p":Infinity,"t":1}',
     '{"s":"AAPL","p":1e999,"t":1}',
-    '{"s":"AAPL","p":1,"t":"1790899194028"}',
+    '{"s":"AAPL","p":1,"t":"now"}',
+    '{"s":"AAPL","p":1,"t":"1_790_899_194_028"}',
+    '{"s":"AAPL","p":1,"t":""}',
     '{"s":"AAPL","p":1,"t":true}',
     '{"s":"AAPL","p":1,"t":1e999}',
     '{"s":"AAPL","p":1,"t":1}{"s":"AAPL","p":1,"t":1}',
@@ -131,6 +158,14 @@ def test_control_message_is_a_notice(text: str) -> None:
     notice = eodhd.parse(text)
     assert isinstance(notice, Notice)
     assert (notice.kind, notice.code) == NOTICES[text]
+
+
+@pytest.mark.parametrize("said", ["4" * 4300, f'"{"4" * 99}"'])
+def test_status_of_endless_digits_is_cut(said: str) -> None:
+    """Nobody shows, logs or stores more of it."""
+    notice = eodhd.parse(f'{{"status":{said}}}')
+    assert isinstance(notice, Notice)
+    assert notice == (NoticeKind.SERVER_ERROR, 4_444_444_444)
 
 
 @pytest.mark.parametrize("text", NEITHER)
@@ -182,7 +217,7 @@ def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) 
     barred = {2, 5, 7, 10, 12, 13, 15, 16, 20, 21, 22, 29, 33, 52, 53}
     if hours is not None and hours.startswith("extended"):
         barred -= {12, 13}
-    for codes in (code, [code], [0, code, 41], [str(code), None, code]):
+    for codes in (code, [code], [0, code, 41], [None, str(code)], str(code), f"41,{code}"):
         message = {"s": "AAPL", "p": 1.0, "c": codes, "dp": False, "ms": hours, "t": 1790899194028}
         found = eodhd.parse(json.dumps(message))
         assert isinstance(found, RawTick)
@@ -190,7 +225,7 @@ def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) 
 
 
 @pytest.mark.parametrize(
-    "codes", ["null", "[]", '"12"', "{}", "[[12]]", "[true]", "0", "1e3", "99"]
+    "codes", ["null", "[]", '"@"', "{}", "[[12]]", "[true]", "0", "1e3", "99", '["", " ", "1_2"]']
 )
 def test_condition_of_another_type_is_neutral(codes: str) -> None:
     """Unknown codes bar nothing."""
@@ -235,8 +270,10 @@ def test_market_is_told_of_trades_alone() -> None:
 
 
 def test_dark_pool_print_is_barred() -> None:
-    """Only if the field is really true."""
-    for said, flaw in (("true", "condition"), ("false", ""), ('"no"', ""), ("null", "")):
+    """If the field says yes, in whatever type."""
+    yes = ("true", '"true"', '"True"', "1", '"1"')
+    no = ("false", '"false"', '"no"', "0", '"0"', '""', "null", "[]", "{}")
+    for said, flaw in [*dict.fromkeys(yes, "condition").items(), *dict.fromkeys(no, "").items()]:
         found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"dp":{said},"t":1790899194028}}')
         assert isinstance(found, RawTick)
         assert found.flaw == flaw

@@ -300,6 +300,18 @@ ENDING = [
         "refused",
         KEY_REFUSED.format("status 403"),
     ),
+    Fault(
+        "key refused in text",
+        says('{"status":"403","message":"Server error"}'),
+        "refused",
+        KEY_REFUSED.format("status 403"),
+    ),
+    Fault(
+        "status of endless digits",
+        says('{"status":' + "4" * 4300 + "}"),
+        "reconnecting",
+        r"^the vendor reported an error \(status 444444…\); try \d+",
+    ),
     Fault("HTTP 401", Rejection(401), "refused", KEY_REFUSED.format("status 401")),
     Fault("HTTP 403", Rejection(403), "refused", KEY_REFUSED.format("status 403")),
     Fault("HTTP 429", Rejection(429), "reconnecting", THROTTLED),
@@ -578,6 +590,25 @@ def test_noise_is_refused_by_reason_and_changes_nothing() -> None:
         assert set(worker.store.symbols) <= {s for symbols in WATCHLIST.values() for s in symbols}
         history = worker.store.history("BTC-USD", time.time())["price"].dropna()
         assert history.between(84_500, 84_700).all()
+        assert worker.status().faults == ()
+
+
+def test_numbers_codes_and_flags_may_come_as_text() -> None:
+    """Greeting, time, price, conditions and flags: what they say counts, not their type."""
+
+    async def in_text(session: Session) -> None:
+        await session.send('{"status_code":"200","message":"Authorized"}')
+        await session.asked()
+        for turn in range(20):
+            good = json.loads(tick("crypto", "BTC-USD", wiggle=turn))
+            for flaws in ({"c": ["12", "37"]}, {"dp": "true"}, {"c": ["37"], "dp": "false"}):
+                await session.send(json.dumps(good | flaws | {"t": str(good["t"])}))
+        await open_forever(session)
+
+    with FaultyVendor(crypto=in_text) as vendor, running(vendor.url) as worker:
+        eventually(lambda: crypto(worker).ticks == 20, "every good price")
+        assert crypto(worker).refused == {"condition": 40}
+        assert state_of(worker) == "live"
         assert worker.status().faults == ()
 
 

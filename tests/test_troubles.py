@@ -184,6 +184,12 @@ def test_symbols_over_the_limit_are_named() -> None:
     assert message.endswith("Shorten the watchlist. (over the account's 50 symbols: A, B)")
 
 
+def test_status_of_many_digits_is_shown_cut() -> None:
+    """Whatever number a vendor sends, its line stays short."""
+    feed = replace(in_trouble(Trouble.VENDOR_ERROR), code=4_444_444_444)
+    assert feed_reason(feed) == "the vendor reported an error (status 444444…)"
+
+
 @pytest.mark.parametrize("code", sorted(errno.errorcode))
 def test_every_answer_of_the_network_is_told_without_its_name(code: int) -> None:
     """Those that are known in words, the others by number."""

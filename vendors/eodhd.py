@@ -59,6 +59,15 @@ _BARRED_EXTENDED = _BARRED - {12, 13}
 # A time below this is in seconds (historic index messages), above it in milliseconds.
 _MS_FROM = 1e11
 
+_LONGEST_NUMBER: Final = 100
+"""Text with more characters than this is no number."""
+
+_CODE_DIGITS: Final = 10
+"""A status is cut after this many: no true one has as many."""
+
+_YES: Final = frozenset({"true", "1", "yes", "y", "t"})
+"""What a flag that is text says if it is set, in lower case."""
+
 
 def url(base: str, asset: Asset, key: str) -> str:
     """The address of an asset class's channel. It holds the key: never log it."""
@@ -84,12 +93,12 @@ class _Message(msgspec.Struct, gc=False):
     b: float | str | None = None
     ap: float | str | None = None
     bp: float | str | None = None
-    t: float | None = None
+    t: float | str | None = None
     c: Any = None
     ms: Any = None
     dp: Any = None
-    status_code: int | None = None
-    status: int | None = None
+    status_code: int | float | str | None = None
+    status: int | float | str | None = None
     message: Any = None
 
 
@@ -102,8 +111,8 @@ _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
 def parse(frame: bytes | str) -> RawTick | Notice:
     """One received frame as a price or a notice.
 
-    Numbers may come as numbers or strings, whatever the documentation says; ``c`` as a list, a
-    number or not at all. Never raises.
+    Numbers, codes and flags may come as such or as text, whatever the documentation says; ``c`` as
+    a list, a single code or not at all. Never raises.
     """
     try:
         message = _decode(frame)
@@ -112,6 +121,10 @@ def parse(frame: bytes | str) -> RawTick | Notice:
     t = message.t
     if not message.s or t is None:
         return _notice(message)
+    if type(t) is not float:
+        t = _number(t)
+        if math.isnan(t):
+            return _UNREADABLE
     ts = t / 1000.0 if t >= _MS_FROM else t
     price = message.p
     if price is not None:
@@ -153,7 +166,8 @@ def _quote(symbol: str, ts: float, bid: float, ask: float) -> RawTick:
 
 
 def _number(value: float | str) -> float:
-    if isinstance(value, str) and "_" in value:  # Python's own spelling, nobody's wire format
+    # Python's own spelling, nobody's wire format; and what is so long is no number.
+    if isinstance(value, str) and ("_" in value or len(value) > _LONGEST_NUMBER):
         return math.nan
     try:
         return float(value)
@@ -173,21 +187,38 @@ def _market(said: object) -> MarketState:
 
 def _is_barred(message: _Message, market: MarketState) -> bool:
     """Whether the trade must not set the last price: by condition, or printed in a dark pool."""
-    if message.dp is True:
+    if _is_set(message.dp):
         return True
     barred = _BARRED_EXTENDED if market == "extended" else _BARRED
-    codes = message.c if isinstance(message.c, list) else [message.c]
-    return any(isinstance(code, int) and code in barred for code in codes)
+    said = message.c.split(",") if isinstance(message.c, str) else message.c
+    codes = said if isinstance(said, list) else [said]
+    return any(_whole(code) in barred for code in codes)
+
+
+def _is_set(flag: object) -> bool:
+    """Whether a flag says yes, as such, as a number or as text."""
+    return flag.strip().lower() in _YES if isinstance(flag, str) else flag in (True, 1)
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, as such or as text; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, int):
+        return value
+    number = _number(value)
+    return int(number) if number.is_integer() else None
 
 
 def _notice(message: _Message) -> Notice:
     # 403 and 500 come as "status", 200 and 422 as "status_code".
-    code = message.status_code if message.status_code is not None else message.status
+    said = message.status_code if message.status_code is not None else message.status
+    code = _whole(said)
     if code is None:
         return _UNREADABLE
     # Not handed on: the text is the other side's to write, and may quote the key.
     text = message.message.lower() if isinstance(message.message, str) else ""
-    return Notice(_kind(code, text), code)
+    return Notice(_kind(code, text), int(str(code)[:_CODE_DIGITS]))
 
 
 def _kind(code: int, text: str) -> NoticeKind:

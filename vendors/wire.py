@@ -63,7 +63,7 @@ class Notice(NamedTuple):
 
     kind: NoticeKind
     code: int | None = None
-    """The vendor's own, if it gives one."""
+    """The vendor's own, if it gives one; cut if it is longer than any true one."""
 
 
 class Dialogue(Protocol):
