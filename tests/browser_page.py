@@ -5,9 +5,7 @@ The board lies in an open shadow root, which Playwright's selectors look into.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Client
@@ -111,20 +109,6 @@ def start(
     if settings is not None:
         (folder / "market_pulse.toml").write_text(settings, "utf-8")
     return Server(folder, environ, *options, stage=stage)
-
-
-def restart(server: Server, environ: Mapping[str, str]) -> None:
-    """Kill a server and start it again, as it was started."""
-    server.kill()
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
-    with server.log.open("a") as log:
-        server.process = subprocess.Popen(
-            server.process.args,
-            cwd=server.log.parent,
-            env={**inherited, **environ},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
 
 
 def symbols(page: Page) -> list[str]:

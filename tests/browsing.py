@@ -95,33 +95,40 @@ class Server:
         *options: str,
         stage: Stage | None = None,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        # Bound as long as the server is needed, and never listening: nobody else gets the port.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.port: int = self._reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self.log = folder / "server.log"
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
         script, arguments = "app.py", []
         if stage is not None:
             script, arguments = STAGED_APP.name, ["--", *stage.arguments()]
             shutil.copy(STAGED_APP, folder)
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", script),
-                    *("--server.port", str(self.port), "--server.headless", "true", *options),
-                    *arguments,
-                ],
-                cwd=folder,
-                env={**inherited, **environ},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._command = [
+            *(sys.executable, "-m", "streamlit", "run", script),
+            *("--server.port", str(self.port), "--server.headless", "true", *options),
+            *arguments,
+        ]
+        self.log.write_bytes(b"")
+        self.process = self._begin(environ)
         try:
             until(self._is_healthy)
         except BaseException:
             self.kill()
             raise
+
+    def _begin(self, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MARKET_PULSE_")}
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self._command,
+                cwd=self.log.parent,
+                env={**inherited, **environ},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def _is_healthy(self) -> bool:
         try:
@@ -152,8 +159,17 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(20)
 
+    def restart(self, environ: Mapping[str, str]) -> None:
+        """Kill it and start it again as it was started, without waiting until it is healthy."""
+        self._end()
+        self.process = self._begin(environ)
+
     def kill(self) -> None:
-        """End it at once; may be called again."""
+        """End it at once and for good; may be called again."""
+        self._end()
+        self._reserved.close()
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

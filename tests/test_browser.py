@@ -23,7 +23,6 @@ from tests.browser_page import (
     messages,
     prices,
     refreshes,
-    restart,
     shows_prices,
     symbols,
 )
@@ -158,7 +157,7 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
     )
     expect(page.locator(".feeds .state").first).to_be_hidden()
     begun = refreshes(page)
-    restart(server, market)
+    server.restart(market)
     until(lambda: refreshes(page) > begun, 40)
     until(lambda: all_live(page), 40)
     before = prices(page)

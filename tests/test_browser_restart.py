@@ -21,7 +21,7 @@ from bars import CELL, Bars
 from events import Event
 from history.archive import Archive
 from history.writer import connect, write_bars
-from tests.browser_page import Serve, Tabs, assert_sound, restart
+from tests.browser_page import Serve, Tabs, assert_sound
 from tests.browsing import Stage
 from tests.faulty_vendor import FaultyVendor, Session, tick
 from tests.test_browser import OUTAGE
@@ -137,7 +137,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
             archived = {event.id: event.updated_ts for event in states(path)}
             for name, updated in seen.items():
                 assert archived.get(name, 0.0) >= updated, name
-            restart(server, environ)
+            server.restart(environ)
         until(lambda: len(vendor.subscriptions) > KILLS, 60)
         until(lambda: page.locator(".feeds li[data-state=live]").count() == 1, 60)
         until(lambda: bool(shown(page)))

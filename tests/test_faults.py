@@ -879,14 +879,15 @@ def test_worker_survives_the_clock_set_back_by_an_hour() -> None:
 
 def test_vendor_that_is_not_there_is_waited_for() -> None:
     """A refused TCP connection is named in words, without the address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with running(f"ws://127.0.0.1:{port}/ws") as worker:
-        eventually(lambda: state_of(worker) == "reconnecting", "reconnecting")
-        assert reason_of(worker).startswith("no connection: connection refused; try ")
-        assert_keyless(worker)
-        assert worker.status().faults == ()
+    with socket.socket() as reserved:
+        # Bound and not listening: nobody else listens there meanwhile.
+        reserved.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{reserved.getsockname()[1]}/ws"
+        with running(url) as worker:
+            eventually(lambda: state_of(worker) == "reconnecting", "reconnecting")
+            assert reason_of(worker).startswith("no connection: connection refused; try ")
+            assert_keyless(worker)
+            assert worker.status().faults == ()
 
 
 def test_vendor_that_goes_and_comes_back_is_found_again() -> None:
