@@ -37,7 +37,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"rings", "samples", "usual", "bars", "formulas", "moves", "volatility", "ticks"},
         {"numpy", "pandas"},
     ),
-    "feeds": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
+    "connections": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
+    "feeds": ({"connections", "gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
     "history": (
         {"pulse_store", "events", "bars", "wording", "ticks"},
         {"filelock", "msgspec", "numpy"},

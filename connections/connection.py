@@ -1,0 +1,290 @@
+"""Connection: one connection and its dialogue, from before it is open to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from connections.ending import Condition, EndedError, refused
+from connections.meter import LATEST_SEC, Meter
+from connections.pace import Timing
+from connections.queue import TickQueue
+from connections.silence import Silence
+from connections.status import FeedState, Trouble
+from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
+from sessions import CorrectedHours
+from ticks import Asset, Tick
+from vendors.wire import Notice, NoticeKind, RawTick, Vendor
+
+__all__ = ["Connection", "Parts"]
+
+_INSTANT_SEC: Final = 1e-3
+"""Waits shorter than this are skipped: rounding may leave one that no clock can measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a feed is made of and each of its connections uses."""
+
+    vendor: Vendor
+    asset: Asset
+    symbols: tuple[str, ...]
+    queue: TickQueue
+    gate: TickGate
+    meter: Meter
+    hours: CorrectedHours
+    silence: Silence
+    timing: Timing
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class Connection:
+    """One connection and its dialogue, from before it is open to its end."""
+
+    def __init__(self, parts: Parts, on_accepted: Callable[[], None]) -> None:
+        self._parts = parts
+        self._on_accepted = on_accepted
+        self._dialogue = parts.vendor.dialogue(parts.asset, parts.symbols)
+        self._accepted = asyncio.Event()
+        self._noticed = asyncio.Event()
+        self._ws: ClientConnection | None = None
+        self._opened_at = math.inf  # monotonic
+        self._expected_at = 0.0, 0.0
+        """Since when prices are expected, by either clock."""
+        # By the monotonic clock.
+        self._priced_at = self._framed_at = parts.monotonic()
+        self._ticks_before = parts.meter.ticks
+        self.heard: set[str] = set()
+
+    @property
+    def has_ticked(self) -> bool:
+        """Whether any price that came through it entered."""
+        return self._parts.meter.ticks > self._ticks_before
+
+    @property
+    def age(self) -> float:
+        """For how long the connection has been open, in seconds; negative if it never was."""
+        return self._parts.monotonic() - self._opened_at
+
+    @property
+    def refused(self) -> Mapping[str, NoticeKind]:
+        """The symbols that the vendor does not send."""
+        return self._dialogue.refused
+
+    async def live(
+        self,
+        opening: Callable[[], Awaitable[ClientConnection]],
+        interruption: Callable[[], Coroutine[None, None, NoReturn]],
+    ) -> NoReturn:
+        """Open the connection, then talk, read and watch until something ends it.
+
+        ``interruption`` runs beside them from the beginning.
+
+        Raises:
+            EndedError, ConnectionClosed: why it ended.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(interruption())
+                self._ws = ws = await opening()
+                self._opened_at = self._framed_at = self._parts.monotonic()
+                tasks.create_task(self._read(ws))
+                tasks.create_task(self._talk(ws))
+                tasks.create_task(self._watch())
+                if self._parts.vendor.heartbeat_sec is not None:
+                    tasks.create_task(self._watch_heartbeat(self._parts.vendor.heartbeat_sec))
+        except* (EndedError, ConnectionClosed) as group:
+            end = group.exceptions[0]
+        raise end  # outside of the clause, which would wrap it into another group
+
+    async def close(self) -> None:
+        """Close the connection, if it was ever open."""
+        ws, self._ws = self._ws, None
+        if ws is not None:
+            # Shielded: a cancelled close would end in 1011 instead of 1000.
+            await asyncio.shield(ws.close())
+
+    async def _talk(self, ws: ClientConnection) -> None:
+        """Send what the dialogue says, when it says so."""
+        again_at = -math.inf
+        # The reader tells how a connection ended: what came before the end is still to be read.
+        with contextlib.suppress(ConnectionClosed):
+            await self._send(ws, self._dialogue.begin())
+            self._note_acceptance()
+            while True:
+                # A timer may be early by a rounding.
+                early = again_at if not self._noticed.is_set() else -math.inf
+                self._noticed.clear()
+                before = self._dialogue.refused
+                frames, again_at = self._dialogue.due(max(self._parts.monotonic(), early))
+                if before.keys() - self._dialogue.refused.keys():
+                    self._expect_prices()
+                await self._send(ws, frames)
+                wait_sec = max(0.0, again_at - self._parts.monotonic())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_sec if wait_sec < math.inf else None):
+                        await self._noticed.wait()
+
+    async def _send(self, ws: ClientConnection, frames: Sequence[str]) -> None:
+        for frame in frames:
+            await ws.send(frame)
+
+    async def _read(self, ws: ClientConnection) -> NoReturn:
+        """The hot path: frames to the dialogue, prices to the gate, what passes to the queue."""
+        parts = self._parts
+        receive, understand, admit, add = (
+            ws.recv,
+            self._dialogue.receive,
+            parts.gate.admit,
+            parts.queue.add,
+        )
+        clock, monotonic, asset = parts.clock, parts.monotonic, parts.asset
+        meter, lags, said, heard = parts.meter, parts.meter.lags, parts.hours.said, self.heard
+        while True:
+            frame = await receive(decode=False)
+            now = clock()
+            self._framed_at = at = monotonic()
+            for raw in understand(frame, now):
+                if type(raw) is not RawTick:
+                    self._heed(raw)
+                    continue
+                meter.prices += 1
+                self._priced_at = at
+                symbol, ts, price, _, market, is_snapshot = raw
+                lag = now - ts
+                verdict = admit(raw, now)
+                if verdict is Verdict.ENTERS:
+                    # Not by the constructor of named tuples, which takes twice as long.
+                    add(tuple.__new__(Tick, (symbol, asset, ts, price)))
+                    meter.ticks += 1
+                    meter.ticked_at = now, at
+                    if lags.most < lag <= LATEST_SEC:
+                        lags.most = lag
+                elif verdict is Verdict.LAST_ONLY:
+                    parts.queue.add_last_price(Tick(symbol, asset, ts, price))
+                    if is_snapshot or (lag > MAX_AGE_SEC and symbol not in heard):
+                        # A snapshot may be of any age: its lag says nothing about the clocks.
+                        heard.add(symbol)
+                        continue
+                else:
+                    self._note_lead(raw, now)
+                    continue
+                heard.add(symbol)
+                if market:
+                    said[market] = ts
+                if lag < lags.least:
+                    lags.least = lag
+
+    def _note_lead(self, raw: RawTick, now: float) -> None:
+        """Note how early a refused price was, if that was its only fault."""
+        lead = raw.ts - now
+        if MAX_LEAD_SEC < lead < self._parts.meter.lags.lead:
+            is_good = 0 < raw.price < math.inf and not raw.flaw
+            if is_good and raw.symbol in self._parts.symbols:
+                self._parts.meter.lags.lead = lead
+
+    def _heed(self, notice: RawTick | Notice) -> None:
+        """Act on what the vendor says beside prices.
+
+        Raises:
+            EndedError: if it is the end of the connection.
+        """
+        if not isinstance(notice, Notice) or notice.kind is NoticeKind.UNREADABLE:
+            self._parts.meter.prices += 1
+            self._parts.gate.refuse_shape()
+            return
+        timing = self._parts.timing
+        if notice.kind is NoticeKind.KEY_REFUSED:
+            raise refused(Trouble.KEY_REFUSED, notice.code, timing)
+        if notice.kind is NoticeKind.BAD_REQUEST:
+            raise refused(Trouble.BAD_REQUEST, notice.code, timing)
+        if notice.kind is NoticeKind.THROTTLED:
+            raise EndedError(Trouble.THROTTLED, wait_sec=timing.throttled_sec)
+        if notice.kind is NoticeKind.SERVER_ERROR:
+            raise EndedError(Trouble.VENDOR_ERROR, code=notice.code)
+        self._note_acceptance()
+        self._noticed.set()
+
+    def _note_acceptance(self) -> None:
+        if self._dialogue.is_accepted and not self._accepted.is_set():
+            self._accepted.set()
+            self._expect_prices()
+            self._on_accepted()
+
+    def _expect_prices(self) -> None:
+        """Silence counts from here."""
+        self._expected_at = self._parts.clock(), self._parts.monotonic()
+        self._priced_at = self._expected_at[1]
+
+    async def _watch(self) -> None:
+        """End a connection that is not accepted, or without prices while its market streams."""
+        parts = self._parts
+        try:
+            async with asyncio.timeout(parts.timing.accept_sec):
+                await self._accepted.wait()
+        except TimeoutError:
+            raise EndedError(Trouble.NOT_ACCEPTED, seconds=parts.timing.accept_sec) from None
+        if parts.vendor.heartbeat_sec is not None:
+            return  # it proves that the connection lives, however thin trading is
+        shortest = parts.silence.usual_sec
+        while True:
+            now = parts.clock()
+            limit = parts.silence.limit(now, has_ticked=self.has_ticked)
+            left = limit - (parts.monotonic() - self._priced_at)
+            if left > _INSTANT_SEC:
+                # Looked at again in between: in regular hours patience is shorter.
+                await asyncio.sleep(min(left, shortest))
+            elif parts.hours.has_streamed(now, limit) and not self._is_fully_refused():
+                parts.silence.in_a_row += 1
+                raise EndedError(Trouble.SILENCE, seconds=limit)
+            else:
+                await asyncio.sleep(shortest / 4)
+
+    async def _watch_heartbeat(self, limit: float) -> NoReturn:
+        """End a connection without any frame: the vendor promises one at least this often."""
+        while True:
+            left = limit - (self._parts.monotonic() - self._framed_at)
+            if left <= _INSTANT_SEC:
+                raise EndedError(Trouble.SILENCE, seconds=limit)
+            await asyncio.sleep(left)
+
+    def _is_fully_refused(self) -> bool:
+        return len(self.refused) == len(self._parts.symbols)
+
+    def condition(self, now: float) -> Condition:
+        """What comes through the accepted connection."""
+        parts = self._parts
+        session = parts.hours.session(now)
+        if self._is_fully_refused():
+            return Condition(FeedState.REFUSED, Trouble.SYMBOLS_REFUSED)
+        if session.phase == "closed":
+            return Condition(FeedState.CLOSED)
+        lately = parts.meter.lately()
+        if lately.are_most_unreadable:
+            return Condition(FeedState.UNREADABLE, Trouble.UNREADABLE)
+        if lately.are_most_held:
+            return Condition(FeedState.HELD_BACK, Trouble.HELD_BACK)
+        patience = parts.silence.patience(now) / 2
+        age = parts.meter.age(now) if self.has_ticked else None
+        quiet = parts.meter.since(self._expected_at, now) if age is None else age
+        if quiet < patience:
+            if age is None:
+                return Condition(FeedState.CONNECTING, Trouble.FIRST_TICK)
+            return Condition(FeedState.LIVE)
+        if session.since > now - patience and not parts.hours.has_streamed(now, patience):
+            return Condition(FeedState.CONNECTING, Trouble.JUST_OPENED)
+        # A night without prices was no silence.
+        quiet = min(quiet, now - parts.hours.streams_since(now))
+        if parts.monotonic() - self._priced_at >= patience:
+            return Condition(FeedState.SILENT, Trouble.NO_TICK, seconds=quiet)
+        lag = parts.meter.untimely_lag()
+        trouble = Trouble.ALL_REFUSED if lag is None else Trouble.WRONG_TIME
+        return Condition(FeedState.SILENT, trouble, seconds=quiet, lag=lag)

@@ -1,0 +1,105 @@
+"""Opening a connection to a vendor, and why there is none in words of our own.
+
+An address or a header may hold the key: nothing here logs, raises or reports one.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from connections.ending import EndedError, refused
+from connections.pace import Timing
+from connections.status import Trouble
+from ticks import Asset
+from vendors.wire import NoticeKind, Vendor
+
+__all__ = ["Connect", "open_connection"]
+
+_logger = logging.getLogger(__name__)
+
+_MAX_FRAME_BYTES: Final = 64 * 1024
+"""Vendors' messages have some hundred bytes; a longer one ends the connection."""
+
+_LONGEST_WAIT_SEC: Final = 3600.0
+"""The longest wait that a vendor may ask for: one mistake must not stop a feed for days."""
+
+
+class _WireLog(logging.LoggerAdapter[logging.Logger]):
+    """The library's log without DEBUG, at which it prints the request line, key included."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in logging
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+
+class Connect(connect):
+    """The library's ``connect``, following no redirect: the key is for one host alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Refuse it."""
+        return exc
+
+
+async def open_connection(
+    make: Callable[..., Awaitable[ClientConnection]],
+    url: str,
+    vendor: Vendor,
+    asset: Asset,
+    timing: Timing,
+) -> ClientConnection:
+    """Open a connection to ``url``, which may hold the key.
+
+    Raises:
+        EndedError: if there is none, without any text of the other side or of the library.
+    """
+    try:
+        is_local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+        return await make(
+            url,
+            additional_headers=vendor.headers(asset),
+            open_timeout=timing.open_sec,
+            close_timeout=timing.close_sec,
+            max_size=_MAX_FRAME_BYTES,
+            compression=None,
+            # A proxy of the environment is for the world, not for this machine.
+            proxy=None if is_local else True,
+            logger=_WireLog(logging.getLogger("websockets.client")),
+        )
+    except InvalidStatus as error:
+        raise _rejected(error, vendor, timing) from None
+    except TimeoutError:
+        raise EndedError(Trouble.NO_ANSWER, seconds=timing.open_sec) from None
+    except ssl.SSLError:
+        raise EndedError(Trouble.NOT_SECURE) from None
+    except socket.gaierror:
+        raise EndedError(Trouble.NAME_NOT_FOUND) from None
+    except OSError as error:
+        raise EndedError(Trouble.NO_CONNECTION, code=error.errno) from None
+    except (WebSocketException, ValueError, ImportError) as error:
+        # Its own text may quote the address. ImportError: of a SOCKS proxy in the environment.
+        _logger.info("%s feed: no WebSocket: %s", asset, type(error).__name__)
+        raise EndedError(Trouble.NO_WEBSOCKET) from None
+
+
+def _rejected(error: InvalidStatus, vendor: Vendor, timing: Timing) -> EndedError:
+    code = error.response.status_code
+    kind = vendor.rejection(code)
+    if kind is NoticeKind.THROTTLED:
+        # Not get(), which raises if the header is repeated.
+        after = next(iter(error.response.headers.get_all("Retry-After")), "")
+        wait_sec = float(after) if after.isdecimal() else 0.0
+        return EndedError(
+            Trouble.THROTTLED, wait_sec=max(min(wait_sec, _LONGEST_WAIT_SEC), timing.throttled_sec)
+        )
+    if kind is NoticeKind.KEY_REFUSED:
+        return refused(Trouble.KEY_REFUSED, code, timing)
+    if kind is NoticeKind.BAD_REQUEST:
+        return refused(Trouble.HTTP_ERROR, code, timing)
+    return EndedError(Trouble.HTTP_ERROR, code=code)

@@ -1,0 +1,52 @@
+"""Timing and Backoff: how long a feed waits for what, and before it tries again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+__all__ = ["Backoff", "Timing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A feed's waiting times, in seconds."""
+
+    open_sec: float = 10.0
+    accept_sec: float = 10.0
+    close_sec: float = 1.0
+    backoff_floor_sec: float = 0.5
+    backoff_cap_sec: float = 60.0
+    closed_cap_sec: float = 300.0
+    """Stands in for ``backoff_cap_sec`` while the market is closed; its opening ends any wait."""
+    healthy_sec: float = 30.0
+    """Backoff is forgotten after a valid tick on a connection that lived this long."""
+    refused_sec: float = 300.0
+    """What was refused is asked for again after this long: asking more often changes nothing."""
+    throttled_sec: float = 60.0
+    thin_sec: float = 600.0
+    """Replaces a shorter silence before and after regular hours, when minutes may pass between
+    trades; and what silence comes to in the end if one connection after the other is silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before the next attempt: full jitter over an exponential, with a floor."""
+
+    floor_sec: float = 0.5
+    cap_sec: float = 60.0
+    attempt: int = 0
+    """Which attempt in a row is next; 0: nothing has failed."""
+
+    def failed(self) -> Self:
+        """After another attempt that failed."""
+        return replace(self, attempt=self.attempt + 1)
+
+    def reset(self) -> Self:
+        """As if nothing had failed."""
+        return replace(self, attempt=0)
+
+    def wait_sec(self, jitter: float) -> float:
+        """The wait for a ``jitter`` in [0, 1): from the floor to 2 to the power of ``attempt``."""
+        longest = min(self.cap_sec, 2.0 ** min(self.attempt, 30))
+        return self.floor_sec + jitter * max(0.0, longest - self.floor_sec)

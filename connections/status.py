@@ -1,0 +1,160 @@
+"""FeedStatus: what is true of a feed at one instant, in enums and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from gate import HeldBack, Reason
+from sessions import MarketHours
+from ticks import Asset
+
+__all__ = ["FeedState", "FeedStatus", "Lately", "Refusal", "Trouble"]
+
+_LEAST_WRONG: Final = 3
+"""Fewer that are held back or unreadable say nothing of a feed: a real jump begins with two."""
+
+
+class FeedState(StrEnum):
+    """What is true of a feed's connection and of what comes through it."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    HELD_BACK = "held back"
+    UNREADABLE = "unreadable"
+    SILENT = "silent"
+    RECONNECTING = "reconnecting"
+    REFUSED = "refused"
+    CLOSED = "closed market"
+    OFF = "off"
+
+
+class Trouble(StrEnum):
+    """Why a feed is in the state it is in; whoever shows it finds the words."""
+
+    NONE = ""
+    NO_SYMBOLS = "no symbols"
+    STOPPED = "stopped"
+    NO_ANSWER = "no answer"
+    """No connection was open after ``seconds``."""
+    NO_CONNECTION = "no connection"
+    """The network's answer is ``code``, an errno; None: no address answered."""
+    NAME_NOT_FOUND = "name not found"
+    """The vendor's address was not found in the network."""
+    NOT_SECURE = "not secure"
+    """The connection could not be encrypted, or the vendor's certificate is not accepted."""
+    NO_WEBSOCKET = "no websocket"
+    """Something answered that does not speak WebSocket."""
+    HTTP_ERROR = "http error"
+    """The vendor answered with the HTTP status ``code``."""
+    KEY_REFUSED = "key refused"
+    """The vendor refused the key with ``code``."""
+    THROTTLED = "throttled"
+    """Too many connections for the vendor."""
+    NOT_ACCEPTED = "not accepted"
+    """The vendor did not accept the key within ``seconds``."""
+    BAD_REQUEST = "bad request"
+    """The vendor did not understand the subscription: ``code``."""
+    VENDOR_ERROR = "vendor error"
+    """The vendor reported an error of its own: ``code``."""
+    CONNECTION_CLOSED = "connection closed"
+    """With the WebSocket code ``code``."""
+    SILENCE = "silence"
+    """The connection was abandoned after ``seconds`` without data."""
+    RENEWED = "renewed"
+    """Begun again after the computer slept for ``seconds``."""
+    FIRST_TICK = "first tick"
+    """The first tick is waited for."""
+    JUST_OPENED = "just opened"
+    """The market has just opened, and the first tick is waited for."""
+    HELD_BACK = "held back"
+    """Most prices of its last seconds are far off and unconfirmed: ``lately`` and ``held``."""
+    UNREADABLE = "unreadable"
+    """Most frames of its last seconds could not be read: ``lately``."""
+    NO_TICK = "no tick"
+    """No tick came for ``seconds``."""
+    ALL_REFUSED = "all refused"
+    """No tick for ``seconds``: all that came was refused by the gate."""
+    WRONG_TIME = "wrong time"
+    """The same, because the vendor's stamps lag this computer's clock by ``lag``."""
+    SYMBOLS_REFUSED = "symbols refused"
+    """The vendor refused every symbol: ``refused_symbols``."""
+    TAPE_ENDED = "tape ended"
+
+
+class Refusal(StrEnum):
+    """Why a vendor does not send a symbol."""
+
+    SYMBOL_LIMIT = "symbol limit"
+    """The account may watch no more of them at once."""
+    NOT_COVERED = "not covered"
+    """The key's plan does not include it."""
+    UNKNOWN = "unknown"
+    """The vendor has no such symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What came through a feed in its last seconds, in numbers."""
+
+    ticks: int = 0
+    held: int = 0
+    """Prices that were far off and are not confirmed."""
+    unreadable: int = 0
+    """Frames."""
+
+    @property
+    def are_most_held(self) -> bool:
+        """Whether most of the prices are held back."""
+        return self.held > self.ticks and self.held >= _LEAST_WRONG
+
+    @property
+    def are_most_unreadable(self) -> bool:
+        """Whether most of what came could not be read."""
+        is_most = self.unreadable > self.ticks + self.held
+        return is_most and self.unreadable >= _LEAST_WRONG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedStatus:
+    """What is true of one feed at one instant."""
+
+    vendor: str
+    asset: Asset
+    state: FeedState
+    trouble: Trouble = Trouble.NONE
+    code: int | None = None
+    seconds: float | None = None
+    lag: float | None = None
+    """These three as ``trouble`` says."""
+    attempt: int = 0
+    """Which attempt to connect is next, if there is no connection; 0: one that was asked for."""
+    retry_at: float | None = None
+    """When it is due, by the source's clock; None: now, or there is no need."""
+    ticks: int = 0
+    ticks_per_sec: float | None = None
+    last_tick_age: float | None = None
+    """In seconds."""
+    reconnects: int = 0
+    dropped: int = 0
+    """Ticks that made room for newer ones in the queue."""
+    refused: Mapping[Reason, int] = field(default_factory=dict)
+    """Refused prices by the gate's reason."""
+    held: tuple[HeldBack, ...] = ()
+    """The symbols of which a price is held back."""
+    lately: Lately = Lately()
+    asked: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    refused_symbols: Mapping[str, Refusal] = field(default_factory=dict)
+    """Symbols that the vendor does not send, and why."""
+    over_limit: tuple[str, ...] = ()
+    """Symbols that found no room in the account's limit, ..."""
+    symbol_limit: int | None = None
+    """... which is this many."""
+    hours: MarketHours
+    skew: float | None = None
+    """By how many seconds the vendor's stamps lag the clock, negative if they are ahead of it."""
+    key_setting: str = ""
+    """The setting that holds the vendor's key; empty if the vendor wants none."""
