@@ -222,7 +222,8 @@ def _toggle(given: Sequence[str]) -> bool:
 
 
 def _zone(given: Sequence[str]) -> str:
-    name = given[-1]
+    # A plus that was not escaped arrives as a blank, of which a zone's name has none.
+    name = given[-1].replace(" ", "+")
     try:
         # Some systems know more names than those of the zones; browsers do not.
         if name == "UTC" or ("/" in name and not name.startswith(("posix", "right"))):
@@ -233,8 +234,13 @@ def _zone(given: Sequence[str]) -> str:
 
 
 def _instant(given: Sequence[str]) -> int:
-    try:
-        at = datetime.fromisoformat(given[-1])
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        raise ValueError("expected a time like 2026-01-31T14:32:05Z") from None
+    text = given[-1]
+    # The same plus, before an offset from UTC; a blank between date and time is meant as one.
+    time, _, offset = text.rpartition(" ")
+    for one in (text, f"{time}+{offset}"):
+        try:
+            at = datetime.fromisoformat(one)
+            return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, OverflowError):
+            continue
+    raise ValueError("expected a time like 2026-01-31T14:32:05Z")

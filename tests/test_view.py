@@ -100,6 +100,24 @@ def test_a_bad_value_falls_back_with_a_note(name: str, value: str, expected: str
     assert len(note) < 300
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("at", "2026-01-31T16:32:05 02:00", 1769869925),
+        ("at", "2026-01-31 16:32:05 02:00", 1769869925),
+        ("at", "2026-01-31T16:32 0200", 1769869920),
+        ("at", "2026-01-31 14:32:05", 1769869925),
+        ("at", "2026-01-31T14:32:05+00:00", 1769869925),
+        ("tz", "Etc/GMT 5", "Etc/GMT+5"),
+        ("tz", "Etc/GMT+5", "Etc/GMT+5"),
+    ],
+)
+def test_a_plus_that_was_not_escaped_is_a_plus(name: str, value: str, meant: object) -> None:
+    """Addresses write a blank as a plus, so that is what a plus becomes on its way here."""
+    view, notes = read({name: [value]}, SYMBOLS)
+    assert (getattr(view, name), notes) == (meant, [])
+
+
 def test_the_presenter_view_is_one_list() -> None:
     """Big type leaves room for no more, and for fewer rows."""
     view, notes = read({"kiosk": ["1"], "lists": ["by class"]}, [f"S{n}" for n in range(50)])
