@@ -6,19 +6,16 @@ const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 export class Clock {
   constructor(view, isDated) {
-    const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
     const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     const dated = { ...options, day: "numeric", month: "numeric", year: "numeric" };
-    const of = (timeZone) => new Intl.DateTimeFormat("en-GB", { ...dated, timeZone });
     this.isDated = isDated;
-    this.zone = isDated ? view.tz || own : "UTC";
-    try {
-      this.local = of(this.zone);
-    } catch {
-      // The server's list of zones is longer than this browser's.
-      this.zone = own;
-      this.local = of(own);
-    }
+    // Neither the link's zone nor the computer's own need be one that this browser can use: the
+    // server's list of zones is longer, and a computer's may have no name, as "Etc/Unknown".
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    const wanted = isDated ? [view.tz, own].filter(Boolean) : [];
+    this.zone = wanted.find(isUsable) ?? "UTC";
+    this.local = new Intl.DateTimeFormat("en-GB", { ...dated, timeZone: this.zone });
+    this.note = zoneNote(view.tz, own, this.zone, isDated);
     this.name = isDated ? this.zone.replaceAll("_", " ") : "tape time";
     this.city = isDated ? this.name.split("/").at(-1) : this.name;
     this.utc = new Intl.DateTimeFormat("en-GB", {
@@ -124,6 +121,24 @@ export class Clock {
     const found = [...new Set(offsets.map((offset) => wanted - offset))];
     return found.filter((second) => this.wall(second) / 1000 === wanted).sort((a, b) => a - b);
   }
+}
+
+function isUsable(timeZone) {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en-GB", { timeZone }));
+  } catch {
+    return false;
+  }
+}
+
+// Which zone cannot be used, and which is shown instead; empty if the zone is the one that was wanted.
+function zoneNote(asked, own, shown, isDated) {
+  if (!isDated || shown === (asked || own)) return "";
+  const missing = asked
+    ? `This browser does not know the time zone ${asked} of the link`
+    : `This browser cannot use the time zone of this computer${own && ` (${own})`}`;
+  const help = shown === own ? "" : " A link with ?tz=Europe/Berlin, say, shows another.";
+  return `${missing}: times are in ${shown}.${help}`;
 }
 
 // A duration in its two largest units.

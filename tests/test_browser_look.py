@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import violations
 from tests.browser_page import (
@@ -22,7 +23,7 @@ from tests.browser_page import (
     messages,
     shows_prices,
 )
-from tests.browsing import Server
+from tests.browsing import FLAGS, Server, chromium_path
 from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
@@ -256,3 +257,18 @@ def test_a_correlation_that_rounds_to_zero_has_no_sign(market: Server, tabs: Tab
     expect(zero).to_have_attribute("data-tone", "0")
     expect(below).to_have_text("−0.01")
     expect(below).to_have_attribute("data-tone", "-1")
+
+
+def test_a_computer_of_no_zone_shows_utc(market: Server, browser: Browser) -> None:
+    """Where the system's zone is none that the browser can use, times are in UTC and named so."""
+    environ: dict[str, str | float | bool] = {**os.environ, "TZ": "Mars/Olympus"}
+    lost = browser.browser_type.launch(executable_path=chromium_path(), args=FLAGS, env=environ)
+    opened = Tabs(lost)
+    page = opened(market.url, opened.visitor(timezone_id=None))
+    until_ready(page)
+    assert page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone") == "Etc/Unknown"
+    expect(page.locator(".zone")).to_have_text("UTC")
+    (note,) = messages(page)
+    assert note.startswith("This browser cannot use the time zone of this computer (Etc/Unknown)")
+    lost.close()
+    assert opened.complaints == []

@@ -21,6 +21,34 @@ test("a zone that this browser does not know is its own instead", () => {
   assert.equal(clock("Mars/Olympus_Mons").zone, own);
 });
 
+test("a zone that this browser does not know is told", () => {
+  const { zone, note } = clock("Mars/Olympus_Mons");
+  assert.ok(
+    note.startsWith("This browser does not know the time zone Mars/Olympus_Mons of the link"),
+  );
+  assert.ok(note.includes(`times are in ${zone}.`));
+  assert.equal(clock("Asia/Tokyo").note, "");
+  assert.equal(clock("").note, "");
+});
+
+test("a computer whose own zone cannot be used shows UTC, and says so", (t) => {
+  const at = seconds("2026-11-24T14:32:05Z");
+  for (const own of ["Etc/Unknown", undefined]) {
+    t.mock.method(Intl.DateTimeFormat.prototype, "resolvedOptions", () => ({ timeZone: own }));
+    const local = clock("");
+    assert.deepEqual([local.zone, local.name, local.text(at)], ["UTC", "UTC", "14:32:05"]);
+    const named = own ? " (Etc/Unknown)" : "";
+    assert.equal(
+      local.note,
+      `This browser cannot use the time zone of this computer${named}: times are in UTC. A link with ?tz=Europe/Berlin, say, shows another.`,
+    );
+    const asked = clock("Asia/Tokyo");
+    assert.deepEqual([asked.zone, asked.note], ["Asia/Tokyo", ""]);
+    assert.equal(clock("Mars/Olympus_Mons").zone, "UTC");
+    assert.deepEqual([clock("", false).name, clock("", false).note], ["tape time", ""]);
+  }
+});
+
 test("a zone is named, and its city too", () => {
   assert.equal(clock("America/New_York").name, "America/New York");
   assert.equal(clock("America/New_York").city, "New York");
