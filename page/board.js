@@ -129,6 +129,7 @@ class Board {
   // What was asked for is not possible.
   refuse(note) {
     this.carried = [note];
+    this.messages.reopen(note);
     this.messages.draw(this.payload, this, this.carried);
   }
 

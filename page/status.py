@@ -104,6 +104,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Counts that never rest: for the eye alone, they would be read out without end."""
     passing: str = ""
     """The name of a trouble that may pass by itself: told only if it lasts."""
+    is_over: bool = False
+    """Whether what it tells is over, so that a viewer who has read it may close it."""
 
 
 class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,18 +221,22 @@ def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
     if behind_sec > STANDSTILL_SEC + status.source.later_sec:
         yield _warning(f"The pulse stands still: what is shown is {duration_text(behind_sec)} old.")
     if lost:
-        yield _warning(f"{lost} ticks of the tape were lost with a broken connection.")
+        yield _loss(f"{lost} ticks of the tape were lost with a broken connection.")
     for fault in status.faults:
-        yield _warning(fault_text(fault))
+        yield _loss(fault_text(fault))
 
 
 def _warning(*words: str | Instant) -> Message:
     return Message(kind="warning", text=words)
 
 
+def _loss(*words: str | Instant) -> Message:
+    return Message(kind="warning", text=words, is_over=True)
+
+
 def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Message]:
     for name in archive.set_aside:
-        yield _warning(f"The archive was damaged and is kept aside as {name}; a new one goes on.")
+        yield _loss(f"The archive was damaged and is kept aside as {name}; a new one goes on.")
     if archive.state == ArchiveState.READING_ONLY:
         differs = archive.trouble == ArchiveTrouble.OTHER_WENT_ON
         restart = " Their prices differ: restart this one when that has ended." if differs else ""
@@ -246,7 +252,7 @@ def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Messa
     is_in_trouble = archive.state == ArchiveState.TROUBLE
     if missing and not is_in_trouble and live_now - (archive.lost_to or 0) < RECENT_SEC:
         # Who looks back at that time misses it.
-        yield _warning(
+        yield _loss(
             *missing, " is not in the archive: it could not be written, and found no room to wait."
         )
     if is_in_trouble:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
 
 from playwright.sync_api import Page, expect
@@ -298,6 +299,47 @@ def test_frozen_values_stand_still(market: Server, tabs: Tabs) -> None:
     until(lambda: messages(page) == [])
     # A full list loses its oldest for the new one.
     until(lambda: pulse_text(page) != shown and events(page) != listed)
+
+
+def test_a_plus_in_a_link_is_a_plus(market: Server, tabs: Tabs) -> None:
+    """Before an offset from UTC and in a zone's name, though addresses mean a blank by it."""
+    wanted = int(time.time()) - 600
+    local = datetime.fromtimestamp(wanted, timezone(timedelta(hours=5, minutes=30)))
+    page = tabs(f"{market.url}?at={local.isoformat()}&tz=Etc/GMT+5")
+    until_ready(page)
+    there = datetime.fromtimestamp(wanted, timezone(timedelta(hours=-5)))
+    expect(page.locator(".time")).to_have_text(f"{there:%H:%M:%S} Etc/GMT+5")
+    (message,) = messages(page)
+    assert message.startswith(f"Looking back at {there:%H:%M:%S}")
+
+
+def test_a_note_stands_once_and_can_be_closed(market: Server, tabs: Tabs) -> None:
+    """Also where a first visit loads twice; closed, it stays closed until there is another."""
+    link = f"{market.url}?tz=Mars/Olympus&kiosk=perhaps"
+    page = tabs(link, tabs.visitor(color_scheme="light"))
+    expect(page.locator(".messages p").nth(1)).to_be_visible(timeout=20_000)
+    until_ready(page)
+    until_refreshed(page)
+    kiosk, zone = messages(page)
+    assert zone.startswith("The link's tz=Mars/Olympus is not possible")
+    assert kiosk.startswith("The link's kiosk=perhaps is not possible")
+    dismiss = page.get_by_role("button", name="Dismiss")
+    # Closing the first leads to the next, for the keyboard too.
+    dismiss.first.press("Enter")
+    assert messages(page) == [zone]
+    expect(dismiss).to_be_focused()
+    page.keyboard.press("Enter")
+    assert messages(page) == []
+    until_refreshed(page)
+    assert messages(page) == []
+    field = page.get_by_label("Look back at this time")
+    for _ in range(2):
+        # The hour before the one that is kept.
+        field.fill((datetime.now(UTC) + timedelta(hours=9, minutes=-90)).strftime("%H:%M:%S"))
+        field.press("Enter")
+        expect(page.locator(".messages p")).to_have_text(re.compile("is not between"))
+        dismiss.click()
+        assert messages(page) == []
 
 
 def focused_row(page: Page) -> str:
