@@ -1,8 +1,9 @@
 """When a market is open: by its calendar, or by the vendor's newer word.
 
 Asked by the gate, the feeds, the worker and the page, from any thread and many times a second. Time
-is an argument, in seconds since the epoch (UTC). Holidays and half days are those of the New York
-Stock Exchange, from a calendar that is built when it is first needed.
+is an argument, in seconds since the epoch (UTC). Stocks have the holidays and half days of the New
+York Stock Exchange, from a calendar that is built when it is first needed; forex has those of the
+interbank market, whose days last from 17:00 to 17:00 in New York.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ticks import Asset
@@ -45,10 +47,38 @@ _AFTER_SEC: Final = 4 * 3600.0
 _OPEN_FROM: Final = time(9, 30)
 _OPEN_UNTIL: Final = time(16)
 
-# Forex, by the same clocks: a week is one stretch, from Sunday to Friday.
-_WEEK_TURNS: Final = time(17)
+_HOLIDAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Dr. Martin Luther King Jr. Day": "Martin Luther King Jr. Day",
+        "President's Day": "Presidents' Day",
+        "Juneteenth National Independence Day": "Juneteenth",
+        "July 4th": "Independence Day",
+        "Thanksgiving": "Thanksgiving Day",
+        "Christmas": "Christmas Day",
+    }
+)
+_BEFORE_THE_FOURTH: Final = "day before Independence Day"
+_HALF_DAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Mondays, Tuesdays, and Thursdays Before Independence Day": _BEFORE_THE_FOURTH,
+        "Wednesdays Before Independence Day including and after 2013": _BEFORE_THE_FOURTH,
+        "Fridays after Independence Day prior to 2013": "day after Independence Day",
+        "Black Friday": "day after Thanksgiving",
+    }
+)
+"""What we call a day that the calendar calls otherwise."""
+
+_MOURNING: Final = "National Day of Mourning"
+_ONCE: Final = "special closing"
+"""Of a day whose reason the calendar does not tell: a storm, an attack, too much paper."""
+
+# Forex, by the same clocks: the days follow each other without a pause, from Sunday to Friday.
+_DAY_TURNS: Final = time(17)
+_FOREX_HOLIDAYS: Final[Mapping[tuple[int, int], str]] = MappingProxyType(
+    {(12, 25): "Christmas Day", (1, 1): "New Year's Day"}
+)
+"""By month and day: on these no bank deals anywhere; on others some do."""
 _FRIDAY: Final = 4
-_SUNDAY: Final = 6
 
 BLOCK_SEC: Final = 315_576_000
 """Ten years, counted from 1970: the hours of one such block are computed at a time."""
@@ -71,6 +101,8 @@ class Session(NamedTuple):
     until: float
     opens: float | None
     """When regular trading next opens; None while it is open, and if it never will."""
+    occasion: str = ""
+    """The weekday holidays that a closed stretch holds, or the half day that the others are of."""
 
 
 class HoursFrom(StrEnum):
@@ -96,6 +128,8 @@ class MarketHours:
     opens: float | None
     """When regular trading next begins; None while it is open, and if that is not known."""
     by: HoursFrom
+    occasion: str = ""
+    """Of what holiday or half day these hours are; see ``Session``."""
 
 
 ALWAYS: Final = Session("open", -math.inf, math.inf, None)
@@ -138,6 +172,7 @@ class CorrectedHours:
             found.until if math.isfinite(found.until) else None,
             found.opens,
             by,
+            found.occasion,
         )
 
     def streams_since(self, now: float) -> float:
@@ -190,8 +225,9 @@ def session(asset: Asset, now: float) -> Session:
     """The session that ``now`` falls into.
 
     Stocks follow the New York Stock Exchange: its holidays and half days, from 04:00 ("pre") to
-    20:00 or, on half days, 17:00 ("after"). Forex is open from Sunday 17:00 to Friday 17:00 in New
-    York and knows no holidays. Crypto is always open.
+    20:00 or, on half days, 17:00 ("after"). Forex follows the interbank market: it is open from
+    Sunday 17:00 to Friday 17:00 in New York, without the days that end on 25 December and 1 January
+    at 17:00. Crypto is always open.
     """
     if asset == "crypto":
         return ALWAYS
@@ -207,8 +243,8 @@ def streams_at(asset: Asset, now: float) -> bool:
 def last_session(asset: Asset, now: float) -> tuple[float, float] | None:
     """Begin and end of the newest stretch of streaming that had begun by ``now``.
 
-    A day of stocks from "pre" to "after", a week of forex; None for crypto, which has no end, and
-    if there was none.
+    A day of stocks from "pre" to "after", a week of forex or its part before or after a holiday;
+    None for crypto, which has no end, and if there was none.
     """
     if asset == "crypto":
         return None
@@ -245,13 +281,24 @@ def _tabulated(asset: Asset, block: float) -> tuple[tuple[float, ...], tuple[Ses
         return (-math.inf,), (_NEVER,)
     first = _day(block * BLOCK_SEC - _MARGIN_SEC)
     last = _day((block + 1) * BLOCK_SEC + _MARGIN_SEC)
+    holidays: Mapping[date, str]
     if asset == "forex":
-        turns = list(_weeks(first, last))
+        turns, holidays = list(_forex_phases(first, last)), _forex_holidays(first, last)
+    elif block in _CALENDAR_BLOCKS:
+        hours, holidays = _exchange_days(first, last)
+        turns = list(_phases(hours))
     else:
-        known = block in _CALENDAR_BLOCKS
-        turns = list(_phases(_exchange_hours(first, last) if known else _weekdays(first, last)))
+        turns, holidays = list(_phases(_weekdays(first, last))), {}
+    noons = [(_at(day, time(12)), name) for day, name in sorted(holidays.items())]
     sessions = [
-        Session(phase, since, until, None) for (since, phase), (until, _) in pairwise(turns)
+        Session(
+            phase,
+            since,
+            until,
+            None,
+            occasion if phase != "closed" else _between(noons, since, until),
+        )
+        for (since, phase, occasion), (until, _, _) in pairwise(turns)
     ]
     # From the end: a session opens when the next open one begins.
     opens: float | None = None
@@ -264,39 +311,92 @@ def _tabulated(asset: Asset, block: float) -> tuple[tuple[float, ...], tuple[Ses
     return tuple(one.since for one in sessions), tuple(sessions)
 
 
-def _phases(hours: Iterable[tuple[float, float]]) -> Iterator[tuple[float, Phase]]:
-    """When each phase begins, from the regular hours of each day."""
-    for opens, closes in hours:
-        yield _at(_day(opens), _PRE_FROM), "pre"
-        yield opens, "open"
-        yield closes, "after"
-        yield closes + _AFTER_SEC, "closed"
+def _between(noons: list[tuple[float, str]], since: float, until: float) -> str:
+    """The names of the days whose noons lie in a stretch."""
+    first, last = bisect_right(noons, (since, "")), bisect_right(noons, (until, ""))
+    return ", ".join(dict.fromkeys(name for _, name in noons[first:last]))
 
 
-def _exchange_hours(first: date, last: date) -> list[tuple[float, float]]:
-    """Opening and closing of every day on which the exchange trades."""
+class _Hours(NamedTuple):
+    """The regular hours of a day, and what it is called if it is a half day."""
+
+    opens: float
+    closes: float
+    half_day: str = ""
+
+
+_Turn = tuple[float, Phase, str]
+"""When a phase begins, which, and of what half day."""
+
+
+def _phases(hours: Iterable[_Hours]) -> Iterator[_Turn]:
+    """When each phase of stocks begins."""
+    for opens, closes, half_day in hours:
+        yield _at(_day(opens), _PRE_FROM), "pre", half_day
+        yield opens, "open", half_day
+        yield closes, "after", half_day
+        yield closes + _AFTER_SEC, "closed", ""
+
+
+def _exchange_days(first: date, last: date) -> tuple[list[_Hours], Mapping[date, str]]:
+    """The hours of every day on which the exchange trades, and the names of its holidays."""
     # Here, because it takes half a second and a simulated market never needs it.
     import exchange_calendars  # type: ignore[import-untyped]
+    from exchange_calendars import us_holidays
 
-    calendar = exchange_calendars.get_calendar(
-        "XNYS", start=first.isoformat(), end=last.isoformat()
-    )
+    span = {"start": first.isoformat(), "end": last.isoformat()}
+    calendar = exchange_calendars.get_calendar("XNYS", **span)
+    holidays: dict[date, str] = {}
+    for days, name in (
+        (calendar.adhoc_holidays, _ONCE),
+        (us_holidays.USNationalDaysofMourning, _MOURNING),
+    ):
+        holidays |= {day.date(): name for day in days if first <= day.date() <= last}
+    holidays |= _named(calendar.regular_holidays, span, _HOLIDAYS)
+    half_days = {day.date(): _ONCE for day in calendar.early_closes}
+    for _, rules in calendar.special_closes:
+        half_days |= _named(rules, span, _HALF_DAYS)
     nanos = zip(calendar.opens_nanos.tolist(), calendar.closes_nanos.tolist(), strict=True)
-    return [(opens / 1e9, closes / 1e9) for opens, closes in nanos]
+    hours = [
+        _Hours(opens / 1e9, closes / 1e9, half_days.get(_day(opens / 1e9), ""))
+        for opens, closes in nanos
+    ]
+    return hours, holidays
 
 
-def _weekdays(first: date, last: date) -> Iterator[tuple[float, float]]:
+def _named(rules: Any, span: Mapping[str, str], names: Mapping[str, str]) -> Mapping[date, str]:
+    """The weekdays that a calendar's rules give, by our names."""
+    found = rules.holidays(**span, return_name=True)
+    return {
+        day.date(): names.get(name, name) for day, name in found.items() if day.weekday() <= _FRIDAY
+    }
+
+
+def _weekdays(first: date, last: date) -> Iterator[_Hours]:
     for day in _days(first, last):
         if day.weekday() <= _FRIDAY:
-            yield _at(day, _OPEN_FROM), _at(day, _OPEN_UNTIL)
+            yield _Hours(_at(day, _OPEN_FROM), _at(day, _OPEN_UNTIL))
 
 
-def _weeks(first: date, last: date) -> Iterator[tuple[float, Phase]]:
+def _forex_phases(first: date, last: date) -> Iterator[_Turn]:
+    """When forex opens and closes: a day lasts from 17:00 of the one before to its own 17:00."""
+    before = None
     for day in _days(first, last):
-        if day.weekday() == _SUNDAY:
-            yield _at(day, _WEEK_TURNS), "open"
-        elif day.weekday() == _FRIDAY:
-            yield _at(day, _WEEK_TURNS), "closed"
+        if day.weekday() > _FRIDAY or (day.month, day.day) in _FOREX_HOLIDAYS:
+            continue
+        if before != day - timedelta(1):
+            if before is not None:
+                yield _at(before, _DAY_TURNS), "closed", ""
+            yield _at(day - timedelta(1), _DAY_TURNS), "open", ""
+        before = day
+
+
+def _forex_holidays(first: date, last: date) -> Mapping[date, str]:
+    return {
+        day: _FOREX_HOLIDAYS[day.month, day.day]
+        for day in _days(first, last)
+        if day.weekday() <= _FRIDAY and (day.month, day.day) in _FOREX_HOLIDAYS
+    }
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
-from page.hours import HOURS_FROM
+from page.hours import hours_from
 from page.status import Instant, feed_name, whole_reason
 from page.troubles import archive_reason, clock_text, held_text
 from wording import duration_text
@@ -90,7 +90,7 @@ def _feed_table(feed: FeedStatus, name: str, now: float) -> Table:
             "market": feed.hours.phase,
             "until": _instant(feed.hours.until),
             "opens": _instant(feed.hours.opens),
-            "hours known from": HOURS_FROM[feed.hours.by],
+            "hours known from": hours_from(feed.hours),
             "vendor's clock": _skew_text(feed.skew),
         },
     )

@@ -15,14 +15,13 @@ from engine.status import SourceKind
 from page.status import Instant, Words
 from sessions import HoursFrom, MarketHours, Phase
 
-__all__ = ["HOURS_FROM", "HoursLine", "hours_line"]
+__all__ = ["HoursLine", "hours_from", "hours_line"]
 
-HOURS_FROM: Final[Mapping[HoursFrom, str]] = {
-    HoursFrom.CALENDAR: "the exchange's calendar",
-    HoursFrom.VENDOR: "the vendor",
-    HoursFrom.SOURCE: "nobody: it knows none",
+_CALENDARS: Final[Mapping[str, str]] = {
+    "stocks": "the New York Stock Exchange's calendar",
+    "forex": "the interbank market's calendar",
+    "crypto": "nobody: it never closes",
 }
-"""Who says what a market's hours are."""
 
 _PHASES: Final[Mapping[Phase, str]] = {
     "pre": "PRE-MARKET",
@@ -56,6 +55,13 @@ class HoursLine(msgspec.Struct, frozen=True, kw_only=True):
     """For the tooltip."""
 
 
+def hours_from(hours: MarketHours) -> str:
+    """Who says what a market's hours are."""
+    if hours.by == HoursFrom.CALENDAR:
+        return _CALENDARS[hours.asset]
+    return "the vendor" if hours.by == HoursFrom.VENDOR else "nobody: it knows none"
+
+
 def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> HoursLine:
     """The hours of one class; ``is_past``: of a moment that is looked back at."""
     asset, phase, by = hours.asset, hours.phase, hours.by
@@ -80,10 +86,15 @@ def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> Hour
         asset=asset,
         phase=phase,
         name=name,
-        turn=(f"{_TURNS[phase]} ", Instant(turns_at)),
+        turn=(f"{_TURNS[phase]} ", Instant(turns_at), *_occasion(hours)),
         turns_at=turns_at,
         more=_more(hours),
     )
+
+
+def _occasion(hours: MarketHours) -> Words:
+    """Why a market closes early, or is closed on a weekday."""
+    return (f", {hours.occasion}",) if hours.occasion and hours.phase != "pre" else ()
 
 
 def _more(hours: MarketHours) -> Words:
@@ -93,5 +104,7 @@ def _more(hours: MarketHours) -> Words:
         if hours.phase == "closed" and hours.until is not None and hours.until < hours.opens:
             words += "pre-market from ", Instant(hours.until), ", "
         words += "regular trading from ", Instant(hours.opens), ", "
+    if hours.phase == "pre" and hours.occasion:
+        words += (f"a half day ({hours.occasion}), ",)
     is_vendors = hours.by == HoursFrom.VENDOR
-    return (*words, _AS_THE_VENDOR_SAYS if is_vendors else "by the exchange's calendar")
+    return (*words, _AS_THE_VENDOR_SAYS if is_vendors else f"by {hours_from(hours)}")

@@ -144,8 +144,10 @@ class VendorFeeds:
         present = self._clock()
         if now >= present - _PRESENT_SEC:
             return self._leading(asset, present).hours(present)
-        phase, since, until, opens = self._calendar(asset, now)
-        return MarketHours(asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR)
+        phase, since, until, opens, occasion = self._calendar(asset, now)
+        return MarketHours(
+            asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR, occasion
+        )
 
     def _leading(self, asset: Asset, now: float) -> Feed:
         """The feed whose word on its class's hours counts: the first with an open market, if any.

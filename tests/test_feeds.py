@@ -578,7 +578,7 @@ def test_a_night_is_no_silence() -> None:
 
 
 def test_a_day_without_trading_that_no_calendar_knows_is_no_storm() -> None:
-    """Christmas in forex: asked anew ever more seldom, and as before once there is a price."""
+    """A holiday of few countries: asked anew ever more seldom, as before once there is a price."""
 
     async def run() -> None:
         ticks: list[Frame] = []
@@ -791,6 +791,7 @@ def test_session_is_the_calendar_s_where_nothing_else_is_asked_for() -> None:
         1_795_770_000.0,
         1_795_789_800.0,
         HoursFrom.CALENDAR,
+        "Thanksgiving Day",
     )
     assert feed().status(thanksgiving).hours == MarketHours(
         "crypto", "open", None, None, None, HoursFrom.CALENDAR

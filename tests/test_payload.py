@@ -186,7 +186,7 @@ def test_hours_are_those_of_the_moment_shown(make: Make) -> None:
             "regular trading from ",
             {"at": OPENS},
             ", ",
-            "by the exchange's calendar",
+            "by the New York Stock Exchange's calendar",
         ],
     }
     assert (hours["crypto"]["name"], hours["crypto"]["turn"]) == ("OPEN", ["always"])
@@ -409,7 +409,7 @@ def test_the_details_tell_all_of_the_archive(make: Make) -> None:
     assert (told["lost from"], told["lost to"]) == ({"at": int(NOW) - 500}, {"at": int(NOW) - 400})
     assert told["set aside"] == "eodhd.damaged"
     crypto = dict(tables["crypto"]["entries"])
-    assert (crypto["market"], crypto["hours known from"]) == ("open", "the exchange's calendar")
+    assert (crypto["market"], crypto["hours known from"]) == ("open", "nobody: it never closes")
 
 
 def test_the_details_count_nothing_of_an_archive_that_is_off(make: Make) -> None:

@@ -74,10 +74,32 @@ PHASES: list[tuple[str, str, str]] = [  # instant in UTC, stocks, forex
     ("2026-11-27 18:00", "after", "open"),
     ("2026-11-27 21:59:59.999", "after", "open"),
     ("2026-11-27 22:00", "closed", "closed"),
-    # Christmas: half the day before, and a Friday.
+    # Christmas: half the day before, and a Friday, so that forex stays closed until Sunday.
     ("2026-12-24 18:00", "after", "open"),
-    ("2026-12-24 22:00", "closed", "open"),
-    ("2026-12-25 15:00", "closed", "open"),
+    ("2026-12-24 21:59:59.999", "after", "open"),
+    ("2026-12-24 22:00", "closed", "closed"),
+    ("2026-12-25 15:00", "closed", "closed"),
+    ("2026-12-25 22:00", "closed", "closed"),
+    ("2026-12-27 22:00", "closed", "open"),
+    # New Year's Day, a Friday as well; the days between are as any others.
+    ("2026-12-31 21:59:59.999", "after", "open"),
+    ("2026-12-31 22:00", "after", "closed"),
+    ("2027-01-03 22:00", "closed", "open"),
+    # In the middle of a week forex is closed for the one day.
+    ("2024-12-24 22:00", "closed", "closed"),
+    ("2024-12-25 21:59:59.999", "closed", "closed"),
+    ("2024-12-25 22:00", "closed", "open"),
+    ("2024-12-31 22:00", "after", "closed"),
+    ("2025-01-01 22:00", "closed", "open"),
+    # A Monday takes the Sunday evening with it; a Sunday takes nothing.
+    ("2023-12-24 22:00", "closed", "closed"),
+    ("2023-12-25 22:00", "closed", "open"),
+    ("2022-12-25 21:59:59.999", "closed", "closed"),
+    ("2022-12-25 22:00", "closed", "open"),
+    ("2022-12-26 15:00", "closed", "open"),
+    # No other holiday closes forex: Boxing Day, the day after New Year's Day.
+    ("2024-12-26 12:00", "pre", "open"),
+    ("2025-01-02 12:00", "pre", "open"),
     # Good Friday.
     ("2026-04-03 14:00", "closed", "open"),
     # The third of July stands in for the fourth, a Saturday.
@@ -106,7 +128,7 @@ PHASES: list[tuple[str, str, str]] = [  # instant in UTC, stocks, forex
     ("2001-09-11 14:00", "closed", "open"),
     ("2001-09-12 14:00", "closed", "open"),
     ("2001-09-17 14:00", "open", "open"),
-    # A half day, and where a tape without a date begins.
+    # A half day, and the weekend in which a tape without a date begins.
     ("1999-12-31 18:00", "after", "open"),
     ("2000-01-01 00:00", "closed", "closed"),
     ("2000-01-03 15:00", "open", "open"),
@@ -123,6 +145,69 @@ def test_phase_of_an_instant(instant: str, stocks: str, forex: str) -> None:
     assert streams_at("stocks", now) is (stocks != "closed")
     assert streams_at("forex", now) is (forex != "closed")
     assert streams_at("crypto", now)
+
+
+OCCASIONS: list[tuple[Asset, str, str, str]] = [  # asset, instant, phase, occasion
+    ("stocks", "2026-11-18 15:00", "open", ""),
+    ("stocks", "2026-11-25 15:00", "open", ""),
+    # From Wednesday evening on, as the market stays closed for it until Friday.
+    ("stocks", "2026-11-26 01:00", "closed", "Thanksgiving Day"),
+    ("stocks", "2026-11-26 15:00", "closed", "Thanksgiving Day"),
+    ("stocks", "2026-11-27 10:00", "pre", "day after Thanksgiving"),
+    ("stocks", "2026-11-27 15:00", "open", "day after Thanksgiving"),
+    ("stocks", "2026-11-27 19:00", "after", "day after Thanksgiving"),
+    ("stocks", "2026-11-28 15:00", "closed", ""),
+    ("stocks", "2026-01-01 15:00", "closed", "New Year's Day"),
+    ("stocks", "2026-01-19 15:00", "closed", "Martin Luther King Jr. Day"),
+    ("stocks", "2026-02-16 15:00", "closed", "Presidents' Day"),
+    ("stocks", "2026-04-03 15:00", "closed", "Good Friday"),
+    ("stocks", "2026-05-25 15:00", "closed", "Memorial Day"),
+    ("stocks", "2026-06-19 15:00", "closed", "Juneteenth"),
+    ("stocks", "2026-07-03 15:00", "closed", "Independence Day"),
+    ("stocks", "2025-07-03 15:00", "open", "day before Independence Day"),
+    # The weekend before a Monday that is one.
+    ("stocks", "2026-09-05 15:00", "closed", "Labor Day"),
+    ("stocks", "2026-12-24 15:00", "open", "Christmas Eve"),
+    ("stocks", "2026-12-25 15:00", "closed", "Christmas Day"),
+    # A Saturday, which closes nothing.
+    ("stocks", "2022-01-01 15:00", "closed", ""),
+    # Days that no rule gives.
+    ("stocks", "2025-01-09 15:00", "closed", "National Day of Mourning"),
+    ("stocks", "2012-10-29 15:00", "closed", "special closing"),
+    ("stocks", "2003-12-26 15:00", "open", "special closing"),
+    # Forex, whose calendar is another.
+    ("forex", "2026-11-26 15:00", "open", ""),
+    ("forex", "2026-12-24 15:00", "open", ""),
+    ("forex", "2026-12-25 15:00", "closed", "Christmas Day"),
+    ("forex", "2026-12-26 15:00", "closed", "Christmas Day"),
+    ("forex", "2025-01-01 15:00", "closed", "New Year's Day"),
+    ("forex", "2026-11-21 15:00", "closed", ""),
+    # A holiday at a weekend closes nothing.
+    ("forex", "2022-12-25 15:00", "closed", ""),
+]
+
+
+@pytest.mark.parametrize(("asset", "instant", "phase", "occasion"), OCCASIONS)
+def test_a_holiday_and_a_half_day_have_their_names(
+    asset: Asset, instant: str, phase: str, occasion: str
+) -> None:
+    """A closed stretch has those of the weekdays it holds."""
+    found = session(asset, utc(instant))
+    assert (found.phase, found.occasion) == (phase, occasion)
+
+
+def test_every_long_weekend_and_every_short_day_of_the_calendar_has_a_name() -> None:
+    """Over fifty years, so that no rule of the calendar is without one."""
+    now = utc("1980-01-07 12:00")
+    while now < utc("2030-01-01 00:00"):
+        found = session("stocks", now)
+        hours = (found.until - found.since) / HOUR
+        if found.phase == "open":
+            assert bool(found.occasion) is (hours < 6.5), shown(now)
+        elif found.phase == "closed":
+            assert bool(found.occasion) is (hours > 60 or 12 < hours < 50), shown(now)
+        assert not found.occasion.startswith(("Fridays", "Mondays", "Wednesdays", "Black"))
+        now = found.until
 
 
 def test_crypto_never_closes() -> None:
@@ -256,6 +341,10 @@ STRETCHES: list[tuple[Asset, str, str, str]] = [  # asset, instant, begin and en
     ("forex", "2026-11-18 12:00", "2026-11-15 22:00", "2026-11-20 22:00"),
     ("forex", "2026-11-21 12:00", "2026-11-15 22:00", "2026-11-20 22:00"),
     ("forex", "2026-11-22 22:00", "2026-11-22 22:00", "2026-11-27 22:00"),
+    # The parts of a week with a holiday in it.
+    ("forex", "2024-12-24 12:00", "2024-12-22 22:00", "2024-12-24 22:00"),
+    ("forex", "2024-12-25 12:00", "2024-12-22 22:00", "2024-12-24 22:00"),
+    ("forex", "2024-12-26 12:00", "2024-12-25 22:00", "2024-12-27 22:00"),
 ]
 
 
@@ -276,10 +365,10 @@ def test_crypto_has_no_last_session() -> None:
 
 @pytest.mark.parametrize("year", range(1998, 2032))
 def test_year_has_its_trading_days(year: int) -> None:
-    """Some 250, and 52 weeks of forex."""
+    """Some 250, and 52 weeks of forex without two days."""
     noons = [utc(f"{year}-01-01 18:30") + DAY * day for day in range(365)]
     assert 248 <= sum(session("stocks", noon).phase != "closed" for noon in noons) <= 253
-    assert 259 <= sum(session("forex", noon).phase != "closed" for noon in noons) <= 261
+    assert 257 <= sum(session("forex", noon).phase != "closed" for noon in noons) <= 260
 
 
 # Any instant.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
+import sessions
 from engine.status import (
     ArchiveState,
     ArchiveStatus,
@@ -26,11 +29,11 @@ from engine.status import (
     Trouble,
 )
 from page.details import tables
-from page.hours import hours_line
-from page.status import Instant, StatusCard, feed_text, status_card, whole_reason
+from page.hours import HoursLine, hours_line
+from page.status import Instant, StatusCard, Words, feed_text, status_card, whole_reason
 from page.troubles import archive_reason, clock_text, feed_reason
-from sessions import HoursFrom, MarketHours, Phase
-from ticks import ASSETS
+from sessions import CorrectedHours, HoursFrom, MarketHours, Phase
+from ticks import ASSETS, Asset
 
 NOW: Final = 1_790_000_000.0
 
@@ -326,7 +329,73 @@ def test_every_phase_of_a_market_has_its_words(phase: Phase, by: HoursFrom) -> N
     if by is HoursFrom.CALENDAR:
         turns_at = NOW + (7200 if phase in ("pre", "closed") else 3600)
         assert (line.turns_at, line.turn[-1]) == (turns_at, Instant(turns_at))
-        assert line.more[-1] == "by the exchange's calendar"
+        assert line.more[-1] == "by the New York Stock Exchange's calendar"
+
+
+def line_at(asset: Asset, instant: str) -> HoursLine:
+    """What the strip says at an instant, written in UTC."""
+    now = datetime.fromisoformat(f"{instant}+00:00").timestamp()
+    hours = CorrectedHours(asset, sessions.session, 120.0).hours(now)
+    return hours_line(hours, SourceKind.LIVE, is_past=False)
+
+
+def words(parts: Words) -> str:
+    """With the instants as the clocks of New York show them."""
+    zone = ZoneInfo("America/New_York")
+    return "".join(
+        part if isinstance(part, str) else f"{datetime.fromtimestamp(part.at, zone):%a %H:%M}"
+        for part in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("asset", "instant", "name", "turn", "more"),
+    [
+        (
+            "stocks",
+            "2026-11-26 15:00",
+            "CLOSED",
+            "opens Fri 09:30, Thanksgiving Day",
+            "pre-market from Fri 04:00, regular trading from Fri 09:30,"
+            " by the New York Stock Exchange's calendar",
+        ),
+        (
+            "stocks",
+            "2026-11-27 15:00",
+            "OPEN",
+            "closes Fri 13:00, day after Thanksgiving",
+            "by the New York Stock Exchange's calendar",
+        ),
+        (
+            "stocks",
+            "2026-11-27 10:00",
+            "PRE-MARKET",
+            "opens Fri 09:30",
+            "regular trading from Fri 09:30, a half day (day after Thanksgiving),"
+            " by the New York Stock Exchange's calendar",
+        ),
+        (
+            "forex",
+            "2024-12-25 15:00",
+            "CLOSED",
+            "opens Wed 17:00, Christmas Day",
+            "regular trading from Wed 17:00, by the interbank market's calendar",
+        ),
+        (
+            "forex",
+            "2026-11-26 15:00",
+            "OPEN",
+            "closes Fri 17:00",
+            "by the interbank market's calendar",
+        ),
+    ],
+)
+def test_a_holiday_is_named_beside_the_hours(
+    asset: Asset, instant: str, name: str, turn: str, more: str
+) -> None:
+    """And a half day, and whose calendar it is that has it."""
+    line = line_at(asset, instant)
+    assert (line.name, words(line.turn), words(line.more)) == (name, turn, more)
 
 
 @pytest.mark.parametrize("trouble", Trouble)
