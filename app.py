@@ -11,9 +11,10 @@ import io
 import time
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -52,7 +53,15 @@ def explain() -> None:
     st.markdown(text.partition("## What each card shows")[2].partition("\n## ")[0])
 
 
-def choose_span(kept: tuple[int, int]) -> tuple[float, float]:
+def viewer_zone() -> ZoneInfo:
+    """The zone of the page's times: the link's, else the browser's, UTC if that is not known."""
+    try:
+        return export.zone_named(st.session_state.visit.view.tz or st.context.timezone or "UTC")
+    except ValueError:
+        return ZoneInfo("UTC")
+
+
+def choose_span(kept: tuple[int, int], zone: ZoneInfo) -> tuple[float, float]:
     """The beginning and the end of what is exported, of all that is kept."""
     begin, end = kept
     span = st.selectbox("Span", [*EXPORT_SEC, EXPORT_ALL, EXPORT_OWN], key="export_span")
@@ -60,13 +69,13 @@ def choose_span(kept: tuple[int, int]) -> tuple[float, float]:
         return end - EXPORT_SEC[span], end
     if span == EXPORT_ALL:
         return kept
-    hour = datetime.fromtimestamp(end - 3600, UTC), datetime.fromtimestamp(end, UTC)
-    labels = ("From (UTC)", "To (UTC)")
+    hour = datetime.fromtimestamp(end - 3600, zone), datetime.fromtimestamp(end, zone)
+    labels = (f"From ({zone})", f"To ({zone})")
     chosen = [
         st.datetime_input(label, at.replace(tzinfo=None), key=f"export_{label}", step=60)
         for label, at in zip(labels, hour, strict=True)
     ]
-    first, last = (at.replace(tzinfo=UTC).timestamp() if at else None for at in chosen)
+    first, last = (at.replace(tzinfo=zone).timestamp() if at else None for at in chosen)
     return begin if first is None else first, end if last is None else last
 
 
@@ -78,12 +87,19 @@ def offer_export() -> None:
         return
     with st.container(horizontal=True):
         what = st.selectbox("What", export.WHATS, key="export_what", width=140)
-        form = st.selectbox("Format", export.FORMS, key="export_form", width=140)
+        form = st.selectbox(
+            "Format",
+            export.FORMS,
+            key="export_form",
+            width=140,
+            help="xlsx is for spreadsheets: its times are this page's, in the others they are UTC",
+        )
     kept = export.whole_span(archive, what)
     if kept is None:
         st.text(f"The archive has no {what} yet.")
         return
-    begin, end = choose_span(kept)
+    zone = viewer_zone()
+    begin, end = choose_span(kept, zone)
     known = list(archive.symbols())
     chosen = st.multiselect("Symbols", known, key="export_symbols", placeholder="all")
     symbols = chosen or None
@@ -91,16 +107,15 @@ def offer_export() -> None:
     rows = export.count(archive, what, begin, end, symbols, most)
     if rows > most:
         st.text(f"More than {most:,} {what}, too many to download. In the project's folder:")
-        st.code(
-            export.command(archive, what, form, begin, end, symbols), language="sh", wrap_lines=True
-        )
+        typed = export.command(archive, what, form, begin, end, symbols, zone)
+        st.code(typed, language="sh", wrap_lines=True)
         return
     st.text(f"{rows:,} {what if rows != 1 else what.removesuffix('s')}")
     # The file is in memory for as long as its button is there. Deferred until the click it would
     # not block this tab meanwhile, but any two refreshes of other tabs then take it away.
     if st.button("Prepare the file", disabled=not rows, key="export_prepare"):
         file = io.BytesIO()
-        export.write(archive, what, form, file, begin, end, symbols)
+        export.write(archive, what, form, file, begin, end, symbols, zone=zone)
         st.download_button(
             f"Download {max(1, file.tell() // 1000):,} kB",
             file,

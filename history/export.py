@@ -1,4 +1,4 @@
-"""Export: an archive's bars or events as CSV, JSON or Parquet, while the dashboard writes it.
+"""Export: an archive's bars or events in one of the forms, while the dashboard writes it.
 
 ``python -m history.export bars --out week.parquet`` is the command, and ``--help`` says more; the
 page calls ``count`` and ``write``. Every piece read from the archive is written before the next is
@@ -18,12 +18,14 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from history.archive import Archive, is_archive
+from history.arguments import parser_of, zone_named
 from history.forms import FORMS, GROUP_ROWS, MIME, WHATS, Form, What, row_batches, write_rows
+from history.sheet import SHEET_ROWS, SheetError
 from settings import load
 from ticks import MarketPulseError
 from wording import time_text
@@ -43,12 +45,18 @@ __all__ = [
     "save",
     "whole_span",
     "write",
+    "zone_named",
 ]
 
-MOST_ROWS: Final[Mapping[Form, int]] = {"csv": 750_000, "json": 400_000, "parquet": 1_000_000}
-"""The most rows that are handed out from memory: 50 MB, and written within a second."""
+MOST_ROWS: Final[Mapping[Form, int]] = {
+    "csv": 750_000,
+    "json": 400_000,
+    "parquet": 1_000_000,
+    "xlsx": 100_000,
+}
+"""The most rows that are handed out from memory: at most 50 MB, written within a second; a workbook
+takes three."""
 
-_LAST_SEC: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LISTED: Final = 8
 """The most symbols that an error names."""
 
@@ -67,14 +75,18 @@ def write(
     symbols: Sequence[str] | None = None,
     *,
     group_rows: int = GROUP_ROWS,
+    zone: tzinfo = UTC,
+    folder: Path | None = None,
 ) -> int:
     """Write what began at ``begin`` or later and before ``end``; returns how many rows.
 
     Of some symbols or all. Nothing is written if there is no row. ``group_rows`` is the least that
-    a row group has in Parquet.
+    a row group has in Parquet; ``zone`` is that of a workbook's times, and ``folder`` is where a
+    workbook keeps its parts meanwhile.
 
     Raises:
         ExportError: if there is no row.
+        SheetError: if there are more than a workbook's sheet holds.
         ArchiveError: if the archive cannot be read.
         OSError: if ``out`` cannot be written.
     """
@@ -84,7 +96,10 @@ def write(
         )
     if symbols is not None:
         _check(symbols, list(archive.symbols()))
-    rows = write_rows(form, out, row_batches(archive, what, begin, end, symbols), group_rows)
+    if form == "xlsx" and count(archive, what, begin, end, symbols, SHEET_ROWS) > SHEET_ROWS:
+        raise SheetError
+    batches = row_batches(archive, what, begin, end, symbols)
+    rows = write_rows(form, out, batches, group_rows, zone, folder)
     if not rows:
         raise ExportError(_missing(archive, what, begin, end, symbols))
     return rows
@@ -98,11 +113,13 @@ def save(
     begin: float,
     end: float,
     symbols: Sequence[str] | None = None,
+    zone: tzinfo = UTC,
 ) -> int:
     """Write the same into a new file, which has its name once it is whole and never before.
 
     Raises:
         ExportError: if there is no row, or the file cannot be written.
+        SheetError: if there are more than a workbook's sheet holds.
         ArchiveError: if the archive cannot be read.
     """
     with _export_errors(path):
@@ -110,15 +127,17 @@ def save(
             raise ExportError(f"{path} exists already: remove it, or choose another name")
         # Beside it, because a rename must not cross file systems; short, because names are limited.
         part = path.with_name(f".{secrets.token_hex(4)}.part")
-        with part.open("xb") as file:
-            try:
-                rows = write(archive, what, form, file, begin, end, symbols)
+        try:
+            with part.open("xb") as file:
+                rows = write(
+                    archive, what, form, file, begin, end, symbols, zone=zone, folder=path.parent
+                )
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                part.unlink()
-                raise
-        part.replace(path)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     return rows
 
 
@@ -162,6 +181,7 @@ def command(
     begin: float,
     end: float,
     symbols: Sequence[str] | None = None,
+    zone: tzinfo = UTC,
 ) -> str:
     """The command that exports the same, as typed in the project's folder."""
     file = archive.path.resolve()
@@ -171,6 +191,8 @@ def command(
     words = ["-m", "history.export", what, "--from", time_text(begin), "--to", time_text(end)]
     if symbols is not None:
         words.append(f"--symbols={','.join(symbols)}")
+    if form == "xlsx":
+        words += ["--zone", str(zone)]
     words += ["--archive", str(file), "--out", file_name(what, form, begin, end)]
     return shlex.join([".venv/bin/python", *words])
 
@@ -183,7 +205,7 @@ def file_name(what: What, form: Form, begin: float, end: float) -> str:
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> None:
     """Do what the command line asks for; if that fails, say why in one sentence and exit with 2."""
-    parser = _parser()
+    parser = parser_of()
     given = parser.parse_args(arguments)
     try:
         _run(given, environ)
@@ -199,38 +221,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 # The command.
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m history.export",
-        description="Write the bars or events of an archive as CSV, JSON or Parquet.",
-        epilog="Times are ISO 8601, in UTC if they name no zone: 2026-01-31T14:32:05Z."
-        " Notes from before December 2026 may call this command python -m export.",
-    )
-    parser.add_argument("what", choices=WHATS)
-    parser.add_argument("--from", dest="begin", type=_instant, metavar="TIME", help="from then on")
-    parser.add_argument("--to", dest="end", type=_instant, metavar="TIME", help="before then")
-    parser.add_argument(
-        "--last",
-        type=_length,
-        metavar="LENGTH",
-        help="instead of --from: this long before --to or the archive's end, like 15m, 24h, 7d",
-    )
-    parser.add_argument("--symbols", type=_symbols, metavar="A,B", help="these only")
-    parser.add_argument(
-        "--format", choices=FORMS, help="if the name of FILE does not end in it; else csv"
-    )
-    parser.add_argument(
-        "--out", default="-", metavar="FILE", help="a new file; standard output if left out"
-    )
-    parser.add_argument(
-        "--archive", type=Path, metavar="FILE", help="the dashboard's own if left out"
-    )
-    return parser
-
-
 def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
     archive = _archive(given.archive or _own_archive(environ))
     form = _form(given.format, given.out)
+    if given.zone is not None and form != "xlsx":
+        raise ExportError(f"--zone is for .xlsx alone: in .{form} times are in UTC")
+    zone = given.zone or UTC
     begin, end = _span(given, archive)
     if given.out == "-":
         with _export_errors(Path("standard output")):
@@ -238,7 +234,7 @@ def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
             sys.stdout.buffer.flush()
         return
     path = Path(given.out)
-    rows = save(archive, given.what, form, path, begin, end, given.symbols)
+    rows = save(archive, given.what, form, path, begin, end, given.symbols, zone)
     sys.stderr.write(f"{rows:,} {given.what} in {path}, {path.stat().st_size:,} bytes\n")
 
 
@@ -264,8 +260,8 @@ def _own_archive(environ: Mapping[str, str]) -> Path:
 
 def _form(chosen: Form | None, out: str) -> Form:
     if out == "-":
-        if chosen == "parquet":
-            raise ExportError("standard output takes no Parquet: name a file by --out")
+        if chosen in ("parquet", "xlsx"):
+            raise ExportError(f"standard output takes no .{chosen}: name a file by --out")
         return chosen or "csv"
     ending = Path(out).suffix.lower().removeprefix(".")
     if chosen is None and ending not in FORMS:
@@ -286,33 +282,6 @@ def _span(given: argparse.Namespace, archive: Archive) -> tuple[float, float]:
         begin = kept[0] if begin is None else begin
         end = kept[1] if end is None else end
     return (begin if given.last is None else end - given.last), end
-
-
-def _instant(text: str) -> float:
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time, expected one like 2026-01-31T14:32:05Z"
-        ) from None
-
-
-def _length(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
-    if not found or not int(found[1]):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a length, expected one like 90s, 15m, 24h, 7d or 2w"
-        )
-    return float(int(found[1]) * _LAST_SEC[found[2]])
-
-
-def _symbols(text: str) -> list[str]:
-    # Neither a watchlist nor a tape has a symbol with a comma or outer blanks.
-    symbols = [symbol for symbol in map(str.strip, text.split(",")) if symbol]
-    if not symbols:
-        raise argparse.ArgumentTypeError("no symbol is named, expected some like AAPL,BTC-USD")
-    return symbols
 
 
 # What is refused.

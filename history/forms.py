@@ -1,10 +1,11 @@
-"""Forms: rows of bars or events as CSV, JSON or Parquet, piece by piece.
+"""Forms: rows of bars or events as CSV, JSON, Parquet or a spreadsheet's workbook, piece by piece.
 
 Bars have the columns ``time`` (the second that begins then), ``symbol``, ``asset``, ``last``,
 ``mean`` (of all ticks of the second) and ``ticks``. Events have the fields of ``Event`` and of its
 lead, the values of its parts by their kinds, and what is said of it, ``text`` and ``more``. Times
 are ISO 8601 in UTC, in Parquet timestamps of milliseconds; numbers are written so that reading
-gives the same number again; what is not known is blank in CSV and null elsewhere.
+gives the same number again; what is not known is blank in CSV and null elsewhere. A workbook is for
+people: ``sheet`` says what differs in it.
 
 Symbols are the vendor's or the tape's words. In CSV a text that begins like a formula (=, +, -, @)
 has an apostrophe in front, so that a spreadsheet that opens it computes nothing. So has one that
@@ -15,9 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, tzinfo
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, get_args
 
 import msgspec
@@ -29,6 +32,7 @@ from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from events import Event
 from history.archive import Archive
+from history.sheet import write_sheet
 from ticks import EventKind
 
 __all__ = ["FORMS", "GROUP_ROWS", "MIME", "WHATS", "Form", "What", "row_batches", "write_rows"]
@@ -36,7 +40,7 @@ __all__ = ["FORMS", "GROUP_ROWS", "MIME", "WHATS", "Form", "What", "row_batches"
 # PyArrow has no types of its own to check against: its batches, schemas and columns are Any.
 
 What = Literal["bars", "events"]
-Form = Literal["csv", "json", "parquet"]
+Form = Literal["csv", "json", "parquet", "xlsx"]
 
 WHATS: Final[tuple[What, ...]] = get_args(What)
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
@@ -45,6 +49,7 @@ MIME: Final[Mapping[Form, str]] = {
     "csv": "text/csv",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 _STEP_ROWS: Final = 65_536
@@ -202,11 +207,20 @@ def _write_parquet(out: BinaryIO, schema: Any, batches: Iterator[Any], group_row
 
 
 def write_rows(
-    form: Form, out: BinaryIO, batches: Iterator[Any], group_rows: int = GROUP_ROWS
+    form: Form,
+    out: BinaryIO,
+    batches: Iterator[Any],
+    group_rows: int = GROUP_ROWS,
+    zone: tzinfo = UTC,
+    folder: Path | None = None,
 ) -> int:
     """Write batches, each before the next is asked for; returns how many rows, 0 if no batch came.
 
+    ``group_rows`` is of Parquet, ``zone`` and ``folder`` are of a workbook: that of its times, and
+    where it keeps its parts until it is whole.
+
     Raises:
+        SheetError: if there are more rows than a sheet holds.
         OSError: if ``out`` cannot be written.
     """
     first = next(batches, None)
@@ -220,6 +234,8 @@ def write_rows(
             return _write_json(out, first.schema, batches)
         case "parquet":
             return _write_parquet(out, first.schema, batches, group_rows)
+        case "xlsx":
+            return write_sheet(out, first.schema, batches, zone, folder)
 
 
 def _row_groups(batches: Iterator[Any], rows: int) -> Iterator[Any]:

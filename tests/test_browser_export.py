@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from history.archive import Archive
@@ -63,6 +66,13 @@ def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Pa
     times = [datetime.fromisoformat(row["time"]).timestamp() for row in found]
     arrived = [(time, row["symbol"], row["last"]) for time, row in zip(times, found, strict=True)]
     assert arrived[: len(kept)] == kept
+    choose(page, "Format", "xlsx")
+    page.get_by_role("button", name="Prepare the file").click()
+    with page.expect_download() as arriving:
+        page.get_by_role("button", name=re.compile(r"^Download [\d,]+ kB$")).click()
+    (sheet,) = load_workbook(io.BytesIO(arriving.value.path().read_bytes())).worksheets
+    assert sheet["A1"].value == "time (Asia/Tokyo)"
+    assert sheet["A2"].value.replace(tzinfo=ZoneInfo("Asia/Tokyo")).timestamp() == times[0]
     assert_sound(page)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stPopoverBody")).to_be_hidden()

@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 import streamlit as st
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 from pyarrow import parquet  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
@@ -36,6 +37,8 @@ from ticks import EventKind
 
 ROOT = Path(__file__).parent.parent
 FULL = Path("/dev/full")
+EXACT = ("csv", "json", "parquet")
+"""The forms for programs: they keep every number as it is, and are written as they are read."""
 BEGIN = 1_795_000_020
 """A second whose text ends in :00."""
 SYMBOLS = {"AAPL": "stocks", "EURUSD": "forex", '=X,"1"': "crypto", "-Y": "crypto", "'Q": "stocks"}
@@ -105,8 +108,25 @@ def rows(text: bytes, form: Form) -> list[dict[str, Any]]:
     if form == "json":
         found: list[dict[str, Any]] = json.loads(text)
         return found
+    if form == "xlsx":
+        return sheet_rows(text)
     listed: list[dict[str, Any]] = parquet.read_table(io.BytesIO(text)).to_pylist()
     return listed
+
+
+def sheet_rows(text: bytes) -> list[dict[str, Any]]:
+    """The rows of a workbook whose times are in UTC; none of its cells is a formula."""
+    (sheet,) = load_workbook(io.BytesIO(text)).worksheets
+    head, *found = sheet.iter_rows()
+    assert not [cell for row in found for cell in row if cell.data_type == "f"]
+    names = [cell.value.removesuffix(" (UTC)") for cell in head]
+    return [
+        {
+            name: cell.value.replace(tzinfo=UTC) if cell.is_date else cell.value
+            for name, cell in zip(names, row, strict=True)
+        }
+        for row in found
+    ]
 
 
 def exported(
@@ -140,7 +160,7 @@ def plain(text: str, form: Form) -> str:
 # What is written.
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EXACT)
 def test_every_bar_is_written_as_it_is_kept(kept: Archive, form: Form) -> None:
     """In order, with prices that read as the very same numbers."""
     found = [
@@ -162,7 +182,7 @@ def test_every_bar_is_written_as_it_is_kept(kept: Archive, form: Form) -> None:
     assert len(found) == 2 * (120 * 4 + 60)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EXACT)
 def test_every_field_of_an_event_is_written_and_its_sentence(kept: Archive, form: Form) -> None:
     """Each is a column of its own name; times are to the millisecond."""
     first, second = exported(kept, "events", form)
@@ -284,7 +304,7 @@ class Watched(Archive):
             yield piece
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", EXACT)
 def test_a_piece_is_written_before_the_next_is_read(kept: Archive, form: Form) -> None:
     """So that no span, however long, is ever in memory."""
     put(kept.path, bars(BEGIN + 3600, 120))
@@ -378,8 +398,9 @@ def test_a_full_disk_leaves_nothing_behind(kept: Archive, form: Form) -> None:
 
     ended = run("bars", "--archive", str(kept.path), "--out", str(out), preexec_fn=limit)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(
-        f"python -m history.export: {out} cannot be written (File too large)"
+    assert ended.stderr == (
+        f"python -m history.export: {out} cannot be written (File too large):"
+        " choose another place\n"
     )
     assert not [path for path in kept.path.parent.iterdir() if "sqlite" not in path.name]
 
@@ -498,8 +519,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "time": ("bars --from noon", "'noon' is not a time, expected one like 2026-01-31T14:32:05Z"),
     "length": ("bars --last 3y", "'3y' is not a length, expected one like 90s, 15m, 24h, 7d or 2w"),
     "both": ("bars --from 2026-11-18 --last 3d", "--from and --last are given, expected one"),
-    "ending": ("bars --out {}/bars.xlsx", "ends in none of .csv, .json, .parquet: choose by"),
-    "pipe": ("bars --format parquet", "standard output takes no Parquet: name a file by --out"),
+    "ending": ("bars --out {}/bars.xls", "ends in none of .csv, .json, .parquet, .xlsx: choose by"),
+    "pipe": ("bars --format parquet", "standard output takes no .parquet: name a file by --out"),
+    "zone": ("bars --zone Mars", "'Mars' is not a time zone, expected one like Europe/Berlin"),
+    "zoned": ("bars --zone Asia/Tokyo", "--zone is for .xlsx alone: in .csv times are in UTC"),
     "there": ("bars --out {}/there.csv", "there.csv exists already: remove it, or choose"),
     "folder": ("bars --out {}/no/bars.csv", "(No such file or directory): make its folder first"),
     "a file": ("bars --out {}/there.csv/x.csv", "(Not a directory): its folder is a file"),
@@ -632,6 +655,34 @@ def test_the_page_hands_out_what_was_chosen(
     assert rows(content, "json") == exported(kept, "events", "json", symbols=["AAPL"])
     shown(page)
     assert not page.download_button
+
+
+def test_a_workbook_has_the_times_of_the_page(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link's zone is the page's, and one typed in is that too; so is the command's."""
+    page.query_params["tz"] = "Asia/Tokyo"
+    shown(page)
+    page.selectbox(key="export_form").set_value("xlsx")
+    page.selectbox(key="export_span").set_value("from – to")
+    shown(page)
+    assert [field.label for field in page.datetime_input] == [
+        "From (Asia/Tokyo)",
+        "To (Asia/Tokyo)",
+    ]
+    page.datetime_input[0].set_value(datetime(2026, 11, 18, 20, 7))
+    page.datetime_input[1].set_value(datetime(2026, 11, 18, 20, 8))
+    assert shown(page) == ["270 bars"]
+    handed: list[bytes] = []
+    monkeypatch.setattr(st, "download_button", lambda _, data, *_rest, **_more: handed.append(data))
+    page.button(key="export_prepare").click()
+    shown(page)
+    (sheet,) = load_workbook(handed[0]).worksheets
+    assert sheet["A1"].value == "time (Asia/Tokyo)"
+    assert sheet["A2"].value == datetime(2026, 11, 18, 20, 7)
+    monkeypatch.setitem(export.MOST_ROWS, "xlsx", 100)
+    shown(page)
+    assert "--zone Asia/Tokyo" in page.code[0].value
 
 
 @pytest.mark.parametrize(

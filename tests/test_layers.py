@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"pulse_store", "events", "bars", "wording", "ticks"},
         {"filelock", "msgspec", "numpy"},
     ),
+    "history.sheet": ({"ticks"}, {"pyarrow", "xlsxwriter"}),
     "history.forms": ({"history", "events", "ticks"}, {"msgspec", "numpy", "pyarrow"}),
     "history.export": (
         {"history", "settings", "wording", "ticks"},
