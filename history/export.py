@@ -15,11 +15,13 @@ import os
 import re
 import secrets
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from pathlib import Path
+from types import FrameType
 from typing import BinaryIO, Final, cast
 
 from history.archive import Archive, is_archive
@@ -204,21 +206,50 @@ def file_name(what: What, form: Form, begin: float, end: float) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> None:
-    """Do what the command line asks for; if that fails, say why in one sentence and exit with 2."""
+    """Do what the command line asks for; if that fails, say why in one sentence and exit with 2.
+
+    A signal to end does, and leaves nothing half written.
+    """
     parser = parser_of()
     given = parser.parse_args(arguments)
     try:
-        _run(given, environ)
+        with _orderly_end():
+            _run(given, environ)
     except MarketPulseError as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     except BrokenPipeError:
         # The reader has closed the pipe. Python flushes once more when it ends, into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        parser.exit(130)
 
 
 # The command.
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Raise a signal to end as a ``SystemExit`` with the code that shells give to it."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # One that is ignored already stays so: nohup wants it.
+    before = {
+        number: signal.getsignal(number)
+        for number in signals
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # A second one must not interrupt what the first one tidies up.
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -403,6 +405,45 @@ def test_a_full_disk_leaves_nothing_behind(kept: Archive, form: Form) -> None:
         " choose another place\n"
     )
     assert not [path for path in kept.path.parent.iterdir() if "sqlite" not in path.name]
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_leaves_nothing_behind(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, form: Form
+) -> None:
+    """The command ends with the code of the signal, and takes its half of a file away."""
+    folder = kept.path.parent / "out"
+    folder.mkdir()
+    parts: list[Path] = []
+
+    def end() -> None:
+        if found := list(folder.iterdir()):
+            parts.extend(found)
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(export, "Archive", lambda path: Watched(path, end))
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        main(["bars", "--archive", str(kept.path), "--out", str(folder / f"bars.{form}")])
+    assert ended.value.code == 128 + number
+    assert parts
+    assert list(folder.iterdir()) == []
+    assert signal.getsignal(number) is before
+
+
+def test_what_ignores_a_signal_goes_on(kept: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nohup has it: the end of the terminal is not the end of the export."""
+    monkeypatch.setattr(
+        export, "Archive", lambda path: Watched(path, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    out = kept.path.with_name("bars.csv")
+    try:
+        main(["bars", "--archive", str(kept.path), "--out", str(out)])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert len(rows(out.read_bytes(), "csv")) == 1080
 
 
 # The command.
