@@ -274,9 +274,8 @@ class Worker:
             return
         restored = history.restore(source.archive_meta, source.continues_from, source.clock)
         if restored is not None:
-            oldest, live_from = restored
-            heartbeat.add_past(oldest, live_from)
-            self._show(live_from - 1)
+            heartbeat.add_past(*restored)
+            self._show(restored.live_from - 1)
 
     def _show(self, second: int | None) -> None:
         """Show the last second of a past, if there is any."""

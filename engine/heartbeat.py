@@ -144,8 +144,10 @@ class Heartbeat:
         """Know of a past that the store was filled with, from ``oldest`` until ``live_from``.
 
         The ``unsearched`` seconds of it are searched for events whenever the present leaves time.
+        What is known before it stays known, and is searched first.
         """
-        self._oldest = oldest
+        known = [second for second in (self._oldest, oldest) if second is not None]
+        self._oldest = min(known, default=None)
         self._live_from = live_from
         self._unsearched.extend(unsearched)
 

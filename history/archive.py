@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from history.schema import (
     BUSY_SEC,
     PACKED,
     PACKED_MINUTE,
+    SEARCHED,
     TIMES_END,
     ArchiveError,
     archive_errors,
@@ -33,7 +34,7 @@ from history.schema import (
 )
 from ticks import ASSETS, Tick
 
-__all__ = ["Archive", "ArchiveError", "is_archive", "newest_prices", "read_span"]
+__all__ = ["Archive", "ArchiveError", "Search", "is_archive", "newest_prices", "read_span"]
 
 _BLOCK_SEC: Final = 900
 """The length of the pieces in which bars are read, in seconds."""
@@ -43,6 +44,15 @@ _BLOCK_MINUTES: Final = 720
 
 _LAST_SEC: Final = 4 * 86400
 """How far back the last price of a symbol is looked for: past any weekend with a holiday."""
+
+
+class Search(NamedTuple):
+    """How far an archive's bars were searched for events."""
+
+    upto: int | None
+    """The last second that was searched; None if the archive does not say."""
+    tracks: tuple[Track, ...]
+    """What the detector remembered then."""
 
 
 class Archive:
@@ -242,9 +252,18 @@ class Archive:
 
     def tracks(self) -> list[Track]:
         """What the detector remembered last."""
+        return [*self.search().tracks]
+
+    def search(self) -> Search:
+        """How far the bars were searched for events, and what the detector remembered then."""
         with self._open() as connection:
+            connection.execute("BEGIN")  # both as they were at one moment, whoever writes
             rows = self._rows(connection.execute("SELECT state FROM track"), (str,))
-        return [decode_track(text) for (text,) in rows]
+            found = connection.execute(
+                "SELECT value FROM meta WHERE name = ?", (SEARCHED,)
+            ).fetchone()
+        tracks = tuple(decode_track(text) for (text,) in rows)
+        return Search(_second(found[0]) if found else None, tracks)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -318,6 +337,15 @@ def read_span(connection: sqlite3.Connection, path: Path) -> tuple[int, int] | N
     if not 0 <= first <= last < TIMES_END:
         raise damaged(path)
     return first, last
+
+
+def _second(value: object) -> int | None:
+    """The second that a value tells, None if it tells none."""
+    text = value if isinstance(value, str) else ""
+    if not text.isdecimal() or len(text) > len(str(TIMES_END)):
+        return None
+    second = int(text)
+    return second if second < TIMES_END else None
 
 
 def newest_prices(bars: Bars) -> list[Tick]:

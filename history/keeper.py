@@ -11,23 +11,27 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from bars import Bars
 from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
 from history.hours import ArchivedHours, restore_prices
 from history.recorder import ArchiveStatus, Recorder
+from history.schema import SEARCHED
 from pulse_store import PulseStore
 from ticks import WINDOW_SEC, Asset
 
-__all__ = ["HistoryKeeper"]
+__all__ = ["HistoryKeeper", "Restored"]
 
 HAND_OVER_SEC: Final = 0.25
 """How often new bars are handed to the recorder: what a sudden end of the process can cost."""
 
 OPENED_SEC: Final = 5.0
 """How long to wait for the archive before going on without what it knows."""
+
+_QUIET_SEC: Final = 60
+"""While nothing is new the file is told of so many searched seconds at once: a disk may rest."""
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +40,21 @@ class _Searched(Protocol):
     """A second that was searched for events."""
 
     @property
+    def second(self) -> int: ...
+
+    @property
     def events(self) -> Sequence[Event]: ...
+
+
+class Restored(NamedTuple):
+    """The past that an archive brought back."""
+
+    oldest: int | None
+    """The first second that has a bar, if any has."""
+    live_from: int
+    """The second that follows the past."""
+    unsearched: range
+    """The seconds of it in which nobody has looked for events."""
 
 
 class HistoryKeeper:
@@ -62,6 +80,9 @@ class HistoryKeeper:
         self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
         self._max_events = max_events
         self._hours = ArchivedHours(archive, watched, max_events, self._report)
+        self._searched: int | None = None
+        """The last second that was searched for events; None: none was yet, in any life."""
+        self._told_searched: int | None = None
         self._reported = ""
 
     # For readers.
@@ -87,53 +108,68 @@ class HistoryKeeper:
 
     def second_over(self, over: _Searched) -> None:
         """Hand the events of a second over at once: one that was shown is never to be lost."""
+        self._searched = over.second
         if over.events:
             self.hand_over(over.events)
 
     def hand_over(self, events: Sequence[Event] = ()) -> None:
-        """Hand the bars, minutes and tracks that changed to the recorder, and these events."""
-        self.recorder.record(
-            self._store.collect_changed(),
-            events,
-            self._detector.collect_changed(),
-            minutes=self._store.collect_minutes(),
-        )
+        """Hand the bars, minutes and tracks that changed to the recorder, and these events.
+
+        With them goes how far was searched, into the file at one stroke: whatever ends this
+        process, the next one goes on from there and finds what this one had not found yet.
+        """
+        bars, minutes = self._store.collect_changed(), self._store.collect_minutes()
+        tracks = self._detector.collect_changed()
+        if self._searched is None and len(bars):
+            self._searched = int(bars.cells["second"].min()) - 1
+        is_news = bool(len(bars) or len(minutes) or tracks or events)
+        self.recorder.record(bars, events, tracks, self._progress(is_news), minutes)
 
     def restore(
         self,
         archive_meta: Callable[[], Mapping[str, str]],
         continues_from: Callable[[int], bool],
         clock: Callable[[], float],
-    ) -> tuple[int | None, int] | None:
+    ) -> Restored | None:
         """Go on from the archive: its prices, its events, and which of them go on.
 
         Only if ``continues_from``, asked with its newest second, says so; if not, what was usual in
         its market still is. ``archive_meta`` returns what the archive is to say of its source, and
-        may read it. Returns the first second that has a bar, if any has, and the second that
-        follows the past; None if neither prices nor events were restored.
+        may read it. Returns None if neither prices nor events were restored.
         """
         self.recorder.ready.wait(OPENED_SEC)
         try:
             self.recorder.record(Bars.empty(), meta=dict(archive_meta()))
             span = self._archive.span()
             if span is not None and continues_from(span[1]):
-                return self._restore(clock())
+                return self._restore(clock(), span[1])
             self._store.load_minutes(self._archive.minutes(int(clock()) // 60, self._symbols))
         except ArchiveError as error:
             self._report(error)
         return None
 
-    def _restore(self, now: float) -> tuple[int | None, int]:
+    def _progress(self, is_news: bool) -> dict[str, str]:
+        """How far was searched: told with what is new, and if nothing is, once a minute of it."""
+        searched, told = self._searched, self._told_searched
+        if searched is None or not (is_news or told is None or abs(searched - told) >= _QUIET_SEC):
+            return {}
+        self._told_searched = searched
+        return {SEARCHED: str(searched)}
+
+    def _restore(self, now: float, newest: int) -> Restored:
         second, archive = int(now), self._archive
         since = second - self._store.window_sec
         oldest = restore_prices(self._store, archive, since, second + 1, self._symbols)
         self._store.collect_changed()  # it is in the archive already
         wanted = set(self._symbols)
+        upto, tracks = archive.search()
+        self._detector.restore(track for track in tracks if track.symbol in wanted)
         states = archive.event_states(self._max_events, math.inf, now - 2 * WINDOW_SEC)
         self._events.add_many(event for event in states if event.symbol in wanted)
-        tracks = archive.tracks()
-        self._detector.restore(track for track in tracks if track.symbol in wanted)
-        return oldest, second
+        # An archive that does not say how far was searched is from before there was any to search.
+        self._searched = newest if upto is None else upto
+        unsearched = range(max(self._searched + 1, since), min(newest + 1, second))
+        return Restored(oldest, second, unsearched)
 
     def _report(self, error: ArchiveError) -> None:
         """Log once that the archive cannot be read, and have a damaged file checked."""

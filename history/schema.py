@@ -26,6 +26,7 @@ __all__ = [
     "MIGRATIONS",
     "PACKED",
     "PACKED_MINUTE",
+    "SEARCHED",
     "TIMES_END",
     "ArchiveError",
     "archive_errors",
@@ -85,6 +86,10 @@ PACKED_MINUTE: Final = np.dtype([("id", "<u2"), ("z", "u1"), ("ret_1m", "u1"), (
 
 TIMES_END: Final = 253_402_300_800
 """The year 10000: no bar is of a later second."""
+
+SEARCHED: Final = "searched"
+"""The name in ``meta`` of the last second that was searched for events: those of later bars are not
+found yet."""
 
 BUSY_SEC: Final = 1.0
 """How long to wait for another program that holds the file."""

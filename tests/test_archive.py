@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from bursts import Burst, Swing
 from events import Event, EventStore, StressDetector, Track
-from history.archive import Archive, ArchiveError, is_archive
-from history.schema import APPLICATION_ID, MIGRATIONS
+from history.archive import Archive, ArchiveError, Search, is_archive
+from history.schema import APPLICATION_ID, MIGRATIONS, SEARCHED
 from history.writer import (
     connect,
     delete_bars,
@@ -524,6 +524,18 @@ def test_notes_are_kept(path: Path) -> None:
         write_meta(connection, "seed", "7")
         write_meta(connection, "seed", "8")
     assert (Archive(path).meta("seed"), Archive(path).meta("other")) == ("8", None)
+
+
+def test_it_says_how_far_it_was_searched(path: Path) -> None:
+    """With what the detector remembered then; an archive from before, or a spoilt one, does not."""
+    with closing(connect(path)) as connection:
+        write_tracks(connection, [track_of(1, 0.0, {})])
+        assert Archive(path).search() == Search(None, (track_of(1, 0.0, {}),))
+        write_meta(connection, SEARCHED, str(START))
+        assert Archive(path).search().upto == START
+        for rubbish in ("", "soon", "-5", "1.5", "²", "9" * 12, "9" * 5000):
+            write_meta(connection, SEARCHED, rubbish)
+            assert Archive(path).search().upto is None
 
 
 # Versions.

@@ -74,6 +74,30 @@ def test_history_is_marked() -> None:
     assert all(event.history for over in told[:5] for event in over.events)
 
 
+def test_a_past_behind_a_past_is_searched_first() -> None:
+    """What an archive brought back, then what the source adds: nothing known is forgotten."""
+    told: list[SecondOver] = []
+    _, _, heartbeat = heartbeat_of(Subscriber("one", told.append))
+    heartbeat.add_past(NOW - 3600, NOW - 20, range(NOW - 40, NOW - 30))
+    heartbeat.add_past(NOW - 5, NOW, range(NOW - 5, NOW))
+    assert heartbeat.oldest == NOW - 3600
+    heartbeat.add_past(None, NOW)
+    assert heartbeat.oldest == NOW - 3600
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(heartbeat.follow(lambda: NOW + loop.time(), lambda: None))
+        await asyncio.sleep(1.5)
+        assert not heartbeat.is_searching_past
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    in_virtual_time(run())
+    past = [*range(NOW - 40, NOW - 30), *range(NOW - 5, NOW)]
+    assert [over.second for over in told] == [*past, NOW]
+    assert [over.is_history for over in told] == [True] * len(past) + [False]
+
+
 def test_a_subscriber_that_crashes_stops_nobody() -> None:
     """The others hear every second; its first crash in a row is reported, and it hears the next."""
     told: list[int] = []
