@@ -178,10 +178,13 @@ def draw_controls(view: View, symbols: list[str]) -> View:
     )
 
 
-def keep_choices() -> None:
-    """Keep what the viewer chose on the board."""
+def take_choices(visit: Visit) -> Visit:
+    """The visit with what the viewer chose on the board, if it has not taken that yet."""
     state = st.session_state
-    state.visit = state.visit.with_board(state.pulse.choices, running().reader.symbols(ASSETS))
+    choices = state.pulse.choices if "pulse" in state else None
+    if not isinstance(choices, dict) or choices == visit.taken:
+        return visit
+    return visit.with_board(choices, running().reader.symbols(ASSETS))
 
 
 def write_address(view: View) -> None:
@@ -198,21 +201,25 @@ def write_address(view: View) -> None:
             del st.query_params[name]
 
 
-def refresh() -> None:
-    """Everything that changes by itself: one payload for the board."""
+def refresh(tab: str, refresh_sec: float) -> None:
+    """Everything that changes by itself: one payload for the board of ``tab``."""
     state = st.session_state
     engine = running()
     reader = engine.reader
-    if open_tabs().note(state.tab, time.monotonic()) != state.refresh_sec:
+    visit: Visit | None = state.get("visit")
+    # Anybody may have Streamlit clear its caches, and with them what is kept of this tab: then a
+    # full run makes it again, of the address and of what the browser still holds.
+    if visit is None or open_tabs().note(tab, time.monotonic()) != refresh_sec:
         st.rerun()
-    state.visit, at = state.visit.shown(*reader.span(), has_prices=reader.has_prices())
-    if state.visit.thaws:
+    visit, at = take_choices(visit).shown(*reader.span(), has_prices=reader.has_prices())
+    state.visit = visit
+    if visit.thaws:
         st.rerun()
-    write_address(state.visit.view)
+    write_address(visit.view)
     page.pipe(
         key="pulse",
-        data=payload(reader, engine.status(), state.visit, at, open_tabs()),
-        on_choices_change=keep_choices,
+        data=payload(reader, engine.status(), visit, at, open_tabs()),
+        on_choices_change=lambda: None,
         on_wake_change=lambda: None,
     )
 
@@ -233,10 +240,10 @@ def draw() -> None:
         state.freeze = False
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
     state.visit = visit.with_controls(view)
-    state.setdefault("tab", uuid.uuid4().hex)
-    state.refresh_sec = open_tabs().note(state.tab, time.monotonic())
+    tab = state.setdefault("tab", uuid.uuid4().hex)
+    refresh_sec = open_tabs().note(tab, time.monotonic())
     page.board(key="board")
-    st.fragment(refresh, run_every=state.refresh_sec)()
+    st.fragment(refresh, run_every=refresh_sec)(tab, refresh_sec)
 
 
 st.set_page_config(page_title="Market Pulse", page_icon="📈", layout="wide")

@@ -46,6 +46,8 @@ class Visit:
     """Whether the page stopped being frozen by itself, and the control has yet to follow."""
     is_new: bool = True
     """Whether the controls have yet to be drawn for the first time."""
+    taken: Mapping[str, Any] | None = None
+    """What the board chose last, as the browser sent it; None if nothing was chosen there yet."""
 
     @classmethod
     def from_address(
@@ -78,6 +80,7 @@ class Visit:
             view=chosen(self.view, choices, symbols),
             notes=(),
             wants_details=bool(choices.get("details")),
+            taken=choices,
         )
 
     def shown(self, oldest: int, newest: int, *, has_prices: bool) -> tuple[Visit, int | None]:

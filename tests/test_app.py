@@ -564,6 +564,17 @@ def test_many_tabs_refresh_more_seldom_and_say_so(
     assert refresh["tabs"] == 200
 
 
+def test_state_that_is_missing_is_made_again(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Nothing of a session's state is needed: the address says what was chosen."""
+    ticking(engine)
+    app = page()
+    app.query_params["symbol"] = "AAPL"
+    for name in ("visit", "tab"):
+        del app.session_state[name]
+    again = payload(page())
+    assert (again["opened"]["symbol"], again["notes"]) == ("AAPL", [])
+
+
 def test_text_from_the_wire_is_text(
     page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
 
 from playwright.sync_api import Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from engine.ranking import SETTLE_SEC
 from tests.browser_page import (
@@ -340,6 +341,46 @@ def test_a_note_stands_once_and_can_be_closed(market: Server, tabs: Tabs) -> Non
         expect(page.locator(".messages p")).to_have_text(re.compile("is not between"))
         dismiss.click()
         assert messages(page) == []
+
+
+# Keeps the page's connections where a test can write to them.
+SOCKETS = """
+globalThis.sockets = [];
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    sockets.push(this);
+  }
+};
+"""
+
+
+def clear_caches(page: Page) -> None:
+    """Ask Streamlit to clear its caches, as its menu does while somebody develops a page."""
+    order = list(BackMsg(clear_cache=True).SerializeToString())
+    page.evaluate("(order) => sockets.at(-1).send(new Uint8Array(order))", order)
+
+
+def test_cleared_caches_cost_no_choice(market: Server, tabs: Tabs) -> None:
+    """The tab goes on as it was, with what was chosen just before and just after."""
+    visitor = tabs.visitor()
+    visitor.add_init_script(SOCKETS)
+    page = tabs(f"{market.url}?rows=5&symbol=TSLA", visitor)
+    until_ready(page)
+    page.get_by_role("button", name="Details").click()
+    up = page.locator(".details dl div", has_text="up for").locator("dd")
+    up.wait_for()
+    heat = page.get_by_role("button", name="Heat map")
+    for kept in ({"heat": ["true"]}, {}):
+        clear_caches(page)
+        heat.click()
+        until(lambda kept=kept: params(page) == {"rows": ["5"], "symbol": ["TSLA"], **kept})  # type: ignore[misc]
+        until_refreshed(page, 3)
+        expect(page.locator(".opened h2")).to_have_text("TSLA")
+        expect(page.locator(".heat")).to_be_visible(visible=bool(kept))
+        assert len(symbols(page)) == 5
+        expect(up).not_to_have_text(up.text_content() or "")
+        assert_sound(page)
 
 
 def focused_row(page: Page) -> str:

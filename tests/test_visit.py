@@ -112,4 +112,5 @@ def test_the_boards_choices_leave_the_controls_alone() -> None:
     after = visit.with_board({"symbol": "AAPL", "details": True, "rank": "1m"}, SYMBOLS)
     assert after.view == View(rank="5m", freeze=True, symbol="AAPL")
     assert after.wants_details
+    assert after.taken == {"symbol": "AAPL", "details": True, "rank": "1m"}
     assert not after.with_board({"symbol": "AAPL"}, SYMBOLS).wants_details
