@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from connections.ending import Condition, EndedError, refused
+from connections.line import TURN_SEC
 from connections.meter import LATEST_SEC, Meter
 from connections.pace import Timing
 from connections.queue import TickQueue
@@ -148,7 +149,12 @@ class Connection:
         )
         clock, monotonic, asset = parts.clock, parts.monotonic, parts.asset
         meter, lags, said, heard = parts.meter, parts.meter.lags, parts.hours.said, self.heard
+        turn_ends_at = monotonic() + TURN_SEC
         while True:
+            if self._framed_at >= turn_ends_at:
+                # A frame that is there already makes nobody wait: the others would never go on.
+                await asyncio.sleep(0)
+                turn_ends_at = monotonic() + TURN_SEC
             frame = await receive(decode=False)
             now = clock()
             self._framed_at = at = monotonic()

@@ -60,5 +60,9 @@ def refused(trouble: Trouble, code: int | None, timing: Timing) -> EndedError:
 
 def closed(error: ConnectionClosed) -> EndedError:
     """By its code alone: the text is the other side's."""
-    frame = error.rcvd or error.sent
-    return EndedError(Trouble.CONNECTION_CLOSED, code=frame.code if frame else 1006)
+    if isinstance(error.__cause__, EndedError):
+        return error.__cause__
+    if error.sent is not None and not error.rcvd_then_sent:
+        return EndedError(Trouble.PROTOCOL_BROKEN, code=error.sent.code)
+    code = 1006 if error.rcvd is None else error.rcvd.code
+    return EndedError(Trouble.CONNECTION_CLOSED, code=code)

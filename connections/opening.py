@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from connections.ending import EndedError, refused
+from connections.line import Line
 from connections.pace import Timing
 from connections.status import Trouble
 from ticks import Asset
@@ -66,6 +67,9 @@ async def open_connection(
             additional_headers=vendor.headers(asset),
             open_timeout=timing.open_sec,
             close_timeout=timing.close_sec,
+            ping_interval=timing.ping_sec,
+            ping_timeout=timing.ping_sec,
+            create_connection=Line,
             max_size=_MAX_FRAME_BYTES,
             compression=None,
             # A proxy of the environment is for the world, not for this machine.

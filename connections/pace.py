@@ -15,6 +15,8 @@ class Timing:
     open_sec: float = 10.0
     accept_sec: float = 10.0
     close_sec: float = 1.0
+    ping_sec: float = 20.0
+    """How often a sign of life is asked for, and how long it may take."""
     backoff_floor_sec: float = 0.5
     backoff_cap_sec: float = 60.0
     closed_cap_sec: float = 300.0

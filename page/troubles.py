@@ -54,6 +54,11 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.BAD_REQUEST: "the vendor did not accept the subscription{status}",
     Trouble.VENDOR_ERROR: "the vendor reported an error{status}",
     Trouble.CONNECTION_CLOSED: "the connection ended (code {code})",
+    Trouble.PROTOCOL_BROKEN: "this dashboard ended the connection: {broken} (code {code})",
+    Trouble.NO_SIGN_OF_LIFE: "this dashboard ended the connection: nothing came for {seconds}, not"
+    " even an answer to a ping",
+    Trouble.NOT_READ: "this dashboard ended the connection: the vendor kept asking for signs of"
+    " life and did not read them",
     Trouble.SILENCE: "silent for {seconds}",
     Trouble.RENEWED: "the clock moved on by {seconds}, as after sleep",
     Trouble.FIRST_TICK: "waiting for the first tick",
@@ -120,6 +125,9 @@ _HELP: Final[Mapping[Trouble, str]] = {
     Trouble.NOT_ACCEPTED: _AGAIN,
     Trouble.VENDOR_ERROR: _AGAIN,
     Trouble.CONNECTION_CLOSED: _AGAIN,
+    Trouble.PROTOCOL_BROKEN: _AGAIN,
+    Trouble.NO_SIGN_OF_LIFE: f"{_AGAIN} To help: check this machine's network.",
+    Trouble.NOT_READ: _AGAIN,
     Trouble.SILENCE: _AGAIN,
     Trouble.RENEWED: _AGAIN,
     Trouble.NO_TICK: "If prices do not come back, the connection is renewed automatically.",
@@ -142,6 +150,13 @@ _ANSWERS: Final[Mapping[int, str]] = {
     errno.EMFILE: "too many open files on this machine",
     errno.ENFILE: "too many open files on this machine",
 }
+
+_BROKEN: Final[Mapping[int, str]] = {
+    1002: "what came breaks the protocol",
+    1007: "what came is no text",
+    1009: "a message came that is far too long",
+}
+"""What the other side did wrong, by the code with which the connection was ended."""
 
 _ARCHIVE: Final[Mapping[ArchiveTrouble, str]] = {
     ArchiveTrouble.NONE: "",
@@ -242,6 +257,7 @@ def _facts(feed: FeedStatus) -> dict[str, str]:
         "answer": "no address answered"
         if feed.code is None
         else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),
+        "broken": _BROKEN.get(feed.code or 0, "what came cannot be read"),
         "key": feed.key_setting,
         "held": ", ".join(held.symbol for held in feed.held),
         "seconds": f"{seconds:g} s" if seconds < 10 else f"{seconds:.0f} s",

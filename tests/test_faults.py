@@ -277,6 +277,29 @@ async def sends_a_huge_frame(session: Session) -> None:
     await session.ws.wait_closed()
 
 
+async def asks_and_does_not_read(session: Session) -> None:
+    await session.subscribed()
+    session.ws.transport.pause_reading()
+    ping = b"\x89\x7d" + b"?" * 125
+    while True:
+        session.write(ping * 500)
+        await asyncio.sleep(0)
+
+
+async def sends_thousands_of_fragments(session: Session) -> None:
+    await session.subscribed()
+    session.write(b"\x01\x01{" + b"\x00\x00" * 10_000)
+    await session.ws.wait_closed()
+
+
+async def floods(session: Session) -> None:
+    """Send empty frames as fast as they are taken."""
+    await session.subscribed()
+    while True:
+        session.write(b"\x81\x00" * 50_000)
+        await session.ws.drain()
+
+
 async def never_answers_the_close(session: Session) -> None:
     await session.subscribed()
     await session.ticks(2)
@@ -287,6 +310,7 @@ async def never_answers_the_close(session: Session) -> None:
 
 KEY_REFUSED = r"the vendor refused the API key \({}\): check EODHD_API_KEY.*; try \d+, (next|now)"
 CLOSED = r"^the connection ended \(code {}\); try \d+, (next in \d+ s|now)$"
+OURS = "^this dashboard ended the connection: {}; try "
 HTTP_ERROR = r"^the vendor's server answered with an error \(HTTP {}\); try"
 DEMO = r"the vendor refused BTC-USD, ETH-USD: not covered by this key"
 LIMIT = r"the vendor refused BTC-USD, ETH-USD: the account's symbol limit is reached"
@@ -390,8 +414,30 @@ ENDING = [
         for early, when in ((True, "at once"), (False, "after ticks"))
     ),
     Fault("half a message", sends_half_a_message, "reconnecting", CLOSED.format(1006)),
-    Fault("broken protocol", breaks_the_protocol, "reconnecting", CLOSED.format(1002)),
-    Fault("huge frame", sends_a_huge_frame, "reconnecting", CLOSED.format(1009)),
+    Fault(
+        "broken protocol",
+        breaks_the_protocol,
+        "reconnecting",
+        OURS.format(r"what came breaks the protocol \(code 1002\)"),
+    ),
+    Fault(
+        "huge frame",
+        sends_a_huge_frame,
+        "reconnecting",
+        OURS.format(r"a message came that is far too long \(code 1009\)"),
+    ),
+    Fault(
+        "asks and does not read",
+        asks_and_does_not_read,
+        "reconnecting",
+        OURS.format("the vendor kept asking for signs of life and did not read them"),
+    ),
+    Fault(
+        "thousands of fragments",
+        sends_thousands_of_fragments,
+        "reconnecting",
+        OURS.format(r"a message came that is far too long \(code 1009\)"),
+    ),
     Fault(
         "a close without an answer",
         never_answers_the_close,
@@ -935,4 +981,20 @@ def test_stop_closes_at_once_and_as_the_protocol_wants(state: str) -> None:
         if state in ("live", "waiting for the word", "waiting for a tick"):
             eventually(lambda: ("crypto", 1000) in vendor.closed, "crypto closed properly")
         assert {feed.state for feed in worker.status().feeds} == {"off"}
+        assert worker.status().faults == ()
+
+
+@pytest.mark.parametrize("behaviour", [floods, asks_and_does_not_read])
+def test_flood_holds_up_neither_the_others_nor_the_end(behaviour: Behaviour) -> None:
+    """Whatever one vendor does, the other feeds are read, the seconds shown, and all is closed."""
+    with FaultyVendor(crypto=behaviour) as vendor, running(vendor.url) as worker:
+        eventually(lambda: len(vendor.attempts("crypto")) > 0, "connected")
+        assert worker.ready.wait(10)
+        shown = worker.heartbeat.newest.now
+        eventually(lambda: worker.heartbeat.newest.now >= shown + 2, "another two seconds")
+        eventually(lambda: state_of(worker, "stocks") == "live", "stocks live")
+        began = time.monotonic()
+        worker.stop()
+        assert time.monotonic() - began < 2
+        assert not worker.alive()
         assert worker.status().faults == ()

@@ -60,6 +60,9 @@ RETRIED: Final = {
     Trouble.NOT_ACCEPTED,
     Trouble.VENDOR_ERROR,
     Trouble.CONNECTION_CLOSED,
+    Trouble.PROTOCOL_BROKEN,
+    Trouble.NO_SIGN_OF_LIFE,
+    Trouble.NOT_READ,
     Trouble.SILENCE,
     Trouble.RENEWED,
 }
