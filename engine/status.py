@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Trouble
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble
-from sources.source import ClockStatus, ClockTrouble, SourceKind, SourceStatus
+from sources.source import (
+    ClockStatus,
+    ClockTrouble,
+    RefusedRow,
+    RowFault,
+    SourceKind,
+    SourceStatus,
+    Span,
+    TapeRows,
+)
 
 __all__ = [
     "ArchiveState",
@@ -20,9 +29,13 @@ __all__ = [
     "HeldBack",
     "Lately",
     "Refusal",
+    "RefusedRow",
+    "RowFault",
     "SourceKind",
     "SourceStatus",
+    "Span",
     "Status",
+    "TapeRows",
     "Trouble",
 ]
 

@@ -24,7 +24,7 @@ class Table(msgspec.Struct, frozen=True):
 
 def tables(status: Status) -> list[Table]:
     """One table of what concerns all, one of the archive, and one of each feed."""
-    source = status.source
+    source, tape = status.source, status.source.tape
     is_replay = source.kind == SourceKind.REPLAY
     return [
         _table(
@@ -36,6 +36,10 @@ def tables(status: Status) -> list[Table]:
                 "speed": source.speed,
                 "up for": duration_text(status.uptime),
                 "ticks waiting": status.queued,
+                "rows of the tape": None if tape is None else f"{tape.count:,}",
+                "rows left out": None if tape is None else f"{tape.refused:,}",
+                "rows out of order": None if tape is None else f"{tape.sorted:,}",
+                "next price": _instant(source.next_price_at),
                 "replay at its end": _yes_or_no(source.has_ended) if is_replay else None,
                 "looking through the past hour": _yes_or_no(status.is_searching_past),
                 "ticks lost": source.lost,

@@ -24,6 +24,7 @@ from engine.status import (
     Status,
     Trouble,
 )
+from page.tapes import due_text, left_out_text, sorted_text
 from page.troubles import (
     archive_reason,
     clock_text,
@@ -33,6 +34,7 @@ from page.troubles import (
     feed_reason,
     retry_text,
 )
+from ticks import legible
 from wording import NOT_KNOWN, duration_text
 
 __all__ = [
@@ -54,8 +56,14 @@ BEHIND_SEC: Final = 2.0
 AHEAD_SEC: Final = 0.5
 """How far a vendor's clock may be behind or ahead of this one before it is told."""
 
+SKIPPED_SEC: Final = 60
+"""The least that was skipped of a replay and is told, and for how long it is."""
+
 RECENT_SEC: Final = 3600
 """How long after an archive recovered the page says what is missing from it."""
+
+_NO_PRICE: Final = "no price"
+"""The name of the time in which a replay has none: of most such the page has no need to jump."""
 
 _PASSING: Final = (
     FeedState.HELD_BACK,
@@ -149,6 +157,7 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
             *_feed_messages(feeds),
         ],
         passing=[
+            *([_NO_PRICE] if source.next_price_at is not None else []),
             *(["archive"] if status.archive.state == ArchiveState.TROUBLE else []),
             *(_key(feed) for feed in feeds if _may_pass(feed)),
         ],
@@ -220,10 +229,31 @@ def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
         yield _warning(clock)
     if behind_sec > STANDSTILL_SEC + status.source.later_sec:
         yield _warning(f"The pulse stands still: what is shown is {duration_text(behind_sec)} old.")
+    yield from _tape_messages(status.source, status.now)
     if lost:
         yield _loss(f"{lost} ticks of the tape were lost with a broken connection.")
     for fault in status.faults:
         yield _loss(fault_text(fault))
+
+
+def _tape_messages(source: SourceStatus, now: float) -> Iterator[Message]:
+    """What there is to say of a tape and of the times in which it has no price."""
+    if source.tape is not None:
+        file = legible(source.file or "")
+        left_out, out_of_order = left_out_text(source.tape, file), sorted_text(source.tape, file)
+        if left_out:
+            yield _warning(left_out)
+        if out_of_order:
+            yield Message(kind="note", text=(out_of_order,))
+    skipped = source.skipped
+    is_long = skipped is not None and skipped.end - skipped.begin >= SKIPPED_SEC
+    if skipped is not None and is_long and now - skipped.end < SKIPPED_SEC * (source.speed or 1.0):
+        span = Instant(skipped.begin), " to ", Instant(skipped.end)
+        yield Message(kind="note", text=("Skipped from ", *span, ": there was no price."))
+    if source.next_price_at is not None:
+        text = "There is no price until ", Instant(source.next_price_at), "."
+        due = due_text(source, now)
+        yield Message(kind="note", text=text, counts=due, passing=_NO_PRICE)
 
 
 def _warning(*words: str | Instant) -> Message:

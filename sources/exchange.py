@@ -26,7 +26,7 @@ from websockets.protocol import State
 
 from sources.market import Market
 from sources.quotes import Quote
-from sources.tape import ArchivedTape, Tape
+from sources.tape import Recording
 from ticks import ASSETS, Asset
 from vendors.eodhd import DEMO_KEY, DEMO_SYMBOLS, SYMBOL_LIMIT
 
@@ -111,7 +111,7 @@ class Exchange:
 
     def __init__(
         self,
-        source: Market | Tape | ArchivedTape,
+        source: Market | Recording,
         *,
         symbol_limit: int = SYMBOL_LIMIT,
         ghost_sec: float = 0.0,

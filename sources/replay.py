@@ -17,12 +17,15 @@ from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.exchange import EMBEDDED_KEY, Exchange
 from sources.live import Calendar, VendorFeeds
-from sources.source import Keep, Seconds, SourceKind, SourceStatus
-from sources.tape import TAPE_EPOCH, ArchivedTape, Tape
-from ticks import ASSETS, WINDOW_SEC, Asset, Tick
+from sources.source import Keep, Seconds, SourceKind, SourceStatus, Span
+from sources.tape import TAPE_EPOCH, Recording
+from ticks import ASSETS, STALE_SEC, WINDOW_SEC, Asset, Tick
 from vendors import eodhd
 
 __all__ = ["ReplaySource"]
+
+_FADES_SEC: Final = WINDOW_SEC
+"""So long after the last price of all the last figure that looks back at it is gone."""
 
 _CATCH_UP_SEC: Final = 5.0
 """How long to wait for frames that a broken connection may have lost."""
@@ -32,12 +35,13 @@ class ReplaySource:
     """What was recorded in ``file``, played at ``speed`` of its seconds per second.
 
     Its clock moves on when everything that was sent in the second before has arrived, so the frames
-    and the events are the same at any speed.
+    and the events are the same at any speed. An hour after the last price nothing can change any
+    more, and the clock moves on to the next price at once.
     """
 
     def __init__(
         self,
-        tape: Tape | ArchivedTape,
+        tape: Recording,
         queue: TickQueue,
         *,
         file: str,
@@ -53,8 +57,10 @@ class ReplaySource:
         self._now = tape.start
         self._has_ended = False
         self._lost = dict.fromkeys(ASSETS, 0)
-        is_archived = isinstance(tape, ArchivedTape)
-        if calendar is None and isinstance(tape, ArchivedTape) and tape.source == "eodhd":
+        self._newest = -math.inf
+        self._next_at: float | None = None
+        self._skipped: Span | None = None
+        if calendar is None and tape.source == "eodhd":
             calendar = sessions.session
         # A tape is replayed whole, whatever an account may watch.
         self._symbol_limit = max(eodhd.SYMBOL_LIMIT, sum(map(len, tape.symbols.values())))
@@ -73,7 +79,7 @@ class ReplaySource:
             timing=timing,
             calendar=calendar,
             # What lies in an archive has passed the gate already.
-            far_off=math.inf if is_archived else None,
+            far_off=math.inf if tape.is_believed else None,
         )
         self.watched = self._feeds.asked
 
@@ -138,6 +144,9 @@ class ReplaySource:
             speed=self._speed,
             has_ended=self._has_ended,
             is_dated=self._tape.start != TAPE_EPOCH,
+            tape=self._tape.rows,
+            next_price_at=self._awaited(),
+            skipped=self._skipped,
             lost=sum(self._lost.values()),
         )
 
@@ -151,23 +160,44 @@ class ReplaySource:
         ]
         return tuple(map(_ended, found)) if self._has_ended else tuple(found)
 
+    def _awaited(self) -> float | None:
+        """When the next price is due, if every symbol is stale until then."""
+        due, now = self._next_at, self._now
+        is_awaited = not self._has_ended and due is not None and due - now > STALE_SEC
+        return due if is_awaited else None
+
     async def _play(self, exchange: Exchange, seconds: Seconds) -> None:
         """Play every second that is left, and wait until each has arrived."""
         async with asyncio.timeout(_CATCH_UP_SEC):
             await exchange.wait_for_subscriptions(EMBEDDED_KEY, self._tape.symbols)
         loop = asyncio.get_running_loop()
-        first = int(self._now)
-        origin = loop.time()
-        for second in range(first, int(self._tape.end) + 1):
-            due = origin + (second + 1 - first) / self._speed
+        origin, played = loop.time(), 0
+        self._next_at = self._tape.next_at()
+        second, last = int(self._now), int(self._tape.end)
+        while second <= last:
+            second = self._skip_from(second)
+            played += 1
+            due = origin + played / self._speed
             await asyncio.sleep(max(0.0, due - loop.time()))
             self._now = second + 1.0
             exchange.publish(second + 1.0)
+            self._next_at = self._tape.next_at()
             await self._catch_up(exchange)
             seconds.show(second)
             self._feeds.measure()
             seconds.search(second)
+            second += 1
         self._has_ended = True
+
+    def _skip_from(self, second: int) -> int:
+        """``second``, or that of the next price if nothing can change until then."""
+        due = self._tape.end if self._next_at is None else self._next_at
+        if due < second + 1:
+            self._newest = second
+        elif second > self._newest + _FADES_SEC:
+            self._skipped = Span(second, math.floor(due))
+            self._newest = second = math.floor(due)
+        return second
 
     async def _catch_up(self, exchange: Exchange) -> None:
         """Wait until every frame sent has been read and is in the store; count those lost."""

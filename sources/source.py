@@ -18,10 +18,14 @@ __all__ = [
     "ClockStatus",
     "ClockTrouble",
     "Keep",
+    "RefusedRow",
+    "RowFault",
     "Seconds",
     "Source",
     "SourceKind",
     "SourceStatus",
+    "Span",
+    "TapeRows",
 ]
 
 
@@ -56,6 +60,58 @@ class ClockStatus:
     """By how much it was set or moved; signed for ``MOVED``, else without a sign."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Time from ``begin`` on and before ``end``, in seconds since the epoch."""
+
+    begin: float
+    end: float
+
+
+class RowFault(StrEnum):
+    """Why a row of a tape is left out."""
+
+    CELLS = "it has more or fewer cells than there are headings"
+    QUOTE = "a quotation mark is not closed"
+    TIME = "the time is blank or not a number"
+    ROUNDED_TIME = "a spreadsheet has rounded the time"
+    OTHER_TIME = "the time is far from all others"
+    BAR_TIME = "the time is not one such as 2026-11-25T14:30:00Z"
+    FEED = "the feed is unknown"
+    ASSET = "the asset class is unknown"
+    SYMBOL = "the symbol is blank or no plain name"
+    TWO_FEEDS = "the symbol is in two feeds"
+    NUMBER = "a number is expected"
+    PRICE = "there is no price above zero"
+    TICKS = "the number of ticks is none"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row of a tape that is left out."""
+
+    number: int
+    """As in the file, in which the headings are row 1."""
+    fault: RowFault
+    column: str
+    found: str
+    """What is in that column, fit to be shown; empty if nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TapeRows:
+    """What became of the rows of a tape."""
+
+    count: int
+    """How many there are."""
+    refused: int
+    """How many of them are left out."""
+    examples: tuple[RefusedRow, ...]
+    """The first of those."""
+    sorted: int
+    """How many came after one with a later time, and were put in their place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
     """What is true of a source at one instant."""
@@ -73,6 +129,12 @@ class SourceStatus:
     """Whether a replay is at its end."""
     is_dated: bool = True
     """False if a tape counts from its own start, so that its times are not dates."""
+    tape: TapeRows | None = None
+    """The rows of a tape; None if no tape is replayed."""
+    next_price_at: float | None = None
+    """When a replay's next price is due, if every symbol is stale until then."""
+    skipped: Span | None = None
+    """The newest span of a replay that was skipped: it had no price, and nothing could change."""
     lost: int = 0
     """How many ticks of a replay were lost with a broken connection."""
     clock: ClockStatus = ClockStatus()

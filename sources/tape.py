@@ -1,4 +1,4 @@
-"""Tapes: what was recorded, in a CSV file or a span of an archive, as quotes for the exchange.
+"""Tapes: what was recorded, in a file of rows or a span of an archive, as quotes for the exchange.
 
 A tape is loaded when the source is opened and read by the exchange on its event loop; nothing here
 reads a clock: time is always an argument.
@@ -7,24 +7,27 @@ reads a clock: time is always an argument.
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from bars import CELL, Bars, Minutes
 from events import Event
-from history.archive import Archive, ArchiveError, is_archive
+from history.archive import ArchiveError, is_archive
+from sources.archived import PAST_SEC, ArchivedTape, ms_of, quotes_of
+from sources.formats import read_rows
 from sources.quotes import Quote
-from ticks import ASSETS, WINDOW_SEC, Asset, MarketPulseError, Tick
+from sources.rows import Rows, TapeError, outside
+from sources.source import RowFault, TapeRows
+from ticks import ASSETS, Asset, Tick
 
-__all__ = ["TAPE_EPOCH", "ArchivedTape", "Tape", "TapeError", "load"]
+__all__ = ["TAPE_EPOCH", "ArchivedTape", "Recording", "Tape", "TapeError", "load"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,91 +35,65 @@ TAPE_EPOCH: Final = 946_684_800.0
 """2000-01-01 00:00:00 UTC, at which a tape that counts from its own start begins: elapsed time then
 reads as time of day."""
 
-EPOCH_MS: Final = 1e11
-"""Milliseconds above this are a date (1973 or later), below it a time since the tape's start."""
+_DATES_MS: Final = (1e11, 4.1024448e12)
+"""Milliseconds from here (1973) to there (2100) are a date; fewer are a time since the tape's
+start."""
 
-LATEST_MS: Final = 253_402_300_800_000 - TAPE_EPOCH * 1000
-"""The end of the year 9999 in either count: anything later is in another unit."""
+_MS_OF_DATES: Final = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (9e8, 1e3))
+"""Dates in nanoseconds, microseconds, milliseconds and seconds are at least so many, and what makes
+milliseconds of them. A tape that counts from its own start for ten days has fewer."""
 
-PAST_SEC: Final = 2 * WINDOW_SEC
-"""How much of the time before an archive's span is read: the window, and as much again to look back
-from its far end."""
+_FEEDS: Final[Mapping[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
+_CLASSES: Final[Mapping[str, Asset]] = {asset: asset for asset in ASSETS}
 
-_BLOCK_SEC: Final = 300
-"""The length of the pieces in which an archive is read."""
-
-_WATCHED_SEC: Final = 4 * 86400
-"""A symbol whose last tick is older than this, which is more than a weekend with a holiday, was no
-longer watched."""
-
-TAPE_FEEDS: Final[dict[str, Asset]] = {"us": "stocks", "forex": "forex", "crypto": "crypto"}
-TAPE_COLUMNS: Final = ("ms", "feed", "symbol", "price", "bid", "ask", "size")
-
-
-class TapeError(MarketPulseError):
-    """A tape that cannot be read or does not hold what a tape must hold."""
-
-
-def load(path: Path, begin: float | None = None, end: float | None = None) -> Tape | ArchivedTape:
-    """What was recorded in a file, a CSV tape or an archive, from ``begin`` on and before ``end``.
-
-    Raises:
-        TapeError: if it cannot be read, or holds nothing of that span.
-    """
-    try:
-        if is_archive(path):
-            return ArchivedTape.load(path, begin, end)
-    except OSError as error:
-        raise TapeError(
-            f"{path} cannot be read ({error.strerror}), expected a tape or an archive;"
-            " check the path"
-        ) from error
-    except ArchiveError as error:
-        raise TapeError(str(error)) from error
-    return Tape.load(path, begin, end)
+_LONGEST_SYMBOL: Final = 64
+_MOST_TICKS: Final = 1e6
+_MOST_SYMBOLS: Final = np.iinfo(CELL["row"]).max + 1
+"""So many rows can a block of bars tell apart."""
 
 
 class Tape:
-    """A recorded tape: its rows are read in file order as time passes them, and none is skipped."""
+    """A recorded tape: its quotes are read in order as time passes them, and none is skipped.
 
-    def __init__(self, rows: pd.DataFrame, start: float) -> None:
-        self.symbols: dict[Asset, tuple[str, ...]] = {
-            asset: tuple(rows.loc[rows["asset"] == asset, "symbol"].unique()) for asset in ASSETS
-        }
-        self.start = start
-        self.end = round(float(rows["ts"].iloc[-1]) + 0.001, 3)
-        """An instant after every row."""
-        self._ts = rows["ts"].to_numpy(dtype=np.float64)
-        self._columns = [rows[name].to_numpy() for name in Quote._fields[:-1]]
+    ``quotes`` makes those of a piece of ``times``, which are in order: event times in seconds since
+    the epoch. ``is_believed``: whether they were judged when they were recorded.
+    """
+
+    source = ""
+    """The source that recorded the prices, which is not known."""
+
+    def __init__(
+        self,
+        symbols: Mapping[Asset, tuple[str, ...]],
+        times: Floats,
+        quotes: Callable[[slice], Iterable[Quote]],
+        rows: TapeRows,
+        start: float | None = None,
+        *,
+        is_believed: bool = False,
+    ) -> None:
+        self.symbols = dict(symbols)
+        self.rows: TapeRows | None = rows
+        self.is_believed = is_believed
+        self.start = float(times[0]) if start is None else start
+        self.end = round(float(times[-1]) + 0.001, 3)
+        """An instant after every quote."""
+        self._times = times
+        self._quotes = quotes
         self._next = 0
 
     @classmethod
-    def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
-        """Read a CSV file, gzipped if its name ends in .gz, with the columns of TAPE_COLUMNS.
+    def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Tape:
+        """Read a file of rows: of a tape, or of exported bars.
 
-        If it has dates, only the rows from ``begin`` on and before ``end``.
+        If it has dates, only what is from ``begin`` on and before ``end``.
 
         Raises:
-            TapeError: if it cannot be read, holds no such row, or holds what no tape may hold.
+            TapeError: if it cannot be read, less than nine tenths of its rows are good, or none is
+                of that span.
         """
-        rows = _read(path)
-        _check_columns(rows)
-        ms = _times_of(rows)
-        dated = ms[0] > EPOCH_MS
-        ts = ms / 1000 if dated else (TAPE_EPOCH * 1000 + ms) / 1000
-        quotes = _quotes_of(rows).assign(ts=ts)
-        if begin is None and end is None:
-            return cls(quotes, float(ts[0]) if dated else TAPE_EPOCH)
-        if not dated:
-            raise TapeError(
-                f"{path} counts from its own start, expected one with dates if a begin or an"
-                " end is given; replay it whole"
-            )
-        span = float(ts[0]), float(ts[-1])
-        quotes = quotes[(ts >= _or(begin, -math.inf)) & (ts < _or(end, math.inf))]
-        if quotes.empty:
-            raise _outside(path, begin, end, span)
-        return cls(quotes, float(quotes["ts"].iloc[0]))
+        rows = read_rows(path)
+        return _of_quotes(rows, begin, end) if "ms" in rows else _of_bars(rows, begin, end)
 
     def opening_quotes(self) -> list[Quote]:
         """Nothing: a tape does not know what was before its first row."""
@@ -139,232 +116,192 @@ class Tape:
         return []
 
     def read_until(self, end: float) -> list[Quote]:
-        """The next rows, as far as their event time is before ``end``, in file order."""
+        """The next quotes, as far as their event time is before ``end``, in time order."""
         begin = self._next
-        self._next = max(begin, int(self._ts.searchsorted(end)))
-        columns = (column[begin : self._next].tolist() for column in self._columns)
-        return list(map(Quote, *columns, repeat(())))
+        self._next = max(begin, int(self._times.searchsorted(end)))
+        return list(self._quotes(slice(begin, self._next)))
+
+    def next_at(self) -> float | None:
+        """When the next quote is, in event time; None if no more are to come."""
+        return float(self._times[self._next]) if self._next < len(self._times) else None
 
 
-class ArchivedTape:
-    """A span of an archive: each of its one-second bars becomes as many quotes as it had ticks.
+Recording = Tape | ArchivedTape
+"""What can be replayed."""
 
-    The last of them has the bar's price; the others have its time too and the mean of their own
-    prices, so that every figure comes out as it was. The archive is read as time passes, whoever
-    writes it meanwhile.
 
-    The methods raise ``ArchiveError`` if that fails; nothing is skipped then.
+def load(path: Path, begin: float | None = None, end: float | None = None) -> Recording:
+    """What was recorded in a file, a tape or an archive, from ``begin`` on and before ``end``.
+
+    Raises:
+        TapeError: if it cannot be read, or holds nothing of that span.
     """
+    try:
+        if is_archive(path):
+            return ArchivedTape.load(path, begin, end)
+    except OSError as error:
+        raise TapeError(
+            f"{path} cannot be read ({error.strerror}), expected a tape or an archive;"
+            " check the path"
+        ) from error
+    except ArchiveError as error:
+        raise TapeError(str(error)) from error
+    return Tape.load(path, begin, end)
 
-    def __init__(
-        self, archive: Archive, symbols: dict[Asset, tuple[str, ...]], start: float, end: float
-    ) -> None:
-        self.symbols = symbols
-        self.start = start
-        self.end = end
-        """An instant after every quote."""
-        self._archive = archive
-        self._listed = [(asset, symbol) for asset in ASSETS for symbol in symbols[asset]]
-        self._place = {symbol: at for at, (_, symbol) in enumerate(self._listed)}
-        self._cells = np.empty(0, CELL)
-        """What was read from the archive and not handed out, in order of time; rows are places in
-        the list."""
-        self._read_to = int(start)
 
-    @classmethod
-    def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
-        """The whole seconds from ``begin`` until ``end``, from the first price to the last.
+# A tape's own rows.
 
-        Raises:
-            TapeError: if it has no price in them.
-            ArchiveError: if it cannot be read.
-        """
-        archive = Archive(path)
-        span = archive.span()
-        if span is None:
-            raise TapeError(f"{path} holds no prices yet; replay it when some were recorded")
-        first = max(span[0], math.floor(_or(begin, span[0])))
-        stop = min(span[1] + 1, math.ceil(_or(end, span[1] + 1)))
-        bars = next(archive.blocks(first, stop), None)
-        if bars is None:
-            raise _outside(path, begin, end, span)
-        start = int(bars.cells["second"][0])
-        last_ms = int(_ms_of(_newest_bars(archive, first, stop, bars).cells).max())
-        gone = {t.symbol for t in archive.last_prices(span[1] + 1) if t.ts < start - _WATCHED_SEC}
-        symbols: dict[Asset, tuple[str, ...]] = {
-            asset: tuple(s for s, a in archive.symbols().items() if a == asset and s not in gone)
-            for asset in ASSETS
-        }
-        return cls(archive, symbols, float(start), (last_ms + 1) / 1000)
+
+def _of_quotes(rows: Rows, begin: float | None, end: float | None) -> Tape:
+    """The tape of rows that are trades and quotes."""
+    ms, is_dated = _times(rows)
+    names = _names(rows, "feed", _FEEDS, RowFault.FEED)
+    price, bid, ask, size = (rows.numbers(name) for name in ("price", "bid", "ask", "size"))
+    # What overflows is infinite, which is no price.
+    with np.errstate(over="ignore"):
+        price = np.where(names.is_forex, ((bid + ask) / 2).round(10), price)
+    has_none = ~(np.isfinite(price) & (price > 0))
+    rows.refuse(has_none & names.is_forex, RowFault.PRICE, "bid")
+    rows.refuse(has_none, RowFault.PRICE, "price")
+    report, order = _in_order(rows, ms)
+    times = (ms if is_dated else TAPE_EPOCH * 1000 + ms)[order] / 1000
+    if begin is not None or end is not None:
+        if not is_dated:
+            raise TapeError(
+                f"{rows.path} counts from its own start, expected one with dates if a begin or an"
+                " end is given; replay it whole"
+            )
+        part = _between(rows.path, times, begin, end)
+        times, order = times[part], order[part]
+    codes, numbers = (
+        names.codes[order],
+        [
+            np.where(np.isnan(bid), price, bid)[order],
+            np.where(np.isnan(ask), price, ask)[order],
+            np.nan_to_num(size)[order],
+        ],
+    )
+    columns = [names.assets[codes], names.symbols[codes], times, price[order], *numbers]
+
+    def quotes(piece: slice) -> Iterable[Quote]:
+        return map(Quote, *(column[piece].tolist() for column in columns), repeat(()))
+
+    start = None if is_dated else TAPE_EPOCH
+    return Tape(names.by_asset(codes), times, quotes, report, start)
+
+
+def _times(rows: Rows) -> tuple[Floats, bool]:
+    """The time of each row in whole milliseconds, and whether they are dates.
+
+    In what unit dates are, nearly all of them tell alike.
+    """
+    rows.refuse(rows.is_rounded("ms"), RowFault.ROUNDED_TIME, "ms")
+    given = rows.numbers("ms", RowFault.TIME)
+    rows.refuse(~np.isfinite(given), RowFault.TIME, "ms")
+    usual = np.quantile(given[rows.kept], 0.1) if rows.kept.any() else 0.0
+    factor = next((factor for least, factor in _MS_OF_DATES if usual >= least), None)
+    ms = (given * (factor or 1.0)).round()
+    first, last = (0.0, _DATES_MS[0]) if factor is None else _DATES_MS
+    rows.refuse(~((ms >= first) & (ms < last)), RowFault.OTHER_TIME, "ms")
+    return ms, factor is not None
+
+
+# Exported bars.
+
+
+def _of_bars(rows: Rows, begin: float | None, end: float | None) -> Tape:
+    """The tape of rows that are bars, each at the begin of its second."""
+    second = rows.seconds("time")
+    last, mean, ticks = (rows.numbers(name) for name in ("last", "mean", "ticks"))
+    mean = np.where(np.isnan(mean), last, mean)
+    for name, price in (("last", last), ("mean", mean)):
+        rows.refuse(~(np.isfinite(price) & (price > 0)), RowFault.PRICE, name)
+    is_count = (ticks % 1 == 0) & (ticks >= 1) & (ticks <= _MOST_TICKS)
+    rows.refuse(~is_count, RowFault.TICKS, "ticks")
+    names = _names(rows, "asset", _CLASSES, RowFault.ASSET)
+    report, order = _in_order(rows, second)
+    if len(names.symbols) > _MOST_SYMBOLS:
+        raise TapeError(
+            f"{rows.path} has {len(names.symbols):,} symbols, expected at most {_MOST_SYMBOLS:,};"
+            " export fewer"
+        )
+    order = order[_between(rows.path, second[order], begin, end)]
+    cells = np.zeros(len(order), CELL)
+    cells["second"], cells["row"] = second[order], names.codes[order]
+    cells["n"], cells["price"] = ticks[order], last[order]
+    with np.errstate(over="ignore"):
+        cells["sum"] = mean[order] * ticks[order]
+    listed = list(zip(names.assets.tolist(), names.symbols.tolist(), strict=True))
+    return Tape(
+        names.by_asset(cells["row"]),
+        ms_of(cells) / 1000,
+        lambda piece: quotes_of(listed, cells[piece]),
+        report,
+        is_believed=True,
+    )
+
+
+# What both have.
+
+
+class _Names(NamedTuple):
+    """The symbols of a file, each with its asset class, and which of them each row is of."""
+
+    symbols: npt.NDArray[Any]
+    assets: npt.NDArray[Any]
+    codes: npt.NDArray[np.int64]
 
     @property
-    def source(self) -> str:
-        """The source that recorded the prices; empty if that is not known."""
-        return self._archive.meta("source") or ""
+    def is_forex(self) -> npt.NDArray[np.bool_]:
+        """Which rows are of a currency."""
+        is_forex: npt.NDArray[np.bool_] = (self.assets == "forex")[self.codes]
+        return is_forex
 
-    def opening_quotes(self) -> list[Quote]:
-        """Nothing: what was before the span comes in bars."""
-        return []
-
-    def earlier_minutes(self) -> Minutes:
-        """The minutes of the day before the span."""
-        return self._archive.minutes(int(self.start) // 60, tuple(self._place))
-
-    def earlier_bars(self, seconds: int = PAST_SEC) -> Bars:
-        """The bars of the last seconds before the span."""
-        begin = int(self.start)
-        return self._archive.bars(begin - seconds, begin, tuple(self._place))
-
-    def earlier_prices(self) -> list[Tick]:
-        """The newest price of each symbol before the span, however old."""
-        return [t for t in self._archive.last_prices(int(self.start)) if t.symbol in self._place]
-
-    def earlier_event_states(self, limit: int, since: float) -> list[Event]:
-        """The ``limit`` newest events that began before the span; see ``Archive.event_states``."""
-        return self._archive.event_states(limit, self.start, since)
-
-    def read_until(self, end: float) -> list[Quote]:
-        """The next quotes, as far as their event time is before ``end``, in time order."""
-        while self._read_to < min(end, self.end):
-            self._read_on()
-        count = int((_ms_of(self._cells) / 1000).searchsorted(end))
-        due, self._cells = self._cells[:count], self._cells[count:]
-        return list(self._quotes_of(due))
-
-    def _read_on(self) -> None:
-        end = min(self._read_to + _BLOCK_SEC, math.ceil(self.end))
-        bars = self._archive.bars(self._read_to, end, tuple(self._place))
-        place = np.array([self._place[symbol] for symbol in bars.symbols], dtype=np.intp)
-        cells = bars.cells[_ms_of(bars.cells).argsort(kind="stable")]
-        cells["row"] = place[cells["row"]]
-        self._cells = np.concatenate((self._cells, cells))
-        self._read_to = end
-
-    def _quotes_of(self, cells: npt.NDArray[Any]) -> Iterable[Quote]:
-        price, others = cells["price"], cells["n"].astype(np.int64) - 1
-        mean = (cells["sum"] - price) / np.maximum(others, 1)
-        # If the newest outweighs the others beyond a float's digits, nothing is left of them.
-        mean = np.maximum(mean, price * np.finfo(np.float64).epsneg)
-        columns = (cells["row"], _ms_of(cells) / 1000, price, others, mean)
-        for row, ts, newest, count, other in zip(*(c.tolist() for c in columns), strict=True):
-            asset, symbol = self._listed[row]
-            yield from repeat(Quote(asset, symbol, ts, other, other, other, 0.0, ()), count)
-            yield Quote(asset, symbol, ts, newest, newest, newest, 0.0, ())
-
-
-def _newest_bars(archive: Archive, begin: int, end: int, fallback: Bars) -> Bars:
-    """Bars with the newest of a span; ``fallback`` if all were deleted meanwhile."""
-    for stop in range(end, begin, -_BLOCK_SEC):
-        bars = archive.bars(max(begin, stop - _BLOCK_SEC), stop)
-        if len(bars):
-            return bars
-    return fallback
-
-
-def _ms_of(cells: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """When the newest tick of each bar was, in milliseconds since the epoch."""
-    ms: npt.NDArray[np.int64] = cells["second"] * 1000 + cells["ms"]
-    return ms
-
-
-def _or(given: float | None, otherwise: float) -> float:
-    return otherwise if given is None else given
-
-
-def _outside(
-    path: Path, begin: float | None, end: float | None, span: tuple[float, float]
-) -> TapeError:
-    first, last = span
-    asked = f"{_utc(_or(begin, first))} to {_utc(_or(end, last))}"
-    return TapeError(
-        f"{path} has no prices from {asked}, only from {_utc(first)} to {_utc(last)};"
-        " choose a span with prices"
-    )
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        # "NA" is a symbol, not a blank; whole columns at once, so that types do not mix.
-        return pd.read_csv(
-            path,
-            dtype={"feed": "category", "symbol": "category"},
-            keep_default_na=False,
-            na_values=[""],
-            low_memory=False,
-        )
-    except FileNotFoundError:
-        raise TapeError(f"no tape at {path}; give the path of a .csv or .csv.gz file") from None
-    except pd.errors.EmptyDataError:
-        raise TapeError(f"{path} is empty, expected {','.join(TAPE_COLUMNS)} and rows") from None
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        expected = "a whole gzip file" if path.suffix == ".gz" else "plain CSV text"
-        raise TapeError(f"{path} cannot be read as {expected} ({error}); get it again") from error
-
-
-def _check_columns(rows: pd.DataFrame) -> None:
-    if not set(TAPE_COLUMNS) <= set(rows.columns):
-        found, expected = ",".join(map(str, rows.columns)), ",".join(TAPE_COLUMNS)
-        raise TapeError(f"the tape has the columns {found}, expected {expected}; add the missing")
-    if rows.empty:
-        raise TapeError("the tape has no rows, expected at least one; record it again")
-
-
-def _times_of(rows: pd.DataFrame) -> Floats:
-    ms = _numbers(rows, "ms")
-    _refuse(~np.isfinite(ms), "ms is blank or infinite, expected milliseconds")
-    _refuse(np.diff(ms, prepend=ms[0]) < 0, "ms goes backwards, expected rows in time order")
-    _refuse(
-        (ms < 0) | (ms >= LATEST_MS), "ms is negative or after the year 9999, expected milliseconds"
-    )
-    return ms.round()
-
-
-def _quotes_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """The fields of quotes except ``ts``; what a trade or a quote leaves blank is filled in."""
-    feed = rows["feed"].astype(object)
-    _refuse(
-        ~feed.isin(list(TAPE_FEEDS)).to_numpy(), f"unknown feed, expected {', '.join(TAPE_FEEDS)}"
-    )
-    symbol = rows["symbol"].astype(object)
-    _refuse(symbol.isna().to_numpy(), "symbol is blank, expected a name")
-    # A subscription lists names with commas between them.
-    listed = symbol.astype(str)
-    _refuse(
-        (listed.str.contains(",") | (listed != listed.str.strip())).to_numpy(),
-        "symbol has a comma or outer blanks, expected a plain name",
-    )
-    first_feed = feed.groupby(symbol).transform("first")
-    _refuse((feed != first_feed).to_numpy(), "symbol is in two feeds, expected it in one")
-    price, bid, ask, size = (_numbers(rows, name) for name in TAPE_COLUMNS[3:])
-    quoted = (feed == "forex").to_numpy()
-    price = np.where(quoted, ((bid + ask) / 2).round(10), price)
-    _refuse(
-        ~(np.isfinite(price) & (price > 0)),
-        "no price, expected a price above zero, or bid and ask in forex",
-    )
-    return pd.DataFrame(
-        {
-            "asset": feed.map(TAPE_FEEDS),
-            "symbol": symbol,
-            "price": price,
-            "bid": np.where(np.isnan(bid), price, bid),
-            "ask": np.where(np.isnan(ask), price, ask),
-            "size": np.nan_to_num(size),
+    def by_asset(self, codes: npt.NDArray[Any]) -> dict[Asset, tuple[str, ...]]:
+        """The symbols of some rows, in order of appearance."""
+        present, first = np.unique(codes, return_index=True)
+        listed = present[first.argsort()]
+        return {
+            asset: tuple(self.symbols[listed[self.assets[listed] == asset]].tolist())
+            for asset in ASSETS
         }
-    )
 
 
-def _numbers(rows: pd.DataFrame, name: str) -> Floats:
-    numbers = pd.to_numeric(rows[name], errors="coerce")
-    _refuse((numbers.isna() & rows[name].notna()).to_numpy(), f"{name} is not a number")
-    return numbers.to_numpy(dtype=np.float64)
+def _names(rows: Rows, column: str, classes: Mapping[str, Asset], fault: RowFault) -> _Names:
+    """Read symbols and classes; a symbol is of the class that most of its rows say."""
+    said = pc.index_in(pc.utf8_lower(rows.text(column)), pa.array(list(classes)))
+    place = said.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows.refuse(place < 0, fault, column)
+    encoded = rows.text("symbol").fill_null("").dictionary_encode()
+    symbols = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    is_plain = np.array([_is_plain(symbol) for symbol in symbols], np.bool_)
+    rows.refuse(~is_plain[codes], RowFault.SYMBOL, "symbol")
+    votes = np.zeros((len(symbols), len(classes)), np.int64)
+    np.add.at(votes, (codes[rows.kept], place[rows.kept]), 1)
+    chosen = votes.argmax(axis=1)
+    rows.refuse(place != chosen[codes], RowFault.TWO_FEEDS, "symbol")
+    return _Names(symbols, np.array(list(classes.values()), dtype=object)[chosen], codes)
 
 
-def _refuse(bad: npt.NDArray[np.bool_], found: str) -> None:
-    """Raise for the first bad row, numbered as in the file, in which the header is row 1."""
-    if bad.any():
-        raise TapeError(f"row {int(bad.argmax()) + 2} of the tape: {found}; correct or remove it")
+def _is_plain(symbol: str) -> bool:
+    """Whether a subscription can name it: it lists names with commas between them."""
+    has_mark = any(mark in symbol for mark in ",\ufffd")
+    return symbol.isprintable() and not has_mark and 0 < len(symbol) <= _LONGEST_SYMBOL
+
+
+def _in_order(rows: Rows, times: Floats) -> tuple[TapeRows, npt.NDArray[np.int64]]:
+    """What became of the rows, and the places of the good ones in order of time."""
+    good = np.flatnonzero(rows.kept)
+    found = times[good]
+    late = int((found < np.maximum.accumulate(found)).sum()) if len(good) else 0
+    return rows.report(late), good[found.argsort(kind="stable")]
+
+
+def _between(path: Path, times: Floats, begin: float | None, end: float | None) -> slice:
+    """The places of the times from ``begin`` on and before ``end``."""
+    first, last = -math.inf if begin is None else begin, math.inf if end is None else end
+    part = slice(*np.searchsorted(times, [first, last]).tolist())
+    if part.start >= part.stop:
+        raise outside(path, begin, end, (float(times[0]), float(times[-1])))
+    return part

@@ -52,7 +52,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "sources": (
         {"feeds", "vendors", "sessions", "events", "bars", "pulse_store", "history.archive"}
         | {"settings", "ticks"},
-        {"numpy", "pandas", "websockets"},
+        {"numpy", "pyarrow", "websockets"},
     ),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import random
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 
 from events import Event, StressDetector
 from history.writer import connect, write_bars
+from page.status import Instant, status_card
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings, SourceSettings
+from sources.source import Span
+from sources.tape import TAPE_EPOCH, Tape
 from tests.statuses import feed_of
 from tests.waiting import until
 from ticks import ASSETS, Tick
@@ -182,6 +186,126 @@ def test_a_silence_of_the_tape_is_no_fault(tmp_path: Path, monkeypatch: pytest.M
         until(lambda: engine.status().source.has_ended)
         feed = feed_of(engine, "stocks")
         assert (feed.ticks, feed.reconnects) == (2, 0)
+    finally:
+        engine.stop()
+
+
+HEADER = "ms,feed,symbol,price,bid,ask,size"
+
+
+def walk(begin_sec: int, seconds: int, seed: int) -> list[str]:
+    """Rows of a stock and a coin, of some seconds with a jump half a minute before their end."""
+    rng, rows = random.Random(seed), []
+    for second in range(begin_sec, begin_sec + seconds):
+        jump = 1.02 if second >= begin_sec + seconds - 30 else 1.0
+        for ms in sorted(rng.sample(range(1000), 2)):
+            at, price = second * 1000 + ms, jump * (1 + rng.gauss(0, 2e-4))
+            rows.append(f"{at},us,SPY,{500 * price:.2f},,,10")
+            rows.append(f"{at},crypto,BTC-USD,{64_000 * price:.2f},,,0.5")
+    return rows
+
+
+def written(path: Path, rows: Sequence[str]) -> Path:
+    """A tape with these rows."""
+    path.write_text("\n".join([HEADER, *rows, ""]), "utf-8")
+    return path
+
+
+def test_time_in_which_nothing_can_change_is_skipped(tmp_path: Path) -> None:
+    """Three hours of it, and what comes after is to the last figure as if all had been played."""
+    first, then, after = 60, 3 * 3600, 480
+    rows = [*walk(0, first, seed=1), *walk(then, after, seed=2)]
+    tape = written(tmp_path / "gap.csv", rows)
+    seen, events = replay(tape, math.inf)
+    seconds = sorted({int(snapshot["now"] - TAPE_EPOCH) for snapshot in seen})
+    assert seconds == [*range(first + 3600), *range(then, then + after)]
+
+    store, detector = PulseStore(), StressDetector()
+    expected: Seen = []
+    told: dict[str, Event] = {}
+    recorded = Tape.load(tape)
+    for asset in ASSETS:
+        store.watch(asset, recorded.symbols[asset])
+    for second in range(int(TAPE_EPOCH), int(recorded.end) + 1):
+        quotes = recorded.read_until(second + 1.0)
+        store.update_many([Tick(q.symbol, q.asset, q.ts, q.price) for q in quotes])
+        store.advance(second + 1)
+        snapshots = store.snapshots(second + 0.999)
+        told |= {event.id: event for event in detector.check_all(snapshots)}
+        if second - TAPE_EPOCH >= then:
+            expected += snapshots
+    assert seen[-len(expected) :] == expected
+    assert sorted(map(line, events)) == sorted(map(line, told.values()))
+    assert {event.symbol for event in events} == {"SPY", "BTC-USD"}
+
+
+def test_a_replay_says_what_it_skipped(tmp_path: Path) -> None:
+    """At its own speed too: a tape whose first price comes after hours begins with that."""
+    rows = [f"{at},us,SPY,5,,,1" for at in (7_200_000, 7_200_400)]
+    engine = Worker(
+        Settings(
+            SourceSettings("replay", replay_file=written(tmp_path / "late.csv", rows), speed=1.0)
+        )
+    )
+    engine.start()
+    try:
+        until(lambda: engine.status().source.has_ended)
+        source = engine.status().source
+        assert source.skipped == Span(TAPE_EPOCH, TAPE_EPOCH + 7200)
+        assert source.next_price_at is None
+    finally:
+        engine.stop()
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_replay_says_when_the_next_price_is_due(tmp_path: Path, speed: float) -> None:
+    """At any speed, for as long as every symbol is stale until then."""
+    rows = [f"{at},us,SPY,5,,,1" for at in (0, 400, 3_000_000)]
+    engine = Worker(
+        Settings(
+            SourceSettings("replay", replay_file=written(tmp_path / "gap.csv", rows), speed=speed)
+        )
+    )
+    engine.start()
+    try:
+        until(lambda: engine.status().source.next_price_at is not None)
+        status = engine.status()
+        assert status.source.next_price_at == TAPE_EPOCH + 3000
+        card = status_card(status, status.now, status.now)
+        (message,) = [one for one in card.messages if one.passing]
+        assert message.text == ("There is no price until ", Instant(TAPE_EPOCH + 3000), ".")
+        assert re.fullmatch(
+            r"Due in (49|50) s\." if speed == 60 else r"Due in 49 min \d\d s\.", message.counts
+        )
+        assert message.passing in card.passing
+    finally:
+        engine.stop()
+
+
+def test_a_replay_says_what_became_of_the_rows(tmp_path: Path) -> None:
+    """In the status, and in words on the page; the rest is played."""
+    rows = [f"{second}000,us,{600519 + second % 2},5,,,1" for second in range(20)]
+    rows[7], rows[8] = rows[8], rows[7]
+    rows[3] = "3000,us,600520,x,,,1"
+    engine = Worker(
+        Settings(
+            SourceSettings(
+                "replay", replay_file=written(tmp_path / "day.csv", rows), speed=math.inf
+            )
+        )
+    )
+    engine.start()
+    try:
+        until(lambda: engine.status().source.has_ended)
+        status = engine.status()
+        assert feed_of(engine, "stocks").heard == ("600519", "600520")
+        assert feed_of(engine, "stocks").ticks == 19
+        texts = [one.text for one in status_card(status, status.now, status.now).messages]
+        assert (
+            "1 of the 20 rows of day.csv was left out: row 5 (a number is expected, price is 'x')."
+            " To help: correct them, and start again.",
+        ) in texts
+        assert ("1 row was out of order in day.csv; all are played by their times.",) in texts
     finally:
         engine.stop()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import math
 import random
 import sqlite3
@@ -17,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bars import MINUTE, Bars, Minutes
-from history.archive import ArchiveError
+from history import export
+from history.archive import Archive, ArchiveError
 from history.writer import connect, write_bars, write_events, write_meta, write_minutes
 from pulse_store import PulseStore
 from sources import tape as recordings
 from sources.quotes import Quote
+from sources.source import RefusedRow, RowFault, TapeRows
 from sources.tape import TAPE_EPOCH, ArchivedTape, Tape, TapeError
 from tests.told import event_of
 from ticks import Tick
@@ -128,32 +132,321 @@ def test_a_tape_without_dates_has_no_spans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ((), "row"),
-        ((HEADER,), "no rows, expected at least one"),
-        (("ms,feed,symbol,price", "1,us,SPY,2"), "columns ms,feed,symbol,price, expected ms,feed"),
-        ((HEADER, *ROWS, "x,us,SPY,1,,,1"), "row 6 of the tape: ms is not a number"),
-        ((HEADER, *ROWS, ",us,SPY,1,,,1"), "row 6 of the tape: ms is blank"),
-        ((HEADER, *ROWS, "2000,us,SPY,abc,,,1"), "row 6 of the tape: price is not a number"),
-        ((HEADER, *ROWS, "2000,us,SPY,,,,1"), "row 6 of the tape: no price"),
-        ((HEADER, *ROWS, "2000,us,SPY,0,,,1"), "row 6 of the tape: no price"),
-        ((HEADER, *ROWS, "2000,us,SPY,inf,,,1"), "row 6 of the tape: no price"),
-        ((HEADER, *ROWS, "2000,forex,EURUSD,1.1,,,1"), "row 6 of the tape: no price"),
-        ((HEADER, *ROWS, "2000,moon,SPY,1,,,1"), "row 6 of the tape: unknown feed"),
-        ((HEADER, *ROWS, "2000,us,,1,,,1"), "row 6 of the tape: symbol is blank"),
-        ((HEADER, *ROWS, "1014,us,SPY,1,,,1"), "row 6 of the tape: ms goes backwards"),
-        ((HEADER, '1,us,"A,B",1,,,1'), "row 2 of the tape: symbol has a comma"),
-        ((HEADER, "1,us, A,1,,,1"), "row 2 of the tape: symbol has a comma or outer blanks"),
-        ((HEADER, *ROWS, "2000,crypto,SPY,1,,,1"), "row 6 of the tape: symbol is in two feeds"),
-        ((HEADER, "1760000000000000000,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
-        ((HEADER, "1e300,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
-        ((HEADER, "-5,us,A,1,,,1"), "row 2 of the tape: ms is negative or after"),
-        ((HEADER, "1,us,SPY,1,,,1", "1,us,SPY,1,,,1,9,9"), "cannot be read as plain CSV text"),
+        ((), "is empty, expected ms,feed,symbol,price,bid,ask,size and rows"),
+        ((HEADER,), "the tape tape.csv has no rows, expected at least one"),
+        (
+            ("ms,feed,symbol,price", "1,us,SPY,2"),
+            "the tape tape.csv has the columns ms,feed,symbol,price, expected"
+            " ms,feed,symbol,price,bid,ask,size; add bid, ask, size",
+        ),
+        (
+            ("Timestamp;Ticker;Last", "1;SPY;2"),
+            "; rename timestamp to ms, rename ticker to symbol, rename last to price, add feed,"
+            " bid, ask, size",
+        ),
+        (("ms,MS,feed,symbol,price,bid,ask,size", "1,1,us,A,1,,,"), "has ms in two columns"),
+        ((HEADER, *ROWS, "x,us,SPY,1,,,1"), "the time is blank or not a number (ms is 'x')"),
+        ((HEADER, *ROWS, ",us,SPY,1,,,1"), "the time is blank or not a number; give milli"),
+        ((HEADER, *ROWS, "2000,us,SPY,abc,,,1"), "a number is expected (price is 'abc'); write"),
+        ((HEADER, *ROWS, '2000,us,SPY,"92,010.5",,,1'), "(price is '92,010.5'); write numbers"),
+        ((HEADER, *ROWS, "2000,us,SPY,,,,1"), "there is no price above zero; give a price"),
+        ((HEADER, *ROWS, "2000,us,SPY,0,,,1"), "there is no price above zero (price is '0')"),
+        ((HEADER, *ROWS, "2000,us,SPY,-1,,,1"), "there is no price above zero (price is '-1')"),
+        ((HEADER, *ROWS, "2000,us,SPY,inf,,,1"), "a number is expected (price is 'inf')"),
+        ((HEADER, *ROWS, "2000,us,SPY,1e999,,,1"), "no price above zero (price is '1e999')"),
+        ((HEADER, *ROWS, "2000,forex,EURUSD,,1e308,1e308,"), "there is no price above zero"),
+        (
+            (HEADER, *ROWS, "2000,forex,EURUSD,1.1,,,1"),
+            "there is no price above zero; give a price",
+        ),
+        ((HEADER, *ROWS, "2000,moon,SPY,1,,,1"), "the feed is unknown (feed is 'moon'); give us"),
+        ((HEADER, *ROWS, "2000,us,,1,,,1"), "the symbol is blank or no plain name; give a name"),
+        ((HEADER, *ROWS, '2000,us,"A,B",1,,,1'), "no plain name (symbol is 'A,B')"),
+        ((HEADER, *ROWS, "2000,us,A\u202eB,1,,,1"), "no plain name (symbol is 'AU+202EB')"),
+        ((HEADER, *ROWS, f"2000,us,{'A' * 65},1,,,1"), "blank or no plain name (symbol is 'AAA"),
+        ((HEADER, *ROWS, "2000,crypto,SPY,1,,,1"), "the symbol is in two feeds (symbol is 'SPY')"),
+        ((HEADER, *ROWS, "1e300,us,SPY,1,,,1"), "a spreadsheet has rounded the time (ms is '1e300"),
+        ((HEADER, *ROWS, "-5,us,SPY,1,,,1"), "the time is far from all others (ms is '-5'); give"),
+        (
+            (HEADER, *ROWS, "2000,us,SPY"),
+            "more or fewer cells than there are headings (row is '3 of",
+        ),
+        ((HEADER, *ROWS, "2000,us,SPY,1,,,1,9"), "than there are headings (row is '8 of 7 cells')"),
+        ((HEADER, *ROWS, '2000,us,"SPY,1,,,1'), "a quotation mark is not closed (row is '2000,us"),
     ],
 )
 def test_a_bad_tape_is_refused(tmp_path: Path, lines: tuple[str, ...], complaint: str) -> None:
-    """The error says what was found, and in which row."""
-    with pytest.raises(TapeError, match=complaint):
+    """The error says what was found, in which row, and what to do."""
+    with pytest.raises(TapeError) as caught:
         Tape.load(tape_file(tmp_path, *lines))
+    assert complaint in str(caught.value)
+    if lines[1:-1] == ROWS:
+        assert str(caught.value).startswith("row 6 of the tape tape.csv: ")
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("600519",), ("000001", "TRUE", "1E5", "INF", "NA"), ("TRUE", "FALSE"), ("nan", "null", "-0")],
+)
+def test_a_symbol_is_text_whatever_it_looks_like(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Also if all of a file look like numbers, or like truth."""
+    rows = [f"{at},us,{name},5,,,1" for at, name in enumerate(names)]
+    tape = Tape.load(tape_file(tmp_path, HEADER, *rows))
+    assert tape.symbols["stocks"] == names
+    assert [quote.symbol for quote in tape.read_until(math.inf)] == list(names)
+
+
+def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path) -> None:
+    """By time, and of one time as they stand in the file."""
+    rows = [f"{ms},us,SPY,{price},,,1" for ms, price in ((5, 1), (9, 2), (2, 3), (9, 4), (7, 5))]
+    tape = Tape.load(tape_file(tmp_path, HEADER, *rows))
+    assert tape.rows == TapeRows(5, 0, (), 2)
+    quotes = tape.read_until(math.inf)
+    assert [(round((q.ts - TAPE_EPOCH) * 1000), q.price) for q in quotes] == [
+        (2, 3.0),
+        (5, 1.0),
+        (7, 5.0),
+        (9, 2.0),
+        (9, 4.0),
+    ]
+
+
+def test_a_tape_of_which_nine_tenths_are_good_plays_without_the_rest(tmp_path: Path) -> None:
+    """Rows are numbered as in the file, blank ones too, which are no rows; the first are named."""
+    good = [f"{ms},us,SPY,5,,,1" for ms in range(45)]
+    bad = ["5,us,SPY,x,,,1", "6,us,SPY,5", '7,us,"SPY,5,,,1', "8,us,,5,,,1", "ms,feed,symbol,,,,"]
+    lines = [HEADER, *good[:3], "", ",,,,,,", *bad, *good[3:]]
+    tape = Tape.load(tape_file(tmp_path, *lines))
+    assert tape.rows == TapeRows(
+        50,
+        5,
+        (
+            RefusedRow(7, RowFault.NUMBER, "price", "x"),
+            RefusedRow(8, RowFault.CELLS, "row", "4 of 7 cells"),
+            RefusedRow(9, RowFault.QUOTE, "row", '7,us,"SPY,5,,,1'),
+        ),
+        0,
+    )
+    assert len(tape.read_until(math.inf)) == 45
+    with pytest.raises(TapeError) as caught:
+        Tape.load(tape_file(tmp_path, *lines[:-1]))
+    assert str(caught.value) == (
+        "row 7 of the tape tape.csv: a number is expected (price is 'x'), and so on: 5 of 49 rows"
+        " are bad, expected a tenth at most; write numbers without separators of thousands, such"
+        " as 1234.5"
+    )
+
+
+@pytest.mark.parametrize("text", ["1790329995.797", "1790329995797000", "1790329995797000000"])
+def test_dates_in_another_unit_are_recognised(tmp_path: Path, text: str) -> None:
+    """Seconds, microseconds and nanoseconds; a time in milliseconds among them is left out."""
+    later = text.replace("179032999579", "179032999679").replace("1790329995.", "1790329996.")
+    rows = [f"{text},us,SPY,5,,,1"] * 12 + [f"{later},us,SPY,6,,,1", "1790329996000,us,SPY,7,,,1"]
+    tape = Tape.load(tape_file(tmp_path, HEADER, *rows))
+    assert tape.start == pytest.approx(1790329995.797, abs=1e-6)
+    assert [quote.price for quote in tape.read_until(math.inf)][-1] == 6.0
+    assert tape.rows is not None
+    assert [(row.number, row.fault) for row in tape.rows.examples] == [(15, RowFault.OTHER_TIME)]
+
+
+def test_times_that_a_spreadsheet_has_rounded_are_named(tmp_path: Path) -> None:
+    """All of a day would be at one instant; with all their digits they are what they say."""
+    rows = ["1.76400E+12,us,SPY,5,,,1", "1.76400E+12,us,SPY,6,,,1"]
+    with pytest.raises(TapeError) as caught:
+        Tape.load(tape_file(tmp_path, HEADER, *rows))
+    assert str(caught.value) == (
+        "row 2 of the tape tape.csv: a spreadsheet has rounded the time (ms is '1.76400E+12'), and"
+        " so on: 2 of 2 rows are bad, expected a tenth at most; in the spreadsheet format the"
+        " column as whole numbers (0) before it is saved as CSV, or take the file that it was made"
+        " from"
+    )
+    exact = Tape.load(tape_file(tmp_path, HEADER, "1.764000123456E+12,us,SPY,5,,,1"))
+    assert exact.start == 1764000123.456
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "MS; Feed ;Symbol;PRICE;Bid;Ask;Size\r\n12;FOREX;EURUSD;;1,39490;1,39493;\r\n"
+        "14;us;SPY;167,29;;;600\r\n",
+        "ms\tfeed\tsymbol\tprice\tbid\task\tsize\n12\tforex\tEURUSD\t\t1.39490\t1.39493\t\n"
+        "14\tus\tSPY\t167.29\t\t\t600",
+        'sep=;\n"ms";"feed";"symbol";"price";"bid";"ask";"size"\n'
+        '"12";"forex";"EURUSD";"";"1.39490";"1.39493";""\n"14";"us";"SPY";"167.29";"";"";"600"',
+        "\r\r,size,feed,symbol,note,bid,ask,price,ms\r0,,forex, EURUSD,x,1.39490,1.39493,,12\r"
+        "1,600,us,SPY,y,,,167.29,14\r",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_tape_is_read_as_a_spreadsheet_saves_it(
+    tmp_path: Path, content: str, encoding: str
+) -> None:
+    """Semicolons, tabs, decimal commas, capitals, other orders and columns, marks and line ends."""
+    path = tmp_path / "tape.csv"
+    path.write_bytes(content.encode(encoding))
+    tape = Tape.load(path)
+    assert tape.read_until(math.inf) == [
+        ("forex", "EURUSD", TAPE_EPOCH + 0.012, 1.394915, 1.3949, 1.39493, 0.0, ()),
+        ("stocks", "SPY", TAPE_EPOCH + 0.014, 167.29, 167.29, 167.29, 600.0, ()),
+    ]
+    assert tape.rows == TapeRows(2, 0, (), 0)
+
+
+def test_points_and_commas_in_one_file_are_no_guess(tmp_path: Path) -> None:
+    """One of them stands for thousands, and nobody says which."""
+    header = HEADER.replace(",", ";")
+    with pytest.raises(TapeError, match="with points and with commas in its column price, expect"):
+        Tape.load(tape_file(tmp_path, header, "1;us;SPY;1.234;;;1", "2;us;SPY;1,234;;;1"))
+
+
+def test_text_that_is_not_in_utf_8_costs_its_rows(tmp_path: Path) -> None:
+    """Not the file."""
+    path = tmp_path / "tape.csv"
+    rows = [f"{ms},us,SPY,5,,,1" for ms in range(20)]
+    path.write_bytes("\n".join([HEADER, *rows, "21,us,BÖRSE,5,,,1"]).encode("latin-1"))
+    tape = Tape.load(path)
+    assert tape.rows is not None
+    assert [(row.number, row.fault) for row in tape.rows.examples] == [(22, RowFault.SYMBOL)]
+
+
+def test_a_compressed_tape_is_unpacked_whatever_its_name(tmp_path: Path) -> None:
+    """And one named .gz may be plain, as a browser may have unpacked it."""
+    plain = "\n".join([HEADER, *ROWS]).encode()
+    for content in (plain, gzip.compress(plain), bz2.compress(plain), lzma.compress(plain)):
+        for name in ("tape.csv.gz", "tape.txt"):
+            (tmp_path / name).write_bytes(content)
+            assert len(Tape.load(tmp_path / name).read_until(math.inf)) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"PK\x03\x04\x14\x00", "is a workbook or a zip archive, expected CSV, JSON or P"),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a workbook, expected CSV; save its sheet as CSV"),
+        (b"\x28\xb5\x2f\xfd\x04", "is compressed by zstd, expected CSV or a gzip file; unpack it"),
+        (b"PAR1 and no more", "cannot be read as Parquet"),
+        (b"[1, 2", "cannot be read as JSON"),
+        (b'{"time": 1}', "is JSON without a list of rows"),
+        (b"[]", "is JSON without a list of rows"),
+        (b"\x7fELF\x02\x00" * 2000, "is no text, expected CSV"),
+        (b"\x01\x02" * 2000, "has the columns U+0001U+0002"),
+        (b'"' * 300_000, "has the columns"),
+        (
+            b"12,us,SPY,5,,,1\n13,us,SPY,5,,,1\n",
+            "has the columns 12,us,spy,5,,,1, expected ms,feed",
+        ),
+    ],
+)
+def test_what_is_no_tape_is_named(tmp_path: Path, content: bytes, expected: str) -> None:
+    """With what to do, in one sentence of bounded length."""
+    path = tmp_path / "tape.csv"
+    path.write_bytes(content)
+    with pytest.raises(TapeError) as caught:
+        Tape.load(path)
+    assert expected in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_next_quote_is_known_before_it_is_read(tmp_path: Path) -> None:
+    """Until there is none."""
+    tape = Tape.load(tape_file(tmp_path, HEADER, *DATED))
+    assert tape.next_at() == BEGIN
+    tape.read_until(BEGIN + 5)
+    assert tape.next_at() == BEGIN + 10
+    tape.read_until(math.inf)
+    assert tape.next_at() is None
+
+
+# Exported bars.
+
+ROW_FORMS: tuple[export.Form, ...] = ("csv", "json", "parquet")
+"""Those of the forms of an export that can be replayed."""
+
+
+@pytest.mark.parametrize("form", ROW_FORMS)
+def test_exported_bars_are_replayed(
+    recorded: tuple[Path, dict[int, pd.DataFrame]], tmp_path: Path, form: export.Form
+) -> None:
+    """With all that the archive shows of them but the millisecond of each price."""
+    archive = Archive(recorded[0])
+    path = tmp_path / f"bars.{form}"
+    export.save(archive, "bars", form, path, BEGIN, BEGIN + 300)
+    tape, whole = recordings.load(path), ArchivedTape.load(recorded[0], BEGIN, BEGIN + 300)
+    assert {a: set(s) for a, s in tape.symbols.items()} == {
+        a: set(s) for a, s in whole.symbols.items()
+    }
+    found, expected = bars_of(to_ticks(tape.read_until(math.inf))), archive.bars(BEGIN, BEGIN + 300)
+    names = [np.array(bars.symbols)[bars.cells["row"]].tolist() for bars in (found, expected)]
+    at = [
+        sorted(zip(bars.cells["second"].tolist(), of, range(len(of)), strict=True))
+        for bars, of in zip((found, expected), names, strict=True)
+    ]
+    assert [one[:2] for one in at[0]] == [one[:2] for one in at[1]]
+    for name in ("n", "price", "sum"):
+        cells = [
+            [float(bars.cells[name][place]) for *_, place in order]
+            for bars, order in zip((found, expected), at, strict=True)
+        ]
+        assert cells[0] == pytest.approx(cells[1], rel=1e-9)
+    assert recordings.load(path, BEGIN + 60, BEGIN + 120).start == BEGIN + 60
+
+
+def test_an_exported_symbol_is_what_it_was(tmp_path: Path) -> None:
+    """The mark that keeps a spreadsheet from computing is no part of it, in CSV as elsewhere."""
+    bars = bars_of([Tick(name, "stocks", BEGIN + 0.5, 5.0) for name in ("=A1", "'A", "0001")])
+    path = write(tmp_path / "a.sqlite", bars)
+    for form in ROW_FORMS:
+        export.save(Archive(path), "bars", form, tmp_path / f"bars.{form}", BEGIN, BEGIN + 1)
+        tape = recordings.load(tmp_path / f"bars.{form}")
+        assert set(tape.symbols["stocks"]) == {"=A1", "'A", "0001"}
+
+
+def test_an_exported_workbook_is_named(tmp_path: Path) -> None:
+    """It is for people; its bars can be replayed from another form."""
+    path = write(tmp_path / "a.sqlite", minute_of("SPY", "stocks", BEGIN))
+    export.save(Archive(path), "bars", "xlsx", tmp_path / "bars.xlsx", BEGIN, BEGIN + 60)
+    with pytest.raises(
+        TapeError, match=r"is a workbook or a zip archive, .* export the bars as one"
+    ):
+        recordings.load(tmp_path / "bars.xlsx")
+
+
+def test_exported_events_are_no_prices(tmp_path: Path) -> None:
+    """What to export instead is said."""
+    path = tmp_path / "a.sqlite"
+    with closing(connect(path)) as connection:
+        write_events(connection, [event_of(BEGIN + 30.0)])
+    for form in ROW_FORMS:
+        out = tmp_path / f"events.{form}"
+        export.save(Archive(path), "events", form, out, BEGIN, BEGIN + 60)
+        with pytest.raises(TapeError, match="holds exported events, expected prices; export bars"):
+            recordings.load(out)
+
+
+def test_exported_bars_that_were_changed_by_hand_are_judged_row_by_row(tmp_path: Path) -> None:
+    """Times, classes, prices and counts; a spreadsheet's own times are named as a whole."""
+    row = "2026-11-25T10:00:00Z,SPY,stocks,5,5,1"
+    bad = [
+        row.replace("Z", ""),
+        row.replace("stocks", "shares"),
+        row.replace("SPY,stocks,5,5", "SPY,stocks,-5,5"),
+        row.replace(",5,5,", ",5,-5,"),
+        row.replace(",5,1", ",5,1.5"),
+        row.replace(",5,1", ",5,"),
+    ]
+    header = "time,symbol,asset,last,mean,ticks"
+    tape = Tape.load(tape_file(tmp_path, header, *bad, *[row] * 54))
+    assert tape.rows is not None
+    assert (tape.rows.count, tape.rows.refused) == (60, 6)
+    assert [one.fault for one in tape.rows.examples] == [
+        RowFault.BAR_TIME,
+        RowFault.ASSET,
+        RowFault.PRICE,
+    ]
+    assert len(tape.read_until(math.inf)) == 54
+    with pytest.raises(TapeError, match=r"export the bars as CSV, JSON or Parquet, whose times"):
+        Tape.load(tape_file(tmp_path, header, row.replace("2026-11-25T10:00:00Z", "46351.4")))
 
 
 def test_a_missing_tape_is_refused(tmp_path: Path) -> None:
@@ -170,10 +463,10 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_tape_that_is_no_gzip_file_is_refused(tmp_path: Path) -> None:
-    """Named .gz but plain, cut short, or damaged inside."""
+    """Cut short, or damaged inside."""
     path = tmp_path / "tape.csv.gz"
     whole = gzip.compress("\n".join([HEADER, *ROWS]).encode())
-    for content in (HEADER.encode(), whole[:-20], whole[:20] + b"\xff" * 30 + whole[50:]):
+    for content in (whole[:-20], whole[:20] + b"\xff" * 30 + whole[50:]):
         path.write_bytes(content)
         with pytest.raises(TapeError, match="cannot be read as a whole gzip file"):
             Tape.load(path)
@@ -525,6 +818,23 @@ def test_what_could_not_be_read_is_taken_later(tmp_path: Path) -> None:
         tape.read_until(BEGIN + 10.0)
     away.rename(path)
     assert [quote.ts - BEGIN for quote in tape.read_until(BEGIN + 31.0)] == [0.25, 30.5]
+
+
+def test_an_archive_knows_its_next_quote_across_a_weekend(tmp_path: Path) -> None:
+    """Also while that lies far beyond what was read; and that there is none at the end."""
+    monday = BEGIN + 2 * 86400
+    path = write(
+        tmp_path / "a.sqlite",
+        minute_of("SPY", "stocks", BEGIN),
+        minute_of("SPY", "stocks", monday),
+    )
+    tape = ArchivedTape.load(path)
+    found = []
+    for now in (BEGIN, BEGIN + 1, BEGIN + 31, BEGIN + 3600, monday, monday + 1, monday + 31):
+        tape.read_until(now)
+        found.append(tape.next_at())
+    far = monday + 0.25
+    assert found == [BEGIN + 0.25, BEGIN + 30.5, far, far, far, monday + 30.5, None]
 
 
 def test_a_file_is_replayed_as_what_it_is(tmp_path: Path) -> None:
