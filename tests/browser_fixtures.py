@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser_page import Serve, Tabs, start
 from tests.browsing import FLAGS, Server, Stage, chromium_path
 from tests.conftest import missing
+from tests.waiting import HANG_SEC
+
+expect.set_options(timeout=1000 * HANG_SEC)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from events import Event
 from tests.browsing import ORDERS, Server, Stage, copy_app
 from tests.told import event_of
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 from ticks import ASSETS
 
 Serve = Callable[..., Server]
@@ -81,6 +81,7 @@ class Tabs:
             }
         )
         context.add_init_script(WATCH)
+        context.set_default_timeout(1000 * HANG_SEC)
         self._contexts.append(context)
         return context
 
@@ -154,10 +155,10 @@ def refreshes(page: Page) -> int:
     return count
 
 
-def until_refreshed(page: Page, times: int = 2, timeout_sec: float = 30.0) -> None:
+def until_refreshed(page: Page, times: int = 2) -> None:
     """Wait until the page has been refreshed ``times`` more: by then a choice has been answered."""
     wanted = refreshes(page) + times
-    until(lambda: refreshes(page) >= wanted, timeout_sec)
+    until(lambda: refreshes(page) >= wanted)
 
 
 def messages(page: Page) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 
 ROOT: Final = Path(__file__).parent.parent
 STAGED_APP: Final = Path(__file__).parent / "staged_app.py"
@@ -114,7 +114,7 @@ class Server:
         self.log.write_bytes(b"")
         self.process = self._begin(environ)
         try:
-            until(self._is_healthy)
+            until(self._is_healthy, what="a healthy server")
         except BaseException:
             self.kill()
             raise
@@ -131,8 +131,10 @@ class Server:
             )
 
     def _is_healthy(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server has ended: {self.log.read_text('utf-8')}")
         try:
-            with urllib.request.urlopen(f"{self.url}_stcore/health", timeout=2) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(f"{self.url}_stcore/health", timeout=HANG_SEC) as answer:  # noqa: S310 - our own
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -157,7 +159,7 @@ class Server:
     def stop(self) -> int:
         """Ask it to end, as a service manager does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(HANG_SEC)
 
     def restart(self, environ: Mapping[str, str]) -> None:
         """Kill it and start it again as it was started, without waiting until it is healthy."""

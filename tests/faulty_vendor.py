@@ -25,6 +25,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.waiting import HANG_SEC
+
 AUTHORIZED: Final = '{"status_code":200,"message":"Authorized"}'
 FORBIDDEN: Final = '{"status":403,"message":"Server error"}'
 TOO_EARLY: Final = '{"status":500,"message":"Server error"}'
@@ -167,7 +169,7 @@ class FaultyVendor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(HANG_SEC)
         return self
 
     def __exit__(
@@ -182,7 +184,7 @@ class FaultyVendor:
         """End every connection without a word, and the server; may be called again."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join(5)
+            self._thread.join(HANG_SEC)
         assert not self._thread.is_alive()
 
     def recover(self) -> None:

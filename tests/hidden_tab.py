@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browsing import FLAGS, chromium_path
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 
 THROTTLED_AFTER_SEC: Final = 60
 """A hidden page that has loaded gets one run of its timers per minute from then on.
@@ -46,7 +46,6 @@ THROTTLED_AT_ONCE: Final = """
 intervals from the moment of hiding what the browser does later. Web Workers keep theirs, as they
 do in the browser."""
 
-_ANSWER_SEC: Final = 30.0
 
 # What has to be clicked, found by a selector through open shadow roots.
 _FIND: Final = """
@@ -108,7 +107,7 @@ class RealBrowser:
         if session is not None:
             message["sessionId"] = session
         self._ws.send(json.dumps(message))
-        deadline = time.monotonic() + _ANSWER_SEC
+        deadline = time.monotonic() + HANG_SEC
         while True:
             told = json.loads(self._ws.recv(timeout=max(0.0, deadline - time.monotonic())))
             if told.get("id") != number:
@@ -244,7 +243,7 @@ def real_browser() -> Iterator[RealBrowser]:
                 yield browser
                 with contextlib.suppress(ConnectionClosed):
                     browser.command("Browser.close")
-            process.wait(10)
+            process.wait(HANG_SEC)
         finally:
             if process.poll() is None:
                 process.kill()

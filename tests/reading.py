@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tests.waiting import HANG_SEC
+
 __all__ = ["readers"]
 
 
@@ -36,6 +38,6 @@ def readers(read: Callable[[], None]) -> Iterator[None]:
     finally:
         written.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(HANG_SEC)
     assert not any(thread.is_alive() for thread in threads)
     assert failures == []

@@ -29,6 +29,7 @@ from sessions import ALWAYS, Session
 from settings import Settings, SettingsError, SourceSettings
 from tests.stage import play, staged
 from tests.statuses import with_feed
+from tests.waiting import HANG_SEC
 from ticks import Asset, Tick
 from worker import Worker
 
@@ -77,7 +78,7 @@ def engine(world: World, monkeypatch: pytest.MonkeyPatch) -> Worker:
 @pytest.fixture
 def page(engine: Worker) -> Callable[[], AppTest]:
     """Runs the page, and fails on any exception in it."""
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
 
     def run() -> AppTest:
         app.run()
@@ -315,7 +316,7 @@ def test_opening_a_symbol_tells_it_in_words(page: Callable[[], AppTest], engine:
     ticking(engine)
     app = page()
     assert payload(app)["opened"] is None
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["symbol"] = "AAPL"
     app.run()
     opened = payload(app)["opened"]
@@ -368,7 +369,7 @@ def test_the_filter_reaches_all_events(engine: Worker) -> None:
     (event,) = engine.events.latest(9)
     for number in range(100):
         engine.events.add(replace(event, id=str(number), severity="watch", ts=NOW - 0.01))
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["severity"] = event.severity
     events = payload(app.run())["events"]
     assert {shown["severity"] for shown in events["shown"]} == {event.severity}
@@ -402,13 +403,13 @@ def test_too_few_shared_returns_are_counted(page: Callable[[], AppTest], engine:
 def test_what_no_waiting_brings_is_not_waited_for(engine: Worker) -> None:
     """No other symbol, or one that stands still, is told apart from too little data."""
     ticking(engine)
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params |= {"base": "EURUSD", "correlate": "forex"}
     missing = payload(app.run())["correlation"]["card"]["missing"]
     assert missing == "No other symbol of these classes is watched."
     for second in range(NOW - 1200, NOW):
         engine.store.update(Tick("BTC-USD", "crypto", second + 0.5, 90_000.0))
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params |= {"base": "BTC-USD", "correlate": "stocks", "bars": "20 s"}
     missing = payload(app.run())["correlation"]["card"]["missing"]
     assert missing == "Nothing to compare: BTC-USD or every other symbol did not move."
@@ -418,7 +419,7 @@ def test_the_heat_map_comes_on_demand(page: Callable[[], AppTest], engine: Worke
     """Every pair with its number of shared returns, and nothing where it is not asked for."""
     ticking(engine)
     assert payload(page())["correlation"]["heat"] is None
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["heat"] = "true"
     heat = payload(app.run())["correlation"]["heat"]
     assert heat["symbols"] == list(WATCHLIST["stocks"])
@@ -450,7 +451,7 @@ def test_every_control_changes_its_card(page: Callable[[], AppTest], engine: Wor
 def test_a_link_is_a_view_and_a_bad_value_a_note(engine: Worker) -> None:
     """What is possible is shown, what is not falls back and is told."""
     ticking(engine)
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params |= {"rank": "5m", "rows": "2", "base": "NOPE", "severity": "loud"}
     app.run()
     assert not app.exception
@@ -467,7 +468,7 @@ def test_a_link_is_a_view_and_a_bad_value_a_note(engine: Worker) -> None:
 def test_the_presenter_view_has_no_controls(engine: Worker) -> None:
     """Movers, stress and status only."""
     ticking(engine)
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["kiosk"] = "1"
     app.run()
     assert not app.exception
@@ -498,7 +499,7 @@ def test_looking_back_shows_what_was_shown(page: Callable[[], AppTest], engine: 
     ticking(engine, until=NOW - 300)
     seen = payload(page())
     ticking(engine, seconds=300)
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     at = datetime.fromtimestamp(int(seen["now"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     app.query_params["at"] = at
     again = payload(app.run())
@@ -511,7 +512,7 @@ def test_looking_back_shows_what_was_shown(page: Callable[[], AppTest], engine: 
 def test_a_moment_that_is_not_kept_is_let_go(engine: Worker) -> None:
     """An old link shows the present, and says so."""
     ticking(engine)
-    app = AppTest.from_file(APP, default_timeout=20)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["at"] = "2020-01-01T00:00:00Z"
     drawn = payload(app.run())
     assert not app.exception
@@ -600,7 +601,7 @@ def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
         raise SettingsError("MARKET_PULSE_SEED is 'x', expected a whole number")
 
     monkeypatch.setattr(worker, "shared", fails)
-    app = AppTest.from_file(APP, default_timeout=20).run()
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC).run()
     assert not app.exception
     assert app.error[0].value == "Market Pulse cannot start."
     assert app.text[0].value == "MARKET_PULSE_SEED is 'x', expected a whole number"

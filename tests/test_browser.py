@@ -28,7 +28,7 @@ from tests.browser_page import (
 )
 from tests.browsing import Server, Stage
 from tests.faulty_vendor import AUTHORIZED, FORBIDDEN, OVER_LIMIT, FaultyVendor, Session
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
@@ -59,7 +59,7 @@ def clear_caches(server: Server) -> None:
         run: Any = BackMsg()
         run.rerun_script.SetInParent()
         ws.send(run.SerializeToString())
-        ws.recv(timeout=10)
+        ws.recv(timeout=HANG_SEC)
 
 
 def assert_one_worker(server: Server, vendor: FaultyVendor) -> None:
@@ -84,7 +84,7 @@ def test_one_worker_whatever_the_tabs_do(serve: Serve, tabs: Tabs) -> None:
 
         others = [tabs(server.url) for _ in range(TABS - 1)]
         for page in others:
-            until(lambda page=page: shows_prices(page), 40)  # type: ignore[misc]
+            until(lambda page=page: shows_prices(page))  # type: ignore[misc]
         # Streamlit has a thread for each run of the script, while it runs.
         until(lambda: server.threads() <= threads + 2)
         first.reload()
@@ -158,8 +158,8 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
     expect(page.locator(".feeds .state").first).to_be_hidden()
     begun = refreshes(page)
     server.restart(market)
-    until(lambda: refreshes(page) > begun, 40)
-    until(lambda: all_live(page), 40)
+    until(lambda: refreshes(page) > begun)
+    until(lambda: all_live(page))
     before = prices(page)
     until(lambda: prices(page) != before)
     expect(page.get_by_text(re.compile("^No word from"))).to_be_hidden()
@@ -202,7 +202,7 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         expect(chip).to_have_attribute("title", ended)
         assert live_feeds(page) == 2
         vendor.recover()
-        until(lambda: all_live(page), 60)
+        until(lambda: all_live(page))
         assert messages(page) == [] or messages(page)[0].startswith("Warming up")
         assert KEY not in page.content()
 

@@ -140,7 +140,7 @@ def test_fifty_refreshes_disturb_nothing(serve: Serve, tabs: Tabs) -> None:
     seen_event, seen_prices, seen_order = in_view(reading), prices(reading), symbols(walking)
     begun = {name: refreshes(page) for name, page in pages.items()}
     scrolled = phone.get_by_test_id("stMain").evaluate("(main) => main.scrollTop")
-    until(lambda: all(refreshes(pages[n]) >= begun[n] + REFRESHES for n in pages), 60)
+    until(lambda: all(refreshes(pages[n]) >= begun[n] + REFRESHES for n in pages))
 
     assert prices(reading) != seen_prices
     assert in_view(reading) == seen_event

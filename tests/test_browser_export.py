@@ -43,7 +43,7 @@ def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Pa
     page = tabs(server.url)
     until_refreshed(page)
     until(archive.path.exists)
-    until(archive.span, 60)
+    until(archive.span)
     page.get_by_test_id("stPopover").get_by_role("button").click()
     assert bars(page) > 0
     before = refreshes(page)

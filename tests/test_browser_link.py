@@ -10,7 +10,6 @@ from urllib.parse import parse_qs
 from playwright.sync_api import Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from engine.ranking import SETTLE_SEC
 from tests.browser_page import (
     Tabs,
     all_live,
@@ -35,7 +34,7 @@ pytest_plugins = ("tests.browser_fixtures",)
 
 def until_ready(page: Page) -> None:
     """Wait until all that the page can show is there."""
-    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page), 40)
+    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page))
 
 
 def params(page: Page) -> dict[str, list[str]]:
@@ -91,7 +90,6 @@ def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Ta
     # Rows rest: two that are close may stand the wrong way round for half a minute.
     until(
         lambda: column(page, "volatility") == sorted(column(page, "volatility"), reverse=True),
-        2 * SETTLE_SEC,
     )
     expect(page.locator("thead th[aria-sort]")).to_have_text("Vol 15 min")
 
@@ -318,7 +316,7 @@ def test_a_note_stands_once_and_can_be_closed(market: Server, tabs: Tabs) -> Non
     """Also where a first visit loads twice; closed, it stays closed until there is another."""
     link = f"{market.url}?tz=Mars/Olympus&kiosk=perhaps"
     page = tabs(link, tabs.visitor(color_scheme="light"))
-    expect(page.locator(".messages p").nth(1)).to_be_visible(timeout=20_000)
+    expect(page.locator(".messages p").nth(1)).to_be_visible()
     until_ready(page)
     until_refreshed(page)
     kiosk, zone = messages(page)

@@ -34,7 +34,7 @@ DARK, LIGHT = "rgb(14, 18, 24)", "rgb(245, 247, 250)"
 
 def until_ready(page: Page) -> None:
     """Wait until all that the page can show is there."""
-    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page), 40)
+    until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page))
 
 
 def fits(page: Page, locator: Locator) -> int:
@@ -177,7 +177,7 @@ def test_dark_until_the_viewer_wants_light(market: Server, tabs: Tabs) -> None:
     page = tabs(market.url, visitor)
     app = page.get_by_test_id("stApp")
     # The first visit may load twice.
-    expect(app).to_have_css("background-color", DARK, timeout=20_000)
+    expect(app).to_have_css("background-color", DARK)
     until(lambda: shows_prices(page))
     page.reload()
     until(lambda: shows_prices(page))

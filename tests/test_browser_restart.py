@@ -124,7 +124,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
         with_history(path)
         page = tabs(server.url)
         for number in range(1, KILLS + 1):
-            until(lambda count=number: len(vendor.subscriptions) >= count, 60)  # type: ignore[misc]
+            until(lambda count=number: len(vendor.subscriptions) >= count)  # type: ignore[misc]
             pause.wait(rng.uniform(0.1, 3.0))
             server.process.kill()
             kills.append(time.time())
@@ -138,8 +138,8 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
             for name, updated in seen.items():
                 assert archived.get(name, 0.0) >= updated, name
             server.restart(environ)
-        until(lambda: len(vendor.subscriptions) > KILLS, 60)
-        until(lambda: page.locator(".feeds li[data-state=live]").count() == 1, 60)
+        until(lambda: len(vendor.subscriptions) > KILLS)
+        until(lambda: page.locator(".feeds li[data-state=live]").count() == 1)
         until(lambda: bool(shown(page)))
         assert_sound(page)
         assert len(seen) > 3

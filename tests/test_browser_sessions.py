@@ -139,7 +139,7 @@ def sunday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def opened(tabs: Tabs, server: Server, query: str = "", **visitor: Any) -> Page:
     """A tab in New York on which crypto ticks."""
     page = tabs(server.url + query, tabs.visitor(**{"timezone_id": "America/New_York", **visitor}))
-    until(lambda: shows_prices(page) and live_feeds(page) == 1, 40)
+    until(lambda: shows_prices(page) and live_feeds(page) == 1)
     return page
 
 
@@ -157,7 +157,7 @@ def row(page: Page, symbol: str) -> str:
 def test_the_hours_of_a_simulated_market_are_none(market: Server, tabs: Tabs) -> None:
     """It says that it never closes, and why."""
     page = tabs(market.url)
-    until(lambda: shows_prices(page) and all_live(page), 40)
+    until(lambda: shows_prices(page) and all_live(page))
     for asset in ("stocks", "forex", "crypto"):
         assert session(page, asset).strip() == "OPEN simulated, never closes"
 
@@ -222,10 +222,10 @@ def test_a_feed_that_fails_while_its_market_is_closed_is_no_warning(
     """It is in the strip and its tooltip, and in no line of its own."""
     page = opened(tabs, sunday)
     chip = page.locator(".feeds li").nth(1)
-    expect(chip).to_have_attribute("title", re.compile("1012"), timeout=60_000)
+    expect(chip).to_have_attribute("title", re.compile("1012"))
     # As long as it takes for a lasting trouble to be told.
     began = page.evaluate("marketPulse.receivedAt")
-    until(lambda: page.evaluate("marketPulse.receivedAt") > began + 12_000, 30)
+    until(lambda: page.evaluate("marketPulse.receivedAt") > began + 12_000)
     assert [text for text in messages(page) if not text.startswith("Warming up")] == []
 
 
@@ -336,7 +336,7 @@ def test_an_archive_in_trouble_says_what_to_do(serve: Serve, tabs: Tabs, tmp_pat
     server = serve({**SIMULATED, "MARKET_PULSE_DATA": str(tmp_path / "data")})
     page = tabs(server.url)
     line = page.locator(".messages p", has_text="The archive is not written")
-    expect(line).to_have_attribute("data-kind", "warning", timeout=40_000)
+    expect(line).to_have_attribute("data-kind", "warning")
     expect(line).to_contain_text("check that its folder exists")
     counts = line.locator('[aria-hidden="true"]')
     expect(counts).to_have_text(re.compile(r"^ [\d,]+ bars wait\.$"))
@@ -354,7 +354,7 @@ def test_a_vendors_clock_that_differs_is_told(serve: Serve, tabs: Tabs) -> None:
         page = tabs(serve(environ).url)
         told = "the vendor's clock is about 4 s behind this computer's. To help: let a time server"
         line = page.locator(".messages p", has_text=f"Crypto: {told}")
-        expect(line).to_have_attribute("data-kind", "warning", timeout=40_000)
+        expect(line).to_have_attribute("data-kind", "warning")
         chip = page.locator(".feeds li").nth(2)
         expect(chip).to_have_attribute("title", re.compile(r"clock is 4\.\d s behind"))
         assert not page.locator(".messages p", has_text="Stocks: the vendor's clock").count()
@@ -364,7 +364,7 @@ def test_a_second_dashboard_only_reads(serve: Serve, tabs: Tabs, tmp_path: Path)
     """And says so; the first one does not."""
     environ = {**SIMULATED, "MARKET_PULSE_DATA": str(tmp_path / "data")}
     first = tabs(serve(environ).url)
-    until(lambda: shows_prices(first) and all_live(first), 40)
+    until(lambda: shows_prices(first) and all_live(first))
     second = tabs(serve(environ).url)
     until(lambda: any(text.startswith("Another Market Pulse records") for text in messages(second)))
     expect(second.locator(".messages p").first).to_contain_text("simulated-7.sqlite")
@@ -379,7 +379,7 @@ def test_a_damaged_archive_is_named(serve: Serve, tabs: Tabs, tmp_path: Path) ->
     server = serve({**SIMULATED, "MARKET_PULSE_DATA": str(path.parent)})
     page = tabs(server.url)
     line = page.locator(".messages p", has_text="The archive was damaged and is kept aside as")
-    expect(line).to_be_visible(timeout=40_000)
+    expect(line).to_be_visible()
     name = re.search(r"aside as (\S+);", line.text_content() or "")
     assert name is not None
     assert (path.parent / name[1]).exists()

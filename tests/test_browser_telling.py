@@ -85,7 +85,7 @@ def texts(tab: RealTab, selector: str) -> list[str]:
 def opened(chrome: RealBrowser, url: str, *before: str) -> RealTab:
     """A tab that shows prices."""
     tab = chrome.open(url, before=[EAR, *before])
-    until(lambda: tab.has('tr[data-state="live"]'), 40)
+    until(lambda: tab.has('tr[data-state="live"]'))
     return tab
 
 
@@ -238,7 +238,7 @@ def test_what_is_filtered_out_is_not_told(server: Server, tabs: Tabs) -> None:
         {"symbol": "SOL-USDT", "severity": "extreme", "value": 0.0088},
         {"symbol": "TSLA", "asset": "stocks", "severity": "extreme", "value": 0.0099},
     )
-    expect(page.locator(".toast")).to_have_text(re.compile("TSLA rose 0.99 %"), timeout=10_000)
+    expect(page.locator(".toast")).to_have_text(re.compile("TSLA rose 0.99 %"))
     assert page.locator(".toast").count() == 1
     until(lambda: any(text.startswith("TSLA rose 0.99") for text in events(page)))
     assert not [text for text in events(page) if "0.77" in text or "0.88" in text]

@@ -91,9 +91,9 @@ class World:
 
     def lives_on(self, seconds: int = 4) -> None:
         """Return when it has lived for some seconds on end."""
-        until(self.lives, 40)
+        until(self.lives)
         begun = self.engine.reader.pulse()[0]
-        until(lambda: self.lives() and self.engine.reader.pulse()[0] > begun + seconds, 40)
+        until(lambda: self.lives() and self.engine.reader.pulse()[0] > begun + seconds)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
     """Wrong and told by its vendor, then set right: nothing moves, and nothing is told twice."""
     since = new_events(world)
     world.wrong = HOUR
-    until(lambda: "is kept" in clock_text(world.engine.status().source.clock), 40)
+    until(lambda: "is kept" in clock_text(world.engine.status().source.clock))
     world.lives_on()
     world.wrong = 0.0
     world.lives_on(4)

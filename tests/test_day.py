@@ -23,6 +23,7 @@ from pulse_store import PulseStore
 from sessions import ALWAYS, Session
 from settings import HistorySettings, Settings, SourceSettings
 from sources.tape import ArchivedTape
+from tests.waiting import HANG_SEC
 from ticks import WINDOW_SEC, Asset, Tick
 from usual import DayMemory
 from worker import Worker
@@ -216,7 +217,7 @@ def start(tmp_path: Path, recorded: Recorded) -> Iterator[Start]:
         )
         started.append(engine)
         engine.start()
-        assert engine.ready.wait(20)
+        assert engine.ready.wait(HANG_SEC)
         return engine
 
     yield start

@@ -35,6 +35,7 @@ from settings import HistorySettings, Settings, SourceSettings
 from tests.conftest import missing
 from tests.stage import staged
 from tests.told import event_of, part_of
+from tests.waiting import HANG_SEC
 from ticks import EventKind
 
 ROOT = Path(__file__).parent.parent
@@ -642,7 +643,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
         settings = Settings(source, history=HistorySettings(folder=data))
         made = staged(settings, clock=lambda: BEGIN)
         monkeypatch.setattr(worker, "shared", lambda load: made)
-        app = AppTest.from_file(ROOT / "app.py", default_timeout=20)
+        app = AppTest.from_file(ROOT / "app.py", default_timeout=HANG_SEC)
         app.session_state["export"] = True
         return app
 

@@ -35,7 +35,7 @@ from tests.faulty_vendor import (
     tick,
 )
 from tests.virtual_time import in_virtual_time
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 from ticks import Asset, Tick
 from vendors.eodhd import Eodhd
 
@@ -114,7 +114,7 @@ def test_flood_beyond_the_queue_keeps_the_newest_and_the_connection() -> None:
         queue = TickQueue(room)
         subject = feed(Eodhd(url, KEY), queue=queue)
         running = asyncio.create_task(subject.run())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_SEC
         while subject.status(time.time()).ticks < flood:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
@@ -1099,7 +1099,7 @@ def test_renewal_closes_the_old_connection_properly() -> None:
         subject = feed(Eodhd(url, KEY), queue=queue)
         running = asyncio.create_task(subject.run())
         for turn in range(3):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SEC):
                 await queue.wait()
             queue.drain()
             subject.reconnect(float(turn))
@@ -1282,7 +1282,7 @@ def test_symbols_that_the_vendor_does_not_have_are_not_asked_for() -> None:
         queue = TickQueue()
         both = Feed(Partial(url, KEY), "forex", ("USDINR", "EURUSD"), queue, time.time)
         running = asyncio.create_task(both.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SEC):
             await queue.wait()
         status = both.status(time.time())
         assert status.heard == ("EURUSD",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 import pytest
 
-from engine.heartbeat import SecondOver, Subscriber
+from engine.heartbeat import SECOND_END, SecondOver, Subscriber
 from page.payload import payload
 from page.tabs import OpenTabs
 from page.view import read
@@ -26,7 +27,7 @@ from tests.faulty_vendor import FaultyVendor, tick
 from tests.faulty_vendor import Session as Connection
 from tests.statuses import feed_of
 from tests.test_remembering import archived, walk
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 from ticks import ASSETS, Asset
 from worker import Worker
 
@@ -68,17 +69,21 @@ def remembered(folder: Path, ago_sec: int) -> None:
     archived(folder / "eodhd.sqlite", hour)
 
 
-def sends(*prices: float, then: float) -> Callable[[Connection], Any]:
-    """Sends these prices, each a millisecond after the one before, and then others around one."""
+def sends(
+    *prices: float, then: float, go_on: threading.Event | None = None
+) -> Callable[[Connection], Any]:
+    """Sends these prices one after the other, and then, if it may ``go_on``, others around one."""
 
     async def behave(connection: Connection) -> None:
         await connection.subscribed()
         for price in prices:
             await connection.send(tick("crypto", BTC, price=price))
             await asyncio.sleep(0.01)
+        while go_on is not None and not go_on.is_set():  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0.02)
         turn = 0
         while True:
-            await asyncio.sleep(0.3 if turn == 0 else 0.02)
+            await asyncio.sleep(0.02)
             await connection.send(tick("crypto", BTC, price=then, wiggle=turn))
             turn += 1
 
@@ -96,8 +101,9 @@ def drawn(engine: Worker) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_bad_first_price_after_a_restart_is_held_back(tmp_path: Path) -> None:
     """It is told on its row, is never shown and makes no event; the good ones after it enter."""
     remembered(tmp_path, 600)
+    go_on = threading.Event()
     with (
-        FaultyVendor(crypto=sends(64_400.0, then=LEVEL)) as vendor,
+        FaultyVendor(crypto=sends(64_400.0, then=LEVEL, go_on=go_on)) as vendor,
         running(vendor, tmp_path) as engine,
     ):
         until(lambda: feed_of(engine, "crypto").held)
@@ -107,6 +113,7 @@ def test_bad_first_price_after_a_restart_is_held_back(tmp_path: Path) -> None:
         row, card = drawn(engine)
         assert row["state_text"] == card["state_text"] == "64,400.00 held back"
         assert "30.0 % below 92,000.00" in row["state_title"]
+        go_on.set()
         until(lambda: feed_of(engine, "crypto").ticks > 100)
         assert feed_of(engine, "crypto").refused == {"far off": 1}
         begun = engine.reader.pulse()[0]
@@ -148,15 +155,18 @@ def test_first_second_is_shown_when_it_is_over(tmp_path: Path) -> None:
     engine = Worker(Settings(SourceSettings("simulated", seed=3)), clock=lambda: 1_795_000_000.75)
     engine.start()
     try:
-        assert engine.ready.wait(20)
+        assert engine.ready.wait(HANG_SEC)
         assert engine.reader.pulse()[0] == 1_794_999_999.999
     finally:
         engine.stop()
     assert all(ended + 0.25 <= at for ended, at in shown)
 
 
-def lagging(least: float, most: float) -> Callable[[Connection], Any]:
-    """Sends a price at 40 a second, each so many seconds after its time."""
+def lagging(least: float, most: float, sent_at: dict[int, float]) -> Callable[[Connection], Any]:
+    """Sends a price at 40 a second, each so many seconds after its time.
+
+    ``sent_at`` learns when the last price of each second was sent.
+    """
     rng = random.Random(5)
 
     async def behave(connection: Connection) -> None:
@@ -170,6 +180,7 @@ def lagging(least: float, most: float) -> Callable[[Connection], Any]:
             for due, ts, sent in sorted(late):
                 if due <= now:
                     await connection.send(tick("crypto", BTC, price=sent, ts=ts))
+                    sent_at[int(ts)] = time.time()
             late = [one for one in late if one[0] > now]
             await asyncio.sleep(0.025)
 
@@ -178,24 +189,33 @@ def lagging(least: float, most: float) -> Callable[[Connection], Any]:
 
 def test_what_was_shown_is_what_is_looked_back_at() -> None:
     """With a vendor whose prices come late, in any order: each second is shown that much later."""
-    shown: dict[float, pd.DataFrame] = {}
+    sent_at: dict[int, float] = {}
+    shown: dict[int, tuple[float, pd.DataFrame]] = {}
 
     def note(over: SecondOver) -> None:
         if over.frame is not None:
-            shown[over.now] = over.frame
+            shown[over.second] = time.time(), over.frame
+
+    def compared() -> list[int]:
+        """The seconds all of whose prices are there, and that no busy computer sent too late."""
+        all_sent = [second for second in sorted(shown) if begun < second < max(shown) - 4]
+        return [
+            second
+            for second in all_sent
+            if max(at for of, at in [*sent_at.items()] if of <= second) < shown[second][0] - 0.2
+        ]
 
     with (
-        FaultyVendor(crypto=lagging(0.5, 2.5)) as vendor,
+        FaultyVendor(crypto=lagging(0.5, 2.5, sent_at)) as vendor,
         running(vendor, subscribers=[Subscriber("test", note)]) as engine,
     ):
         until(lambda: feed_of(engine, "crypto").ticks > 100)
         until(lambda: engine.status().source.later_sec >= 2.5)
-        begun = engine.reader.pulse()[0] + 1
-        until(lambda: engine.reader.pulse()[0] > begun + 7)
-        ended = engine.reader.pulse()[0] - 2.5
-        compared = [now for now in shown if begun < now < ended]
-        assert len(compared) >= 4
-        assert compared == [compared[0] + n for n in range(len(compared))], "none was skipped"
-        for now in compared:
-            pd.testing.assert_frame_equal(shown[now], engine.store.frame(now))
+        begun = int(engine.reader.pulse()[0]) + 1
+        until(lambda: len(compared()) >= 4)
+        for second in compared():
+            frame = engine.store.frame(second + SECOND_END)
+            pd.testing.assert_frame_equal(shown[second][1], frame)
+        since = [second for second in sorted(shown) if second > begun]
+        assert since == list(range(since[0], since[0] + len(since))), "none was skipped"
         assert engine.status().source.later_sec <= 3.0

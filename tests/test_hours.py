@@ -19,6 +19,7 @@ from history.hours import HOUR_SEC, ArchivedHours
 from history.writer import connect, write_bars, write_events
 from pulse_store import PulseStore
 from tests.test_recorder import EVENT
+from tests.waiting import HANG_SEC
 from ticks import Asset, Tick
 
 # An hour by the clock, and three hours of prices around it.
@@ -229,7 +230,7 @@ def test_how_far_back_it_goes_is_not_waited_for_twice(
             if not is_slow.is_set():
                 return super().span()
             asked.set()
-            assert answered.wait(10)
+            assert answered.wait(HANG_SEC)
             return BEGIN + 5, END
 
     past = past_of(Slow(archive.path))
@@ -238,7 +239,7 @@ def test_how_far_back_it_goes_is_not_waited_for_twice(
     found: list[int | None] = []
     tab = threading.Thread(target=lambda: found.append(past.oldest(END + 60.0)))
     tab.start()
-    assert asked.wait(10)
+    assert asked.wait(HANG_SEC)
     assert past.oldest(END + 61.0) == BEGIN
     answered.set()
     tab.join()

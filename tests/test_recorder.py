@@ -26,7 +26,7 @@ from history.writer import Writer, connect, write_bars, write_minutes
 from page.troubles import archive_reason
 from tests.mounts import mounted, resized
 from tests.told import event_of
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 
 START = 1_790_000_000
 
@@ -76,7 +76,7 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
         one = Recorder(path, **{**KEPT, "retry_sec": 0.05, **options})
         started.append(one)
         one.start()
-        assert one.ready.wait(10)
+        assert one.ready.wait(HANG_SEC)
         return one
 
     yield record

@@ -21,7 +21,7 @@ from history.writer import connect, write_bars
 from page.troubles import archive_reason
 from sessions import ALWAYS, HoursFrom, MarketHours, Session
 from settings import HistorySettings, Settings, SourceSettings
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 from ticks import ASSETS, Asset
 from worker import Worker
 
@@ -53,7 +53,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         engine = Worker(Settings(source, history=history), **options)
         started.append(engine)
         engine.start()
-        assert engine.ready.wait(20)
+        assert engine.ready.wait(HANG_SEC)
         return engine
 
     yield start

@@ -34,7 +34,6 @@ Seen = list[Mapping[str, Any]]
 def replay(
     tape: Path,
     speed: float,
-    timeout_sec: float = 120.0,
     begin: float | None = None,
     end: float | None = None,
 ) -> tuple[Seen, list[Event]]:
@@ -58,7 +57,7 @@ def replay(
     )
     engine.start()
     try:
-        until(lambda: engine.status().source.has_ended, timeout_sec)
+        until(lambda: engine.status().source.has_ended)
         status = engine.status()
         assert status.faults == ()
         assert all(feed.dropped == 0 for feed in status.feeds)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engine.shared import FRESH_SEC, KEPT_SEC, Shared
+from tests.waiting import HANG_SEC
 
 
 class Counted:
@@ -41,12 +42,12 @@ def test_two_who_ask_at_the_same_moment_compute_it_once() -> None:
     def slow(number: int) -> list[int]:
         calls.append(number)
         begun.set()
-        assert may_end.wait(10)
+        assert may_end.wait(HANG_SEC)
         return [number]
 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(shared.once, slow, 1)
-        assert begun.wait(10)
+        assert begun.wait(HANG_SEC)
         others = [pool.submit(shared.once, slow, 1) for _ in range(7)]
         may_end.set()
         results = [future.result(10) for future in (first, *others)]

@@ -5,15 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
-_POLL_SEC = 0.02
+HANG_SEC: Final = 120.0
+"""What has not come by then will not come. It ends a test that hangs, and is no measure of how fast
+anything must be: however busy the computer is, a sound test passes."""
+
+_POLL_SEC: Final = 0.01
 
 
-def until(condition: Callable[[], object], timeout_sec: float = 20.0) -> None:
-    """Return when ``condition()`` holds; fail when it has not within ``timeout_sec``."""
-    deadline = time.monotonic() + timeout_sec
+def until(condition: Callable[[], object], within_sec: float = HANG_SEC, *, what: str = "") -> None:
+    """Return when ``condition()`` holds; fail, saying ``what`` was waited for, if it never does.
+
+    ``within_sec`` is given only if a test is about that time.
+    """
+    deadline = time.monotonic() + within_sec
     pause = threading.Event()
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_sec:g} s")
+            raise AssertionError(f"not within {within_sec:g} s: {what or condition}")
         pause.wait(_POLL_SEC)
