@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
 from engine.ranking import RANKS
-from ticks import ASSETS, Asset, Severity
+from ticks import ASSETS, Asset, Severity, legible
 from wording import time_text
 
 __all__ = [
@@ -112,7 +112,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         "sound": _switch,
         "notify": _switch,
     }
-    is_kiosk = params.get("kiosk", ("",))[-1] in _ON
+    is_kiosk = (params.get("kiosk") or ("",))[-1] in _ON
     # The values of a View's fields, each of its own type: what its parser returns.
     found: dict[str, Any] = {
         "rows": min(KIOSK_ROWS if is_kiosk else DEFAULT_ROWS, rows),
@@ -126,8 +126,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         try:
             found[name] = parse(given)
         except ValueError as error:
-            shown = ", ".join(given)
-            shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}…"
+            shown = legible(", ".join(given), _QUOTED)
             default = _fallback(found.get(name, getattr(_FIRST, name)))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
@@ -240,7 +239,8 @@ def _instant(given: Sequence[str]) -> int:
     for one in (text, f"{time}+{offset}"):
         try:
             at = datetime.fromisoformat(one)
-            return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+            # In UTC it is still within the years that there are.
+            return int((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).timestamp())
         except (ValueError, OverflowError):
             continue
     raise ValueError("expected a time like 2026-01-31T14:32:05Z")

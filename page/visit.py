@@ -17,6 +17,7 @@ from page.view import View, chosen, read
 __all__ = ["Frozen", "Visit"]
 
 FUTURE: Final = "The link's moment is in the future: live instead."
+NOT_YET: Final = "The moment that was chosen is in the future: live again."
 LET_GO: Final = "The moment that was shown is not kept any more: live again."
 THAWED: Final = "The page was frozen for an hour: live again."
 
@@ -73,8 +74,10 @@ class Visit:
         )
 
     # The choices are whatever a browser sends: any JSON.
-    def with_board(self, choices: Mapping[str, Any], symbols: Sequence[str]) -> Visit:
+    def with_board(self, choices: object, symbols: Sequence[str]) -> Visit:
         """The visit after a choice made on the board; ``symbols`` are those that are watched."""
+        if not isinstance(choices, Mapping):
+            return self  # no board of ours sent it
         return replace(
             self,
             view=chosen(self.view, choices, symbols),
@@ -94,6 +97,9 @@ class Visit:
         if not has_prices:
             return self, None
         at, frozen = self.view.at, self.frozen
+        # A held second may be ahead of a clock that was set back since.
+        if at is not None and at > newest and frozen is None:
+            return self._live_again(NOT_YET), None
         if self.view.freeze:
             frozen = frozen or Frozen(newest if at is None else at, since=newest)
             if newest - frozen.since > REWIND_SEC:

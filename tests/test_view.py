@@ -87,6 +87,7 @@ def test_an_address_is_a_view() -> None:
         ("tz", "../../etc/passwd", "expected a time zone like Europe/Berlin"),
         ("at", "yesterday", "expected a time like 2026-01-31T14:32:05Z"),
         ("at", "9999-99-99", "expected a time like 2026-01-31T14:32:05Z"),
+        ("at", "9999-12-31T23:59:59-23:59", "expected a time like 2026-01-31T14:32:05Z"),
         ("symbol", "<img src=x>", "expected one of AAPL, EURUSD, BTC-USD"),
     ],
 )
@@ -98,6 +99,12 @@ def test_a_bad_value_falls_back_with_a_note(name: str, value: str, expected: str
     assert expected in note
     assert f"The link's {name}={value[:20]}" in note
     assert len(note) < 300
+
+
+def test_a_note_shows_all_that_a_link_holds() -> None:
+    """What leaves no mark, or turns the direction of others, as its code."""
+    _, (note,) = read({"base": ["A\u202eB"]}, SYMBOLS)
+    assert note.startswith("The link's base=AU+202EB is not possible")
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,24 @@ def test_a_moment_to_come_is_live() -> None:
     assert visit.notes == ("The link's moment is in the future: live instead.",)
 
 
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_chosen_moment_to_come_is_live(freeze: bool) -> None:
+    """No board offers one, and nothing is known of it."""
+    visit = replace(LIVE, view=View(freeze=freeze)).with_board({"at": NOW + 1}, SYMBOLS)
+    after, at = visit.shown(OLDEST, NOW, has_prices=True)
+    assert at is None
+    assert (after.view, after.frozen) == (View(), None)
+    assert "in the future" in after.notes[0]
+    held = replace(LIVE, view=View(freeze=True), frozen=Frozen(NOW + 1, since=NOW))
+    assert held.shown(OLDEST, NOW, has_prices=True)[1] == NOW + 1
+
+
+@pytest.mark.parametrize("forged", [[], "at", None, 7, True])
+def test_what_is_no_choice_changes_nothing(forged: object) -> None:
+    """A browser may send any JSON."""
+    assert LIVE.with_board(forged, SYMBOLS) is LIVE
+
+
 def test_the_boards_choices_leave_the_controls_alone() -> None:
     """Symbol and details are chosen on the board, rank and freeze are not."""
     visit = replace(LIVE, view=View(rank="5m", freeze=True))
