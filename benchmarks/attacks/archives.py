@@ -1,0 +1,178 @@
+"""Damaged archives: files with changed, lost and foreign bytes, read and then written on."""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bars import CELL, Bars
+from benchmarks.attacks.tally import Tally
+from history.archive import Archive, ArchiveError
+from history.recorder import Recorder
+from history.writer import connect, write_bars, write_events
+from tests.told import event_of
+
+BEGIN: Final = 1_795_000_020
+SECONDS: Final = 600
+SYMBOLS: Final = {"AAPL": "stocks", "EURUSD": "forex", "BTC-USD": "crypto"}
+
+PAGE: Final = 4096
+
+Damage = Callable[[random.Random, bytearray], None]
+
+
+def archives(seed: int, cases: int, folder: Path) -> Tally:
+    """Damage copies of an archive; read each, have a recorder write on, and read it again."""
+    rng = random.Random(seed)
+    tally = Tally("damaged archives")
+    sound = folder / "sound.sqlite"
+    kept = _bars(BEGIN, SECONDS)
+    with closing(connect(sound)) as connection:
+        write_bars(connection, kept)
+        write_events(connection, [event_of(BEGIN + 20.0 * n + 1.0) for n in range(30)])
+    true = _seconds(kept) | _seconds(_bars(BEGIN + SECONDS, 1))
+    content = sound.read_bytes()
+    for number in range(cases):
+        damage = rng.choice(DAMAGES)
+        damaged = bytearray(content)
+        damage(rng, damaged)
+        home = folder / str(number)
+        home.mkdir()
+        path = home / "damaged.sqlite"
+        path.write_bytes(damaged)
+        try:
+            outcome = _read(Archive(path), true)
+            _write_on(path)
+            _read(Archive(path), true)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            tally.fail(f"{number}, {damage.__name__}: {type(error).__name__}: {error}")
+        else:
+            tally.count(outcome)
+        shutil.rmtree(home)
+    return tally
+
+
+class _WrongError(Exception):
+    """What was read was never written, or what was written cannot be read."""
+
+
+def _read(archive: Archive, true: frozenset[tuple[Any, ...]]) -> str:
+    """Ask an archive all there is to ask; whether it could answer all of it."""
+    questions: tuple[Callable[[], object], ...] = (
+        archive.span,
+        archive.symbols,
+        archive.event_span,
+        archive.tracks,
+        lambda: archive.meta("seed"),
+        lambda: [*archive.minute_blocks(2**40)],
+        lambda: archive.last_prices(2**40),
+        lambda: [*archive.events(0, math.inf)],
+        lambda: archive.event_states(100, math.inf, 0.0),
+        lambda: _check([archive.bars(0, 2**40)], true),
+        lambda: _check(archive.blocks(0, 2**40), true),
+    )
+    refused = 0
+    for ask in questions:
+        try:
+            ask()
+        except ArchiveError:
+            refused += 1
+    return "read" if not refused else "refused" if refused == len(questions) else "read in part"
+
+
+def _check(pieces: Iterable[Bars], true: frozenset[tuple[Any, ...]]) -> int:
+    """How many bars there are, all of which were written."""
+    found = [one for bars in pieces for one in _seconds(bars)]
+    wrong = set(found) - true
+    if wrong:
+        raise _WrongError(f"{len(wrong)} bars were never written: {min(wrong)}")
+    return len(found)
+
+
+def _write_on(path: Path) -> None:
+    """Record a second as if the dashboard began anew."""
+    recorder = Recorder(path, bars_days=7, events_days=90, retry_sec=0.01)
+    recorder.start()
+    recorder.record(_bars(BEGIN + SECONDS, 1))
+    is_written = recorder.flush()
+    recorder.stop()
+    status = recorder.status()
+    if not is_written or status.trouble:
+        raise _WrongError(f"cannot be written on: {status.trouble} {status.detail}")
+    if BEGIN + SECONDS not in Archive(path).bars(0, 2**40).cells["second"]:
+        raise _WrongError("a new second was written and cannot be read")
+
+
+def _bars(begin: int, count: int) -> Bars:
+    cells = np.zeros(count * len(SYMBOLS), CELL)
+    cells["second"] = np.repeat(np.arange(begin, begin + count), len(SYMBOLS))
+    cells["row"] = np.tile(np.arange(len(SYMBOLS)), count)
+    cells["ms"], cells["n"] = 500, 2
+    cells["price"] = 100 + np.random.default_rng(begin).random(len(cells))
+    cells["sum"] = 2 * cells["price"]
+    return Bars(tuple(SYMBOLS), tuple(SYMBOLS.values()), cells)
+
+
+def _seconds(bars: Bars) -> frozenset[tuple[Any, ...]]:
+    """All bars, each with the name of its symbol."""
+    fields = ("second", "row", "ms", "n", "price", "sum")
+    return frozenset(
+        (second, bars.symbols[row], *rest) for second, row, *rest in bars.cells[[*fields]].tolist()
+    )
+
+
+# How a file is damaged.
+
+
+def _places(rng: random.Random, content: bytearray, most: int) -> Iterator[int]:
+    return (rng.randrange(len(content)) for _ in range(rng.randrange(1, most)))
+
+
+def _flip_bits(rng: random.Random, content: bytearray) -> None:
+    for place in _places(rng, content, 10):
+        content[place] ^= 1 << rng.randrange(8)
+
+
+def _overwrite(rng: random.Random, content: bytearray) -> None:
+    for place in _places(rng, content, 4):
+        piece = rng.randbytes(rng.randrange(1, 500))[: len(content) - place]
+        content[place : place + len(piece)] = piece
+
+
+def _empty_page(rng: random.Random, content: bytearray) -> None:
+    at = rng.randrange(len(content) // PAGE) * PAGE
+    content[at : at + PAGE] = bytes(PAGE)
+
+
+def _swap_pages(rng: random.Random, content: bytearray) -> None:
+    one, other = (rng.randrange(len(content) // PAGE) * PAGE for _ in "12")
+    first, second = content[one : one + PAGE], content[other : other + PAGE]
+    content[one : one + PAGE], content[other : other + PAGE] = second, first
+
+
+def _damage_head(rng: random.Random, content: bytearray) -> None:
+    content[rng.randrange(100)] = rng.randrange(256)
+
+
+def _cut(rng: random.Random, content: bytearray) -> None:
+    del content[rng.randrange(len(content)) :]
+
+
+def _lengthen(rng: random.Random, content: bytearray) -> None:
+    content += rng.randbytes(rng.randrange(1, 3 * PAGE))
+
+
+def _replace(rng: random.Random, content: bytearray) -> None:
+    content[:] = rng.randbytes(rng.randrange(2 * PAGE))
+
+
+DAMAGES: Final[tuple[Damage, ...]] = (
+    *(_flip_bits, _overwrite, _empty_page, _swap_pages, _damage_head, _cut, _lengthen, _replace),
+)
