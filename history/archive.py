@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,8 +19,11 @@ import numpy.typing as npt
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from events import Event, Track
+from history.losses import Losses
+from history.rows import BARS, MINUTES, EventRow, Rows, SymbolRow
 from history.schema import (
     BUSY_SEC,
+    OLDEST_READ,
     PACKED,
     PACKED_MINUTE,
     SEARCHED,
@@ -27,20 +31,16 @@ from history.schema import (
     ArchiveError,
     archive_errors,
     check_version,
-    damaged,
     decode_event,
     decode_track,
     is_archive,
 )
 from ticks import ASSETS, Tick
 
-__all__ = ["Archive", "ArchiveError", "Search", "is_archive", "newest_prices", "read_span"]
+__all__ = ["Archive", "ArchiveError", "Search", "is_archive", "newest_prices"]
 
-_BLOCK_SEC: Final = 900
-"""The length of the pieces in which bars are read, in seconds."""
-
-_BLOCK_MINUTES: Final = 720
-"""The most minutes that are read in one go."""
+_BLOCK_EVENTS: Final = 1000
+"""The most states of events that are read in one go."""
 
 _LAST_SEC: Final = 4 * 86400
 """How far back the last price of a symbol is looked for: past any weekend with a holiday."""
@@ -58,58 +58,71 @@ class Search(NamedTuple):
 class Archive:
     """What can be read from the archive at ``path``, whoever writes it meanwhile.
 
-    Every method raises ``ArchiveError`` if the file is missing, damaged or another program's.
+    Every method raises ``ArchiveError`` if the file is missing, another program's, or so damaged
+    that nothing can be read. What is damaged within it is left out, and counted in ``losses`` if
+    they are given. Files of an older format than ``oldest_version`` are an error.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, oldest_version: int = OLDEST_READ) -> None:
         self.path = path
+        self._oldest_version = oldest_version
 
-    def span(self) -> tuple[int, int] | None:
+    def span(self, losses: Losses | None = None) -> tuple[int, int] | None:
         """The first and the last second that have a bar, None if none has."""
-        with self._open() as connection:
-            return read_span(connection, self.path)
+        with self._open(losses) as rows:
+            first, last = rows.edge(is_last=False), rows.edge(is_last=True)
+        return None if first is None or last is None else (first, last)
 
-    def meta(self, name: str) -> str | None:
+    def meta(self, name: str, losses: Losses | None = None) -> str | None:
         """The value written under ``name``, such as the source's seed; None if there is none."""
-        with self._open() as connection:
-            found = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if found is None else str(found[0])
+        with self._open(losses) as rows:
+            return rows.meta(name)
 
-    def symbols(self) -> dict[str, str]:
+    def symbols(self, losses: Losses | None = None) -> dict[str, str]:
         """Every symbol that ever had a bar, and its asset class."""
-        with self._open() as connection:
-            return dict(self._symbols(connection))
+        with self._open(losses) as rows:
+            return {row.name: row.asset for row in rows.symbols()}
 
-    def bars(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Bars:
+    def bars(
+        self,
+        begin: int,
+        end: int,
+        symbols: Sequence[str] | None = None,
+        losses: Losses | None = None,
+    ) -> Bars:
         """The bars of the seconds ``begin`` to ``end`` (excluded), of some symbols or all."""
-        with self._open() as connection:
-            return self._bars(connection, begin, end, symbols)
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            found = [row for _, piece in rows.numbered(BARS, begin, end) for row in piece]
+            return _bars(found, rows, losses, symbols)
 
-    def blocks(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Iterator[Bars]:
+    def blocks(
+        self,
+        begin: int,
+        end: int,
+        symbols: Sequence[str] | None = None,
+        losses: Losses | None = None,
+    ) -> Iterator[Bars]:
         """The same in pieces and in order, so that memory has a bound; no piece is empty."""
-        with self._open() as connection:
-            while begin < end:
-                found = connection.execute(
-                    "SELECT min(second) FROM bar WHERE second >= ?", (begin,)
-                ).fetchone()[0]
-                if found is None or found >= end:
-                    return
-                begin = max(begin, found)  # a damaged file may answer with less
-                bars = self._bars(connection, begin, min(begin + _BLOCK_SEC, end), symbols)
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            for _, piece in rows.numbered(BARS, begin, end):
+                bars = _bars(piece, rows, losses, symbols)
                 if len(bars):
                     yield bars
-                begin += _BLOCK_SEC
 
-    def minutes(self, before: int, symbols: Sequence[str] | None = None) -> Minutes:
+    def minutes(
+        self, before: int, symbols: Sequence[str] | None = None, losses: Losses | None = None
+    ) -> Minutes:
         """The newest ``KEPT_MINUTES`` minutes of each asset class before a minute.
 
         Of some symbols or all: minutes without any of them do not count.
         """
         parts: list[npt.NDArray[Any]] = []
+        found = Minutes.empty()
         room = dict.fromkeys(ASSETS, KEPT_MINUTES)
         wanted = None if symbols is None else set(symbols)
-        found = Minutes.empty()
-        for found in self.minute_blocks(before):
+        for found in self.minute_blocks(before, losses):
             cells, is_complete = found.cells, True
             of_class = np.array(found.assets)
             is_wanted = np.array([wanted is None or name in wanted for name in found.symbols])
@@ -128,215 +141,124 @@ class Archive:
         minutes = Minutes(found.symbols, found.assets, cells)
         return minutes if symbols is None else minutes.of(symbols)
 
-    def minute_blocks(self, before: int) -> Iterator[Minutes]:
+    def minute_blocks(self, before: int, losses: Losses | None = None) -> Iterator[Minutes]:
         """The minutes before one, in pieces of which the newest come first; no piece is empty."""
-        with self._open() as connection:
-            while True:
-                rows = self._rows(
-                    connection.execute(
-                        "SELECT minute, cells FROM minute WHERE minute < ?"
-                        " ORDER BY minute DESC LIMIT ?",
-                        (before, _BLOCK_MINUTES),
-                    ),
-                    (int, bytes),
-                )[::-1]
-                if not rows:
-                    return
-                # Read after the minutes, as after bars.
-                known = self._symbols(connection)
-                labels, packed = self._unpacked(
-                    rows, 0, min(before, TIMES_END // 60), PACKED_MINUTE
-                )
-                figures = [packed[name] for name in ("z", "ret_1m", "ret_5m")]
-                if (packed["id"] >= len(known)).any() or not np.logical_or.reduce(figures).all():
-                    raise damaged(self.path)
-                cells = np.empty(len(packed), MINUTE)
-                cells["minute"], cells["row"] = labels, packed["id"]
-                for name, figure in zip(("z", "ret_1m", "ret_5m"), figures, strict=True):
-                    cells[name] = figure
-                yield Minutes(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
-                before = rows[0][0]
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            for piece in rows.last_numbered(MINUTES, before):
+                minutes = _minutes(piece, rows, losses)
+                if len(minutes):
+                    yield minutes
 
-    def last_prices(self, before: int, symbols: Sequence[str] | None = None) -> list[Tick]:
+    def last_prices(
+        self, before: int, symbols: Sequence[str] | None = None, losses: Losses | None = None
+    ) -> list[Tick]:
         """The newest price of each of some symbols, or of all, before a second.
 
         However old it is; if a symbol had a newer one since, not older than four days.
         """
-        with self._open() as connection:
-            newest = self._rows(
-                connection.execute(
-                    "SELECT name, asset, last_ts, last FROM symbol"
-                    " WHERE last IS NOT NULL AND first < ?",
-                    (before,),
-                ),
-                (str, str, float, float),
-            )
-            wanted = None if symbols is None else set(symbols)
-            found = {
-                name: Tick(name, asset, ts, price)
-                for name, asset, ts, price in newest
-                if wanted is None or name in wanted
-            }
-            later = {name for name, tick in found.items() if tick.ts >= before}
-            for name in later:
-                del found[name]
-            end = before
-            while later:
-                newest_bar = connection.execute(
-                    "SELECT max(second) FROM bar WHERE second < ?", (end,)
-                ).fetchone()[0]
-                if newest_bar is None or newest_bar <= before - _LAST_SEC:
+        losses = losses or Losses()
+        wanted = None if symbols is None else set(symbols)
+        found: dict[str, Tick] = {}
+        later: set[str] = set()
+        with self._open(losses) as rows:
+            for row in rows.symbols():
+                if (wanted is not None and row.name not in wanted) or (row.first or 0) >= before:
+                    continue
+                if row.last is None or row.last_ts is None or row.last_ts >= before:
+                    later.add(row.name)
+                else:
+                    found[row.name] = Tick(row.name, row.asset, row.last_ts, row.last)
+            for piece in rows.last_numbered(BARS, before) if later else ():
+                if piece[-1][0] <= before - _LAST_SEC:
                     break
-                end = min(end, newest_bar + 1)  # a damaged file may answer with more
-                bars = self._bars(connection, end - _BLOCK_SEC, end, list(later))
-                for tick in newest_prices(bars):
+                for tick in newest_prices(_bars(piece, rows, losses, list(later))):
                     found[tick.symbol] = tick
                     later.discard(tick.symbol)
-                end -= _BLOCK_SEC
+                if not later:
+                    break
         return list(found.values())
 
-    def event_states(self, limit: int, before: float, since: float) -> list[Event]:
+    def event_states(
+        self, limit: int, before: float, since: float, losses: Losses | None = None
+    ) -> list[Event]:
         """The ``limit`` newest events that began before an instant, as they were before it.
 
         Each in the state it had at ``since`` and in those that followed, in the order in which
         they came.
         """
-        with self._open() as connection:
-            rows = connection.execute(
-                """
-                WITH newest AS (
-                    SELECT DISTINCT id, began FROM event
-                    WHERE began < :before ORDER BY began DESC, id LIMIT :limit
-                )
-                SELECT event.state FROM newest JOIN event ON event.id = newest.id
-                WHERE event.updated < :before AND event.updated >= coalesce((
-                    SELECT max(updated) FROM event AS other
-                    WHERE other.id = newest.id
-                    AND other.updated <= :since AND other.updated < :before
-                ), 0)
-                ORDER BY event.updated, event.began, event.id
-                """,
-                {"limit": limit, "before": before, "since": since},
-            ).fetchall()
-        return [decode_event(text) for (text,) in rows]
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            found = rows.newest_event_rows(limit, before, since)
+        return [event for row in found if (event := _event(row, losses)) is not None]
 
     def events(
-        self, begin: float, end: float, symbols: Sequence[str] | None = None
+        self,
+        begin: float,
+        end: float,
+        symbols: Sequence[str] | None = None,
+        losses: Losses | None = None,
     ) -> Iterator[Event]:
         """The events that began in the span, which excludes its end, in order, as they ended."""
+        losses = losses or Losses()
         wanted = None if symbols is None else set(symbols)
-        with self._open() as connection:
-            rows = connection.execute(
-                "SELECT id, state FROM event WHERE began >= ? AND began < ?"
-                " ORDER BY began, id, updated",
-                (begin, end),
-            )
-            for _, states in groupby(rows, key=lambda row: row[0]):
-                *_, (_, text) = states
-                event = decode_event(text)
-                if wanted is None or event.symbol in wanted:
+        with self._open(losses) as rows:
+            for _, states in groupby(rows.event_rows(begin, end), key=lambda row: row.id):
+                *_, last = states
+                event = _event(last, losses)
+                if event is not None and (wanted is None or event.symbol in wanted):
                     yield event
+
+    def event_blocks(self, losses: Losses | None = None) -> Iterator[list[Event]]:
+        """All states of all events, by their begin, in pieces; no piece is empty."""
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            states = rows.event_rows(0.0, TIMES_END)
+            while piece := list(islice(states, _BLOCK_EVENTS)):
+                yield [event for row in piece if (event := _event(row, losses)) is not None]
 
     def event_span(self) -> tuple[float, float] | None:
         """When the first and the last event began, None if there is none."""
-        with self._open() as connection:
-            first, last = connection.execute(
-                "SELECT (SELECT min(began) FROM event), (SELECT max(began) FROM event)"
-            ).fetchone()
-        if first is None:
-            return None
-        is_span = isinstance(first, float) and isinstance(last, float)
-        if not is_span or not 0.0 <= first <= last < TIMES_END:
-            raise damaged(self.path)
-        return first, last
+        with self._open(None) as rows:
+            return rows.event_edges()
 
-    def tracks(self) -> list[Track]:
+    def tracks(self, losses: Losses | None = None) -> list[Track]:
         """What the detector remembered last."""
-        return [*self.search().tracks]
+        return [*self.search(losses).tracks]
 
-    def search(self) -> Search:
+    def search(self, losses: Losses | None = None) -> Search:
         """How far the bars were searched for events, and what the detector remembered then."""
-        with self._open() as connection:
-            connection.execute("BEGIN")  # both as they were at one moment, whoever writes
-            rows = self._rows(connection.execute("SELECT state FROM track"), (str,))
-            found = connection.execute(
-                "SELECT value FROM meta WHERE name = ?", (SEARCHED,)
-            ).fetchone()
-        tracks = tuple(decode_track(text) for (text,) in rows)
-        return Search(_second(found[0]) if found else None, tracks)
+        losses = losses or Losses()
+        # Both as they were at one moment, whoever writes.
+        with self._open(losses, is_snapshot=True) as rows:
+            texts, searched = rows.tracks(), rows.meta(SEARCHED)
+        tracks = []
+        for text in texts:
+            try:
+                tracks.append(decode_track(text))
+            except ArchiveError:
+                losses.add(others=1)
+        return Search(_second(searched), tuple(tracks))
+
+    def check(self, losses: Losses) -> None:
+        """Read all that there is, so that ``losses`` counts all that is damaged."""
+        with self._open(losses) as rows:
+            rows.check_numbers()
+        self.last_prices(TIMES_END, None, losses)
+        self.search(losses)
+        deque(self.blocks(0, TIMES_END, None, losses), maxlen=0)
+        deque(self.event_blocks(losses), maxlen=0)
+        deque(self.minute_blocks(TIMES_END, losses), maxlen=0)
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, losses: Losses | None, *, is_snapshot: bool = False) -> Iterator[Rows]:
         with archive_errors(self.path):
             _check_file(self.path)
             with closing(_read_only(self.path)) as connection:
-                check_version(connection, self.path)
-                yield connection
-
-    def _bars(
-        self, connection: sqlite3.Connection, begin: int, end: int, symbols: Sequence[str] | None
-    ) -> Bars:
-        rows = self._rows(
-            connection.execute(
-                "SELECT second, cells FROM bar WHERE second >= ? AND second < ? ORDER BY second",
-                (begin, end),
-            ),
-            (int, bytes),
-        )
-        # Read after the bars: an extra symbol does no harm, a bar without its symbol would.
-        known = self._symbols(connection)
-        seconds, packed = self._unpacked(rows, begin, end, PACKED)
-        if not _are_bars(packed, len(known)):
-            raise damaged(self.path)
-        cells = np.empty(len(packed), CELL)
-        cells["second"], cells["row"] = seconds, packed["id"]
-        for name in ("ms", "n", "price", "sum"):
-            cells[name] = packed[name]
-        bars = Bars(tuple(n for n, _ in known), tuple(a for _, a in known), cells)
-        return bars if symbols is None else bars.of(symbols)
-
-    def _unpacked(
-        self, rows: Sequence[tuple[int, bytes]], begin: int, end: int, dtype: np.dtype[Any]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        """Each cell's row number, of those from ``begin`` to ``end`` (excluded), and the cells."""
-        numbers = np.array([number for number, _ in rows], np.int64)
-        sizes = np.array([len(cells) for _, cells in rows], np.intp)
-        if not _are_in_order(numbers, begin, end) or (sizes % dtype.itemsize).any():
-            raise damaged(self.path)
-        packed = np.frombuffer(b"".join(cells for _, cells in rows), dtype)
-        return np.repeat(numbers, sizes // dtype.itemsize), packed
-
-    def _symbols(self, connection: sqlite3.Connection) -> list[tuple[str, str]]:
-        """Name and asset class of every symbol, in the order of the numbers that bars name."""
-        rows = self._rows(
-            connection.execute("SELECT name, asset, id FROM symbol ORDER BY id"), (str, str, int)
-        )
-        if any(asset not in ASSETS or at != number for at, (_, asset, number) in enumerate(rows)):
-            raise damaged(self.path)
-        return [(name, asset) for name, asset, _ in rows]
-
-    def _rows(self, found: sqlite3.Cursor, types: tuple[type, ...]) -> list[tuple[Any, ...]]:
-        """The rows found, of the types they were written with: SQLite keeps any in any column."""
-        rows = found.fetchall()
-        if not all(all(map(isinstance, row, types)) for row in rows):
-            raise damaged(self.path)
-        return rows
-
-
-def read_span(connection: sqlite3.Connection, path: Path) -> tuple[int, int] | None:
-    """The first and the last second that have a bar, None if none has.
-
-    Raises:
-        ArchiveError: if these are not seconds that a bar can have.
-    """
-    first, last = connection.execute(
-        "SELECT (SELECT min(second) FROM bar), (SELECT max(second) FROM bar)"
-    ).fetchone()
-    if first is None:
-        return None
-    if not 0 <= first <= last < TIMES_END:
-        raise damaged(path)
-    return first, last
+                version = check_version(connection, self.path, oldest=self._oldest_version)
+                if is_snapshot:
+                    connection.execute("BEGIN")
+                yield Rows(connection, version, losses or Losses())
 
 
 def _second(value: object) -> int | None:
@@ -359,22 +281,77 @@ def newest_prices(bars: Bars) -> list[Tick]:
     ]
 
 
-def _are_in_order(seconds: npt.NDArray[np.int64], begin: int, end: int) -> bool:
-    """Whether these are ascending numbers from ``begin`` to ``end`` (excluded)."""
-    return not len(seconds) or bool(
-        begin <= seconds[0] and seconds[-1] < end and (np.diff(seconds) > 0).all()
-    )
-
-
-def _are_bars(packed: npt.NDArray[Any], symbols: int) -> bool:
-    """Whether a store wrote these: it has no bar without a tick, and no tick without a price."""
+def _bars(
+    rows: Sequence[tuple[int, bytes]],
+    archived: Rows,
+    losses: Losses,
+    symbols: Sequence[str] | None,
+) -> Bars:
+    """The bars of some rows, of some symbols or all."""
+    seconds, packed, known = _unpacked(rows, archived, PACKED)
     price = packed["price"]
-    return bool(
-        (packed["id"] < symbols).all()
-        and (packed["ms"] < 1000).all()
-        and (packed["n"] > 0).all()
-        and ((price > 0) & (price < np.inf) & (packed["sum"] > 0)).all()
+    # A store has no bar without a tick, and no tick without a price.
+    is_bar = (
+        (packed["ms"] < 1000)
+        & (packed["n"] > 0)
+        & (price > 0)
+        & (price < np.inf)
+        & (packed["sum"] > 0)
     )
+    row = _places(known)[packed["id"]]
+    # A row of before checksums is believed as a whole or not at all.
+    is_kept = (row >= 0) & ~np.isin(seconds, seconds[~is_bar])
+    if not is_kept.all():
+        lost = np.unique(seconds[~is_kept])
+        losses.add_seconds(int(lost[0]), int(lost[-1]), len(lost))
+    cells = np.empty(np.count_nonzero(is_kept), CELL)
+    cells["second"], cells["row"] = seconds[is_kept], row[is_kept]
+    for name in ("ms", "n", "price", "sum"):
+        cells[name] = packed[name][is_kept]
+    bars = Bars(tuple(s.name for s in known), tuple(s.asset for s in known), cells)
+    return bars if symbols is None else bars.of(symbols)
+
+
+def _minutes(rows: Sequence[tuple[int, bytes]], archived: Rows, losses: Losses) -> Minutes:
+    """The minutes of some rows."""
+    labels, packed, known = _unpacked(rows, archived, PACKED_MINUTE)
+    row = _places(known)[packed["id"]]
+    is_minute = np.logical_or.reduce([packed[name] for name in ("z", "ret_1m", "ret_5m")])
+    is_kept = (row >= 0) & ~np.isin(labels, labels[~is_minute])
+    if not is_kept.all():
+        losses.add(minutes=len(np.unique(labels[~is_kept])))
+    cells = np.empty(np.count_nonzero(is_kept), MINUTE)
+    cells["minute"], cells["row"] = labels[is_kept], row[is_kept]
+    for name in ("z", "ret_1m", "ret_5m"):
+        cells[name] = packed[name][is_kept]
+    return Minutes(tuple(s.name for s in known), tuple(s.asset for s in known), cells)
+
+
+def _unpacked(
+    rows: Sequence[tuple[int, bytes]], archived: Rows, dtype: np.dtype[Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], list[SymbolRow]]:
+    """Each cell's number, the cells, and the symbols that they may name."""
+    # Read after the rows: an extra symbol does no harm, a bar without its symbol would.
+    known = archived.symbols()
+    sizes = np.array([len(cells) for _, cells in rows], np.intp) // dtype.itemsize
+    numbers = np.array([number for number, _ in rows], np.int64)
+    packed = np.frombuffer(b"".join(cells for _, cells in rows), dtype)
+    return np.repeat(numbers, sizes), packed, known
+
+
+def _places(known: Sequence[SymbolRow]) -> npt.NDArray[np.int32]:
+    """The place of each symbol's number among those known, -1 if it is none of them."""
+    places = np.full(2**16, -1, np.int32)
+    places[[row.id for row in known]] = np.arange(len(known))
+    return places
+
+
+def _event(row: EventRow, losses: Losses) -> Event | None:
+    try:
+        return decode_event(row.state)
+    except ArchiveError:
+        losses.add(events=1)
+        return None
 
 
 def _check_file(path: Path) -> None:
@@ -391,6 +368,7 @@ def _check_file(path: Path) -> None:
 def _read_only(path: Path) -> sqlite3.Connection:
     address = path.resolve().as_uri()
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SEC)
+    connection.text_factory = _text
     try:
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
@@ -401,7 +379,16 @@ def _read_only(path: Path) -> sqlite3.Connection:
             raise
         # Nobody writes it, and nothing can be written to its folder: it is complete as it is.
         connection = sqlite3.connect(f"{address}?immutable=1", uri=True)
+        connection.text_factory = _text
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _text(found: bytes) -> str | bytes:
+    """A text of the file; bytes that are none as they are, so that what follows can be read."""
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        return found

@@ -16,6 +16,8 @@ import numpy as np
 from bars import Bars
 from events import EventStore
 from history.archive import Archive, ArchiveError
+from history.losses import Losses
+from history.schema import damaged
 from pulse_store import PulseStore
 from ticks import Asset
 
@@ -82,7 +84,8 @@ class _Hour(NamedTuple):
 class ArchivedHours:
     """The hours of ``archive`` with the symbols that are ``watched``, in their order.
 
-    If the archive cannot be read, ``on_error`` is called, and what is answered is empty.
+    If the archive cannot be read, ``on_error`` is called, and what is answered is empty; if some of
+    it is damaged, it is called too, and the rest is answered.
     """
 
     def __init__(
@@ -195,42 +198,57 @@ class ArchivedHours:
         return Moment(store, EventStore(self._max_events, rewind_sec=_BEFORE_SEC + HOUR_SEC))
 
     def _fetch(self, begin: int, upto: int) -> Moment:
-        moment = self._blank()
-        restore_prices(moment.store, self.archive, begin - _BEFORE_SEC, upto, self._symbols)
-        states = self.archive.event_states(self._max_events, upto, begin)
+        moment, losses = self._blank(), Losses()
+        since = begin - _BEFORE_SEC
+        restore_prices(moment.store, self.archive, since, upto, self._symbols, losses)
+        states = self.archive.event_states(self._max_events, upto, begin, losses)
+        self._report(losses)
         watched = set(self._symbols)
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 
     def _sum_up(self, symbols: Sequence[str], begin: int, end: int) -> dict[str, SessionFigures]:
         found: dict[str, SessionFigures] = {}
-        for bars in self.archive.blocks(begin, end, symbols):
+        losses = Losses()
+        for bars in self.archive.blocks(begin, end, symbols, losses):
             for symbol, first, last, low, high in _spans(bars):
                 before = found.get(symbol)
                 if before is not None:
                     first, low, high = before.first, min(low, before.low), max(high, before.high)
                 found[symbol] = SessionFigures(first, last, low, high, last / first - 1.0)
+        self._report(losses)
         return found
+
+    def _report(self, losses: Losses) -> None:
+        """Report what was left out, so that the file is mended; the rest is shown."""
+        if losses.left_out:
+            self._on_error(damaged(self.archive.path))
 
 
 def restore_prices(
-    store: PulseStore, archive: Archive, since: int, upto: int, symbols: Sequence[str]
+    store: PulseStore,
+    archive: Archive,
+    since: int,
+    upto: int,
+    symbols: Sequence[str],
+    losses: Losses | None = None,
 ) -> int | None:
     """Fill a store that is still empty with what an archive knows before the second ``upto``.
 
     That is the minutes of a day, its bars from ``since`` on, all closed, and the last price before
-    them of each symbol that has none. Returns the first second that has a bar, None if none has.
+    them of each symbol that has none; what is damaged is left out, and counted in ``losses``.
+    Returns the first second that has a bar, None if none has.
 
     Raises:
         ArchiveError: if the archive cannot be read.
     """
     # First: a minute that is known is not made anew from bars, which may not reach back far enough.
-    store.load_minutes(archive.minutes(upto // 60, symbols))
-    bars = archive.bars(since, upto, symbols)
+    store.load_minutes(archive.minutes(upto // 60, symbols, losses))
+    bars = archive.bars(since, upto, symbols, losses)
     store.load_bars(bars)
     store.advance(upto)
     ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
-    for tick in archive.last_prices(since, [s for s in symbols if s not in ticked]):
+    for tick in archive.last_prices(since, [s for s in symbols if s not in ticked], losses):
         store.set_initial_price(tick)
     return int(bars.cells["second"][0]) if len(bars) else None
 

@@ -17,8 +17,9 @@ from bars import Bars
 from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
 from history.hours import ArchivedHours, restore_prices
+from history.losses import Losses
 from history.recorder import ArchiveStatus, Recorder
-from history.schema import SEARCHED
+from history.schema import SEARCHED, damaged
 from pulse_store import PulseStore
 from ticks import WINDOW_SEC, Asset
 
@@ -143,7 +144,10 @@ class HistoryKeeper:
             span = self._archive.span()
             if span is not None and continues_from(span[1]):
                 return self._restore(clock(), span[1])
-            self._store.load_minutes(self._archive.minutes(int(clock()) // 60, self._symbols))
+            losses = Losses()
+            found = self._archive.minutes(int(clock()) // 60, self._symbols, losses)
+            self._store.load_minutes(found)
+            self._report_left_out(losses)
         except ArchiveError as error:
             self._report(error)
         return None
@@ -159,17 +163,24 @@ class HistoryKeeper:
     def _restore(self, now: float, newest: int) -> Restored:
         second, archive = int(now), self._archive
         since = second - self._store.window_sec
-        oldest = restore_prices(self._store, archive, since, second + 1, self._symbols)
+        losses = Losses()
+        oldest = restore_prices(self._store, archive, since, second + 1, self._symbols, losses)
         self._store.collect_changed()  # it is in the archive already
         wanted = set(self._symbols)
-        upto, tracks = archive.search()
+        upto, tracks = archive.search(losses)
         self._detector.restore(track for track in tracks if track.symbol in wanted)
-        states = archive.event_states(self._max_events, math.inf, now - 2 * WINDOW_SEC)
+        before = now - 2 * WINDOW_SEC
+        states = archive.event_states(self._max_events, math.inf, before, losses)
         self._events.add_many(event for event in states if event.symbol in wanted)
+        self._report_left_out(losses)
         # An archive that does not say how far was searched is from before there was any to search.
         self._searched = newest if upto is None else upto
         unsearched = range(max(self._searched + 1, since), min(newest + 1, second))
         return Restored(oldest, second, unsearched)
+
+    def _report_left_out(self, losses: Losses) -> None:
+        if losses.left_out:
+            self._report(damaged(self._archive.path))
 
     def _report(self, error: ArchiveError) -> None:
         """Log once that the archive cannot be read, and have a damaged file checked."""

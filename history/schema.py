@@ -8,6 +8,7 @@ week is half as large as with a row for each bar. A row of ``minute`` is one min
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,20 +24,25 @@ from ticks import MarketPulseError
 __all__ = [
     "APPLICATION_ID",
     "BUSY_SEC",
+    "CHECKED_FROM",
     "MIGRATIONS",
+    "OLDEST_READ",
     "PACKED",
     "PACKED_MINUTE",
     "SEARCHED",
     "TIMES_END",
+    "UNCHECKED",
     "ArchiveError",
     "archive_errors",
     "check_version",
+    "checksum",
     "damaged",
     "decode_event",
     "decode_track",
     "encode_event",
     "encode_track",
     "is_archive",
+    "is_damage",
 ]
 
 _MAGIC: Final = b"SQLite format 3\x00"
@@ -73,8 +79,33 @@ MIGRATIONS: Final = (
     DROP TABLE track;
     CREATE TABLE track(symbol TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
     """,
+    # From here on every row has a checksum, and what names the bars lies in the file twice. Rows of
+    # before have none: up to which second there may be such is written down.
+    """
+    ALTER TABLE meta ADD COLUMN checksum INTEGER;
+    ALTER TABLE symbol ADD COLUMN checksum INTEGER;
+    ALTER TABLE bar ADD COLUMN checksum INTEGER;
+    ALTER TABLE event ADD COLUMN checksum INTEGER;
+    ALTER TABLE minute ADD COLUMN checksum INTEGER;
+    ALTER TABLE track ADD COLUMN checksum INTEGER;
+    CREATE TABLE symbol_copy(
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, asset TEXT NOT NULL, checksum INTEGER
+    );
+    INSERT INTO symbol_copy SELECT id, name, asset, NULL FROM symbol;
+    INSERT INTO meta SELECT 'unchecked_until', newest, NULL
+        FROM (SELECT max(second) AS newest FROM bar) WHERE newest IS NOT NULL;
+    """,
 )
 """Version n of the schema is what the first n of these make. Only ever append."""
+
+CHECKED_FROM: Final = 5
+"""The first version whose rows have checksums."""
+
+OLDEST_READ: Final = 4
+"""The oldest version that is read without being brought up to date."""
+
+UNCHECKED: Final = "unchecked_until"
+"""The name in ``meta`` of the last second of which a row may lack a checksum."""
 
 PACKED: Final = np.dtype(
     [("id", "<u2"), ("ms", "<u2"), ("n", "<u4"), ("price", "<f8"), ("sum", "<f8")]
@@ -122,9 +153,9 @@ def check_version(
     path: Path,
     *,
     newest: int = len(MIGRATIONS),
-    may_be_old: bool = False,
-) -> None:
-    """Check that a file is an archive, of the newest format or, if that will do, an older one.
+    oldest: int = OLDEST_READ,
+) -> int:
+    """Check that a file is an archive of a format from ``oldest`` to ``newest``; returns which.
 
     Raises:
         ArchiveError: if it is empty, another program's, of a newer format, or of an older one.
@@ -143,11 +174,12 @@ def check_version(
             f"{path} was written by a newer Market Pulse (format {version}, expected {newest} at"
             " most): update this one, or move the file away"
         )
-    if version < newest and not may_be_old:
+    if version < oldest:
         raise ArchiveError(
-            f"{path} was written by an older Market Pulse (format {version}, expected {newest}):"
+            f"{path} was written by an older Market Pulse (format {version}, expected {oldest}):"
             " run the dashboard on it once, which brings it up to date"
         )
+    return version
 
 
 @contextmanager
@@ -162,10 +194,17 @@ def archive_errors(path: Path) -> Iterator[None]:
         raise ArchiveError(f"{path}: {_ADVICE['SQLITE_CORRUPT']}", is_damaged=True) from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
-        # Bytes that are not text are found by Python's own driver, which gives no name.
-        is_text = not name and isinstance(error, sqlite3.OperationalError)
-        damaged = is_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-        raise ArchiveError(f"{path}: {_advice(name, error)}", is_damaged=damaged) from error
+        raise ArchiveError(
+            f"{path}: {_advice(name, error)}", is_damaged=is_damage(error)
+        ) from error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the fault lies in the file itself."""
+    name = getattr(error, "sqlite_errorname", "")
+    # Bytes that are not text are found by Python's own driver, which gives no name.
+    is_text = not name and isinstance(error, sqlite3.OperationalError)
+    return is_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 _ADVICE: Final = {
@@ -193,6 +232,11 @@ def damaged(path: Path) -> ArchiveError:
     return ArchiveError(
         f"{path} holds something that was never written: the file is damaged", is_damaged=True
     )
+
+
+def checksum(key: object, content: bytes) -> int:
+    """The CRC-32 of a row: of its key, which tells it from others, and of what lies under it."""
+    return zlib.crc32(content, zlib.crc32(_encode(key)))
 
 
 def encode_event(event: Event) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +18,19 @@ from filelock import FileLock, Timeout
 
 from bars import Bars, Minutes
 from events import Event, Track
-from history.archive import Archive, newest_prices, read_span
+from history.archive import Archive, newest_prices
 from history.backlog import Batch
+from history.losses import Losses
+from history.rows import (
+    BARS,
+    MINUTES,
+    EventRow,
+    NumberedTable,
+    Rows,
+    SymbolRow,
+    event_key,
+    symbol_content,
+)
 from history.schema import (
     APPLICATION_ID,
     BUSY_SEC,
@@ -30,6 +40,8 @@ from history.schema import (
     ArchiveError,
     archive_errors,
     check_version,
+    checksum,
+    damaged,
     encode_event,
     encode_track,
 )
@@ -55,9 +67,6 @@ _STEP_PAGES: Final = 500
 _DAY_REACH_SEC: Final = 10 * 86_400
 """How much longer minutes are kept than bars: the day of a market that trades six hours a day
 reaches back over a week with a holiday."""
-
-_NEVER: Final = 2**40
-"""Later than any bar or event."""
 
 
 class Writer:
@@ -123,14 +132,10 @@ class Writer:
             if found != "ok":
                 raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
             # What is sound to SQLite need not be what was written.
-            archive = Archive(self.path)
-            archive.span()
-            archive.event_span()
-            archive.last_prices(_NEVER)
-            archive.tracks()
-            for read in (archive.blocks(0, _NEVER), archive.events(0, _NEVER)):
-                deque(read, maxlen=0)
-            deque(archive.minute_blocks(_NEVER), maxlen=0)
+            losses = Losses()
+            Archive(self.path).check(losses)
+            if losses.left_out:
+                raise damaged(self.path)
 
     def write(self, batch: Batch) -> None:
         """Write a batch: all of it or nothing."""
@@ -159,10 +164,15 @@ class Writer:
         """
         with self._in_place() as connection:
             # Not by the clock: one that is wrong by years would delete everything. So would a
-            # damaged second, which ``read_span`` refuses.
-            span = read_span(connection, self.path)
-            if span is not None:
-                newest = min(span[1], latest)
+            # damaged second.
+            losses = Losses()
+            rows = Rows(connection, len(MIGRATIONS), losses)
+            rows.check_numbers()
+            found = rows.edge(is_last=True)
+            if losses.left_out:
+                raise damaged(self.path)
+            if found is not None:
+                newest = min(found, latest)
                 if delete_bars(connection, int(newest - bars_sec), _STEP_BARS):
                     return True
                 delete_minutes(connection, int(newest - bars_sec - _DAY_REACH_SEC) // 60)
@@ -238,7 +248,7 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        check_version(connection, path, newest=len(migrations), may_be_old=True)
+        check_version(connection, path, newest=len(migrations), oldest=0)
     else:
         # While it is empty: later this would mean rewriting the whole file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -257,40 +267,56 @@ def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:
     if not len(bars):
         return
     cells = bars.cells
-    known = {
-        name: (asset, first)
-        for name, asset, first in connection.execute("SELECT name, asset, first FROM symbol")
-    }
+    known = {row.name: row for row in _symbol_rows(connection)}
+    changed: dict[str, SymbolRow] = {}
     rows, at = np.unique(cells["row"], return_index=True)
     for row, first in zip(rows.tolist(), cells["second"][at].tolist(), strict=True):
         name, asset = bars.symbols[row], bars.assets[row]
-        if name not in known:
-            connection.execute(
-                "INSERT INTO symbol(id, name, asset, first)"
-                " VALUES ((SELECT count(*) FROM symbol), ?, ?, ?)",
-                (name, asset, first),
-            )
-        elif known[name][0] != asset or known[name][1] > first:
+        found = known.get(name)
+        if found is None:
+            found = SymbolRow(len(known), name, asset, first, None, None)
+            known[name] = changed[name] = found
+        elif found.asset != asset or (found.first or 0) > first:
             # The watchlist listed it in another class before: one of the two is a mistake.
-            connection.execute(
-                "UPDATE symbol SET asset = ?, first = min(first, ?) WHERE name = ?",
-                (asset, first, name),
-            )
-    ids = dict(connection.execute("SELECT name, id FROM symbol"))
+            found = found._replace(asset=asset, first=min(first, found.first or 0))
+            known[name] = changed[name] = found
+    _write_copies(connection, changed.values())
+    for tick in newest_prices(bars):
+        found = known[tick.symbol]
+        if (found.last_ts or 0.0) <= tick.ts:
+            changed[tick.symbol] = found._replace(last=tick.price, last_ts=tick.ts)
+    connection.executemany(
+        "INSERT OR REPLACE INTO symbol(id, name, asset, first, last, last_ts, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*row, checksum(row.id, symbol_content(row))) for row in changed.values()],
+    )
+    ids = {name: row.id for name, row in known.items()}
     packed = np.empty(len(cells), PACKED)
     packed["id"] = np.array([ids.get(symbol, 0) for symbol in bars.symbols])[cells["row"]]
     for name in ("ms", "n", "price", "sum"):
         packed[name] = cells[name]
-    seconds, starts = np.unique(cells["second"], return_index=True)
-    for second, part in zip(seconds.tolist(), np.split(packed, starts[1:]), strict=True):
-        before = connection.execute("SELECT cells FROM bar WHERE second = ?", (second,)).fetchone()
-        whole = part if before is None else _merged(before[0], part, PACKED)
-        connection.execute(
-            "INSERT OR REPLACE INTO bar(second, cells) VALUES (?, ?)", (second, whole.tobytes())
-        )
+    _write_cells(connection, BARS, cells["second"], packed)
+
+
+def _symbol_rows(connection: sqlite3.Connection) -> list[SymbolRow]:
+    """Every symbol; all must be sound, because what is written of them is.
+
+    Raises:
+        ArchiveError: if one is not.
+    """
+    losses = Losses()
+    found = Rows(connection, len(MIGRATIONS), losses).symbols()
+    if losses.left_out:
+        raise ArchiveError("an archived symbol is damaged", is_damaged=True)
+    return found
+
+
+def _write_copies(connection: sqlite3.Connection, symbols: Iterable[SymbolRow]) -> None:
+    """Write what names the bars a second time, onto another page of the file."""
+    copies = [row._replace(first=None, last=None, last_ts=None) for row in symbols]
     connection.executemany(
-        "UPDATE symbol SET last = ?1, last_ts = ?2 WHERE name = ?3 AND coalesce(last_ts, 0) <= ?2",
-        [(tick.price, tick.ts, tick.symbol) for tick in newest_prices(bars)],
+        "INSERT OR REPLACE INTO symbol_copy(id, name, asset, checksum) VALUES (?, ?, ?, ?)",
+        [(row.id, row.name, row.asset, checksum(row.id, symbol_content(row))) for row in copies],
     )
 
 
@@ -303,44 +329,69 @@ def write_minutes(connection: sqlite3.Connection, minutes: Minutes) -> None:
     packed["id"] = id_of[cells["row"]]
     for name in ("z", "ret_1m", "ret_5m"):
         packed[name] = cells[name]
-    labels, starts = np.unique(cells["minute"], return_index=True)
-    for minute, part in zip(labels.tolist(), np.split(packed, starts[1:]), strict=False):
-        found = connection.execute(
-            "SELECT cells FROM minute WHERE minute = ?", (minute,)
-        ).fetchone()
-        whole = part if found is None else _merged(found[0], part, PACKED_MINUTE)
+    _write_cells(connection, MINUTES, cells["minute"], packed)
+
+
+def _write_cells(
+    connection: sqlite3.Connection,
+    table: NumberedTable,
+    numbers: npt.NDArray[Any],
+    packed: npt.NDArray[Any],
+) -> None:
+    """Write cells under their ascending numbers, beside those of symbols no longer watched.
+
+    Raises:
+        ArchiveError: if what lies there is damaged.
+    """
+    if not len(packed):
+        return
+    losses = Losses()
+    archived = Rows(connection, len(MIGRATIONS), losses)
+    labels, starts = np.unique(numbers, return_index=True)
+    for label, part in zip(labels.tolist(), np.split(packed, starts[1:]), strict=True):
+        for _, rows in archived.numbered(table, label, label + 1):
+            before = np.frombuffer(rows[0][1], packed.dtype)
+            part = np.concatenate((before[~np.isin(before["id"], part["id"])], part))
+        if losses.left_out:
+            raise ArchiveError("archived cells are damaged", is_damaged=True)
+        cells = part.tobytes()
         connection.execute(
-            "INSERT OR REPLACE INTO minute(minute, cells) VALUES (?, ?)", (minute, whole.tobytes())
+            f"INSERT OR REPLACE INTO {table.name}({table.number}, cells, checksum)"
+            " VALUES (?, ?, ?)",
+            (label, cells, checksum(label, cells)),
         )
-
-
-def _merged(packed: object, now: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """A row's cells now, and those of symbols that had one before and are no longer watched."""
-    if not isinstance(packed, bytes) or len(packed) % dtype.itemsize:
-        raise ArchiveError("archived cells cannot be read: the file is damaged", is_damaged=True)
-    before = np.frombuffer(packed, dtype)
-    return np.concatenate((before[~np.isin(before["id"], now["id"])], now))
 
 
 def write_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
     """Write states of events, beside the earlier ones of the same event."""
     connection.executemany(
-        "INSERT OR REPLACE INTO event(id, updated, began, state) VALUES (?, ?, ?, ?)",
-        [(e.id, e.updated_ts, e.ts, encode_event(e)) for e in events],
+        "INSERT OR REPLACE INTO event(began, id, updated, state, checksum) VALUES (?, ?, ?, ?, ?)",
+        [(*row, checksum(event_key(row), row.state.encode())) for row in map(_event_row, events)],
     )
+
+
+def _event_row(event: Event) -> EventRow:
+    return EventRow(float(event.ts), event.id, float(event.updated_ts), encode_event(event))
 
 
 def write_tracks(connection: sqlite3.Connection, tracks: Iterable[Track]) -> None:
     """Write what the detector remembers, replacing what it remembered before."""
     connection.executemany(
-        "INSERT OR REPLACE INTO track(symbol, state) VALUES (?, ?)",
-        [(track.symbol, encode_track(track)) for track in tracks],
+        "INSERT OR REPLACE INTO track(symbol, state, checksum) VALUES (?, ?, ?)",
+        [
+            (track.symbol, state, checksum(track.symbol, state.encode()))
+            for track in tracks
+            for state in (encode_track(track),)
+        ],
     )
 
 
 def write_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Write a value under a name."""
-    connection.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", (name, value))
+    connection.execute(
+        "INSERT OR REPLACE INTO meta(name, value, checksum) VALUES (?, ?, ?)",
+        (name, value, checksum(name, value.encode())),
+    )
 
 
 def delete_bars(connection: sqlite3.Connection, before: int, limit: int) -> int:

@@ -25,7 +25,15 @@ from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from bursts import Burst, Swing
 from events import Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, Search, is_archive
-from history.schema import APPLICATION_ID, MIGRATIONS, SEARCHED
+from history.losses import Losses
+from history.schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    OLDEST_READ,
+    PACKED,
+    SEARCHED,
+    encode_event,
+)
 from history.writer import (
     connect,
     delete_bars,
@@ -555,9 +563,22 @@ def first_version(path: Path) -> tuple[Bars, list[Event]]:
         f"PRAGMA journal_mode = WAL; {MIGRATIONS[0]}; PRAGMA user_version = 1",
     )
     bars, states = series(START, START + 50), lives(1)
+    packed = np.empty(len(bars), PACKED)
+    packed["id"] = bars.cells["row"]
+    for name in ("ms", "n", "price", "sum"):
+        packed[name] = bars.cells[name]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        write_bars(connection, bars)
-        write_events(connection, states)
+        for at, (name, asset) in enumerate(zip(SYMBOLS, ASSETS, strict=True)):
+            connection.execute(
+                "INSERT INTO symbol VALUES (?, ?, ?, ?, ?, ?)",
+                (at, name, asset, START, float(bars.cells["price"][-1]), START + 49.049),
+            )
+        for second, cells in zip(range(START, START + 50), np.split(packed, 50), strict=True):
+            connection.execute("INSERT INTO bar VALUES (?, ?)", (second, cells.tobytes()))
+        connection.executemany(
+            "INSERT INTO event VALUES (?, ?, ?, ?)",
+            [(e.id, e.updated_ts, e.ts, encode_event(e)) for e in states],
+        )
     return bars, states
 
 
@@ -608,6 +629,8 @@ def test_events_of_the_second_format_are_still_told(path: Path) -> None:
             state = json.loads(text)
             row = (state["id"], state["updated_ts"], state["ts"], text)
             connection.execute("INSERT INTO event VALUES (?, ?, ?, ?)", row)
+        # What came before checksums is told apart by its seconds.
+        connection.execute("INSERT INTO bar VALUES (1760000432, x'')")
     connect(path).close()
     reader = Archive(path)
     fall, spike = reader.event_states(9, 2**40, 0.0)[::-1]
@@ -625,7 +648,7 @@ def test_events_of_the_second_format_are_still_told(path: Path) -> None:
 def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:
     """A reader changes nothing: it says what brings the file up to date."""
     first_version(path)
-    with pytest.raises(ArchiveError, match=rf"\(format 1, expected {len(MIGRATIONS)}\)") as error:
+    with pytest.raises(ArchiveError, match=rf"\(format 1, expected {OLDEST_READ}\)") as error:
         Archive(path).span()
     assert not error.value.is_damaged
 
@@ -692,22 +715,22 @@ def test_what_is_no_archive_is_told_apart(path: Path, tmp_path: Path) -> None:
         is_archive(tmp_path / "none")
 
 
-def everything(reader: Archive) -> tuple[Any, ...]:
-    """All that can be asked of an archive."""
-    return (
-        reader.span(),
-        reader.symbols(),
-        reader.bars(0, 2**40).cells.tolist(),
-        [piece.cells.tolist() for piece in reader.blocks(START - 10, START + 5000, ["AAPL"])],
-        reader.last_prices(START + 20),
-        reader.last_prices(2**40),
-        reader.event_states(50, 2**40, START + 10.0),
-        list(reader.events(0, 2**40)),
-        reader.event_span(),
-        reader.tracks(),
-        reader.meta("seed"),
-        reader.minutes(2**40).cells.tolist(),
-    )
+def everything(reader: Archive, losses: Losses | None = None) -> dict[str, set[Any]]:
+    """All that an archive tells, part by part."""
+    blocks = list(reader.blocks(START - 10, START + 5000, ["AAPL"], losses))
+    return {
+        "span": set(reader.span(losses) or ()),
+        "symbols": set(reader.symbols(losses).items()),
+        "bars": set(map_of(reader.bars(0, 2**40, None, losses)).items()),
+        "AAPL": {bar for block in blocks for bar in map_of(block).items()},
+        "prices": set(reader.last_prices(2**40, None, losses)),
+        "earlier prices": set(reader.last_prices(START + 20, None, losses)),
+        "states": set(reader.event_states(50, 2**40, START + 10.0, losses)),
+        "events": set(reader.events(0, 2**40, None, losses)),
+        "tracks": set(map(repr, reader.tracks(losses))),
+        "meta": {reader.meta("seed", losses)},
+        "minutes": set(minute_map(reader.minutes(2**40, None, losses)).items()),
+    }
 
 
 def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
@@ -755,13 +778,29 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def answers_or_is_damaged(path: Path) -> bool:
-    """Whether all can be read; what cannot be is an ``ArchiveError`` and nothing else."""
+def assert_true(path: Path, sound: Path) -> bool:
+    """Whatever a damaged file tells is true; returns whether nothing is missing.
+
+    What cannot be read at all is an ``ArchiveError`` and nothing else.
+    """
+    losses = Losses()
     try:
-        everything(Archive(path))
+        told = everything(Archive(path), losses)
     except ArchiveError:
         return False
-    return True
+    truth = everything(Archive(sound))
+    seconds = {second for (second, _), _ in truth["bars"]}
+    prices = {(name, price) for (_, name), (_, _, price, _) in truth["bars"]}
+    states = {event for piece in Archive(sound).event_blocks() for event in piece}
+    assert told["span"] <= seconds
+    for part in ("prices", "earlier prices"):
+        assert {(tick.symbol, tick.price) for tick in told[part]} <= prices
+    for part in ("states", "events"):
+        assert told[part] <= states
+    for part in ("symbols", "bars", "AAPL", "tracks", "minutes"):
+        assert told[part] <= truth[part]
+    assert told["meta"] <= {*truth["meta"], None}
+    return told == truth
 
 
 @given(st.binary(min_size=2, max_size=9000), st.booleans())
@@ -786,7 +825,7 @@ def test_a_truncated_file_answers_or_says_so(tmp_path: Path, sound: Path, kept: 
     path = fresh(tmp_path)
     whole = sound.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
-    assert answers_or_is_damaged(path) == (kept == 1.0)
+    assert assert_true(path, sound) == (kept == 1.0)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([1, 3, 30]), st.booleans())
@@ -802,7 +841,7 @@ def test_a_file_with_wrong_bytes_answers_or_says_so(
         wrong[at] = wrong[at] ^ (1 << rng.randrange(8)) if is_bit else rng.randrange(256)
     path = tmp_path / "wrong.sqlite"
     path.write_bytes(wrong)
-    answers_or_is_damaged(path)
+    assert_true(path, sound)
 
 
 @pytest.mark.parametrize(
@@ -826,13 +865,108 @@ def test_a_file_with_wrong_bytes_answers_or_says_so(
         "UPDATE track SET state = 'text'",
     ],
 )
-def test_rows_that_no_program_of_ours_wrote_are_damage(path: Path, script: str) -> None:
+def test_rows_that_no_program_of_ours_wrote_are_left_out(
+    path: Path, sound: Path, script: str
+) -> None:
     """SQLite finds nothing wrong with them; a store or a detector given them would."""
     filled(path)
     plain(path, script)
-    with pytest.raises(ArchiveError) as error:
-        everything(Archive(path))
-    assert error.value.is_damaged
+    assert_true(path, sound)
+    losses = Losses()
+    Archive(path).check(losses)
+    assert losses.left_out
+
+
+PAGE: Final = 4096
+
+
+def wipe(path: Path, page: int, content: bytes = b"\xff" * PAGE) -> None:
+    """Overwrite a page of a file; the first has the number 1."""
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(content)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of two thousand seconds."""
+    path = tmp_path_factory.mktemp("long") / "a.sqlite"
+    write(path, series(START, START + 2000), events=lives(3, 12))
+    with closing(connect(path)) as connection:
+        labels = range(START // 60 - 2000, START // 60)
+        day = {(label, name): (9, 8, 7) for label in labels for name in SYMBOLS}
+        write_minutes(connection, minutes_of(day))
+        write_tracks(connection, [track_of(1, 0.0, {})])
+        write_meta(connection, "seed", "7")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return path
+
+
+def test_a_damaged_page_costs_what_lies_on_it(long: Path, tmp_path: Path) -> None:
+    """Whichever it is, but those that lead to all others: the rest is read, the loss is told."""
+    count = long.stat().st_size // PAGE
+    truth = everything(Archive(long))
+    states = {event for piece in Archive(long).event_blocks() for event in piece}
+    costs, too_dear = [], 0
+    for page in range(2, count + 1):
+        path = tmp_path / f"{page}.sqlite"
+        path.write_bytes(long.read_bytes())
+        wipe(path, page)
+        losses = Losses()
+        reader = Archive(path)
+        reader.check(losses)
+        left_out = losses.left_out
+        told = everything(reader)
+        missing = {second for (second, _), _ in truth["bars"] - told["bars"]}
+        assert told["bars"] <= truth["bars"]
+        assert left_out.seconds >= len(missing)
+        if missing:
+            assert left_out.first is not None
+            assert left_out.last is not None
+            assert START <= left_out.first <= min(missing)
+            assert max(missing) <= left_out.last < START + 2000
+        assert told["states"] <= states
+        assert told["symbols"] == truth["symbols"]
+        too_dear += len(missing) > 60
+        costs.append((len(missing), len(truth["minutes"] - told["minutes"])))
+    assert too_dear <= 1
+    assert sum(seconds > 0 for seconds, _ in costs) > 40
+    assert sum(seconds for seconds, _ in costs if seconds <= 60) == 2000
+
+
+@pytest.mark.parametrize("offset", range(0, 72, 7))
+def test_a_changed_byte_of_a_stored_second_is_no_price(path: Path, offset: int) -> None:
+    """The second is left out, and told; all others are as they were."""
+    bars = series(START, START + 300)
+    write(path, bars)
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    whole = bytearray(path.read_bytes())
+    cell = bars.between(START + 150, START + 151).cells[0]
+    at = whole.index(cell["price"].tobytes() + cell["sum"].tobytes()) - 8 + offset
+    whole[at] ^= 0x10
+    path.write_bytes(whole)
+    losses = Losses()
+    found = map_of(Archive(path).bars(0, 2**40, None, losses))
+    assert found.items() <= map_of(bars).items()
+    assert {second for second, _ in map_of(bars).keys() - found.keys()} == {START + 150}
+    left_out = losses.left_out
+    assert (left_out.seconds, left_out.first, left_out.last) == (1, START + 150, START + 150)
+
+
+def test_a_row_from_before_checksums_is_still_read(path: Path) -> None:
+    """Up to the second in which the file got them, and none without since."""
+    bars, states = first_version(path)
+    connect(path).close()
+    write(path, series(START + 50, START + 60))
+    losses = Losses()
+    reader = Archive(path)
+    assert map_of(reader.bars(0, START + 50, None, losses)) == map_of(bars)
+    assert reader.event_states(99, 2**40, 0.0, losses) == states
+    assert not losses.left_out
+    plain(path, "UPDATE bar SET checksum = NULL WHERE second = (SELECT max(second) FROM bar)")
+    assert len(reader.bars(0, 2**40, None, losses)) == 3 * 59
+    assert losses.left_out.seconds == 1
 
 
 def test_writing_beside_damaged_bars_says_so(path: Path) -> None:

@@ -170,8 +170,7 @@ def test_without_its_minutes_it_is_early(recorded: Recorded, tmp_path: Path) -> 
     path = tmp_path / "old.sqlite"
     path.write_bytes(recorded.path.read_bytes())
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript("DROP TABLE minute; PRAGMA user_version = 2")
-    connect(path).close()
+        connection.execute("DELETE FROM minute")
     store = watching()
     restore_prices(store, Archive(path), END - WINDOW_SEC, END, list(SYMBOLS))
     frame = store.frame(END - 0.001)

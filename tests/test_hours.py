@@ -16,6 +16,7 @@ import pytest
 from bars import Bars
 from history.archive import Archive, ArchiveError
 from history.hours import HOUR_SEC, ArchivedHours
+from history.losses import Losses
 from history.writer import connect, write_bars, write_events
 from pulse_store import PulseStore
 from tests.test_recorder import EVENT
@@ -136,9 +137,15 @@ def test_an_hour_is_fetched_once_whoever_asks(
     read: list[int] = []
 
     class Counted(Archive):
-        def bars(self, begin: int, end: int, symbols: Sequence[str] | None = None) -> Bars:
+        def bars(
+            self,
+            begin: int,
+            end: int,
+            symbols: Sequence[str] | None = None,
+            losses: Losses | None = None,
+        ) -> Bars:
             read.append(begin)
-            return super().bars(begin, end, symbols)
+            return super().bars(begin, end, symbols, losses)
 
     past = past_of(Counted(archive.path))
     gate = threading.Barrier(20)
@@ -226,7 +233,7 @@ def test_how_far_back_it_goes_is_not_waited_for_twice(
     is_slow = threading.Event()
 
     class Slow(Archive):
-        def span(self) -> tuple[int, int] | None:
+        def span(self, losses: Losses | None = None) -> tuple[int, int] | None:
             if not is_slow.is_set():
                 return super().span()
             asked.set()
