@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-from collections.abc import Mapping
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import settings
 from settings import (
@@ -137,7 +145,7 @@ data = "off"
 window_sec = 7200
 
 [watchlist]
-stocks = ["aapl", " BRK.B ", "AAPL"]
+stocks = ["aapl", " brk-b ", "AAPL"]
 crypto = ["BTC-USD"]
 
 [stress]
@@ -161,7 +169,7 @@ def test_file_sets_everything_it_may(nowhere: Path) -> None:
     assert found.source.eodhd_url == "wss://example.org:443/ws"
     assert (found.source.seed, found.source.speed, found.window_sec) == (3, math.inf, 7200)
     assert found.source.watchlist == {
-        "stocks": ("AAPL", "BRK.B"),
+        "stocks": ("AAPL", "BRK-B"),
         "forex": (),
         "crypto": ("BTC-USD",),
     }
@@ -197,6 +205,178 @@ def test_file_in_its_usual_place_is_found(nowhere: Path) -> None:
     """If the environment names no other."""
     (nowhere / "market_pulse.toml").write_text("seed = 11")
     assert load({}).source.seed == 11
+
+
+# Quotation marks, byte order marks, capitals.
+
+
+@pytest.mark.parametrize("marks", ['""', "''", "“”", "‘’", "„“", "«»"])
+def test_quotation_marks_around_a_value_do_not_count(nowhere: Path, marks: str) -> None:
+    """As files of the environment and copies from a page keep them; likewise within a file."""
+    left, right = marks[0], marks[1]
+    tape = nowhere / "a tape.csv"
+    tape.touch()
+
+    def marked(value: str) -> str:
+        return f" {left} {value} {right} "
+
+    found = load(
+        {
+            "EODHD_API_KEY": marked(KEY),
+            "MARKET_PULSE_SOURCE": marked(f"replay:{left}{tape}{right}"),
+            "MARKET_PULSE_EODHD_URL": marked("ws://host"),
+            "MARKET_PULSE_SEED": marked("7"),
+            "MARKET_PULSE_SPEED": marked("inf"),
+            "MARKET_PULSE_FROM": marked("2026-11-25T12:00Z"),
+            "MARKET_PULSE_DATA": marked("off"),
+        }
+    )
+    assert (found.source.api_key, found.source.replay_file) == (KEY, tape)
+    assert (found.source.eodhd_url, found.source.seed) == ("ws://host", 7)
+    assert (found.source.speed, found.source.replay_from) == (math.inf, NOON)
+    assert found.history.folder is None
+    written = load_with(
+        nowhere,
+        f"""source = '''{marked("simulated")}'''
+        [watchlist]
+        stocks = ['''{marked("AAPL")}''']""",
+    )
+    assert (written.source.name, written.source.watchlist) == (
+        "simulated",
+        {"stocks": ("AAPL",), "forex": (), "crypto": ()},
+    )
+    assert load({"MARKET_PULSE_CONFIG": marked(f"{nowhere}/given.toml")}).source == written.source
+
+
+def test_one_quotation_mark_alone_counts() -> None:
+    """It is a slip that is told, and an empty pair is nothing."""
+    with pytest.raises(SettingsError, match="MARKET_PULSE_SEED is '\"7', expected a whole number"):
+        load({"MARKET_PULSE_SEED": '"7'})
+    assert load({"MARKET_PULSE_SEED": '""'}).source.seed is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_files_may_begin_with_a_byte_order_mark(nowhere: Path, encoding: str) -> None:
+    """As some editors and shells write them: the settings, the secrets, the environment's."""
+    mark = "\ufeff" if encoding[-3:] in ("-le", "-be") else ""
+    (nowhere / "market_pulse.toml").write_text(f"{mark}seed = 11", encoding)
+    app = settings.USUAL.secrets[0]
+    secrets(app, "")
+    app.write_text(f"{mark}EODHD_API_KEY = '\"{KEY}\"'", encoding)
+    found = load({})
+    assert (found.source.seed, found.source.api_key) == (11, KEY)
+    found = load({"\ufeffEODHD_API_KEY": "\ufeffother", "\ufeffMARKET_PULSE_SEED": "\ufeff9"})
+    assert (found.source.seed, found.source.api_key) == (9, "other")
+
+
+@pytest.mark.parametrize("off", ["off", "OFF", "Off", '"OFF"'])
+def test_off_is_no_folder_in_any_spelling(nowhere: Path, off: str) -> None:
+    """In the environment as in the file."""
+    assert load({"MARKET_PULSE_DATA": off}).history.folder is None
+    assert load_with(nowhere, f"data = '{off}'").history.folder is None
+
+
+@pytest.mark.parametrize("word", ["none", "No", "FALSE", "0", "disabled", "null"])
+def test_other_words_for_off_are_not_taken_for_folders(nowhere: Path, word: str) -> None:
+    """A folder of that name takes a path."""
+    text = complaint(nowhere, MARKET_PULSE_DATA=word)
+    assert text == f"MARKET_PULSE_DATA is '{word}', expected a folder, or off"
+    assert load({"MARKET_PULSE_DATA": f"./{word}"}).history.folder == Path(word).absolute()
+
+
+def test_sources_have_no_capitals_of_their_own(nowhere: Path) -> None:
+    """Only the path of a tape does."""
+    tape = nowhere / "Tape.CSV"
+    tape.touch()
+    assert load({"MARKET_PULSE_SOURCE": "Simulated", "EODHD_API_KEY": KEY}).source.api_key == KEY
+    assert load({"MARKET_PULSE_SOURCE": "EODHD", "EODHD_API_KEY": KEY}).source.name == "eodhd"
+    assert load({"MARKET_PULSE_SOURCE": f"Replay:{tape}"}).source.replay_file == tape
+
+
+# Symbols.
+
+
+@pytest.mark.parametrize(
+    ("asset", "written", "expected"),
+    [
+        ("stocks", "AAPL.US", "AAPL"),
+        ("stocks", "$AAPL", "AAPL"),
+        ("stocks", "BRK.B", "BRK-B"),
+        ("stocks", "BRK/B", "BRK-B"),
+        ("stocks", "BRK B", "BRK-B"),
+        ("stocks", "brk-b.us", "BRK-B"),
+        ("stocks", "BF.A.US", "BF-A"),
+        ("forex", "EUR-USD", "EURUSD"),
+        ("forex", "EUR/USD", "EURUSD"),
+        ("forex", "EURUSD.FOREX", "EURUSD"),
+        ("forex", "EURUSD=X", "EURUSD"),
+        ("crypto", "BTCUSD", "BTC-USD"),
+        ("crypto", "BTCUSDT", "BTC-USDT"),
+        ("crypto", "BTC/USD", "BTC-USD"),
+        ("crypto", "BTC-USD.CC", "BTC-USD"),
+        ("crypto", "ETHBTC", "ETH-BTC"),
+        ("crypto", "BTC", "BTC-USD"),
+        ("crypto", "FDUSD", "FDUSD-USD"),
+    ],
+)
+def test_another_spelling_of_a_symbol_is_named_with_the_one_that_works(
+    nowhere: Path, asset: str, written: str, expected: str
+) -> None:
+    """The list, what stands there, and what to write instead, which is then taken."""
+    assert complaint(nowhere, f'[watchlist]\n{asset} = ["{written}"]') == (
+        f"{asset} of [watchlist] in given.toml has symbols in another spelling than the price"
+        f" stream's, expected {expected} instead of '{written.upper()}'"
+    )
+    found = load_with(nowhere, f'[watchlist]\n{asset} = ["{expected}"]').source.watchlist
+    assert found is not None
+    assert found[asset] == (expected,)  # type: ignore[index]
+
+
+def test_many_other_spellings_are_named_in_one_sentence(nowhere: Path) -> None:
+    """The first three, and how many more there are."""
+    names = ", ".join(f'"{letter}AB.US"' for letter in "QRSTU")
+    assert complaint(nowhere, f"[watchlist]\nstocks = [{names}]").endswith(
+        "expected QAB instead of 'QAB.US', RAB instead of 'RAB.US', SAB instead of 'SAB.US',"
+        " and 2 more"
+    )
+
+
+def test_symbols_of_the_usual_spelling_are_taken_as_they_are(nowhere: Path) -> None:
+    """Those of the default watchlist, and others that look odd."""
+    lists = "\n".join(f"{asset} = {list(names)}" for asset, names in DEFAULT_WATCHLIST.items())
+    assert load_with(nowhere, f"[watchlist]\n{lists}").source.watchlist == DEFAULT_WATCHLIST
+    odd = '[watchlist]\nstocks = ["VOD.L", "BRK-B"]\nforex = ["XAUUSD"]\ncrypto = ["1INCH-USD"]'
+    assert load_with(nowhere, odd).source.watchlist is not None
+
+
+def test_a_tape_has_spellings_of_its_own(nowhere: Path) -> None:
+    """Of it only that is watched that stands there so."""
+    watched = '[watchlist]\nstocks = ["BRK.B", "600519"]\ncrypto = ["BTCUSDT"]'
+    found = load_with(nowhere, watched, MARKET_PULSE_SOURCE=f"replay:{__file__}")
+    assert found.source.watchlist == {
+        "stocks": ("BRK.B", "600519"),
+        "forex": (),
+        "crypto": ("BTCUSDT",),
+    }
+
+
+def many(count: int) -> str:
+    """A watchlist of so many symbols."""
+    names = ", ".join(f'"S{number}"' for number in range(count))
+    return f"[watchlist]\nstocks = [{names}]"
+
+
+def test_a_long_watchlist_is_read_at_once_and_one_too_long_refused(nowhere: Path) -> None:
+    """Ten times as long takes ten times as long, and not a hundred times."""
+    found = load_with(nowhere, many(5000)).source.watchlist
+    assert found is not None
+    assert len(found["stocks"]) == 5000
+    began = time.process_time()
+    assert complaint(nowhere, many(50_000)) == (
+        "[watchlist] in given.toml has 50,000 symbols, expected 5,000 at most:"
+        " choose those to watch"
+    )
+    assert time.process_time() - began < 10
 
 
 # The history.
@@ -278,8 +458,8 @@ def test_a_replay_may_begin_and_end_at_any_time(
 
 WRONG_SPANS: list[tuple[str, dict[str, str], str]] = [
     ("from = 5", {}, "from in given.toml is 5, expected a time such as 2026-11-25T14:30:00Z"),
-    ("from = true", {}, "from in given.toml is True, expected a time"),
-    ("to = 10:30:00", {}, "to in given.toml is datetime.time(10, 30), expected a time"),
+    ("from = true", {}, "from in given.toml is true, expected a time"),
+    ("to = 10:30:00", {}, "to in given.toml is 10:30:00, expected a time"),
     ('from = ""', {}, "from in given.toml is '', expected a time"),
     ("", {"MARKET_PULSE_TO": "10:30"}, "MARKET_PULSE_TO is '10:30', expected a time such as"),
     ("", {"MARKET_PULSE_FROM": "yesterday"}, "(without a zone it is UTC)"),
@@ -370,8 +550,8 @@ def test_malformed_secrets_are_named_but_not_quoted(nowhere: Path, text: str) ->
 def test_secrets_that_are_not_text_are_named(nowhere: Path) -> None:
     """Bytes that are not UTF-8."""
     secrets(settings.USUAL.secrets[0], "")
-    settings.USUAL.secrets[0].write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match="is not readable TOML, expected lines like"):
+    settings.USUAL.secrets[0].write_bytes(b"\xe4\xf6")
+    with pytest.raises(SettingsError, match="is not text, expected TOML in UTF-8: save it as such"):
         load({})
 
 
@@ -405,7 +585,10 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         {"MARKET_PULSE_SOURCE": "live"},
         "MARKET_PULSE_SOURCE is 'live', expected simulated, eodhd or replay:FILE",
     ),
-    ({"MARKET_PULSE_SOURCE": KEY}, "MARKET_PULSE_SOURCE is 'the key', expected simulated"),
+    (
+        {"MARKET_PULSE_SOURCE": KEY},
+        "MARKET_PULSE_SOURCE is what may be a secret (19 characters), expected simulated",
+    ),
     ({"MARKET_PULSE_SOURCE": "replay:"}, "expected simulated, eodhd or replay:FILE"),
     (
         {"MARKET_PULSE_SOURCE": "replay:/no/such/file"},
@@ -433,7 +616,10 @@ WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
         "the settings file /no/such.toml cannot be read (No such file or directory):"
         " expected a TOML file, check the path",
     ),
-    ({"MARKET_PULSE_CONFIG": "/"}, "the settings file / cannot be read (Is a directory)"),
+    (
+        {"MARKET_PULSE_CONFIG": "/"},
+        "the settings file / is not a file, expected a TOML file: check the path",
+    ),
     ({"MARKET_PULSE_CONFIG": "~nobody-by-that-name/x"}, "cannot be read (No such file"),
     (
         {"MARKET_PULSE_SED": "1"},
@@ -494,22 +680,27 @@ def test_address_may_be_any_websocket_server(address: str) -> None:
 
 
 WRONG_FILES: list[tuple[str, str]] = [
-    ("seed", "is not valid TOML"),
+    ("seed", "is not valid TOML at end of document, expected lines like"),
+    ("seed = 1\nseed", "is not valid TOML at end of document"),
+    ("seed\nspeed = 2", "is not valid TOML at line 1, column 5, expected lines like"),
     ("seed = 1\nseed = 2", "is not valid TOML"),
     ("a = " + "[" * 5000, "is not valid TOML"),
     ("seed = " + "1" * 5000, "is not valid TOML"),
     ("sed = 1", "given.toml has 'sed', expected only source,"),
     ("sed = 1", ": did you mean seed?"),
     (f"EODHD_API_KEY = {KEY}", "is not valid TOML"),
-    (f'source = "{KEY}"', "source in given.toml is 'the key', expected simulated, eodhd or"),
+    (
+        f'source = "{KEY}"',
+        "source in given.toml is what may be a secret (19 characters), expected simulated,",
+    ),
     (f'api_key = "{KEY}"', "given.toml has 'api_key', expected only"),
     (f'EODHD_API_KEY = "{KEY}"', "given.toml has 'EODHD_API_KEY', expected only"),
     ("source = 5", "source in given.toml is 5, expected simulated, eodhd or replay:FILE"),
     ("eodhd_url = 5", "eodhd_url in given.toml is not a WebSocket address"),
-    ("seed = true", "seed in given.toml is True, expected a whole number"),
+    ("seed = true", "seed in given.toml is true, expected a whole number"),
     ("seed = 1.5", "seed in given.toml is 1.5, expected a whole number"),
     ("seed = []", "expected a whole number"),
-    ("speed = true", "speed in given.toml is True, expected a positive number"),
+    ("speed = true", "speed in given.toml is true, expected a positive number"),
     ("speed = []", "expected a positive number"),
     ("speed = nan", "expected a positive number"),
     ("speed = 1" + "0" * 400, "expected a positive number"),
@@ -519,19 +710,27 @@ WRONG_FILES: list[tuple[str, str]] = [
     ("window_sec = true", "from 1200 to 86400"),
     ("window_sec = 3600.0", "from 1200 to 86400"),
     ("watchlist = 5", "[watchlist] in given.toml is 5, expected a table"),
+    ('[watchlist]\nstocks = ["STRAßE"]', "has 'STRAßE', expected a symbol"),
+    ("seed = 0x" + "f" * 5000, "seed in given.toml is a number of too many digits, expected"),
+    ("seed = [1, 2]", "seed in given.toml is a list, expected a whole number"),
+    ("[seed]", "seed in given.toml is a table, expected a whole number"),
     ("[watchlist]", "[watchlist] in given.toml has no symbol, expected at least one"),
     ("[watchlist]\nstocks = []", "has no symbol"),
     ("[watchlist]\nstock = []", "has 'stock', expected only stocks, forex, crypto: did you mean"),
     ('[watchlist]\nstocks = "AAPL"', "expected a list such as"),
     ("[watchlist]\nstocks = [5]", "stocks of [watchlist] in given.toml has 5, expected a symbol"),
-    ('[watchlist]\nstocks = ["A B"]', "has 'A B', expected a symbol such as AAPL"),
+    ('[watchlist]\nstocks = ["A B C"]', "has 'A B C', expected a symbol such as AAPL"),
     ('[watchlist]\nstocks = ["A,B"]', "expected a symbol"),
     ('[watchlist]\nstocks = ["<b>"]', "expected a symbol"),
     ('[watchlist]\nstocks = [""]', "expected a symbol"),
     (f'[watchlist]\nstocks = ["{"A" * 500}"]', "expected a symbol"),
-    ('[watchlist]\nstocks = ["A"]\ncrypto = ["A"]', "has A in two asset classes, expected it in"),
+    (
+        '[watchlist]\nstocks = ["A"]\ncrypto = ["A"]',
+        "has 'A' in stocks and crypto, expected it in one of them",
+    ),
     ("data = 5", "data in given.toml is 5, expected a folder, or off"),
-    ("data = false", "data in given.toml is False, expected a folder, or off"),
+    ("data = false", "data in given.toml is false, expected a folder, or off"),
+    ('data = "None"', "data in given.toml is 'None', expected a folder, or off"),
     ('data = " "', "data in given.toml is ' ', expected a folder, or off"),
     ('data = "a\\u0000b"', "expected a folder, or off"),
     ("archive = 3", "[archive] in given.toml is 3, expected a table"),
@@ -573,6 +772,153 @@ def test_wrong_file_is_one_sentence(nowhere: Path, toml: str, expected: str) -> 
     text = complaint(nowhere, toml)
     assert expected in text.replace(str(nowhere), "")
     assert len(text.replace(str(nowhere), "")) < 300
+
+
+@pytest.mark.parametrize("name", ["given.toml", "app/secrets.toml"])
+def test_a_pipe_is_no_settings_file(nowhere: Path, name: str) -> None:
+    """Nobody waits for what somebody may write into it."""
+    path = nowhere / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(SettingsError, match="is not a file, expected a TOML file: check the path"):
+        load({"MARKET_PULSE_CONFIG": str(path)} if name == "given.toml" else {})
+
+
+def test_neither_is_a_device_nor_what_has_no_end(nowhere: Path) -> None:
+    """It is told before it fills the memory."""
+    with pytest.raises(SettingsError, match="/dev/zero is not a file"):
+        load({"MARKET_PULSE_CONFIG": "/dev/zero"})
+    path = nowhere / "endless.toml"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(SettingsError, match=r"endless\.toml has more than 1 MB, expected settings"):
+        load({"MARKET_PULSE_CONFIG": str(path)})
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_file(nowhere: Path) -> None:
+    """Settings that were meant to be there are not silently left out."""
+    (nowhere / "market_pulse.toml").symlink_to(nowhere / "gone.toml")
+    with pytest.raises(SettingsError, match=r"market_pulse.toml cannot be read \(No such file"):
+        load({})
+
+
+# Secrets, in any place.
+
+KEYS: Final = (
+    "Kd83jWq0Lp27Ztm5Rb1",
+    "q'7w\"e\\r5T#k2%zU8'p",
+    "Zx9" + "v8Bn3Mq7Rt" * 30,
+    "65f0a1b2c3d4e5.12345678",
+    "'\"'\\'\"~!\\",
+    "hunter2",
+)
+FORMS: Final[Mapping[str, Callable[[str], str]]] = {
+    "itself": str,
+    "with more around it": lambda key: f"xy{key}z",
+    "half": lambda key: key[: len(key) // 2 + 3],
+    "the other half": lambda key: key[len(key) // 2 - 3 :],
+    "as in an address": lambda key: quote(key, safe=""),
+    "in capitals": str.upper,
+    "as Python writes it": repr,
+    "in groups": lambda key: "-".join(key[at : at + 4] for at in range(0, len(key), 4)),
+}
+PLACES: Final[Mapping[str, Callable[[str], dict[str, str]]]] = {
+    **{
+        name: lambda text, name=name: {name: text}  # type: ignore[misc]
+        for name in settings.VARIABLES
+        if name != "MARKET_PULSE_DATA"
+    },
+    "tape": lambda text: {"MARKET_PULSE_SOURCE": f"replay:{text}"},
+    "folder": lambda text: {"MARKET_PULSE_DATA": f"{__file__}/{text}"},
+    "name": lambda text: {f"MARKET_PULSE_{text}": "1"},
+}
+LINES: Final[Mapping[str, str]] = {
+    "value": "source = {}",
+    "number": "seed = {}",
+    "time": 'source = "replay:/dev/null"\nfrom = {}',
+    "key": "{} = 1",
+    "table": "[{}]\na = 1",
+    "table twice": "[a.{0}]\n[a.{0}]",
+    "symbol": "[watchlist]\nstocks = [{}]",
+    "other": "[stress.stocks]\n{} = 1",
+    "number of days": "[archive]\nbars_days = {}",
+}
+
+
+def assert_hides(text: str, key: str) -> None:
+    """No six characters in a row of a key, in any spelling, and one sentence of bounded length."""
+    assert key not in text
+    for spelled in (lambda t: t, lambda t: re.sub("[^a-z0-9]", "", t.casefold())):
+        secret, said = spelled(key), spelled(text)
+        parts = [secret[at : at + 6] for at in range(len(secret) - 5)]
+        assert not [part for part in parts if part in said], text
+    assert "\n" not in text
+    assert len(text) < 700
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_in_any_place_is_not_quoted(nowhere: Path, key: str, form: str) -> None:
+    """Whether it stands in the environment or in the secrets, and however it is written there."""
+    text = FORMS[form](key)
+    secrets(settings.USUAL.secrets[1], "EODHD_API_KEY = " + json.dumps(key))
+    refused = 0
+    for place in PLACES.values():
+        for known in ({}, {"EODHD_API_KEY": key}, {"EODHD_API_KEY": "demo"}):
+            try:
+                load({**known, **place(text)})
+            except SettingsError as error:
+                refused += 1
+                assert_hides(str(error), key)
+    for line in LINES.values():
+        for written in (json.dumps(text), text):
+            try:
+                load_with(nowhere, line.format(written))
+            except SettingsError as error:
+                refused += 1
+                assert_hides(str(error), key)
+    assert refused > 30
+
+
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[2], KEYS[3]])
+def test_what_looks_like_a_key_is_not_quoted_either(nowhere: Path, key: str) -> None:
+    """It may be one that nobody has set yet, in the place of another setting."""
+    for name in ("SOURCE", "SEED", "SPEED", "FROM", "CONFIG", "EODHD_URL"):
+        with pytest.raises(SettingsError) as caught:
+            load({f"MARKET_PULSE_{name}": key})
+        assert_hides(str(caught.value), key)
+
+
+def test_an_address_may_not_hold_the_key(nowhere: Path) -> None:
+    """It would be shown with the other settings, and the key is added to it anyway."""
+    assert "is not a WebSocket address" in complaint(
+        nowhere, MARKET_PULSE_EODHD_URL=f"wss://host/{KEY}"
+    )
+
+
+def test_other_secrets_are_none_of_an_errors_words(nowhere: Path) -> None:
+    """Those of other programs in the environment, and all that the secrets hold."""
+    secrets(settings.USUAL.secrets[0], '[mail]\npasswords = ["correct-horse"]')
+    for secret in ("correct-horse", "battery staple"):
+        with pytest.raises(SettingsError) as caught:
+            load({"SMTP_PASSWORD": "battery staple", "MARKET_PULSE_SOURCE": secret})
+        assert_hides(str(caught.value), secret)
+
+
+@given(st.text(min_size=1, max_size=3000), st.sampled_from(sorted(LINES)))
+@hypothesis.settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_whatever_is_written_is_told_in_one_short_sentence(
+    nowhere: Path, text: str, line: str
+) -> None:
+    """Of printable characters alone; any other is shown as its code."""
+    with pytest.raises(SettingsError) as caught:
+        load_with(nowhere, f"{LINES[line].format(json.dumps(text))}\nseed = -1")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value).replace(str(nowhere), "")) < 700
 
 
 def test_file_that_is_not_text_is_one_sentence(nowhere: Path) -> None:

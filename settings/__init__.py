@@ -1,26 +1,37 @@
 """Settings: the environment and a TOML file as one frozen, checked object.
 
-What there is comes first, grouped by whom it is for; how it is read comes below. The environment
-wins over the file; the API key may also stand in Streamlit's ``secrets.toml``.
+What there is comes first, grouped by whom it is for; how it is checked comes below, and where it is
+found in ``given``. The environment wins over the file; the API key may also stand in Streamlit's
+``secrets.toml``.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
-import reprlib
 import sys
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
+from typing import Final, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from settings.given import (
+    Entry,
+    Given,
+    SettingsError,
+    Table,
+    advice,
+    api_key,
+    known_secrets,
+    resolved,
+    settings_file,
+)
+from settings.quoting import Quoting, bare
+from settings.symbols import watchlist
 from ticks import (
     ASSETS,
     COOLDOWN_SEC,
@@ -46,10 +57,6 @@ __all__ = [
     "StressSettings",
     "load",
 ]
-
-
-class SettingsError(MarketPulseError):
-    """A setting is malformed: what was found, what was expected, what to do."""
 
 
 # What there is.
@@ -159,7 +166,7 @@ class Places:
     """Streamlit's files; the first that has a value wins."""
 
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parent.parent
 
 USUAL = Places(
     config=_HERE / "market_pulse.toml",
@@ -175,38 +182,50 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process.
 
     Raises:
-        SettingsError: in one sentence that names the setting, never the key's value.
+        SettingsError: in one sentence of bounded length that names the setting and holds no part of
+            any known secret.
     """
-    key = _key(environ)
-    try:
-        _reject_unknown_variables(environ)
-        given = _Given(environ, _read_config(environ))
-        return Settings(
-            _source(given, key),
-            stress=_stress(given.file.table("stress", _STRESS_KEYS)),
-            history=_history(given),
-            window_sec=_number(
-                given.file.entry("window_sec"),
-                WINDOW_SEC,
-                lambda value: value % 60 == 0 and 1200 <= value <= 86400,
-                "a multiple of 60 seconds from 1200 to 86400",
-            ),
-        )
-    except SettingsError as error:
-        if key in ("", _PUBLIC_KEY):
-            raise
-        # It may have been put in the place of another setting, which is quoted.
-        raise SettingsError(str(error).replace(key, "the key")) from None
+    # As a file of the environment that begins with a byte order mark leaves the first name.
+    environ = {name.removeprefix("\ufeff"): value for name, value in environ.items()}
+    secrets = [resolved(str(file)) for file in USUAL.secrets]
+    key = api_key(environ, secrets)
+    hidden = set(known_secrets(environ, secrets)) - {_PUBLIC_KEY}
+    quoting = Quoting(tuple(sorted(hidden)))
+    _reject_unknown_variables(environ, quoting)
+    chosen = bare(environ.get("MARKET_PULSE_CONFIG", ""))
+    file = settings_file(chosen, USUAL.config, quoting)
+    file.reject_unknown(_FILE_KEYS)
+    given = Given(environ, file)
+    return Settings(
+        _source(given, key),
+        stress=_stress(file.table("stress", _STRESS_KEYS)),
+        history=_history(given),
+        window_sec=_number(
+            file.entry("window_sec"),
+            WINDOW_SEC,
+            lambda value: value % 60 == 0 and 1200 <= value <= 86400,
+            "a multiple of 60 seconds from 1200 to 86400",
+        ),
+    )
 
 
-def _source(given: _Given, key: str) -> SourceSettings:
+def _reject_unknown_variables(environ: Mapping[str, str], quoting: Quoting) -> None:
+    for name in environ:
+        if name.startswith("MARKET_PULSE_") and name not in (*VARIABLES, *_OTHER_VARIABLES):
+            raise SettingsError(
+                f"{quoting.name(name)} is not a setting, expected one of {', '.join(VARIABLES)}:"
+                f" {advice(name, VARIABLES)}"
+            )
+
+
+def _source(given: Given, key: str) -> SourceSettings:
     name, replay_file = _name_and_file(given.entry("source"), key)
     replay_from, replay_to = _span(given.entry("from"), given.entry("to"), name)
     return SourceSettings(
         name,
-        watchlist=_watchlist(given.file),
+        watchlist=watchlist(given.file, is_recorded=name == "replay"),
         api_key=key,
-        eodhd_url=_url(given.entry("eodhd_url")),
+        eodhd_url=_url(given.entry("eodhd_url"), key),
         seed=_seed(given.entry("seed")),
         replay_file=replay_file,
         replay_from=replay_from,
@@ -218,7 +237,7 @@ def _source(given: _Given, key: str) -> SourceSettings:
 _MOST_EVENTS: Final = 100_000
 
 
-def _stress(table: _Table) -> StressSettings:
+def _stress(table: Table) -> StressSettings:
     usual = StressSettings()
     return StressSettings(
         thresholds=_thresholds(table),
@@ -233,7 +252,7 @@ def _stress(table: _Table) -> StressSettings:
     )
 
 
-def _history(given: _Given) -> HistorySettings:
+def _history(given: Given) -> HistorySettings:
     table, usual = given.file.table("archive", _ARCHIVE_KEYS), HistorySettings()
     return HistorySettings(
         folder=_folder(given.entry("data")),
@@ -242,159 +261,14 @@ def _history(given: _Given) -> HistorySettings:
     )
 
 
-# Where a setting is found.
-
-
-class _Entry(NamedTuple):
-    """What was given for a setting, as the environment or TOML has it, and where."""
-
-    value: Any
-    """None: nothing was given."""
-    place: str
-
-    def wrong(self, expected: str) -> SettingsError:
-        """What to raise if the value is not what was expected."""
-        return SettingsError(f"{self.place} is {_written(self.value)}, expected {expected}")
-
-
-class _Table(NamedTuple):
-    """A table of the settings file, or the whole file if ``name`` is empty."""
-
-    entries: Mapping[str, Any]
-    file: str
-    name: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"[{self.name}] in {self.file}" if self.name else self.file
-
-    def entry(self, key: str) -> _Entry:
-        return _Entry(self.entries.get(key), f"{key} {'of' if self.name else 'in'} {self.place}")
-
-    def table(self, key: str, known: Sequence[str]) -> _Table:
-        """The table below this one, empty if there is none, all of whose keys are known."""
-        entries = self.entries.get(key, {})
-        table = _Table(entries, self.file, f"{self.name}.{key}" if self.name else key)
-        if not isinstance(entries, dict):
-            raise _Entry(entries, table.place).wrong("a table")
-        table.reject_unknown(known)
-        return table
-
-    def reject_unknown(self, known: Sequence[str]) -> None:
-        for key in self.entries:
-            if key not in known:
-                raise SettingsError(
-                    f"{self.place} has {_quoted(key)}, expected only {', '.join(known)}:"
-                    f" {_advice(key, known)}"
-                )
-
-
-class _Given(NamedTuple):
-    """Both places of a setting."""
-
-    environ: Mapping[str, str]
-    file: _Table
-
-    def entry(self, key: str) -> _Entry:
-        """What was given for a setting; the environment wins."""
-        variable = f"MARKET_PULSE_{key.upper()}"
-        value = self.environ.get(variable, "").strip()
-        return _Entry(value, variable) if value else self.file.entry(key)
-
-
-def _reject_unknown_variables(environ: Mapping[str, str]) -> None:
-    for name in environ:
-        if name.startswith("MARKET_PULSE_") and name not in (*VARIABLES, *_OTHER_VARIABLES):
-            raise SettingsError(
-                f"{name} is not a setting, expected one of {', '.join(VARIABLES)}:"
-                f" {_advice(name, VARIABLES)}"
-            )
-
-
-def _advice(found: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(found, known, n=1)
-    return f"did you mean {close[0]}?" if close else "remove it"
-
-
-def _read_config(environ: Mapping[str, str]) -> _Table:
-    """The settings file's content, empty if there is no file."""
-    chosen = environ.get("MARKET_PULSE_CONFIG", "").strip()
-    path = _path(chosen) if chosen else USUAL.config
-    file = _Table(_read_toml(path) if chosen or path.exists() else {}, path.name)
-    file.reject_unknown(_FILE_KEYS)
-    return file
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"the settings file {path} cannot be read ({error.strerror}):"
-            " expected a TOML file, check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise SettingsError(
-            f"the settings file {path} is not text, expected TOML in UTF-8: save it as such"
-        ) from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is not all that it raises
-        raise SettingsError(
-            f"the settings file {path} is not valid TOML ({error}): correct it there"
-        ) from None
-
-
-def _path(text: str) -> Path:
-    """A path, with its ``~`` resolved if that names somebody's home."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
-
-
-def _key(environ: Mapping[str, str]) -> str:
-    key = environ.get("EODHD_API_KEY", "").strip() or _secret("EODHD_API_KEY")
-    if not re.fullmatch(r"[!-~]*", key):
-        raise SettingsError(
-            "EODHD_API_KEY holds a blank or another character that no key has,"
-            " expected letters, digits and punctuation: copy it again"
-        )
-    return key
-
-
-def _secret(name: str) -> str:
-    """A value of Streamlit's secrets, empty if there is none."""
-    for path in map(_path, map(str, USUAL.secrets)):
-        if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False in a folder barred to us
-            try:
-                value = tomllib.loads(path.read_text("utf-8")).get(name, "")
-            except (OSError, ValueError, RecursionError):
-                # Not its own words: they could quote the line with the key.
-                raise SettingsError(
-                    f'{path} is not readable TOML, expected lines like {name} = "...": correct it'
-                ) from None
-            if not isinstance(value, str):
-                raise SettingsError(f"{name} in {path} is not text: put it in quotes")
-            if value.strip():
-                return value.strip()
-    return ""
-
-
-# What was found is quoted, but not at any length.
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
-_quoted = _SHORT.repr
-
-
-def _written(value: Any) -> str:
-    """A value as it stood in the file or the environment."""
-    return value.isoformat() if isinstance(value, date) else _quoted(value)
-
-
 # The source.
 
+_REPLAY: Final = "replay:"
 
-def _name_and_file(entry: _Entry, key: str) -> tuple[SourceName, Path | None]:
-    match entry.value:
+
+def _name_and_file(entry: Entry, key: str) -> tuple[SourceName, Path | None]:
+    value = entry.value
+    match value.casefold() if isinstance(value, str) else value:
         case None:
             return ("eodhd" if key else "simulated"), None
         case "simulated":
@@ -406,17 +280,18 @@ def _name_and_file(entry: _Entry, key: str) -> tuple[SourceName, Path | None]:
                 f"{entry.place} is eodhd but EODHD_API_KEY is not set:"
                 f" set it (the public key is {_PUBLIC_KEY}), or choose simulated"
             )
-        case str(text) if text.startswith("replay:") and text != "replay:":
-            path = _path(text.removeprefix("replay:"))
+        case str(text) if text.startswith(_REPLAY) and bare(text.removeprefix(_REPLAY)):
+            path = resolved(bare(value[len(_REPLAY) :]))
             if not os.path.isfile(path):  # noqa: PTH113 - the same, if a folder is barred to us
                 raise SettingsError(
-                    f"{entry.place} names {path}, which is not a file: check the path"
+                    f"{entry.place} names {entry.quoting.path(path)}, which is not a file:"
+                    " check the path"
                 )
             return "replay", path
     raise entry.wrong("simulated, eodhd or replay:FILE")
 
 
-def _span(begin: _Entry, end: _Entry, source: SourceName) -> tuple[float | None, float | None]:
+def _span(begin: Entry, end: Entry, source: SourceName) -> tuple[float | None, float | None]:
     """The begin and the end of a replay."""
     for entry in (begin, end):
         if entry.value is not None and source != "replay":
@@ -426,11 +301,11 @@ def _span(begin: _Entry, end: _Entry, source: SourceName) -> tuple[float | None,
             )
     replay_from, replay_to = _instant(begin), _instant(end)
     if replay_from is not None and replay_to is not None and not replay_from < replay_to:
-        raise end.wrong(f"a time after {begin.place}, which is {_written(begin.value)}")
+        raise end.wrong(f"a time after {begin.place}, which is {begin.shown}")
     return replay_from, replay_to
 
 
-def _instant(entry: _Entry) -> float | None:
+def _instant(entry: Entry) -> float | None:
     value = entry.value
     if value is None:
         return None
@@ -448,7 +323,7 @@ def _instant(entry: _Entry) -> float | None:
 _MOST_SEED: Final = 2**32 - 1
 
 
-def _seed(entry: _Entry) -> int | None:
+def _seed(entry: Entry) -> int | None:
     if entry.value is None:
         return None
     try:
@@ -460,7 +335,7 @@ def _seed(entry: _Entry) -> int | None:
     return seed
 
 
-def _speed(entry: _Entry, usual: float) -> float:
+def _speed(entry: Entry, usual: float) -> float:
     value = usual if entry.value is None else entry.value
     try:
         speed = float(value) if not isinstance(value, bool) else math.nan
@@ -471,9 +346,14 @@ def _speed(entry: _Entry, usual: float) -> float:
     return speed
 
 
-def _url(entry: _Entry) -> str:
+_LEAST_KEY: Final = 8
+"""What is shorter may stand in an address by chance."""
+
+
+def _url(entry: Entry, key: str) -> str:
     value = _EODHD_URL if entry.value is None else entry.value
-    if not isinstance(value, str) or not _is_base_address(value):
+    holds_key = isinstance(value, str) and len(key) >= _LEAST_KEY and key in value
+    if not isinstance(value, str) or not _is_base_address(value) or holds_key:
         # Not the value: a pasted address may hold the key.
         raise SettingsError(
             f"{entry.place} is not a WebSocket address, expected one like {_EODHD_URL}"
@@ -502,47 +382,12 @@ def _is_base_address(text: str) -> bool:
     )
 
 
-def _watchlist(file: _Table) -> Mapping[Asset, tuple[str, ...]] | None:
-    if "watchlist" not in file.entries:
-        return None
-    table = file.table("watchlist", ASSETS)
-    chosen = {asset: _symbols(table.entry(asset)) for asset in ASSETS}
-    every = [symbol for symbols in chosen.values() for symbol in symbols]
-    if not every:
-        raise SettingsError(f"{table.place} has no symbol, expected at least one")
-    twice = sorted({symbol for symbol in every if every.count(symbol) > 1})
-    if twice:
-        raise SettingsError(
-            f"{table.place} has {twice[0]} in two asset classes, expected it in one"
-        )
-    return MappingProxyType(chosen)
-
-
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
-
-
-def _symbols(entry: _Entry) -> tuple[str, ...]:
-    found = [] if entry.value is None else entry.value
-    if not isinstance(found, list):
-        raise entry.wrong('a list such as ["AAPL", "MSFT"]')
-    symbols = []
-    for name in found:
-        symbol = name.strip().upper() if isinstance(name, str) else ""
-        if not _SYMBOL.fullmatch(symbol):
-            raise SettingsError(
-                f"{entry.place} has {_quoted(name)},"
-                " expected a symbol such as AAPL, EURUSD or BTC-USD"
-            )
-        symbols.append(symbol)
-    return tuple(dict.fromkeys(symbols))
-
-
 # Stress and history.
 
 _Number = TypeVar("_Number", int, float)
 
 
-def _thresholds(stress: _Table) -> Mapping[Asset, Mapping[EventKind, float]]:
+def _thresholds(stress: Table) -> Mapping[Asset, Mapping[EventKind, float]]:
     kinds: tuple[EventKind, ...] = get_args(EventKind)
     fraction = "a fraction between 0 and 1 (0.0025 is 0.25 %)"
     chosen: dict[Asset, Mapping[EventKind, float]] = {}
@@ -558,27 +403,32 @@ def _thresholds(stress: _Table) -> Mapping[Asset, Mapping[EventKind, float]]:
     return MappingProxyType(chosen)
 
 
-def _folder(entry: _Entry) -> Path | None:
-    value, place = entry
+_OFF: Final = "off"
+_LIKE_OFF: Final = ("none", "no", "false", "0", "disabled", "null")
+"""They would hardly be meant as the name of a folder; as ``./none`` one may have it."""
+
+
+def _folder(entry: Entry) -> Path | None:
+    value, place = entry.value, entry.place
+    word = value.casefold().strip() if isinstance(value, str) else None
     if value is None:
-        path, place = USUAL.data, "the default of MARKET_PULSE_DATA"
-    elif isinstance(value, str) and value.strip() and "\0" not in value:
-        if value.strip() == "off":
-            return None
-        path = _path(value.strip()).absolute()
-    else:
+        value, place = str(USUAL.data), "the default of MARKET_PULSE_DATA"
+    elif word == _OFF:
+        return None
+    elif not word or word in _LIKE_OFF or "\0" in word:
         raise entry.wrong("a folder, or off")
+    path = resolved(value).absolute()
     # What is missing of it is made when there is something to write.
     there = next(part for part in (path, *path.parents) if os.path.lexists(part))
-    if not os.path.isdir(there):  # noqa: PTH112 - as above, if a folder is barred to us
+    if not os.path.isdir(there):  # noqa: PTH112 - unlike Path.is_dir, False in a barred folder
         raise SettingsError(
-            f"{place} names {path}, but {there} is a file, expected a folder:"
-            " give another path, or off to keep no history"
+            f"{place} names {entry.quoting.path(value)}, but {entry.quoting.path(there)} is a file,"
+            " expected a folder: give another path, or off to keep no history"
         )
     return path
 
 
-def _not_negative(entry: _Entry, usual: float) -> float:
+def _not_negative(entry: Entry, usual: float) -> float:
     return _number(
         entry, usual, lambda value: 0 <= value <= sys.float_info.max, "a number of at least 0"
     )
@@ -587,7 +437,7 @@ def _not_negative(entry: _Entry, usual: float) -> float:
 _MOST_DAYS: Final = 3660
 
 
-def _days(entry: _Entry, usual: float) -> float:
+def _days(entry: Entry, usual: float) -> float:
     return _number(
         entry,
         usual,
@@ -597,7 +447,7 @@ def _days(entry: _Entry, usual: float) -> float:
 
 
 def _number(
-    entry: _Entry, usual: _Number, is_right: Callable[[float], bool], expected: str
+    entry: Entry, usual: _Number, is_right: Callable[[float], bool], expected: str
 ) -> _Number:
     """A number of the type of the usual one; a fraction may be written as a whole number."""
     value = usual if entry.value is None else entry.value

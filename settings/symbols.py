@@ -1,0 +1,129 @@
+"""The watchlist: symbols as EODHD and the simulated market spell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from settings.given import Entry, SettingsError, Table
+from settings.quoting import bare
+from ticks import ASSETS, Asset
+
+__all__ = ["MOST_SYMBOLS", "usual_spelling", "watchlist"]
+
+MOST_SYMBOLS: Final = 5000
+"""More of them would take longer than a second for every second."""
+
+_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
+_MOST_NAMED: Final = 3
+
+_SUFFIX: Final = re.compile(r"\.(US|FOREX|CC)$")
+"""Of an exchange, as the vendor's addresses have it and its stream does not."""
+
+_CLASS: Final = re.compile(r"([A-Z]{1,5})[./ _]([ABC])")
+"""A class of shares: Berkshire Hathaway's is BRK.B to some, BRK/B to others."""
+
+_PAIR: Final = re.compile(r"([A-Z]{3})[-/_ .]([A-Z]{3})(?:=X)?|([A-Z]{3})([A-Z]{3})=X")
+
+_COINS: Final = re.compile(
+    r"(?:([A-Z0-9]{1,10})[-/_ .]|([A-Z0-9]{3,10}?))(USDT|USDC|USD|EUR|GBP|JPY|BTC|ETH)"
+)
+_COIN: Final = re.compile(r"[A-Z0-9]{2,10}")
+"""One that does not say in what it is priced."""
+
+
+def watchlist(file: Table, *, is_recorded: bool) -> Mapping[Asset, tuple[str, ...]] | None:
+    """The symbols to watch of each class; None if the file says nothing of them.
+
+    ``is_recorded``: they are those of a tape, whose spelling is its own.
+
+    Raises:
+        SettingsError: if there are none or too many, or one is malformed, in two classes or
+            spelled as others do.
+    """
+    if "watchlist" not in file.entries:
+        return None
+    table = file.table("watchlist", ASSETS)
+    chosen = {asset: _symbols(table.entry(asset)) for asset in ASSETS}
+    count = sum(map(len, chosen.values()))
+    if not count:
+        raise SettingsError(f"{table.place} has no symbol, expected at least one")
+    if count > MOST_SYMBOLS:
+        raise SettingsError(
+            f"{table.place} has {count:,} symbols, expected {MOST_SYMBOLS:,} at most:"
+            " choose those to watch"
+        )
+    classes: dict[str, Asset] = {}
+    for asset, symbols in chosen.items():
+        for symbol in symbols:
+            if symbol in classes:
+                raise SettingsError(
+                    f"{table.place} has {table.quoting.value(symbol)} in {classes[symbol]} and"
+                    f" {asset}, expected it in one of them"
+                )
+            classes[symbol] = asset
+    for asset, symbols in chosen.items():
+        if not is_recorded:
+            _reject_other_spellings(table.entry(asset), asset, symbols)
+        _reject_malformed(table.entry(asset), symbols)
+    return MappingProxyType(chosen)
+
+
+def usual_spelling(asset: Asset, symbol: str) -> str:
+    """A symbol of a class as the vendor's stream spells it, if another spelling of it is known.
+
+    >>> usual_spelling("stocks", "BRK.B.US"), usual_spelling("crypto", "BTCUSD")
+    ('BRK-B', 'BTC-USD')
+    """
+    name = _SUFFIX.sub("", symbol.removeprefix("$"))
+    if asset == "stocks":
+        found = _CLASS.fullmatch(name)
+        return f"{found[1]}-{found[2]}" if found else name
+    if asset == "forex":
+        found = _PAIR.fullmatch(name)
+        return "".join(filter(None, found.groups())) if found else name
+    found = _COINS.fullmatch(name)
+    if found:
+        return f"{found[1] or found[2]}-{found[3]}"
+    return f"{name}-USD" if _COIN.fullmatch(name) else name
+
+
+def _symbols(entry: Entry) -> tuple[str, ...]:
+    """The symbols of a list, in capitals and each once."""
+    found: Any = [] if entry.value is None else entry.value
+    if not isinstance(found, list):
+        raise entry.wrong('a list such as ["AAPL", "MSFT"]')
+    for name in found:
+        if not isinstance(name, str) or not bare(name).isascii():
+            raise _malformed(entry, name)
+    return tuple(dict.fromkeys(bare(name).upper() for name in found))
+
+
+def _reject_other_spellings(entry: Entry, asset: Asset, symbols: tuple[str, ...]) -> None:
+    usual = {symbol: usual_spelling(asset, symbol) for symbol in symbols}
+    others = [
+        f"{spelling} instead of {entry.quoting.value(symbol)}"
+        for symbol, spelling in usual.items()
+        if spelling != symbol and _SYMBOL.fullmatch(spelling)
+    ]
+    if others:
+        more = f", and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        raise SettingsError(
+            f"{entry.place} has symbols in another spelling than the price stream's, expected"
+            f" {', '.join(others[:_MOST_NAMED])}{more}"
+        )
+
+
+def _reject_malformed(entry: Entry, symbols: tuple[str, ...]) -> None:
+    for symbol in symbols:
+        if not _SYMBOL.fullmatch(symbol):
+            raise _malformed(entry, symbol)
+
+
+def _malformed(entry: Entry, found: Any) -> SettingsError:
+    return SettingsError(
+        f"{entry.place} has {entry.quoting.value(found)},"
+        " expected a symbol such as AAPL, EURUSD or BTC-USD"
+    )
