@@ -86,7 +86,8 @@ class Feed:
         self.vendor = vendor
         self.asset = asset
         known = [symbol for symbol in symbols if vendor.symbol(asset, symbol) is not None]
-        self._unknown = {s: Refusal.UNKNOWN for s in symbols if s not in known}
+        found = frozenset(known)
+        self._unknown = {s: Refusal.UNKNOWN for s in symbols if s not in found}
         self._asked, self._unasked = tuple(symbols), tuple(unasked)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._connect = connect
