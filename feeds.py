@@ -26,7 +26,7 @@ import sessions
 from connections.connection import Connection, Parts
 from connections.ending import Condition, EndedError, closed
 from connections.meter import LATEST_SEC, Meter
-from connections.opening import Connect, open_connection
+from connections.opening import Connect, host_of, open_connection
 from connections.pace import Backoff, Timing
 from connections.queue import TickQueue
 from connections.silence import Silence
@@ -124,6 +124,7 @@ class Feed:
         # Set by ``reconnect`` until the next connection begins.
         self._reconnection = asyncio.Event()
         self._slept_sec = 0.0
+        self._host = ""
 
     @property
     def prices(self) -> int:
@@ -137,10 +138,12 @@ class Feed:
         """
         if not self._parts.symbols:
             return
+        address = url or self.vendor.address(self.asset)
+        self._host = host_of(address)
         self._set_condition(Condition(FeedState.CONNECTING))
         try:
             while True:
-                ended = await self._connection(url or self.vendor.address(self.asset))
+                ended = await self._connection(address)
                 _raise_cancellation()
                 state = FeedState.CONNECTING if ended.is_refusal else FeedState.RECONNECTING
                 is_asked_for = await self._pause()
@@ -207,6 +210,7 @@ class Feed:
         refused = {} if current is None else current.refused
         return FeedStatus(
             vendor=parts.vendor.name,
+            host=self._host,
             key_setting=parts.vendor.key_setting,
             asset=self.asset,
             state=found.state,

@@ -5,6 +5,7 @@ An address or a header may hold the key: nothing here logs, raises or reports on
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -22,7 +23,7 @@ from connections.status import Trouble
 from ticks import Asset
 from vendors.wire import NoticeKind, Vendor
 
-__all__ = ["Connect", "open_connection"]
+__all__ = ["Connect", "host_of", "open_connection"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +49,14 @@ class Connect(connect):
         return exc
 
 
+def host_of(url: str) -> str:
+    """The name of the host in an address, which holds no key; empty if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 async def open_connection(
     make: Callable[..., Awaitable[ClientConnection]],
     url: str,
@@ -61,7 +70,7 @@ async def open_connection(
         EndedError: if there is none, without any text of the other side or of the library.
     """
     try:
-        is_local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+        is_local = host_of(url) in ("127.0.0.1", "localhost", "::1")
         return await make(
             url,
             additional_headers=vendor.headers(asset),
@@ -80,10 +89,14 @@ async def open_connection(
         raise _rejected(error, vendor, timing) from None
     except TimeoutError:
         raise EndedError(Trouble.NO_ANSWER, seconds=timing.open_sec) from None
+    except ssl.SSLCertVerificationError as error:
+        raise EndedError(Trouble.CERTIFICATE, code=error.verify_code) from None
     except ssl.SSLError:
         raise EndedError(Trouble.NOT_SECURE) from None
     except socket.gaierror:
         raise EndedError(Trouble.NAME_NOT_FOUND) from None
+    except ConnectionResetError:  # without a number, in the midst of encrypting
+        raise EndedError(Trouble.NO_CONNECTION, code=errno.ECONNRESET) from None
     except OSError as error:
         raise EndedError(Trouble.NO_CONNECTION, code=error.errno) from None
     except (WebSocketException, ValueError, ImportError) as error:

@@ -43,8 +43,10 @@ class Trouble(StrEnum):
     """The network's answer is ``code``, an errno; None: no address answered."""
     NAME_NOT_FOUND = "name not found"
     """The vendor's address was not found in the network."""
+    CERTIFICATE = "certificate"
+    """The certificate of ``host`` is not accepted, for a reason that OpenSSL gives ``code``."""
     NOT_SECURE = "not secure"
-    """The connection could not be encrypted, or the vendor's certificate is not accepted."""
+    """The connection could not be encrypted."""
     NO_WEBSOCKET = "no websocket"
     """Something answered that does not speak WebSocket."""
     HTTP_ERROR = "http error"
@@ -162,5 +164,7 @@ class FeedStatus:
     hours: MarketHours
     skew: float | None = None
     """By how many seconds the vendor's stamps lag the clock, negative if they are ahead of it."""
+    host: str = ""
+    """The name of the vendor's host; empty if the feed never ran."""
     key_setting: str = ""
     """The setting that holds the vendor's key; empty if the vendor wants none."""

@@ -44,6 +44,7 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.NO_ANSWER: "no answer within {seconds}",
     Trouble.NO_CONNECTION: "no connection: {answer}",
     Trouble.NAME_NOT_FOUND: "no connection: the vendor's address was not found",
+    Trouble.CERTIFICATE: "the certificate of {host} {flaw}",
     Trouble.NOT_SECURE: "no connection: it could not be made secure",
     Trouble.NO_WEBSOCKET: "what answered is not the vendor's price service",
     Trouble.HTTP_ERROR: "the vendor's server answered with an error (HTTP {code})",
@@ -96,6 +97,8 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     f" {_AGAIN} To help: close other copies of this dashboard.",
     Trouble.NO_CONNECTION: _UNREACHABLE,
     Trouble.NAME_NOT_FOUND: _UNREACHABLE,
+    Trouble.CERTIFICATE: "The address of the data vendor does not prove to be the vendor's, so no"
+    f" {{asset}} prices can arrive: {{reason}}. {_AGAIN} To help: {{remedy}}.",
     Trouble.NOT_SECURE: f"No secure connection to the data vendor can be made for {{asset}}."
     f" {_AGAIN} To help: check this machine's date and time, and whether a proxy stands between it"
     " and the internet.",
@@ -150,6 +153,28 @@ _ANSWERS: Final[Mapping[int, str]] = {
     errno.EMFILE: "too many open files on this machine",
     errno.ENFILE: "too many open files on this machine",
 }
+
+_DATE: Final = "check this computer's date and time; if they are right, the vendor has to renew it"
+
+_IN_BETWEEN: Final = (
+    "check whether a proxy or a virus scanner stands between this machine and the internet, whose"
+    " certificate this computer has to trust"
+)
+
+_ADDRESS: Final = "check the address of the vendor in the settings"
+
+_CERTIFICATES: Final[Mapping[int, tuple[str, str]]] = {
+    9: ("is not valid yet", _DATE),
+    10: ("has expired", _DATE),
+    18: ("is self-signed", _IN_BETWEEN),
+    19: ("is self-signed", _IN_BETWEEN),
+    20: ("was issued by nobody whom this computer trusts", _IN_BETWEEN),
+    21: ("was issued by nobody whom this computer trusts", _IN_BETWEEN),
+    23: ("was revoked", _IN_BETWEEN),
+    62: ("is for another host name", _ADDRESS),
+    64: ("is for another host", _ADDRESS),
+}
+"""What is wrong with a certificate and what to do about it, by OpenSSL's number."""
 
 _BROKEN: Final[Mapping[int, str]] = {
     1002: "what came breaks the protocol",
@@ -206,7 +231,8 @@ def feed_advice(feed: FeedStatus) -> str:
                 break
         else:
             text = _OVER_LIMIT if feed.over_limit else ""
-    return text.format(asset=feed.asset, key=feed.key_setting, reason=feed_reason(feed))
+    facts = _facts(feed) | {"asset": feed.asset, "reason": feed_reason(feed)}
+    return text.format(**facts)
 
 
 def feed_help(feed: FeedStatus) -> str:
@@ -251,12 +277,17 @@ def _facts(feed: FeedStatus) -> dict[str, str]:
     """What reasons are made of."""
     seconds, lag = feed.seconds or 0.0, feed.lag or 0.0
     code = legible(str(feed.code), _CODE_DIGITS)
+    not_accepted = f"is not accepted (reason {code})", _IN_BETWEEN
+    flaw, remedy = _CERTIFICATES.get(feed.code or 0, not_accepted)
     return {
         "code": code,
         "status": "" if feed.code is None else f" (status {code})",
         "answer": "no address answered"
         if feed.code is None
         else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),
+        "host": legible(feed.host),
+        "flaw": flaw,
+        "remedy": remedy,
         "broken": _BROKEN.get(feed.code or 0, "what came cannot be read"),
         "key": feed.key_setting,
         "held": ", ".join(held.symbol for held in feed.held),

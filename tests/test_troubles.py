@@ -60,6 +60,7 @@ RETRIED: Final = {
     Trouble.NOT_ACCEPTED,
     Trouble.VENDOR_ERROR,
     Trouble.CONNECTION_CLOSED,
+    Trouble.CERTIFICATE,
     Trouble.PROTOCOL_BROKEN,
     Trouble.NO_SIGN_OF_LIFE,
     Trouble.NOT_READ,
@@ -99,7 +100,8 @@ def in_trouble(trouble: Trouble) -> FeedStatus:
         OPEN,
         state=STATES[trouble],
         trouble=trouble,
-        code={Trouble.NO_CONNECTION: errno.ECONNREFUSED}.get(trouble, 503),
+        code={Trouble.NO_CONNECTION: errno.ECONNREFUSED, Trouble.CERTIFICATE: 10}.get(trouble, 503),
+        host="ws.eodhistoricaldata.com",
         seconds=61.4,
         lag=3600.0,
         held=(HELD,),
@@ -188,6 +190,27 @@ def test_symbols_over_the_limit_are_named() -> None:
     assert feed_reason(feed) == "over the account's 50 symbols: A, B"
     (message,) = told(status_card(status_of(feed), NOW, NOW))
     assert message.endswith("Shorten the watchlist. (over the account's 50 symbols: A, B)")
+
+
+@pytest.mark.parametrize(
+    ("code", "flaw", "remedy"),
+    [
+        (10, "has expired", "this computer's date"),
+        (9, "is not valid yet", "this computer's date"),
+        (18, "is self-signed", "a proxy or a virus scanner"),
+        (20, "was issued by nobody whom this computer trusts", "a proxy or a virus scanner"),
+        (62, "is for another host name", "the address of the vendor"),
+        (24, "is not accepted (reason 24)", "a proxy or a virus scanner"),
+    ],
+)
+def test_fault_of_a_certificate_is_told_as_such(code: int, flaw: str, remedy: str) -> None:
+    """With the host whose it is and what to do, and not as a fault of this machine's network."""
+    feed = replace(in_trouble(Trouble.CERTIFICATE), code=code, host="ws.eodhistoricaldata.com")
+    assert feed_reason(feed) == f"the certificate of ws.eodhistoricaldata.com {flaw}"
+    (message,) = told(status_card(status_of(feed), NOW, NOW))
+    assert f"the certificate of ws.eodhistoricaldata.com {flaw}" in message
+    assert remedy in message
+    assert "network" not in message
 
 
 def test_status_of_many_digits_is_shown_cut() -> None:
