@@ -218,6 +218,7 @@ class Feed:
             code=found.code,
             seconds=found.seconds,
             lag=found.lag,
+            frames=found.frames,
             attempt=attempt,
             retry_at=now + wait_sec if attempt and wait_sec > 0 else None,
             ticks=parts.meter.ticks,

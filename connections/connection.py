@@ -62,6 +62,8 @@ class Connection:
         """Since when prices are expected, by either clock."""
         # By the monotonic clock.
         self._priced_at = self._framed_at = parts.monotonic()
+        # Frames that could not be read since the last price, and when the newest of them came.
+        self._unreadable, self._unreadable_at = 0, -math.inf
         self._ticks_before = parts.meter.ticks
         self.heard: set[str] = set()
 
@@ -206,6 +208,8 @@ class Connection:
         if not isinstance(notice, Notice) or notice.kind is NoticeKind.UNREADABLE:
             self._parts.meter.prices += 1
             self._parts.gate.refuse_shape()
+            self._unreadable = self._unreadable + 1 if self._are_unreadable else 1
+            self._unreadable_at = self._framed_at
             return
         timing = self._parts.timing
         if notice.kind is NoticeKind.KEY_REFUSED:
@@ -218,6 +222,17 @@ class Connection:
             raise EndedError(Trouble.VENDOR_ERROR, code=notice.code)
         self._note_acceptance()
         self._noticed.set()
+
+    @property
+    def _are_unreadable(self) -> bool:
+        """Whether all that came since the last price, or since one is expected, is unreadable."""
+        return self._unreadable_at >= self._priced_at
+
+    def _silence(self, trouble: Trouble, seconds: float) -> EndedError:
+        """The end if what was expected did not come within ``seconds``: by what came instead."""
+        if self._are_unreadable:
+            return EndedError(Trouble.UNREADABLE, frames=self._unreadable)
+        return EndedError(trouble, seconds=seconds)
 
     def _note_acceptance(self) -> None:
         if self._dialogue.is_accepted and not self._accepted.is_set():
@@ -237,7 +252,7 @@ class Connection:
             async with asyncio.timeout(parts.timing.accept_sec):
                 await self._accepted.wait()
         except TimeoutError:
-            raise EndedError(Trouble.NOT_ACCEPTED, seconds=parts.timing.accept_sec) from None
+            raise self._silence(Trouble.NOT_ACCEPTED, parts.timing.accept_sec) from None
         if parts.vendor.heartbeat_sec is not None:
             return  # it proves that the connection lives, however thin trading is
         shortest = parts.silence.usual_sec
@@ -250,7 +265,7 @@ class Connection:
                 await asyncio.sleep(min(left, shortest))
             elif parts.hours.has_streamed(now, limit) and not self._is_fully_refused():
                 parts.silence.in_a_row += 1
-                raise EndedError(Trouble.SILENCE, seconds=limit)
+                raise self._silence(Trouble.SILENCE, limit)
             else:
                 await asyncio.sleep(shortest / 4)
 
@@ -275,7 +290,8 @@ class Connection:
             return Condition(FeedState.CLOSED)
         lately = parts.meter.lately()
         if lately.are_most_unreadable:
-            return Condition(FeedState.UNREADABLE, Trouble.UNREADABLE)
+            unreadable = lately.unreadable
+            return Condition(FeedState.UNREADABLE, Trouble.UNREADABLE, frames=unreadable)
         if lately.are_most_held:
             return Condition(FeedState.HELD_BACK, Trouble.HELD_BACK)
         patience = parts.silence.patience(now) / 2
@@ -290,6 +306,9 @@ class Connection:
         # A night without prices was no silence.
         quiet = min(quiet, now - parts.hours.streams_since(now))
         if parts.monotonic() - self._priced_at >= patience:
+            if self._are_unreadable:
+                unreadable = self._unreadable
+                return Condition(FeedState.UNREADABLE, Trouble.UNREADABLE, frames=unreadable)
             return Condition(FeedState.SILENT, Trouble.NO_TICK, seconds=quiet)
         lag = parts.meter.untimely_lag()
         trouble = Trouble.ALL_REFUSED if lag is None else Trouble.WRONG_TIME

@@ -21,6 +21,7 @@ class Condition(NamedTuple):
     code: int | None = None
     seconds: float | None = None
     lag: float | None = None
+    frames: int | None = None
 
     def __str__(self) -> str:
         size = "" if self.seconds is None else f"{self.seconds:.0f} s"
@@ -38,6 +39,7 @@ class EndedError(Exception):
         *,
         code: int | None = None,
         seconds: float | None = None,
+        frames: int | None = None,
         is_refusal: bool = False,
         wait_sec: float | None = None,
     ) -> None:
@@ -45,12 +47,13 @@ class EndedError(Exception):
         self.trouble = trouble
         self.code = code
         self.seconds = seconds
+        self.frames = frames
         self.is_refusal = is_refusal
         self.wait_sec = wait_sec
 
     def condition(self, state: FeedState) -> Condition:
         """The feed's condition after this, in ``state``."""
-        return Condition(state, self.trouble, self.code, self.seconds)
+        return Condition(state, self.trouble, self.code, self.seconds, frames=self.frames)
 
 
 def refused(trouble: Trouble, code: int | None, timing: Timing) -> EndedError:

@@ -80,7 +80,8 @@ class Trouble(StrEnum):
     HELD_BACK = "held back"
     """Most prices of its last seconds are far off and unconfirmed: ``lately`` and ``held``."""
     UNREADABLE = "unreadable"
-    """Most frames of its last seconds could not be read: ``lately``."""
+    """``frames`` that came could not be read: most of those of its last seconds, or all that came
+    for so long that the feed would be silent or its connection ended."""
     NO_TICK = "no tick"
     """No tick came for ``seconds``."""
     ALL_REFUSED = "all refused"
@@ -136,7 +137,8 @@ class FeedStatus:
     code: int | None = None
     seconds: float | None = None
     lag: float | None = None
-    """These three as ``trouble`` says."""
+    frames: int | None = None
+    """These four as ``trouble`` says."""
     attempt: int = 0
     """Which attempt to connect is next, if there is no connection; 0: one that was asked for."""
     retry_at: float | None = None

@@ -32,6 +32,7 @@ from page.troubles import (
     feed_advice,
     feed_help,
     feed_reason,
+    frames_text,
     retry_text,
 )
 from ticks import legible
@@ -211,8 +212,9 @@ def _feed_line(feed: FeedStatus, name: str, now: float) -> FeedLine:
 
 
 def whole_reason(feed: FeedStatus, now: float) -> str:
-    """With its countdown, which a message has not: that would be read out every two seconds."""
-    return "; ".join(filter(None, [feed_reason(feed), retry_text(feed, now)]))
+    """With the numbers that a message has not, as they would be read out every two seconds."""
+    parts = [feed_reason(feed), frames_text(feed), retry_text(feed, now)]
+    return "; ".join(filter(None, parts))
 
 
 def _wait_text(feed: FeedStatus, now: float) -> str:
@@ -319,6 +321,7 @@ def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
             yield Message(
                 kind="error" if is_advised and feed.state == FeedState.REFUSED else "warning",
                 text=(f"{'All feeds' if are_alike else _name(feed, feeds)}{feed_text(feed)}",),
+                counts=_frames_counted(feeds if are_alike else (feed,)),
                 passing=_key(feed) if feed.state in _PASSING else "",
             )
     for feed in feeds:
@@ -329,6 +332,11 @@ def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
                 f" {_way(feed.skew)} this computer's. To help: let a time server set this"
                 " computer's clock."
             )
+
+
+def _frames_counted(feeds: Sequence[FeedStatus]) -> str:
+    unreadable = sum(feed.frames or 0 for feed in feeds)
+    return f"Unreadable: {unreadable:,}." if unreadable else ""
 
 
 def feed_text(feed: FeedStatus) -> str:

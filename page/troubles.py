@@ -33,6 +33,7 @@ __all__ = [
     "feed_advice",
     "feed_help",
     "feed_reason",
+    "frames_text",
     "held_text",
     "retry_text",
 ]
@@ -65,7 +66,7 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.FIRST_TICK: "waiting for the first tick",
     Trouble.JUST_OPENED: "the market has just opened, waiting for the first tick",
     Trouble.HELD_BACK: "most prices are far from those before, and unconfirmed: {held}",
-    Trouble.UNREADABLE: "most of what came could not be read",
+    Trouble.UNREADABLE: "what came could not be read",
     Trouble.NO_TICK: "no tick for {duration}",
     Trouble.ALL_REFUSED: "no tick for {duration}, all that came was refused",
     Trouble.WRONG_TIME: "no tick for {duration}, all that came was refused: the vendor's timestamps"
@@ -246,6 +247,13 @@ def held_text(held: HeldBack, asset: str) -> str:
     way = "above" if off > 0 else "below"
     price, believed = price_text(held.price, asset), price_text(held.believed, asset)
     return f"{held.symbol} {price}, {size_text(abs(off), 1)} {way} {believed}"
+
+
+def frames_text(feed: FeedStatus) -> str:
+    """How many frames could not be read, if that is the trouble; else empty."""
+    if not feed.frames:
+        return ""
+    return "1 frame" if feed.frames == 1 else f"{feed.frames:,} frames"
 
 
 def retry_text(feed: FeedStatus, now: float) -> str:

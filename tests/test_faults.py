@@ -240,6 +240,11 @@ async def never_authorized(session: Session) -> None:
     await open_forever(session)
 
 
+async def greets_in_another_language(session: Session) -> None:
+    await session.send('{"hello":"world"}', b"\x00\x01")
+    await open_forever(session)
+
+
 async def speaks_of_all_but_prices(session: Session) -> None:
     """Frames without prices keep no connection alive."""
     await session.subscribed()
@@ -396,6 +401,13 @@ ENDING = [
         hastily=True,
     ),
     Fault(
+        "greets in another language",
+        greets_in_another_language,
+        "reconnecting",
+        "^what came could not be read; 2 frames; try",
+        {"shape": 2},
+    ),
+    Fault(
         "silent from the start",
         silent_from_the_start,
         "reconnecting",
@@ -407,7 +419,7 @@ ENDING = [
         "speaks of all but prices",
         speaks_of_all_but_prices,
         "reconnecting",
-        "^silent for 0.5 s; try",
+        r"^what came could not be read; \d+ frames; try",
         {"shape": 5},
         hastily=True,
     ),

@@ -910,6 +910,23 @@ def test_feed_that_nobody_understands_is_not_live() -> None:
     in_virtual_time(run_without_a_price())
 
 
+def test_few_unreadable_frames_are_no_silence() -> None:
+    """Too few to be most of a minute: with their number, on the connection and after its end."""
+
+    async def run() -> None:
+        frames = [stamped(1.0), *[(25.0, "?")] * 9]
+        async with live(says((0.0, AUTHORIZED), *frames, (1e9, ""))) as one:
+            assert (await one.state_at(26.5))[0] == "live"
+            assert await one.state_at(32.0) == (FeedState.UNREADABLE, Trouble.UNREADABLE)
+            assert one.status().frames == 1
+            await one.state_at(60.0)
+            assert one.status().frames == 2
+            assert await one.state_at(61.2) == (FeedState.RECONNECTING, Trouble.UNREADABLE)
+            assert (one.status().frames, one.status().attempt) == (2, 1)
+
+    in_virtual_time(run())
+
+
 def test_thin_feed_is_judged_by_more_of_its_past() -> None:
     """If a price comes in ten seconds, three of them are half a minute."""
 

@@ -103,6 +103,7 @@ def in_trouble(trouble: Trouble) -> FeedStatus:
         code={Trouble.NO_CONNECTION: errno.ECONNREFUSED, Trouble.CERTIFICATE: 10}.get(trouble, 503),
         host="ws.eodhistoricaldata.com",
         seconds=61.4,
+        frames=1234 if trouble is Trouble.UNREADABLE else None,
         lag=3600.0,
         held=(HELD,),
         attempt=3 if is_waiting else 0,
@@ -211,6 +212,16 @@ def test_fault_of_a_certificate_is_told_as_such(code: int, flaw: str, remedy: st
     assert f"the certificate of ws.eodhistoricaldata.com {flaw}" in message
     assert remedy in message
     assert "network" not in message
+
+
+def test_unreadable_frames_are_told_with_their_number() -> None:
+    """Which is not read out again whenever it grows."""
+    feed = in_trouble(Trouble.UNREADABLE)
+    card = status_card(status_of(feed), NOW, NOW)
+    assert card.feeds[0].title.startswith("what came could not be read; 1,234 frames; ")
+    (message,) = card.messages
+    assert message.counts == "Unreadable: 1,234."
+    assert "1,234" not in "".join(map(str, message.text))
 
 
 def test_status_of_many_digits_is_shown_cut() -> None:
