@@ -248,4 +248,5 @@ def draw() -> None:
 
 st.set_page_config(page_title="Market Pulse", page_icon="📈", layout="wide")
 st.logo(LOGO, size="large")
+st.html(page.CONTROLS)
 draw()

@@ -14,7 +14,7 @@ import streamlit as st
 
 from page.scripts import joined
 
-__all__ = ["SCRIPT", "SCRIPTS", "STYLES", "board", "pipe"]
+__all__ = ["CONTROLS", "SCRIPT", "SCRIPTS", "STYLES", "board", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -49,8 +49,12 @@ STYLES: Final = (
     "correlations.css",
     "symbol.css",
     "teller.css",
+    "forced.css",
 )
 """The style sheets, the frame's first; those of the cards touch only what is theirs."""
+
+CONTROLS: Final = _HERE / "controls.css"
+"""The style of what lies outside the board: Streamlit's own controls."""
 
 SCRIPT: Final = joined({name: _text(name) for name in SCRIPTS})
 """All of them in one, as Streamlit takes it."""

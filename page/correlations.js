@@ -86,6 +86,7 @@ class HeatMap {
     this.element.hidden = false;
     if (this.key !== symbols.join()) this.build(symbols);
     const hasRoom = symbols.length <= NUMBERED;
+    mark(this.element, "data-dense", !hasRoom);
     symbols.forEach((left, i) =>
       symbols.forEach((right, j) => {
         const value = i === j ? null : rounded(r[i][j]);

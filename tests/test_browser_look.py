@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import violations
@@ -272,3 +274,64 @@ def test_a_computer_of_no_zone_shows_utc(market: Server, browser: Browser) -> No
     assert note.startswith("This browser cannot use the time zone of this computer (Etc/Unknown)")
     lost.close()
     assert opened.complaints == []
+
+
+def paints(locator: Locator) -> int:
+    """In how many colours this is painted: one is nothing that can be seen."""
+    image = Image.open(io.BytesIO(locator.screenshot())).convert("RGB")
+    return len(set(image.get_flattened_data()))
+
+
+def looks(locator: Locator) -> bytes:
+    """What this looks like, to tell whether it changed."""
+    return locator.screenshot()
+
+
+def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
+    """Where the system takes backgrounds away, all is still seen, and whether it is on or off."""
+    visitor = tabs.visitor(forced_colors="active")
+    page = tabs(f"{market.url}?symbol=TSLA&heat=true&correlate=stocks&correlate=crypto", visitor)
+    until_ready(page)
+    page.locator(".heat[data-dense] td").first.wait_for()
+    freeze = page.get_by_test_id("stCheckbox")
+    switch = freeze.locator("label > div").first
+    segment = page.get_by_test_id("stButtonGroup").get_by_role("button", name="forex")
+    classes = page.locator(".stress .chip").first
+    heat = page.get_by_role("button", name="Heat map")
+    # Held, so that nothing but the choice changes what is seen.
+    before = [looks(switch), looks(page.locator(".live"))]
+    freeze.locator("label").click()
+    until(lambda: any(text.startswith("Paused at ") for text in messages(page)))
+    page.mouse.move(0, 0)
+    assert [looks(switch), looks(page.locator(".live"))] != before
+    for name, seen in {
+        "switch": switch,
+        "slider": page.locator(".track input"),
+        "dot": page.locator(".feeds .dot").first,
+        "gauge": page.locator(".pulse .bar").first,
+        "interval": page.locator(".correlation .scale").first,
+        "heat": page.locator(".heat table"),
+        "line": page.locator(".plot"),
+        "severity": page.get_by_role("combobox", name="Least severity"),
+    }.items():
+        assert paints(seen) > 1, name
+    for button in (segment, classes, heat):
+        is_on = button.get_attribute("aria-pressed")
+        looked = looks(button)
+        button.click()
+        expect(button).not_to_have_attribute("aria-pressed", is_on or "")
+        page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
+        page.evaluate("document.activeElement.blur()")
+        assert looks(button) != looked
+    row = page.locator("tr[data-open]")
+    opened = row.get_attribute("data-symbol")
+    looked = looks(row)
+    page.get_by_role("button", name="Close").click()
+    expect(row).to_have_count(0)
+    page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
+    assert looks(page.locator(f'tr[data-symbol="{opened}"]')) != looked
+    # The focus is a line, not a shadow.
+    page.get_by_role("combobox", name="Rank by").focus()
+    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert style == "solid"
