@@ -7,13 +7,12 @@ is computed or waited for here: the controls are Streamlit's, ``Visit`` keeps wh
 
 from __future__ import annotations
 
-import io
 import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -23,6 +22,7 @@ import worker
 from history import export
 from page.payload import payload
 from page.tabs import open_tabs
+from page.turns import FILES, export_turns
 from page.view import ASSETS, BARS, BOARD, COLOURS, DEFAULT_ROWS, LISTS, RANKS, View, written
 from page.visit import Visit
 from settings import MarketPulseError, load
@@ -30,6 +30,12 @@ from settings import MarketPulseError, load
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
 EXPORT_ALL: Final = "everything"
 EXPORT_OWN: Final = "from – to"
+EXPORT_WAIT_SEC: Final = 2
+"""How often a tab that waits for its file looks whether it is its turn."""
+EXPORT_KEPT_SEC: Final = 60
+"""How long a file can be downloaded."""
+EXPORT_TAKEN_SEC: Final = 10
+"""How long it is there once its download began."""
 
 README: Final = Path(__file__).parent / "README.md"
 
@@ -53,22 +59,22 @@ def explain() -> None:
     st.markdown(text.partition("## What each card shows")[2].partition("\n## ")[0])
 
 
-def viewer_zone() -> ZoneInfo:
+def viewer_zone(view: View) -> ZoneInfo:
     """The zone of the page's times: the link's, else the browser's, UTC if that is not known."""
     try:
-        return export.zone_named(st.session_state.visit.view.tz or st.context.timezone or "UTC")
+        return export.zone_named(view.tz or st.context.timezone or "UTC")
     except ValueError:
         return ZoneInfo("UTC")
 
 
-def choose_span(kept: tuple[int, int], zone: ZoneInfo) -> tuple[float, float]:
-    """The beginning and the end of what is exported, of all that is kept."""
+def choose_span(kept: tuple[int, int], zone: ZoneInfo) -> tuple[str, float, float]:
+    """What was chosen to be exported of all that is kept, its beginning and its end."""
     begin, end = kept
     span = st.selectbox("Span", [*EXPORT_SEC, EXPORT_ALL, EXPORT_OWN], key="export_span")
     if span in EXPORT_SEC:
-        return end - EXPORT_SEC[span], end
+        return span, end - EXPORT_SEC[span], end
     if span == EXPORT_ALL:
-        return kept
+        return span, *kept
     hour = datetime.fromtimestamp(end - 3600, zone), datetime.fromtimestamp(end, zone)
     labels = (f"From ({zone})", f"To ({zone})")
     chosen = [
@@ -76,15 +82,29 @@ def choose_span(kept: tuple[int, int], zone: ZoneInfo) -> tuple[float, float]:
         for label, at in zip(labels, hour, strict=True)
     ]
     first, last = (at.replace(tzinfo=zone).timestamp() if at else None for at in chosen)
-    return begin if first is None else first, end if last is None else last
+    own = f"{chosen[0]} {chosen[1]}"
+    return own, begin if first is None else first, end if last is None else last
 
 
-def offer_export() -> None:
-    """What can be exported, and the file once it is asked for and if memory can hold it."""
-    archive = running().archive
-    if archive is None:
-        st.text("Nothing is archived: this is a replay, or the settings say off.")
-        return
+class Order(NamedTuple):
+    """What was chosen to be exported."""
+
+    what: export.What
+    form: export.Form
+    symbols: tuple[str, ...]
+    zone: ZoneInfo
+    span: str
+    begin: float
+    end: float
+
+    @property
+    def choice(self) -> tuple[Any, ...]:
+        """The same, whenever it was chosen: the last hour is another one in each second."""
+        return self[:-2]
+
+
+def choose_export(archive: export.Archive, zone: ZoneInfo) -> Order | None:
+    """What to export; None if there is nothing."""
     with st.container(horizontal=True):
         what = st.selectbox("What", export.WHATS, key="export_what", width=140)
         form = st.selectbox(
@@ -97,40 +117,102 @@ def offer_export() -> None:
     kept = export.whole_span(archive, what)
     if kept is None:
         st.text(f"The archive has no {what} yet.")
-        return
-    zone = viewer_zone()
-    begin, end = choose_span(kept, zone)
+        return None
+    span, begin, end = choose_span(kept, zone)
     known = list(archive.symbols())
     chosen = st.multiselect("Symbols", known, key="export_symbols", placeholder="all")
-    symbols = chosen or None
+    return Order(what, form, tuple(chosen), zone, span, begin, end)
+
+
+def offer_export(zone: ZoneInfo) -> None:
+    """What can be exported, and the file once it is asked for and if memory can hold it."""
+    state = st.session_state
+    archive = running().archive
+    if archive is None:
+        st.text("Nothing is archived: this is a replay, or the settings say off.")
+        return
+    order = choose_export(archive, zone)
+    asked: Order | None = state.get("export_order")
+    if asked and (order is None or asked.choice != order.choice):
+        end_export()
+        # Only a run of the whole script lets go of a file that was there to be downloaded.
+        st.rerun()
+    if order is None:
+        return
+    what, form, begin, end = order.what, order.form, order.begin, order.end
+    symbols = order.symbols or None
     most = export.MOST_ROWS[form]
     rows = export.count(archive, what, begin, end, symbols, most)
     if rows > most:
         st.text(f"More than {most:,} {what}, too many to download. In the project's folder:")
-        typed = export.command(archive, what, form, begin, end, symbols, zone)
+        typed = export.command(archive, what, form, begin, end, symbols, order.zone)
         st.code(typed, language="sh", wrap_lines=True)
         return
     st.text(f"{rows:,} {what if rows != 1 else what.removesuffix('s')}")
-    # The file is in memory for as long as its button is there. Deferred until the click it would
-    # not block this tab meanwhile, but any two refreshes of other tabs then take it away.
     if st.button("Prepare the file", disabled=not rows, key="export_prepare"):
-        file = io.BytesIO()
-        export.write(archive, what, form, file, begin, end, symbols, zone=zone)
-        st.download_button(
-            f"Download {max(1, file.tell() // 1000):,} kB",
-            file,
-            export.file_name(what, form, begin, end),
-            export.MIME[form],
-            on_click="ignore",
-            type="primary",
-        )
+        end_export()
+        state.export_order = order
+    if note := state.get("export_note"):
+        st.text(note)
+    if "export_order" in state:
+        st.fragment(hand_out, run_every=EXPORT_WAIT_SEC)(archive, state.export_order)
+
+
+def hand_out(archive: export.Archive, order: Order) -> None:
+    """The file that was asked for, when it is this tab's turn and as long as that lasts.
+
+    A file is in memory for as long as its button is there. Deferred until the click it would not
+    block this tab meanwhile, but any two refreshes of other tabs then take it away.
+    """
+    state = st.session_state
+    turns = export_turns()
+    # Anybody may have Streamlit clear its caches, and with them what was asked for.
+    if "export_order" not in state:
+        st.rerun()
+    if "export_file" in state:
+        if not turns.has_turn(state.tab, time.monotonic()):
+            end_export("The file was let go, for others to have theirs: prepare it again.")
+            st.rerun()
+    elif place := turns.ask(state.tab, time.monotonic()):
+        st.text(f"{FILES + place - 1} exports come first: this one starts by itself.")
+        return
+    else:
+        what, form, symbols, zone, _, begin, end = order
+        try:
+            state.export_file = export.contents(
+                archive, what, form, begin, end, symbols or None, zone
+            )
+        except MarketPulseError as error:
+            end_export(f"The archive cannot be exported: {error}")
+            st.rerun()
+        turns.hold(state.tab, time.monotonic() + EXPORT_KEPT_SEC)
+    st.download_button(
+        f"Download {max(1, len(state.export_file) // 1000):,} kB",
+        state.export_file,
+        export.file_name(order.what, order.form, order.begin, order.end),
+        export.MIME[order.form],
+        on_click=lambda: turns.hold(state.tab, time.monotonic() + EXPORT_TAKEN_SEC),
+        key="export_download",
+        type="primary",
+    )
+
+
+def end_export(note: str = "") -> None:
+    """Let the file of this tab go, or its turn; ``note`` says why, if the viewer has not."""
+    state = st.session_state
+    if "export_order" in state:
+        export_turns().end(state.tab)
+    for name in ("export_order", "export_file", "export_note"):
+        state.pop(name, None)
+    if note:
+        state.export_note = note
 
 
 @st.fragment
-def draw_export() -> None:
-    """The archive as a file, or why there is none."""
+def draw_export(zone: ZoneInfo) -> None:
+    """The archive as a file, or why there is none; times are in ``zone``."""
     try:
-        offer_export()
+        offer_export(zone)
     except MarketPulseError as error:
         st.text(f"The archive cannot be exported: {error}")
 
@@ -164,7 +246,9 @@ def draw_controls(view: View, symbols: list[str]) -> View:
             ":material/download:", help="Export the archive", key="export", on_change="rerun"
         ) as popover:
             if popover.open:
-                draw_export()
+                draw_export(viewer_zone(view))
+            else:
+                end_export()
     return replace(
         view,
         rank=rank,

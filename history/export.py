@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import io
 import math
 import os
 import re
@@ -17,6 +18,7 @@ import secrets
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
@@ -37,10 +39,12 @@ __all__ = [
     "MIME",
     "MOST_ROWS",
     "WHATS",
+    "Archive",
     "ExportError",
     "Form",
     "What",
     "command",
+    "contents",
     "count",
     "file_name",
     "main",
@@ -141,6 +145,28 @@ def save(
             part.unlink(missing_ok=True)
             raise
     return rows
+
+
+def contents(
+    archive: Archive,
+    what: What,
+    form: Form,
+    begin: float,
+    end: float,
+    symbols: Sequence[str] | None = None,
+    zone: tzinfo = UTC,
+) -> bytes:
+    """The same in memory, for a file of at most ``MOST_ROWS``.
+
+    Raises:
+        ExportError: if there is no row, or the parts of a workbook cannot be written.
+        SheetError: if there are more than a workbook's sheet holds.
+        ArchiveError: if the archive cannot be read.
+    """
+    file = io.BytesIO()
+    with _export_errors(Path(tempfile.gettempdir())):
+        write(archive, what, form, file, begin, end, symbols, zone=zone)
+    return file.getvalue()
 
 
 def whole_span(archive: Archive, what: What) -> tuple[int, int] | None:

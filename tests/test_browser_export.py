@@ -14,10 +14,12 @@ from playwright.sync_api import Page, expect
 
 from history.archive import Archive
 from tests.browser_page import Serve, Tabs, assert_sound, choose, refreshes, until_refreshed
+from tests.browsing import Server
 from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
+DOWNLOAD = re.compile(r"^Download [\d,]+ kB$")
 SETTLED_SEC = 30
 """Bars older than this are no longer added to."""
 
@@ -29,22 +31,31 @@ def bars(page: Page) -> int:
     return int(re.sub(r"\D", "", text.inner_text()))
 
 
-def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
-    """Every bar of the archive in its span, while the page goes on and so does the archive."""
-    folder = tmp_path / "history"
-    server = serve(
+def recording(serve: Serve, folder: Path) -> Server:
+    """A server that keeps its archive in a folder."""
+    return serve(
         {
             "MARKET_PULSE_SOURCE": "simulated",
             "MARKET_PULSE_SEED": "7",
             "MARKET_PULSE_DATA": str(folder),
         }
     )
-    archive = Archive(folder / "simulated-7.sqlite")
-    page = tabs(server.url)
+
+
+def open_export(page: Page, archive: Archive) -> None:
+    """Open the export of a page once there is something to export."""
     until_refreshed(page)
     until(archive.path.exists)
     until(archive.span)
     page.get_by_test_id("stPopover").get_by_role("button").click()
+
+
+def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
+    """Every bar of the archive in its span, while the page goes on and so does the archive."""
+    server = recording(serve, tmp_path)
+    archive = Archive(tmp_path / "simulated-7.sqlite")
+    page = tabs(server.url)
+    open_export(page, archive)
     assert bars(page) > 0
     before = refreshes(page)
     until(lambda: refreshes(page) > before)
@@ -52,7 +63,7 @@ def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Pa
     choose(page, "Span", "everything")
     page.get_by_role("button", name="Prepare the file").click()
     with page.expect_download() as arriving:
-        page.get_by_role("button", name=re.compile(r"^Download [\d,]+ kB$")).click()
+        page.get_by_role("button", name=DOWNLOAD).click()
     download = arriving.value
     found = json.loads(download.path().read_text("utf-8"))
     span = re.fullmatch(r"bars_(.+)_(.+)\.json", download.suggested_filename)
@@ -67,12 +78,32 @@ def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Pa
     arrived = [(time, row["symbol"], row["last"]) for time, row in zip(times, found, strict=True)]
     assert arrived[: len(kept)] == kept
     choose(page, "Format", "xlsx")
+    expect(page.get_by_role("button", name=DOWNLOAD)).to_be_hidden()
     page.get_by_role("button", name="Prepare the file").click()
     with page.expect_download() as arriving:
-        page.get_by_role("button", name=re.compile(r"^Download [\d,]+ kB$")).click()
+        page.get_by_role("button", name=DOWNLOAD).click()
     (sheet,) = load_workbook(io.BytesIO(arriving.value.path().read_bytes())).worksheets
     assert sheet["A1"].value == "time (Asia/Tokyo)"
     assert sheet["A2"].value.replace(tzinfo=ZoneInfo("Asia/Tokyo")).timestamp() == times[0]
     assert_sound(page)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stPopoverBody")).to_be_hidden()
+
+
+def test_a_third_export_waits_for_one_of_two(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
+    """It is told so, and starts by itself when another viewer is done."""
+    server = recording(serve, tmp_path)
+    archive = Archive(tmp_path / "simulated-7.sqlite")
+    first, second, third = pages = [tabs(server.url) for _ in range(3)]
+    for page in pages:
+        open_export(page, archive)
+        page.get_by_role("button", name="Prepare the file").click()
+        if page is not third:
+            expect(page.get_by_role("button", name=DOWNLOAD)).to_be_visible()
+    waiting = third.get_by_text("2 exports come first: this one starts by itself.")
+    expect(waiting).to_be_visible()
+    first.keyboard.press("Escape")
+    expect(third.get_by_role("button", name=DOWNLOAD)).to_be_visible()
+    expect(waiting).to_be_hidden()
+    expect(second.get_by_role("button", name=DOWNLOAD)).to_be_visible()
+    assert_sound(third)

@@ -11,6 +11,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -26,12 +28,14 @@ from streamlit.testing.v1 import AppTest
 
 import worker
 from bars import CELL, Bars
+from engine.process import forget
 from events import Company, Event, Part
 from history import export
 from history.archive import Archive, ArchiveError
 from history.export import FORMS, Form, What, main, save, write
 from history.losses import Losses
 from history.writer import connect, write_bars, write_events
+from page.turns import export_turns
 from settings import HistorySettings, Settings, SourceSettings
 from tests.conftest import missing
 from tests.stage import staged
@@ -639,6 +643,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     def open_page(data: Path | None) -> AppTest:
         source = SourceSettings("simulated", seed=42)
         settings = Settings(source, history=HistorySettings(folder=data))
+        forget("export turns")
         made = staged(settings, clock=lambda: BEGIN)
         monkeypatch.setattr(worker, "shared", lambda load: made)
         app = AppTest.from_file(ROOT / "app.py", default_timeout=HANG_SEC)
@@ -682,8 +687,8 @@ def test_the_page_hands_out_what_was_chosen(
     handed: list[tuple[bytes, str]] = []
     real = st.download_button
 
-    def hand_out(label: str, data: io.BytesIO, file_name: str, *rest: Any, **more: Any) -> bool:
-        handed.append((data.getvalue(), file_name))
+    def hand_out(label: str, data: bytes, file_name: str, *rest: Any, **more: Any) -> bool:
+        handed.append((data, file_name))
         return real(label, data, file_name, *rest, **more)
 
     monkeypatch.setattr(st, "download_button", hand_out)
@@ -693,6 +698,9 @@ def test_the_page_hands_out_what_was_chosen(
     ((content, name),) = handed
     assert name == "events_20261118T104100Z_20261118T114100Z.json"
     assert rows(content, "json") == exported(kept, "events", "json", symbols=["AAPL"])
+    shown(page)
+    assert page.download_button
+    page.multiselect(key="export_symbols").set_value([])
     shown(page)
     assert not page.download_button
 
@@ -717,12 +725,64 @@ def test_a_workbook_has_the_times_of_the_page(
     monkeypatch.setattr(st, "download_button", lambda _, data, *_rest, **_more: handed.append(data))
     page.button(key="export_prepare").click()
     shown(page)
-    (sheet,) = load_workbook(handed[0]).worksheets
+    (sheet,) = load_workbook(io.BytesIO(handed[0])).worksheets
     assert sheet["A1"].value == "time (Asia/Tokyo)"
     assert sheet["A2"].value == datetime(2026, 11, 18, 20, 7)
     monkeypatch.setitem(export.MOST_ROWS, "xlsx", 100)
     shown(page)
     assert "--zone Asia/Tokyo" in page.code[0].value
+
+
+def test_two_exports_are_made_at_a_time(open_page: Open, kept: Archive) -> None:
+    """The others are told how many come before, and start by themselves in their turn."""
+    page = open_page(kept.path.parent)
+    turns = export_turns()
+    assert [turns.ask(tab, time.monotonic()) for tab in ("one", "two", "three")] == [0, 0, 1]
+    shown(page)
+    page.button(key="export_prepare").click()
+    assert shown(page) == ["1,080 bars", "3 exports come first: this one starts by itself."]
+    turns.end("three")
+    assert shown(page) == ["1,080 bars", "2 exports come first: this one starts by itself."]
+    assert not page.download_button
+    turns.end("one")
+    assert shown(page) == ["1,080 bars"]
+    assert page.download_button
+    assert turns.ask("three", time.monotonic()) == 1
+    page.session_state["export"] = False
+    shown(page)
+    assert turns.ask("three", time.monotonic()) == 0
+
+
+def test_a_file_is_let_go_after_a_time(page: AppTest, kept: Archive) -> None:
+    """And the page says so, once."""
+    shown(page)
+    page.button(key="export_prepare").click()
+    shown(page)
+    assert page.download_button
+    export_turns().end(page.session_state["tab"])
+    assert shown(page) == [
+        "1,080 bars",
+        "The file was let go, for others to have theirs: prepare it again.",
+    ]
+    assert not page.download_button
+    page.button(key="export_prepare").click()
+    assert shown(page) == ["1,080 bars"]
+    assert page.download_button
+
+
+def test_what_breaks_while_a_file_is_made_is_told(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And gives the turn to others: here a workbook has no place for its parts."""
+    shown(page)
+    page.selectbox(key="export_form").set_value("xlsx")
+    shown(page)
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    page.button(key="export_prepare").click()
+    _, told = shown(page)
+    assert told.startswith("The archive cannot be exported: /proc/nowhere cannot be written")
+    assert not page.download_button
+    assert [export_turns().ask(tab, time.monotonic()) for tab in ("one", "two")] == [0, 0]
 
 
 @pytest.mark.parametrize(
