@@ -109,6 +109,9 @@ class Feed:
             monotonic,
         )
         self._heard: frozenset[str] = frozenset()  # on earlier connections
+        self._silence_sec = silence_sec
+        self._traded_sec = 0
+        """For how many seconds the market was open and prices came."""
         self._backoff = Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec)
         self._next_at = 0.0  # monotonic
         self._reconnects = 0
@@ -169,8 +172,14 @@ class Feed:
         self._parts.meter.reset()
 
     def end_second(self, now: float) -> None:
-        """Note the tick count and the vendor's lag; called once a second."""
-        self._parts.meter.end_second(now)
+        """Note the tick count, the vendor's lag and whether the class trades; once a second."""
+        meter = self._parts.meter
+        meter.end_second(now)
+        age = meter.age(now)
+        # If any silence is allowed, as on a tape, it says nothing of a symbol.
+        is_trading = age is not None and age <= self._silence_sec < math.inf
+        if is_trading and self.session(now).phase == "open":
+            self._traded_sec += 1
 
     def recent_lag(self) -> float | None:
         """How far the vendor's newest stamps lag the clock, in seconds; None if none came.
@@ -231,12 +240,19 @@ class Feed:
             lately=parts.meter.lately(),
             asked=self._asked,
             heard=tuple(sorted(heard)),
+            never_heard=self._never_heard(heard.union(refused)),
             refused_symbols={**self._unknown, **{s: _REFUSALS[k] for s, k in refused.items()}},
             over_limit=self._unasked,
             symbol_limit=parts.vendor.symbol_limit,
             hours=self.hours(now),
             skew=parts.meter.skew,
         )
+
+    def _never_heard(self, known: frozenset[str]) -> tuple[str, ...]:
+        """The symbols of which nothing is known, after the class has traded long enough."""
+        if self._traded_sec < self._parts.timing.unheard_sec:
+            return ()
+        return tuple(symbol for symbol in self._parts.symbols if symbol not in known)
 
     async def _connection(self, url: str) -> EndedError:
         """Run one connection to its end, and return how it ended."""

@@ -29,6 +29,8 @@ class Timing:
     thin_sec: float = 600.0
     """Replaces a shorter silence before and after regular hours, when minutes may pass between
     trades; and what silence comes to in the end if one connection after the other is silent."""
+    unheard_sec: float = 600.0
+    """A symbol without any price is told after its class has traded for so long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ class FeedStatus:
     lately: Lately = Lately()
     asked: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
+    never_heard: tuple[str, ...] = ()
+    """Symbols of which no price ever came, though others of their class have traded for long."""
     refused_symbols: Mapping[str, Refusal] = field(default_factory=dict)
     """Symbols that the vendor does not send, and why."""
     over_limit: tuple[str, ...] = ()

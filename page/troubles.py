@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Final
 
 from engine.status import (
@@ -119,6 +120,14 @@ _OVER_LIMIT: Final = (
     " are left out. Shorten the watchlist. ({reason})"
 )
 
+_NEVER_HEARD: Final = (
+    "No price of some {asset} symbols has come, though others trade. Check their spelling, or take"
+    " them off the watchlist; one that is hardly ever traded may still come. ({reason})"
+)
+
+_MOST_NAMED: Final = 12
+"""More symbols than this are counted."""
+
 _COUNTED: Final = "The details count what was refused, by reason."
 
 _HELP: Final[Mapping[Trouble, str]] = {
@@ -218,7 +227,7 @@ def feed_reason(feed: FeedStatus) -> str:
     if _is_open(feed):
         parts += [_refused(feed)]
         if feed.trouble != Trouble.SYMBOLS_REFUSED:
-            parts += [_left_out(feed)]
+            parts += [_left_out(feed), _unheard(feed)]
     return "; ".join(filter(None, parts))
 
 
@@ -231,7 +240,7 @@ def feed_advice(feed: FeedStatus) -> str:
                 text = _ADVICE[refusal]
                 break
         else:
-            text = _OVER_LIMIT if feed.over_limit else ""
+            text = _OVER_LIMIT if feed.over_limit else _NEVER_HEARD if _unheard(feed) else ""
     facts = _facts(feed) | {"asset": feed.asset, "reason": feed_reason(feed)}
     return text.format(**facts)
 
@@ -329,13 +338,27 @@ def _refused(feed: FeedStatus) -> str:
     if not feed.refused_symbols:
         return ""
     why = ", ".join(sorted({_REFUSALS[refusal] for refusal in feed.refused_symbols.values()}))
-    return f"the vendor refused {', '.join(feed.refused_symbols)}: {why}"
+    return f"the vendor refused {_names(feed.refused_symbols)}: {why}"
 
 
 def _left_out(feed: FeedStatus) -> str:
     if not feed.over_limit:
         return ""
-    return f"over the account's {feed.symbol_limit} symbols: {', '.join(feed.over_limit)}"
+    return f"over the account's {feed.symbol_limit} symbols: {_names(feed.over_limit)}"
+
+
+def _unheard(feed: FeedStatus) -> str:
+    """Of which symbols no price came; while the market is closed none could."""
+    if not feed.never_heard or feed.hours.phase == "closed":
+        return ""
+    return f"no price yet of {_names(feed.never_heard)}"
+
+
+def _names(symbols: Collection[str]) -> str:
+    """Symbols in a sentence: the first, and how many more there are."""
+    more = len(symbols) - _MOST_NAMED
+    named = ", ".join(islice(symbols, _MOST_NAMED))
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def _rough_duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ import pytest
 from engine.status import FeedStatus
 from feeds import Timing
 from gate import Reason
-from page.status import whole_reason
+from page.status import status_card, whole_reason
 from page.troubles import feed_reason
 from sessions import ALWAYS
 from sessions import Session as Hours
@@ -1037,3 +1037,28 @@ def test_flood_holds_up_neither_the_others_nor_the_end(behaviour: Behaviour) -> 
         assert time.monotonic() - began < 2
         assert not worker.alive()
         assert worker.status().faults == ()
+
+
+async def only_bitcoin(session: Session) -> None:
+    """What a vendor does with a name that it does not know: it says nothing of it."""
+    await session.subscribed()
+    while True:
+        await session.send(tick("crypto", "BTC-USD"))
+        await asyncio.sleep(0.02)
+
+
+def test_a_symbol_that_the_vendor_never_sends_is_named_on_the_page() -> None:
+    """By the message below the strip, once its class has traded for long enough."""
+    watchlist = {**WATCHLIST, "crypto": ("BTC-USD", "ETH-USB")}
+    timing = replace(TIMING, unheard_sec=2.0)
+    with (
+        FaultyVendor(crypto=only_bitcoin) as vendor,
+        running(vendor.url, watchlist=watchlist, timing=timing) as worker,
+    ):
+        eventually(lambda: crypto(worker).never_heard == ("ETH-USB",), "the symbol is named")
+        status = worker.status()
+        messages = ["".join(map(str, one.text)) for one in status_card(status, 0.0, 0.0).messages]
+        (told,) = [text for text in messages if text.startswith("Crypto: No price of some")]
+        assert told.endswith("(no price yet of ETH-USB)")
+        for asset in ("stocks", "forex"):
+            assert feed_of(worker, asset).never_heard == ()

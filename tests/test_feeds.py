@@ -501,6 +501,50 @@ def stamped(after_sec: float, lag_sec: float = 0.0, asset: str = "crypto", **fie
     return after_sec, make
 
 
+def unheard_after(sec: float, opening: Opening, **options: Any) -> tuple[str, ...]:
+    """What a feed of two coins has never heard after so long, in virtual time."""
+
+    async def run() -> tuple[str, ...]:
+        async with live(opening, symbols=("BTC-USD", "BTCUSD"), **options) as one:
+            await one.state_at(sec)
+            return one.status().never_heard
+
+    return in_virtual_time(run())
+
+
+def test_symbol_never_heard_is_named_after_ten_minutes_of_trade() -> None:
+    """The other one trades all the time; before that nothing is said."""
+    trading = says((0.3, AUTHORIZED), *[stamped(1.0)] * 700)
+    assert unheard_after(590.0, trading) == ()
+    assert unheard_after(610.0, trading) == ("BTCUSD",)
+
+
+def test_only_time_in_which_the_class_trades_counts_against_a_symbol() -> None:
+    """Not that before the opening, nor that of a vendor who sends nothing at all."""
+    trading = says((0.3, AUTHORIZED), *[stamped(1.0)] * 1000)
+    assert unheard_after(890.0, trading, session=closed_until(300.0)) == ()
+    assert unheard_after(910.0, trading, session=closed_until(300.0)) == ("BTCUSD",)
+    assert unheard_after(900.0, says((0.3, AUTHORIZED), (1e9, ""))) == ()
+    # Ten minutes in parts: a connection that ends every minute is trade all the same.
+    in_parts = says((0.3, AUTHORIZED), *[stamped(1.0)] * 60)
+    assert unheard_after(700.0, in_parts) == ("BTCUSD",)
+
+
+def test_symbol_that_is_heard_or_refused_is_not_named_as_never_heard() -> None:
+    """However late its first price is."""
+
+    async def run() -> None:
+        late = tick("crypto", "BTCUSD", ts=NOON + 650.0)
+        opening = says((0.3, AUTHORIZED), *[stamped(1.0)] * 650, (0.0, late), *[stamped(1.0)] * 100)
+        async with live(opening, symbols=("BTC-USD", "BTCUSD")) as one:
+            await one.state_at(640.0)
+            assert one.status().never_heard == ("BTCUSD",)
+            await one.state_at(660.0)
+            assert one.status().never_heard == ()
+
+    in_virtual_time(run())
+
+
 def test_silence_counts_only_while_the_market_streams() -> None:
     """Silent through the night without a reconnection, and not blamed for it at the opening."""
     opens_sec = 30_000.0

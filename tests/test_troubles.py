@@ -224,6 +224,34 @@ def test_unreadable_frames_are_told_with_their_number() -> None:
     assert "1,234" not in "".join(map(str, message.text))
 
 
+def test_symbols_never_heard_are_named_while_others_trade() -> None:
+    """In the tooltip and in a message, with what to do; no price is missed of a closed market."""
+    feed = replace(OPEN, never_heard=("BTCUSD", "ETH-USB"))
+    assert feed_reason(feed) == "no price yet of BTCUSD, ETH-USB"
+    (message,) = told(status_card(status_of(feed), NOW, NOW))
+    assert message == (
+        "Crypto: No price of some crypto symbols has come, though others trade. Check their"
+        " spelling, or take them off the watchlist; one that is hardly ever traded may still come."
+        " (no price yet of BTCUSD, ETH-USB)"
+    )
+    shut = replace(feed, hours=replace(feed.hours, phase="closed"))
+    assert told(status_card(status_of(shut), NOW, NOW)) == []
+    lost = replace(feed, state=FeedState.RECONNECTING, trouble=Trouble.NO_ANSWER, seconds=10.0)
+    assert "no price yet" not in "".join(told(status_card(status_of(lost), NOW, NOW)))
+
+
+def test_many_symbols_are_named_by_the_first_and_their_number() -> None:
+    """A sentence has an end, whatever a watchlist is."""
+    names = tuple(f"S{number}" for number in range(5000))
+    for feed in (
+        replace(OPEN, over_limit=names),
+        replace(OPEN, never_heard=names),
+        replace(OPEN, refused_symbols=dict.fromkeys(names, Refusal.UNKNOWN)),
+    ):
+        assert "S10, S11 and 4,988 more" in feed_reason(feed)
+        assert len(feed_reason(feed)) < 150
+
+
 def test_status_of_many_digits_is_shown_cut() -> None:
     """Whatever number a vendor sends, its line stays short."""
     feed = replace(in_trouble(Trouble.VENDOR_ERROR), code=4_444_444_444)
