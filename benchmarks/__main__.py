@@ -4,7 +4,7 @@ Two take longer and are asked for by name: ``python -m benchmarks.tabs``, how ma
 carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive
 is of a day; ``python -m benchmarks.archive 7`` writes a week, ``python -m benchmarks.export 7``
 exports one. ``python -m benchmarks.market`` measures no cost: it shows how like a market the
-simulated one is.
+simulated one is; and ``python -m benchmarks.attacks`` shows what bad input and faults come to.
 """
 
 from __future__ import annotations

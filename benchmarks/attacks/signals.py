@@ -21,7 +21,7 @@ from tests.browsing import ROOT
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 BEGIN: Final = 1_795_000_020
-SECONDS: Final = 40_000
+SECONDS: Final = 20_000
 SYMBOLS: Final = ("AAPL", "MSFT", "TSLA", "NVDA", "AMZN", "META")
 ROWS: Final = SECONDS * len(SYMBOLS)
 
