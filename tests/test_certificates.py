@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from feeds import Feed, FeedState, TickQueue, Timing
 from page.troubles import feed_reason
+from tests.waiting import HANG_SEC
 from vendors.eodhd import Eodhd
 
 PAST, FUTURE = datetime(2021, 1, 1, tzinfo=UTC), datetime(2150, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def reason_at(certificate: trustme.LeafCert | Path) -> str:
             vendor, timing = Eodhd(f"wss://localhost:{port}/ws", "key"), Timing(accept_sec=0.05)
             feed = Feed(vendor, "crypto", ("BTC-USD",), TickQueue(), time.time, timing=timing)
             running = asyncio.create_task(feed.run())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SEC):
                 while feed.status(time.time()).state is not FeedState.RECONNECTING:  # noqa: ASYNC110 - of no event
                     await asyncio.sleep(0.01)
             running.cancel()

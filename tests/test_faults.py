@@ -1028,7 +1028,7 @@ def test_flood_holds_up_neither_the_others_nor_the_end(behaviour: Behaviour) -> 
     """Whatever one vendor does, the other feeds are read, the seconds shown, and all is closed."""
     with FaultyVendor(crypto=behaviour) as vendor, running(vendor.url) as worker:
         eventually(lambda: len(vendor.attempts("crypto")) > 0, "connected")
-        assert worker.ready.wait(10)
+        assert worker.ready.wait(HANG_SEC)
         shown = worker.heartbeat.newest.now
         eventually(lambda: worker.heartbeat.newest.now >= shown + 2, "another two seconds")
         eventually(lambda: state_of(worker, "stocks") == "live", "stocks live")

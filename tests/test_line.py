@@ -17,6 +17,7 @@ from connections.opening import Connect
 from feeds import Feed, FeedState, TickQueue, Timing, Trouble
 from sessions import ALWAYS
 from tests.faulty_vendor import AUTHORIZED, tick
+from tests.waiting import HANG_SEC
 from vendors.eodhd import Eodhd
 
 TIMING = Timing(ping_sec=0.05, close_sec=0.2, backoff_floor_sec=0.01, backoff_cap_sec=0.02)
@@ -91,7 +92,7 @@ async def feeding(url: str) -> AsyncIterator[Feed]:
 
 async def until_trouble(subject: Feed, trouble: Trouble) -> None:
     """Return when the feed waits for its next try because of that."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SEC):
         while subject.status(time.time()).trouble is not trouble:  # noqa: ASYNC110 - of no event
             await asyncio.sleep(0.005)
 
@@ -119,7 +120,7 @@ def test_vendor_that_answers_no_ping_but_sends_prices_stays_connected() -> None:
 
     async def run() -> None:
         async with served(deaf) as url, feeding(url) as subject:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SEC):
                 await is_long.wait()
             status = subject.status(time.time())
             assert (status.state, status.trouble, status.reconnects) == (FeedState.LIVE, "", 0)
@@ -241,7 +242,7 @@ def test_close_ends_in_time_on_a_line_that_is_flooded(flood: bytes) -> None:
     async def run() -> None:
         async with served(floods) as url:
             line = await Connect(url, create_connection=Line, close_timeout=0.2, proxy=None)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANG_SEC):
                 await line.close()
 
     asyncio.run(run())

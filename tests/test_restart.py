@@ -14,7 +14,7 @@ import pytest
 from events import Event
 from history.archive import Archive
 from settings import HistorySettings, Settings, SourceSettings
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 from ticks import Asset
 from worker import Worker
 
@@ -54,7 +54,7 @@ def running(folder: Path | None, now: float) -> Iterator[Worker]:
     engine = Worker(Settings(source, history=HistorySettings(folder=folder)), clock=lambda: now)
     engine.start()
     try:
-        assert engine.ready.wait(20)
+        assert engine.ready.wait(HANG_SEC)
         yield engine
     finally:
         engine.stop()
