@@ -314,12 +314,12 @@ def draw() -> None:
     engine = running()
     reader = engine.reader
     symbols = reader.symbols(ASSETS)
-    if "visit" not in state:
+    visit: Visit | None = state.get("visit")
+    if visit is None:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
         # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
         # begins again.
-        state.visit = Visit.from_address(params, symbols, reader.span()[1])
-    visit: Visit = state.visit
+        state.visit = visit = Visit.from_address(params, symbols, reader.span()[1])
     if visit.thaws:
         state.freeze = False
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
