@@ -118,6 +118,7 @@ function correctItem(item, event, { view, reach, now }, clock) {
   const [, text, more] = item.children;
   say(text, event.text);
   say(more, event.more);
+  mark(more, "title", event.more || null);
   more.hidden = !event.more;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -24,8 +25,9 @@ from tests.browser_page import (
     has_searched_past,
     messages,
     shows_prices,
+    start,
 )
-from tests.browsing import FLAGS, Server, chromium_path
+from tests.browsing import FLAGS, Server, Stage, chromium_path
 from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
@@ -274,6 +276,57 @@ def test_a_computer_of_no_zone_shows_utc(market: Server, browser: Browser) -> No
     assert note.startswith("This browser cannot use the time zone of this computer (Etc/Unknown)")
     lost.close()
     assert opened.complaints == []
+
+
+LONG = "W" * 20
+LONG_NAMES = f"""[watchlist]
+stocks = ["AAPL", "{LONG}", "MMMMMMMMMM.MMMMMMMMM"]
+forex = ["EURUSD"]
+crypto = ["BTC-USD", "SHIBAINUWWWWWWWW-USD"]
+"""
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose watchlist has names as long and wide as names can be."""
+    folder = tmp_path_factory.mktemp("long") / "app"
+    environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
+    with start(folder, environ, stage=Stage(refresh_sec=0.5), settings=LONG_NAMES) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "size",
+    [DESK, WALL, PHONE, {"width": 2560, "height": 1440}],
+    ids=["desk", "wall", "phone", "wide"],
+)
+def test_long_names_wrap(long_names: Server, tabs: Tabs, size: Any) -> None:
+    """Nothing of a name is cut off or hidden, and none makes the page scroll sideways."""
+    query = f"?base={LONG}&symbol={LONG}&heat=true&correlate=stocks&correlate=crypto"
+    page = tabs(long_names.url + query, tabs.visitor(viewport=size))
+    page.locator(".heat td").first.wait_for()
+    page.locator(".opened .pairs li").first.wait_for()
+    assert not scrolls_sideways(page)
+    names = page.locator(".pulse .symbol, .pairs b, .heat th, .opened h2, .correlation > .note")
+    assert names.filter(has_text=LONG).count() >= 4
+    assert outside(names) == []
+
+
+def outside(locator: Locator) -> list[str]:
+    """Those whose text reaches beyond their own box, or their card's."""
+    cut: list[str] = locator.evaluate_all(
+        """(elements) => elements.filter((one) => {
+          const range = document.createRange();
+          range.selectNodeContents(one);
+          const text = range.getBoundingClientRect();
+          const box = one.getBoundingClientRect();
+          const card = one.closest(".card").getBoundingClientRect();
+          // Glyphs have room above and below them that lines may share.
+          return text.width > 0 && (text.right > box.right + 1 || text.left < box.left - 1
+            || text.bottom > box.bottom + 3 || text.top < box.top - 3 || box.right > card.right);
+        }).map((one) => `${one.tagName}.${one.className} ${one.textContent}`)"""
+    )
+    return cut
 
 
 def paints(locator: Locator) -> int:
