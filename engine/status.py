@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Trouble
-from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble
+from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
 from sources.source import (
     ClockStatus,
     ClockTrouble,
@@ -31,6 +31,7 @@ __all__ = [
     "Refusal",
     "RefusedRow",
     "RowFault",
+    "SetAside",
     "SourceKind",
     "SourceStatus",
     "Span",

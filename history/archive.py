@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -37,7 +36,7 @@ from history.schema import (
 )
 from ticks import ASSETS, Tick
 
-__all__ = ["Archive", "ArchiveError", "Search", "is_archive", "newest_prices"]
+__all__ = ["Archive", "ArchiveError", "Contents", "Search", "is_archive", "newest_prices"]
 
 _BLOCK_EVENTS: Final = 1000
 """The most states of events that are read in one go."""
@@ -53,6 +52,14 @@ class Search(NamedTuple):
     """The last second that was searched; None if the archive does not say."""
     tracks: tuple[Track, ...]
     """What the detector remembered then."""
+
+
+class Contents(NamedTuple):
+    """What an archive has beside bars, minutes and events."""
+
+    symbols: tuple[SymbolRow, ...]
+    meta: dict[str, str]
+    tracks: tuple[Track, ...]
 
 
 class Archive:
@@ -240,15 +247,25 @@ class Archive:
                 losses.add(others=1)
         return Search(_second(searched), tuple(tracks))
 
-    def check(self, losses: Losses) -> None:
-        """Read all that there is, so that ``losses`` counts all that is damaged."""
+    def contents(self, losses: Losses) -> Contents:
+        """All that there is beside bars, minutes and events."""
         with self._open(losses) as rows:
             rows.check_numbers()
-        self.last_prices(TIMES_END, None, losses)
-        self.search(losses)
-        deque(self.blocks(0, TIMES_END, None, losses), maxlen=0)
-        deque(self.event_blocks(losses), maxlen=0)
-        deque(self.minute_blocks(TIMES_END, losses), maxlen=0)
+            symbols, meta = rows.symbols(), rows.all_meta()
+        return Contents(tuple(symbols), meta, self.search(losses).tracks)
+
+    def check(self, losses: Losses, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Read all that there is, so that ``losses`` counts all that is damaged.
+
+        Returns whether that was done, or whether ``is_cancelled``, asked between pieces, said so.
+        """
+        self.contents(losses)
+        reads = (
+            self.blocks(0, TIMES_END, None, losses),
+            self.event_blocks(losses),
+            self.minute_blocks(TIMES_END, losses),
+        )
+        return all(not is_cancelled() for _ in chain(*reads))
 
     @contextmanager
     def _open(self, losses: Losses | None, *, is_snapshot: bool = False) -> Iterator[Rows]:

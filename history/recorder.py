@@ -21,10 +21,12 @@ from typing import Final, NamedTuple
 from bars import Bars, Minutes
 from events import Event, Track
 from history.backlog import Backlog
+from history.losses import LeftOut
+from history.salvage import copy_sound, delete_archive
 from history.schema import ArchiveError
 from history.writer import Writer
 
-__all__ = ["DAY_SEC", "ArchiveState", "ArchiveStatus", "ArchiveTrouble", "Recorder"]
+__all__ = ["DAY_SEC", "ArchiveState", "ArchiveStatus", "ArchiveTrouble", "Recorder", "SetAside"]
 
 DAY_SEC: Final = 86_400
 
@@ -49,6 +51,10 @@ class ArchiveState(StrEnum):
 
     OFF = "off"
     STARTING = "starting"
+    CHECKING = "checking"
+    """Its last writer did not close it, so it is read through before it is written on."""
+    MENDING = "mending"
+    """It is damaged, and what is sound is copied into a new file."""
     WRITING = "writing"
     READING_ONLY = "reading only"
     TROUBLE = "trouble"
@@ -72,6 +78,15 @@ class ArchiveTrouble(StrEnum):
     """The writer's thread crashed."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A damaged file that another was made of."""
+
+    name: str
+    left_out: LeftOut | None
+    """What that other one lacks; None: everything, because nothing could be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveStatus:
     """What is true of an archive at one instant."""
@@ -92,8 +107,8 @@ class ArchiveStatus:
     lost_from: int | None = None
     lost_to: int | None = None
     """The first and the last second that lost bars."""
-    set_aside: tuple[str, ...] = ()
-    """Names of damaged files."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Damaged files, which are kept under other names."""
     oldest: int | None = None
     """The first second that the archive knows; None until a reader asks for it."""
 
@@ -141,10 +156,11 @@ class Recorder:
         self._is_stopping = False
         self._check_requested = False
         self._condition = _Condition(ArchiveState.STARTING)
-        self._set_aside: list[str] = []
+        self._set_aside: list[SetAside] = []
 
         # The thread's own.
         self._writer = Writer(path)
+        self._is_damaged = False  # and to be mended before anything is written
         self._refused_at: float | None = None  # when another process was found to write it
         self._tidied_at = -TIDY_SEC
         self._thread = threading.Thread(target=self._run, name="market-pulse-archive", daemon=True)
@@ -223,18 +239,23 @@ class Recorder:
     def _run(self) -> None:
         try:
             while not self._is_stopping:
-                is_open = self._writer.is_open or self._open()
-                self.ready.set()
-                if is_open and self._write():
+                is_open = self._writer.is_open or (not self._is_damaged and self._open())
+                self.ready.set()  # it is read while it is checked or mended
+                if self._is_damaged:
+                    is_open = self._mend()
+                if is_open and self._check() and self._write():
                     self._wait_for_work()
-                else:
+                elif not self._is_damaged or self._is_in_trouble():
                     self._rest(self._retry_sec)
+            # Into a damaged one too: what is sound will be copied by the next to open it.
             if self._writer.is_open or self._open():
                 self._write()
         except Exception:
             # The feeds go on without it, and the page says so.
             _logger.exception("the archive's writer crashed")
             self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.CRASHED)
+        else:
+            self._writer.close(is_sound=not (self._writer.is_unclean or self._is_damaged))
         finally:
             self.ready.set()
             self._writer.close()
@@ -255,30 +276,76 @@ class Recorder:
             self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.FOLDER, _answer(error))
             return False
         self._refused_at = None
-        for _ in range(2):  # a damaged file is set aside, and another begun
-            try:
-                self._writer.open()
-            except ArchiveError as error:
-                self._give_up(error)
-                if not error.is_damaged:
-                    return False
-            else:
-                with self._changed:
-                    self._backlog.add_all_meta()
-                if not self._is_in_trouble():  # trouble lasts until something is written
-                    self._set_condition(ArchiveState.WRITING)
-                return True
-        return False
+        try:
+            self._writer.open()
+        except ArchiveError as error:
+            self._give_up(error)
+            return False
+        with self._changed:
+            self._backlog.add_all_meta()
+        if not self._is_in_trouble():  # trouble lasts until something is written
+            is_sound = not (self._writer.is_unclean or self._is_damaged)
+            self._set_condition(ArchiveState.WRITING if is_sound else ArchiveState.CHECKING)
+        return True
+
+    def _check(self) -> bool:
+        """Check the file, if there is reason to; returns whether it may be written on."""
+        with self._changed:
+            is_requested, self._check_requested = self._check_requested, False
+        if not (is_requested or self._writer.is_unclean):
+            return True
+        if not self._is_in_trouble():
+            self._set_condition(ArchiveState.CHECKING)
+        try:
+            if self._writer.check_content(lambda: self._is_stopping):
+                self._writer.is_unclean = False
+        except ArchiveError as error:
+            self._give_up(error)
+            return False
+        return True
+
+    def _mend(self) -> bool:
+        """Make a new file of what is sound in the damaged one, which is set aside.
+
+        Returns whether the new one is open.
+        """
+        if not self.path.exists():
+            self._is_damaged = False
+            return self._open()
+        if not self._is_in_trouble():
+            self._set_condition(ArchiveState.MENDING)
+        made = self.path.with_name(f".{self.path.name}.mending")
+        try:
+            left_out = copy_sound(self.path, made, lambda: self._is_stopping)
+        except ArchiveError as error:
+            # Of the new file, not of the damaged one: a full disk, say.
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.FILE, str(error))
+            return False
+        if self._is_stopping:
+            delete_archive(made)
+            return False
+        try:
+            name = self._writer.set_aside(time.time())
+            if left_out is not None:
+                made.rename(self.path)
+        except OSError as refusal:
+            delete_archive(made)
+            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.STUCK, _answer(refusal))
+            return False
+        self._is_damaged = False
+        with self._changed:
+            self._set_aside.append(SetAside(name, left_out))
+            self._check_requested = False  # of the file that is gone
+        _logger.error("the archive %s was damaged and is now %s", self.path.name, name)
+        self._set_condition(ArchiveState.STARTING)
+        return self._open()
 
     def _write(self) -> bool:
         """Write all that waits, in one go; returns whether that went well."""
         with self._changed:
             batch = self._backlog.begin_batch()
-            check_requested, self._check_requested = self._check_requested, False
         try:
             self._writer.check_place()
-            if check_requested:
-                self._writer.check_content()
             if batch or self._is_in_trouble():
                 self._writer.write(batch)
         except ArchiveError as error:
@@ -326,20 +393,13 @@ class Recorder:
     # When something goes wrong.
 
     def _give_up(self, error: ArchiveError) -> None:
-        """Close the file; if it is damaged, set it aside, so that a new one is begun."""
+        """Close the file; if it is damaged, it is mended next."""
         self._writer.close()
-        if not error.is_damaged:
+        if error.is_damaged:
+            self._is_damaged = True
+            self._set_condition(ArchiveState.MENDING)
+        else:
             self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.FILE, str(error))
-            return
-        try:
-            name = self._writer.set_aside(time.time())
-        except OSError as refusal:
-            self._set_condition(ArchiveState.TROUBLE, ArchiveTrouble.STUCK, _answer(refusal))
-            return
-        with self._changed:
-            self._set_aside.append(name)
-        _logger.error("the archive %s was damaged and is now %s", self.path.name, name)
-        self._set_condition(ArchiveState.STARTING)
 
     def _is_in_trouble(self) -> bool:
         return self._condition.state is ArchiveState.TROUBLE

@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 from history.losses import Losses
 from history.schema import (
     CHECKED_FROM,
+    MINUTES_FROM,
+    OLDEST_READ,
     PACKED,
     PACKED_MINUTE,
     TIMES_END,
@@ -88,6 +90,7 @@ class Rows:
 
     def __init__(self, connection: sqlite3.Connection, version: int, losses: Losses) -> None:
         self._connection = connection
+        self._version = version
         self._losses = losses
         self._sum = "checksum" if version >= CHECKED_FROM else "NULL"
         self._has_copy = version >= CHECKED_FROM
@@ -139,6 +142,8 @@ class Rows:
 
         No piece is empty.
         """
+        if table is MINUTES and self._version < MINUTES_FROM:
+            return
         end, blind = min(before, TIMES_END // table.seconds), 0
         step = table.piece
         while end > 0:
@@ -182,8 +187,8 @@ class Rows:
         """Count the rows that no span reaches, because their time is none."""
         for name, column, end in (
             ("bar", "second", TIMES_END),
-            ("minute", "minute", TIMES_END // 60),
             ("event", "began", TIMES_END),
+            *([("minute", "minute", TIMES_END // 60)] if self._version >= MINUTES_FROM else []),
         ):
             for bound in ("< 0", f">= {end}"):
                 query = f"SELECT count(*) FROM {name} WHERE {column} {bound}"
@@ -374,6 +379,8 @@ class Rows:
     def tracks(self) -> list[str]:
         """What the detector remembered of each symbol."""
         found: list[str] = []
+        if self._version < OLDEST_READ:
+            return found
         rows, is_whole = self._both_ways(
             f"SELECT symbol, state, {self._sum} FROM track ORDER BY symbol"
         )
@@ -392,6 +399,20 @@ class Rows:
             _raise_if_not_damage(error)
             self._losses.add(others=1)
             return None
+
+    def all_meta(self) -> dict[str, str]:
+        """Every value by its name."""
+        rows, is_whole = self._both_ways(f"SELECT name, value, {self._sum} FROM meta ORDER BY name")
+        found = {
+            name: value
+            for name, value, written in rows
+            if isinstance(name, str)
+            and isinstance(value, str)
+            and self._is_sound(written, name, value.encode())
+        }
+        if not is_whole or len(found) < len(rows):
+            self._losses.add(others=max(1, len(rows) - len(found)))
+        return found
 
     def _meta(self, name: str) -> str | None:
         found = self._connection.execute(

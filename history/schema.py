@@ -26,12 +26,14 @@ __all__ = [
     "BUSY_SEC",
     "CHECKED_FROM",
     "MIGRATIONS",
+    "MINUTES_FROM",
     "OLDEST_READ",
     "PACKED",
     "PACKED_MINUTE",
     "SEARCHED",
     "TIMES_END",
     "UNCHECKED",
+    "WRITING",
     "ArchiveError",
     "archive_errors",
     "check_version",
@@ -101,6 +103,9 @@ MIGRATIONS: Final = (
 CHECKED_FROM: Final = 5
 """The first version whose rows have checksums."""
 
+MINUTES_FROM: Final = 3
+"""The first version that has minutes."""
+
 OLDEST_READ: Final = 4
 """The oldest version that is read without being brought up to date."""
 
@@ -117,6 +122,9 @@ PACKED_MINUTE: Final = np.dtype([("id", "<u2"), ("z", "u1"), ("ret_1m", "u1"), (
 
 TIMES_END: Final = 253_402_300_800
 """The year 10000: no bar is of a later second."""
+
+WRITING: Final = "writing"
+"""The name in ``meta`` of whether a writer has the file, or ended without saying so."""
 
 SEARCHED: Final = "searched"
 """The name in ``meta`` of the last second that was searched for events: those of later bars are not

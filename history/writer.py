@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,8 @@ from history.schema import (
     MIGRATIONS,
     PACKED,
     PACKED_MINUTE,
+    TIMES_END,
+    WRITING,
     ArchiveError,
     archive_errors,
     check_version,
@@ -57,12 +59,16 @@ __all__ = [
     "write_events",
     "write_meta",
     "write_minutes",
+    "write_symbols",
     "write_tracks",
 ]
 
 # One step of tidying, short enough that what comes meanwhile is written in time.
 _STEP_BARS: Final = 600
 _STEP_PAGES: Final = 500
+
+_STEP_INSTRUCTIONS: Final = 100_000
+"""How many instructions of SQLite a check does before it asks whether to go on."""
 
 _DAY_REACH_SEC: Final = 10 * 86_400
 """How much longer minutes are kept than bars: the day of a market that trades six hours a day
@@ -81,6 +87,8 @@ class Writer:
         self._lock = FileLock(f"{path}.lock")
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # which file that is: device and number
+        self.is_unclean = False
+        """Whether whoever wrote the file before this one ended without closing it."""
 
     @property
     def is_open(self) -> bool:
@@ -108,14 +116,29 @@ class Writer:
 
     def open(self) -> None:
         """Connect to the file, which is made or brought up to date first."""
-        self._connection = connect(self.path)
+        connection = connect(self.path)
+        try:
+            with archive_errors(self.path):
+                rows = Rows(connection, len(MIGRATIONS), Losses())
+                if self._opened is None or self._opened != self._file_at_path():
+                    self.is_unclean = rows.meta(WRITING) is not None
+                write_meta(connection, WRITING, "yes")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
         self._opened = self._file_at_path()
 
-    def close(self) -> None:
-        """Close the connection, if there is one; raises nothing."""
+    def close(self, *, is_sound: bool = False) -> None:
+        """Close the connection, if there is one; raises nothing.
+
+        If the file ``is_sound``, that is written down: the next to open it need not check it.
+        """
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
+                if is_sound and self._file_at_path() == self._opened:
+                    connection.execute("DELETE FROM meta WHERE name = ?", (WRITING,))
                 connection.close()
 
     def check_place(self) -> None:
@@ -125,17 +148,29 @@ class Writer:
                 f"{self.path}: it was moved or deleted while it was written: a new one is begun"
             )
 
-    def check_content(self) -> None:
-        """Check that neither the file nor what lies in it is damaged."""
+    def check_content(self, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Check that neither the file nor what lies in it is damaged.
+
+        Returns False if ``is_cancelled`` said so meanwhile, and nothing was found until then.
+        """
         with self._in_place() as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            connection.set_progress_handler(is_cancelled, _STEP_INSTRUCTIONS)
+            try:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_INTERRUPT":
+                    raise
+                return False
+            finally:
+                connection.set_progress_handler(None, 0)
             if found != "ok":
                 raise ArchiveError(f"{self.path}: the file is damaged", is_damaged=True)
             # What is sound to SQLite need not be what was written.
             losses = Losses()
-            Archive(self.path).check(losses)
+            is_whole = Archive(self.path).check(losses, is_cancelled)
             if losses.left_out:
                 raise damaged(self.path)
+        return is_whole
 
     def write(self, batch: Batch) -> None:
         """Write a batch: all of it or nothing."""
@@ -285,17 +320,32 @@ def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:
         found = known[tick.symbol]
         if (found.last_ts or 0.0) <= tick.ts:
             changed[tick.symbol] = found._replace(last=tick.price, last_ts=tick.ts)
-    connection.executemany(
-        "INSERT OR REPLACE INTO symbol(id, name, asset, first, last, last_ts, checksum)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(*row, checksum(row.id, symbol_content(row))) for row in changed.values()],
-    )
+    _write_symbol_rows(connection, changed.values())
     ids = {name: row.id for name, row in known.items()}
     packed = np.empty(len(cells), PACKED)
     packed["id"] = np.array([ids.get(symbol, 0) for symbol in bars.symbols])[cells["row"]]
     for name in ("ms", "n", "price", "sum"):
         packed[name] = cells[name]
     _write_cells(connection, BARS, cells["second"], packed)
+
+
+def write_symbols(connection: sqlite3.Connection, symbols: Iterable[SymbolRow]) -> None:
+    """Write the symbols of another archive into one that has none; they are numbered anew."""
+    rows = [
+        # One of which nothing but its name is left will have a bar as its first.
+        row._replace(id=number, first=TIMES_END if row.first is None else row.first)
+        for number, row in enumerate(symbols)
+    ]
+    _write_symbol_rows(connection, rows)
+    _write_copies(connection, rows)
+
+
+def _write_symbol_rows(connection: sqlite3.Connection, symbols: Iterable[SymbolRow]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO symbol(id, name, asset, first, last, last_ts, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*row, checksum(row.id, symbol_content(row))) for row in symbols],
+    )
 
 
 def _symbol_rows(connection: sqlite3.Connection) -> list[SymbolRow]:
@@ -345,21 +395,33 @@ def _write_cells(
     """
     if not len(packed):
         return
+    labels, starts = np.unique(numbers, return_index=True)
     losses = Losses()
     archived = Rows(connection, len(MIGRATIONS), losses)
-    labels, starts = np.unique(numbers, return_index=True)
+    first, last = int(labels[0]), int(labels[-1])
+    # Those between are read too, unless these are far apart.
+    is_dense = last - first < 4 * len(labels)
+    spans = [(first, last)] if is_dense else [(label, label) for label in labels.tolist()]
+    before = {
+        label: cells
+        for first, last in spans
+        for _, rows in archived.numbered(table, first, last + 1)
+        for label, cells in rows
+    }
+    if losses.left_out:
+        raise ArchiveError("archived cells are damaged", is_damaged=True)
+    rows = []
     for label, part in zip(labels.tolist(), np.split(packed, starts[1:]), strict=True):
-        for _, rows in archived.numbered(table, label, label + 1):
-            before = np.frombuffer(rows[0][1], packed.dtype)
-            part = np.concatenate((before[~np.isin(before["id"], part["id"])], part))
-        if losses.left_out:
-            raise ArchiveError("archived cells are damaged", is_damaged=True)
-        cells = part.tobytes()
-        connection.execute(
-            f"INSERT OR REPLACE INTO {table.name}({table.number}, cells, checksum)"
-            " VALUES (?, ?, ?)",
-            (label, cells, checksum(label, cells)),
-        )
+        now = part
+        if label in before:
+            old = np.frombuffer(before[label], packed.dtype)
+            now = np.concatenate((old[~np.isin(old["id"], part["id"])], part))
+        cells = now.tobytes()
+        rows.append((label, cells, checksum(label, cells)))
+    connection.executemany(
+        f"INSERT OR REPLACE INTO {table.name}({table.number}, cells, checksum) VALUES (?, ?, ?)",
+        rows,
+    )
 
 
 def write_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:

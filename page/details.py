@@ -70,7 +70,7 @@ def _archive_table(archive: ArchiveStatus) -> Table:
             "events lost": f"{archive.lost_events:,}",
             "lost from": _instant(archive.lost_from),
             "lost to": _instant(archive.lost_to),
-            "set aside": ", ".join(archive.set_aside),
+            "set aside": ", ".join(aside.name for aside in archive.set_aside),
         },
     )
 

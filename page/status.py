@@ -19,6 +19,7 @@ from engine.status import (
     ArchiveTrouble,
     FeedState,
     FeedStatus,
+    SetAside,
     SourceKind,
     SourceStatus,
     Status,
@@ -267,8 +268,8 @@ def _loss(*words: str | Instant) -> Message:
 
 
 def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Message]:
-    for name in archive.set_aside:
-        yield _loss(f"The archive was damaged and is kept aside as {name}; a new one goes on.")
+    for aside in archive.set_aside:
+        yield _loss(*_aside_words(aside))
     if archive.state == ArchiveState.READING_ONLY:
         differs = archive.trouble == ArchiveTrouble.OTHER_WENT_ON
         restart = " Their prices differ: restart this one when that has ended." if differs else ""
@@ -300,6 +301,31 @@ def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Messa
             counts=f"{archive.waiting:,} bars wait{lost}.",
             passing="archive",
         )
+
+
+def _aside_words(aside: SetAside) -> Words:
+    """What became of a damaged archive, and what it cost."""
+    begin = f"The archive was damaged and is kept aside as {aside.name}; "
+    left_out = aside.left_out
+    if left_out is None:
+        return (f"{begin}nothing of it could be read, and a new one is begun.",)
+    sound: Words = (f"{begin}a new one goes on with all of it that is sound.",)
+    if left_out.first is not None and left_out.last is not None:
+        if left_out.first == left_out.last:
+            sound = *sound, " One second is lost: ", Instant(left_out.first), "."
+        else:
+            span = Instant(left_out.first), " to ", Instant(left_out.last)
+            sound = *sound, f" Up to {left_out.seconds:,} seconds from ", *span, " are lost."
+    lost = [
+        f"{count:,} {noun}{'' if count == 1 else 's'}"
+        for count, noun in (
+            (left_out.events, "event update"),
+            (left_out.minutes, "usual minute"),
+            (left_out.others, "note"),
+        )
+        if count
+    ]
+    return (*sound, f" Also lost: {', '.join(lost)}.") if lost else sound
 
 
 def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:

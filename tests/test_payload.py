@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from correlation import CorrelationCard, Pair, PairChange
 from engine.ranking import RANKS
 from engine.reader import LastSession
-from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble, Status
+from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside, Status
 from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS, change_text, pair_text, sparse_text
 from page.payload import payload
@@ -397,7 +397,7 @@ def test_the_details_tell_all_of_the_archive(make: Make) -> None:
         lost_events=3,
         lost_from=int(NOW) - 500,
         lost_to=int(NOW) - 400,
-        set_aside=("eodhd.damaged",),
+        set_aside=(SetAside("eodhd.damaged", None),),
     )
     status = replace(engine.status(), archive=archive)
     tables = {table["name"]: table for table in drawn(engine, status, details=True)["details"]}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from bursts import Burst
 from events import Track
 from history.archive import Archive, ArchiveError
 from history.backlog import Batch
+from history.losses import LeftOut, Losses
 from history.recorder import DAY_SEC, Recorder
 from history.writer import Writer, connect, write_bars, write_minutes
 from page.troubles import archive_reason
@@ -317,34 +318,101 @@ def test_a_damaged_file_is_set_aside_when_it_is_opened(
     path = tmp_path / "a.sqlite"
     path.write_bytes(content)
     one = record(path)
-    status = one.status()
-    assert status.state == "writing"
-    (name,) = status.set_aside
+    until(lambda: one.status().state == "writing")
+    ((name, left_out),) = map(astuple, one.status().set_aside)
     assert name.startswith("a.damaged-")
+    assert left_out is None
     assert (tmp_path / name).read_bytes() == content
     one.record(bars(START))
     assert one.flush()
     assert seconds_in(path) == {START}
 
 
-def test_a_file_that_gets_damaged_is_set_aside_when_a_reader_finds_out(
-    record: Callable[..., Recorder],
-) -> None:
-    """What is written meanwhile goes into the new one."""
+def test_a_damaged_page_costs_its_own_seconds(record: Callable[..., Recorder]) -> None:
+    """What is sound is in the new file, what is written meanwhile too, and the loss is told."""
     one = record()
-    one.record(bars(START, 2000, 20))
+    one.record(bars(START, 2000, 20), [EVENT], minutes=minutes(START // 60, 30), meta={"seed": "7"})
     assert one.flush()
     one.stop()
     with one.path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xff" * 40_000)
+        file.seek(100 * 4096)
+        file.write(b"\xff" * 4096)
     two = record(one.path)
     two.request_check()
-    until(lambda: two.status().set_aside)
     two.record(bars(START + 5000))
+    until(lambda: two.status().set_aside)
     assert two.flush()
-    assert seconds_in(two.path) == {START + 5000}
+    (aside,) = two.status().set_aside
+    lost = set(range(START, START + 2000)) - seconds_in(two.path)
+    assert aside.left_out is not None
+    assert 0 < len(lost) < 20
+    assert aside.left_out.seconds == len(lost)
+    assert (aside.left_out.first, aside.left_out.last) == (min(lost), max(lost))
+    archive = Archive(two.path)
+    assert START + 5000 in seconds_in(two.path)
+    kept = bars(START, 2000, 20).cells
+    found = archive.bars(START, START + 2000).cells
+    assert found.tolist() == kept[~np.isin(kept["second"], list(lost))].tolist()
+    assert list(archive.events(0, 2**40)) == [EVENT]
+    assert archive.meta("seed") == "7"
+    assert minutes_in(two.path) == set(range(START // 60, START // 60 + 30))
     assert two.status().state == "writing"
+    left_out = Losses()
+    archive.check(left_out)
+    assert not left_out.left_out
+    assert [*one.path.parent.glob(".*")] == []
+
+
+def test_after_an_unclean_end_the_file_is_checked_before_it_is_written_on(
+    record: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Nobody need stumble over what is damaged; after a proper end nothing is read through."""
+    writer = Writer(tmp_path / "data" / "a.sqlite")
+    assert writer.acquire()
+    writer.open()
+    assert not writer.is_unclean
+    writer.write(Batch(bars={START + at: bars(START + at) for at in range(300)}))
+    writer.close()  # as a process that ends now would leave it
+    writer.release()
+    with closing(sqlite3.connect(writer.path)) as connection, connection:
+        connection.execute("UPDATE bar SET cells = zeroblob(24) WHERE second = ?", (START + 7,))
+    one = record(writer.path)
+    one.record(bars(START + 400))
+    assert one.flush()
+    (aside,) = one.status().set_aside
+    assert aside.left_out == LeftOut(seconds=1, first=START + 7, last=START + 7)
+    assert seconds_in(one.path) == {*range(START, START + 300), START + 400} - {START + 7}
+    one.stop()
+    assert writer.acquire()
+    writer.open()
+    assert not writer.is_unclean
+    writer.close()
+    writer.release()
+
+
+def test_a_file_is_read_while_it_is_mended(record: Callable[..., Recorder], tmp_path: Path) -> None:
+    """The page does not wait: it has what is sound at once, out of the damaged file."""
+    with mounted(tmp_path / "disk", "10m") as disk:
+        path = disk / "a.sqlite"
+        one = record(path)
+        one.record(bars(START, 1000, 20))
+        assert one.flush()
+        one.stop()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE bar SET cells = x'00' WHERE second = ?", (START + 7,))
+        resized(disk, "size=1m")  # no room for a second file
+        two = record(path)
+        two.request_check()
+        until(lambda: two.status().state == "trouble")
+        assert "the disk is full" in archive_reason(two.status())
+        assert seconds_in(path) == set(range(START, START + 1000)) - {START + 7}
+        two.record(bars(START + 2000))
+        assert two.status().waiting == 3
+        resized(disk, "size=50m")
+        until(lambda: two.status().set_aside)
+        assert two.flush()
+        assert START + 2000 in seconds_in(path)
+        two.stop()
 
 
 @pytest.mark.parametrize(
@@ -380,6 +448,8 @@ def test_two_damaged_files_in_one_second_do_not_overwrite_each_other(
     for content in (b"one" * 2000, b"two" * 2000, b"six" * 2000):
         path.write_bytes(content)
         one = record(path)
+        one.record(bars(START))
+        assert one.flush()
         assert one.status().set_aside
         one.stop()
     contents = {aside.read_bytes()[:3] for aside in tmp_path.glob("a.damaged-*.sqlite")}
@@ -403,10 +473,11 @@ def test_an_impossible_second_sets_the_file_aside(
     two = record(one.path)
     two.request_check()
     until(lambda: two.status().set_aside)
-    (name,) = two.status().set_aside
-    aside = sqlite3.connect(one.path.with_name(name))
+    (found,) = two.status().set_aside
+    aside = sqlite3.connect(one.path.with_name(found.name))
     assert aside.execute("SELECT count(*) FROM bar").fetchone() == (10,)
     aside.close()
+    assert seconds_in(one.path) == set(range(START, START + 10)) - {was}
 
 
 def test_a_new_file_has_the_meta_values_of_the_old(record: Callable[..., Recorder]) -> None:

@@ -204,7 +204,7 @@ def test_a_damaged_archive_stops_nothing(start: Start, tmp_path: Path) -> None:
     until(lambda: live(engine))
     status = engine.status().archive
     assert status.state == "writing"
-    assert [name.startswith("simulated.damaged-") for name in status.set_aside] == [True]
+    assert [aside.name.startswith("simulated.damaged-") for aside in status.set_aside] == [True]
     until(lambda: engine.status().archive.bars > 0)
     engine.stop()
     assert Archive(path).span() is not None

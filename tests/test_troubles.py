@@ -23,11 +23,13 @@ from engine.status import (
     FeedStatus,
     HeldBack,
     Refusal,
+    SetAside,
     SourceKind,
     SourceStatus,
     Status,
     Trouble,
 )
+from history.losses import LeftOut
 from page.details import tables
 from page.hours import HoursLine, hours_line
 from page.status import Instant, StatusCard, Words, feed_text, status_card, whole_reason
@@ -351,6 +353,35 @@ def test_nothing_is_missed_while_a_market_is_closed() -> None:
     feed = replace(in_trouble(Trouble.CONNECTION_CLOSED), hours=hours)
     card = status_card(status_of(feed), NOW, NOW)
     assert (card.messages, card.passing) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("left_out", "lost"),
+    [
+        (None, "nothing of it could be read, and a new one is begun."),
+        (LeftOut(), "a new one goes on with all of it that is sound."),
+        (
+            LeftOut(seconds=60, first=int(NOW) - 100, last=int(NOW) - 41),
+            "a new one goes on with all of it that is sound. Up to 60 seconds from * to * are"
+            " lost.",
+        ),
+        (
+            LeftOut(seconds=1, first=int(NOW), last=int(NOW), events=1, minutes=1200),
+            "a new one goes on with all of it that is sound. One second is lost: *. Also lost: 1"
+            " event update, 1,200 usual minutes.",
+        ),
+    ],
+)
+def test_a_damaged_archive_is_told_with_what_it_cost(left_out: LeftOut | None, lost: str) -> None:
+    """Its name, and the times that are lost."""
+    archive = ArchiveStatus(
+        state=ArchiveState.WRITING,
+        file="eodhd.sqlite",
+        set_aside=(SetAside("eodhd.damaged-1.sqlite", left_out),),
+    )
+    assert told(status_card(status_of(archive=archive), NOW, NOW)) == [
+        f"The archive was damaged and is kept aside as eodhd.damaged-1.sqlite; {lost}"
+    ]
 
 
 def test_what_an_archive_lost_is_told_with_its_times() -> None:
