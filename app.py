@@ -142,13 +142,16 @@ def offer_export(zone: ZoneInfo) -> None:
     what, form, begin, end = order.what, order.form, order.begin, order.end
     symbols = order.symbols or None
     most = export.MOST_ROWS[form]
-    rows = export.count(archive, what, begin, end, symbols, most)
+    losses = export.Losses()
+    rows = export.count(archive, what, begin, end, symbols, most, losses)
     if rows > most:
         st.text(f"More than {most:,} {what}, too many to download. In the project's folder:")
         typed = export.command(archive, what, form, begin, end, symbols, order.zone)
         st.code(typed, language="sh", wrap_lines=True)
         return
     st.text(f"{rows:,} {what if rows != 1 else what.removesuffix('s')}")
+    if left_out := export.left_out_text(what, losses.left_out):
+        st.text(f"{left_out[0].upper()}{left_out[1:]}.")
     if st.button("Prepare the file", disabled=not rows, key="export_prepare"):
         end_export()
         state.export_order = order

@@ -8,8 +8,6 @@ read, so that memory depends neither on the span nor on its bars.
 from __future__ import annotations
 
 import argparse
-import difflib
-import errno
 import io
 import math
 import os
@@ -28,7 +26,15 @@ from typing import BinaryIO, Final, cast
 
 from history.archive import Archive, is_archive
 from history.arguments import parser_of, zone_named
+from history.failures import (
+    ExportError,
+    check_symbols,
+    export_errors,
+    left_out_text,
+    missing_text,
+)
 from history.forms import FORMS, GROUP_ROWS, MIME, WHATS, Form, What, row_batches, write_rows
+from history.losses import Losses
 from history.sheet import SHEET_ROWS, SheetError
 from settings import load
 from ticks import MarketPulseError
@@ -42,11 +48,13 @@ __all__ = [
     "Archive",
     "ExportError",
     "Form",
+    "Losses",
     "What",
     "command",
     "contents",
     "count",
     "file_name",
+    "left_out_text",
     "main",
     "save",
     "whole_span",
@@ -63,13 +71,6 @@ MOST_ROWS: Final[Mapping[Form, int]] = {
 """The most rows that are handed out from memory: at most 50 MB, written within a second; a workbook
 takes three."""
 
-_LISTED: Final = 8
-"""The most symbols that an error names."""
-
-
-class ExportError(MarketPulseError):
-    """What was asked for cannot be exported: what was found, what was expected, what to do."""
-
 
 def write(
     archive: Archive,
@@ -80,15 +81,16 @@ def write(
     end: float,
     symbols: Sequence[str] | None = None,
     *,
+    losses: Losses | None = None,
     group_rows: int = GROUP_ROWS,
     zone: tzinfo = UTC,
     folder: Path | None = None,
 ) -> int:
     """Write what began at ``begin`` or later and before ``end``; returns how many rows.
 
-    Of some symbols or all. Nothing is written if there is no row. ``group_rows`` is the least that
-    a row group has in Parquet; ``zone`` is that of a workbook's times, and ``folder`` is where a
-    workbook keeps its parts meanwhile.
+    Of some symbols or all. Nothing is written if there is no row. What is damaged is left out, and
+    counted in ``losses``. ``group_rows`` is the least that a row group has in Parquet; ``zone`` is
+    that of a workbook's times, and ``folder`` is where a workbook keeps its parts meanwhile.
 
     Raises:
         ExportError: if there is no row.
@@ -101,13 +103,15 @@ def write(
             f"the span ends at {time_text(end)}, expected later than its begin {time_text(begin)}"
         )
     if symbols is not None:
-        _check(symbols, list(archive.symbols()))
+        check_symbols(symbols, list(archive.symbols()))
     if form == "xlsx" and count(archive, what, begin, end, symbols, SHEET_ROWS) > SHEET_ROWS:
         raise SheetError
-    batches = row_batches(archive, what, begin, end, symbols)
+    losses = losses or Losses()
+    batches = row_batches(archive, what, begin, end, symbols, losses)
     rows = write_rows(form, out, batches, group_rows, zone, folder)
     if not rows:
-        raise ExportError(_missing(archive, what, begin, end, symbols))
+        kept = whole_span(archive, what)
+        raise ExportError(missing_text(what, begin, end, symbols, kept, losses.left_out))
     return rows
 
 
@@ -120,6 +124,7 @@ def save(
     end: float,
     symbols: Sequence[str] | None = None,
     zone: tzinfo = UTC,
+    losses: Losses | None = None,
 ) -> int:
     """Write the same into a new file, which has its name once it is whole and never before.
 
@@ -128,7 +133,7 @@ def save(
         SheetError: if there are more than a workbook's sheet holds.
         ArchiveError: if the archive cannot be read.
     """
-    with _export_errors(path):
+    with export_errors(path):
         if path.exists():
             raise ExportError(f"{path} exists already: remove it, or choose another name")
         # Beside it, because a rename must not cross file systems; short, because names are limited.
@@ -136,7 +141,16 @@ def save(
         try:
             with part.open("xb") as file:
                 rows = write(
-                    archive, what, form, file, begin, end, symbols, zone=zone, folder=path.parent
+                    archive,
+                    what,
+                    form,
+                    file,
+                    begin,
+                    end,
+                    symbols,
+                    losses=losses,
+                    zone=zone,
+                    folder=path.parent,
                 )
                 file.flush()
                 os.fsync(file.fileno())
@@ -164,7 +178,7 @@ def contents(
         ArchiveError: if the archive cannot be read.
     """
     file = io.BytesIO()
-    with _export_errors(Path(tempfile.gettempdir())):
+    with export_errors(Path(tempfile.gettempdir())):
         write(archive, what, form, file, begin, end, symbols, zone=zone)
     return file.getvalue()
 
@@ -187,12 +201,16 @@ def count(
     end: float,
     symbols: Sequence[str] | None,
     most: int,
+    losses: Losses | None = None,
 ) -> int:
-    """How many rows that would be; counting ends once there are more than ``most``."""
+    """How many rows that would be; counting ends once there are more than ``most``.
+
+    What is damaged is counted in ``losses``.
+    """
     pieces: Iterator[int] = (
-        (len(bars) for bars in archive.blocks(math.ceil(begin), math.ceil(end), symbols))
+        (len(bars) for bars in archive.blocks(math.ceil(begin), math.ceil(end), symbols, losses))
         if what == "bars"
-        else (1 for _ in archive.events(begin, end, symbols))
+        else (1 for _ in archive.events(begin, end, symbols, losses))
     )
     rows = 0
     for piece in pieces:
@@ -285,14 +303,17 @@ def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
         raise ExportError(f"--zone is for .xlsx alone: in .{form} times are in UTC")
     zone = given.zone or UTC
     begin, end = _span(given, archive)
+    what, symbols, losses = given.what, given.symbols, Losses()
     if given.out == "-":
-        with _export_errors(Path("standard output")):
-            write(archive, given.what, form, sys.stdout.buffer, begin, end, given.symbols)
+        with export_errors(Path("standard output")):
+            write(archive, what, form, sys.stdout.buffer, begin, end, symbols, losses=losses)
             sys.stdout.buffer.flush()
-        return
-    path = Path(given.out)
-    rows = save(archive, given.what, form, path, begin, end, given.symbols, zone)
-    sys.stderr.write(f"{rows:,} {given.what} in {path}, {path.stat().st_size:,} bytes\n")
+    else:
+        path = Path(given.out)
+        rows = save(archive, what, form, path, begin, end, symbols, zone, losses)
+        sys.stderr.write(f"{rows:,} {what} in {path}, {path.stat().st_size:,} bytes\n")
+    if text := left_out_text(what, losses.left_out):
+        sys.stderr.write(f"{text}\n")
 
 
 def _archive(path: Path) -> Archive:
@@ -339,52 +360,6 @@ def _span(given: argparse.Namespace, archive: Archive) -> tuple[float, float]:
         begin = kept[0] if begin is None else begin
         end = kept[1] if end is None else end
     return (begin if given.last is None else end - given.last), end
-
-
-# What is refused.
-
-
-def _check(symbols: Sequence[str], known: Sequence[str]) -> None:
-    for symbol in symbols:
-        if symbol not in known:
-            close = difflib.get_close_matches(symbol.upper(), known, n=1)
-            more = ", …" if len(known) > _LISTED else ""
-            raise ExportError(
-                f"the archive has no {symbol!r}: did you mean {close[0]}?"
-                if close
-                else f"the archive has no {symbol!r},"
-                f" expected one of {', '.join(known[:_LISTED])}{more}"
-            )
-
-
-def _missing(
-    archive: Archive, what: What, begin: float, end: float, symbols: Sequence[str] | None
-) -> str:
-    of = f" of {', '.join(symbols[:_LISTED])}" if symbols else ""
-    kept = whole_span(archive, what)
-    there = "is empty" if kept is None else f"has {' to '.join(map(time_text, kept))}"
-    return (
-        f"there are no {what}{of} from {time_text(begin)} to {time_text(end)}: the archive {there}"
-    )
-
-
-@contextmanager
-def _export_errors(path: Path) -> Iterator[None]:
-    """Raise what the system raises as an ``ExportError``, except for a pipe that nobody reads."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        advice = {
-            errno.ENOENT: "make its folder first, or choose another",
-            errno.ENOTDIR: "its folder is a file: choose another",
-            errno.ENOSPC: "free some space, or choose another disk",
-            errno.EDQUOT: "free some space, or choose another disk",
-        }.get(error.errno or 0, "choose another place")
-        raise ExportError(
-            f"{path} cannot be written ({error.strerror or error}): {advice}"
-        ) from error
 
 
 if __name__ == "__main__":

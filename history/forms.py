@@ -30,8 +30,10 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
+from bars import Bars
 from events import Event
 from history.archive import Archive
+from history.losses import Losses
 from history.sheet import write_sheet
 from ticks import EventKind
 
@@ -113,22 +115,27 @@ _EVENTS: Final[tuple[tuple[str, Any, Callable[[Event], Any]], ...]] = (
 
 
 def row_batches(
-    archive: Archive, what: What, begin: float, end: float, symbols: Sequence[str] | None
+    archive: Archive,
+    what: What,
+    begin: float,
+    end: float,
+    symbols: Sequence[str] | None,
+    losses: Losses,
 ) -> Iterator[Any]:
     """The bars or events that began at ``begin`` or later and before ``end``; no batch is empty.
+
+    What is damaged is left out, and counted in ``losses``.
 
     Raises:
         ArchiveError: if the archive cannot be read.
     """
     if what == "bars":
-        return _bar_batches(archive, math.ceil(begin), math.ceil(end), symbols)
-    return _event_batches(archive.events(begin, end, symbols))
+        return _bar_batches(archive.blocks(math.ceil(begin), math.ceil(end), symbols, losses))
+    return _event_batches(archive.events(begin, end, symbols, losses))
 
 
-def _bar_batches(
-    archive: Archive, begin: int, end: int, symbols: Sequence[str] | None
-) -> Iterator[Any]:
-    for bars in archive.blocks(begin, end, symbols):
+def _bar_batches(blocks: Iterator[Bars]) -> Iterator[Any]:
+    for bars in blocks:
         names, assets = pa.array(bars.symbols, pa.string()), pa.array(bars.assets, pa.string())
         for first in range(0, len(bars), _STEP_ROWS):
             cells = bars.cells[first : first + _STEP_ROWS]

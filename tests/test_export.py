@@ -356,6 +356,64 @@ def test_rows_are_counted_no_further_than_asked(kept: Archive, what: What) -> No
     assert len(pieces) == 1
 
 
+# What is damaged.
+
+
+def damage(path: Path, *seconds: int) -> None:
+    """Change one byte in the bars of some seconds, and one in the state of the first event."""
+    connection = connect(path)
+    for second in seconds:
+        (cells,) = connection.execute(
+            "SELECT cells FROM bar WHERE second = ?", (second,)
+        ).fetchone()
+        changed = cells[:10] + bytes([cells[10] ^ 1]) + cells[11:]
+        connection.execute("UPDATE bar SET cells = ? WHERE second = ?", (changed, second))
+    connection.execute(
+        "UPDATE event SET state = replace(state, 'extreme', 'watch') WHERE id = ?", (EVENT.id,)
+    )
+    connection.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_damaged_is_left_out_and_told(
+    kept: Archive, capsys: pytest.CaptureFixture[str], form: Form
+) -> None:
+    """The rest is exported as it was; a changed price is never in it."""
+    sound = exported(kept, "bars", form)
+    damage(kept.path, BEGIN + 7, BEGIN + 1925)
+    bad = {BEGIN + 7, BEGIN + 1925}
+    out = kept.path.with_name(f"bars.{form}")
+    main(["bars", "--archive", str(kept.path), "--out", str(out)])
+    assert rows(out.read_bytes(), form) == [row for row in sound if moment(row["time"]) not in bad]
+    assert capsys.readouterr().err.endswith(
+        "damaged in the archive, and left out:"
+        " up to 2 seconds from 2026-11-18T11:07:07Z to 2026-11-18T11:39:05Z\n"
+    )
+    out = kept.path.with_name(f"events.{form}")
+    main(["events", "--archive", str(kept.path), "--out", str(out)])
+    assert [row["id"] for row in rows(out.read_bytes(), form)] == [UNKNOWN.id]
+    assert capsys.readouterr().err.endswith(
+        "damaged in the archive, and left out: 1 state of events\n"
+    )
+
+
+def test_where_nothing_is_sound_the_reason_is_told(
+    kept: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There were bars, and none can be exported."""
+    damage(kept.path, BEGIN + 8)
+    span = ["--from", "2026-11-18T11:07:08", "--to", "2026-11-18T11:07:09"]
+    with pytest.raises(SystemExit):
+        main(["bars", *span, "--archive", str(kept.path)])
+    said = capsys.readouterr().err
+    assert (
+        "there are no bars from 2026-11-18T11:07:08Z to 2026-11-18T11:07:09Z: the archive" in said
+    )
+    assert said.endswith(
+        "; damaged in the archive, and left out: the second 2026-11-18T11:07:08Z\n"
+    )
+
+
 # Whole or not at all.
 
 
@@ -731,6 +789,20 @@ def test_a_workbook_has_the_times_of_the_page(
     monkeypatch.setitem(export.MOST_ROWS, "xlsx", 100)
     shown(page)
     assert "--zone Asia/Tokyo" in page.code[0].value
+
+
+def test_the_page_tells_what_is_damaged(page: AppTest, kept: Archive) -> None:
+    """Before the file is made, which lacks it."""
+    damage(kept.path, BEGIN + 7)
+    assert shown(page) == [
+        "1,076 bars",
+        "Damaged in the archive, and left out: the second 2026-11-18T11:07:07Z.",
+    ]
+    page.selectbox(key="export_what").set_value("events")
+    assert shown(page) == [
+        "1 event",
+        "Damaged in the archive, and left out: 1 state of events.",
+    ]
 
 
 def test_two_exports_are_made_at_a_time(open_page: Open, kept: Archive) -> None:

@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"filelock", "msgspec", "numpy"},
     ),
     "history.sheet": ({"ticks"}, {"pyarrow", "xlsxwriter"}),
-    "history.forms": ({"history", "events", "ticks"}, {"msgspec", "numpy", "pyarrow"}),
+    "history.forms": ({"history", "bars", "events", "ticks"}, {"msgspec", "numpy", "pyarrow"}),
     "history.export": (
         {"history", "settings", "wording", "ticks"},
         set(),
