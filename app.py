@@ -7,6 +7,7 @@ is computed or waited for here: the controls are Streamlit's, ``Visit`` keeps wh
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from dataclasses import replace
@@ -21,7 +22,7 @@ import page
 import worker
 from history import export
 from page.payload import payload
-from page.tabs import open_tabs
+from page.tabs import has_room, open_tabs
 from page.turns import FILES, export_turns
 from page.view import ASSETS, BARS, BOARD, COLOURS, DEFAULT_ROWS, LISTS, RANKS, View, written
 from page.visit import Visit
@@ -50,6 +51,19 @@ def running() -> worker.Worker:
         st.error("Market Pulse cannot start.")
         st.text(str(error))
         st.stop()
+
+
+def turn_away() -> None:
+    """Say that there are too many viewers, and keep nothing of this one but the socket."""
+    st.error("Too many viewers.")
+    st.text(
+        "This computer lets Market Pulse open too few files for another tab. "
+        "It is tried again every half minute."
+    )
+    page.away(key="away")
+    # The session's own: three files, which Streamlit makes again should this page be run again.
+    asyncio.get_event_loop().close()
+    st.stop()
 
 
 @st.dialog("What the numbers mean", width="large")
@@ -315,6 +329,8 @@ def draw() -> None:
     """The controls, the board, and the fragment that feeds it."""
     state = st.session_state
     engine = running()
+    if "tab" not in state and not has_room():
+        turn_away()
     reader = engine.reader
     symbols = reader.symbols(ASSETS)
     visit: Visit | None = state.get("visit")

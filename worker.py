@@ -18,10 +18,12 @@ from typing import Final, NamedTuple, Unpack
 from urllib.parse import quote
 
 from engine.backfill import backfill
+from engine.files import raise_limit
 from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
 from engine.process import forget, once_per_process
 from engine.publisher import StatusPublisher
 from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
+from engine.repeats import tell_repeats_once
 from engine.status import ArchiveStatus, Status
 from engine.supervisor import Supervisor
 from events import EventStore, StressDetector
@@ -302,6 +304,7 @@ def _nothing() -> None:
 
 
 _SHARED: Final = "worker"
+_SET_UP: Final = "set up"
 
 
 def shared(load: Callable[[], Settings], make: Callable[[Settings], Worker] = Worker) -> Worker:
@@ -310,6 +313,7 @@ def shared(load: Callable[[], Settings], make: Callable[[Settings], Worker] = Wo
     Raises:
         MarketPulseError: what ``load`` or the start raises; the next call tries again.
     """
+    once_per_process(_SET_UP, _set_up)
 
     def start() -> Worker:
         worker = make(load())
@@ -322,6 +326,13 @@ def shared(load: Callable[[], Settings], make: Callable[[Settings], Worker] = Wo
     # Who began it is shown what it knows already, after a restart say, and no blank page.
     worker.ready.wait(_FIRST_SEC)
     return worker
+
+
+def _set_up() -> bool:
+    """Prepare the process for many tabs and long lives."""
+    raise_limit()
+    tell_repeats_once()
+    return True
 
 
 def stop_shared() -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from page.scripts import joined
 
-__all__ = ["CONTROLS", "SCRIPT", "SCRIPTS", "STYLES", "board", "pipe"]
+__all__ = ["CONTROLS", "SCRIPT", "SCRIPTS", "STYLES", "away", "board", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -65,4 +65,5 @@ board: Final = st.components.v2.component(
     css="\n".join(map(_text, STYLES)),
     js=SCRIPT,
 )
+away: Final = st.components.v2.component("market_pulse_away", js=_text("away.js"))
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))

@@ -9,9 +9,10 @@ import math
 import threading
 from typing import Final, NamedTuple
 
+from engine.files import has_room
 from engine.process import once_per_process
 
-__all__ = ["REFRESH_SEC", "OpenTabs", "open_tabs"]
+__all__ = ["REFRESH_SEC", "OpenTabs", "has_room", "open_tabs"]
 
 REFRESH_SEC: Final = 2
 """How often a tab refreshes while there are few."""

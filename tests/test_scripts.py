@@ -103,5 +103,6 @@ def test_what_is_not_understood_is_refused(modules: dict[str, str], told: str) -
 def test_no_file_of_the_page_is_left_out(run: Callable[[str, str], Any]) -> None:
     """Scripts are joined in an order in which each comes after what it imports."""
     files = {path.name for path in Path(page.__file__).parent.glob("*.*s")}
-    assert files == {*page.SCRIPTS, *page.STYLES, page.CONTROLS.name, "pipe.js"}
+    parts = {*page.SCRIPTS, *page.STYLES, page.CONTROLS.name}
+    assert files == {*parts, "away.js", "pipe.js"}
     assert run(page.SCRIPT, "typeof board") == "function"
