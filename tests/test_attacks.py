@@ -9,7 +9,7 @@ import pytest
 from benchmarks.attacks.__main__ import ATTACKS, SEED
 from benchmarks.attacks.tally import MOST_TOLD, Tally
 
-CASES = {"wire": 300, "messages": 150, "settings": 200, "signals": 3}
+CASES = {"wire": 300, "archives": 25, "messages": 150, "settings": 200, "signals": 3}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,11 @@ import numpy as np
 from bars import CELL, Bars
 from benchmarks.attacks.tally import Tally
 from history.archive import Archive, ArchiveError
+from history.losses import Losses
 from history.recorder import Recorder
 from history.writer import connect, write_bars, write_events
 from tests.told import event_of
+from tests.waiting import HANG_SEC
 
 BEGIN: Final = 1_795_000_020
 SECONDS: Final = 600
@@ -48,9 +50,7 @@ def archives(seed: int, cases: int, folder: Path) -> Tally:
         path = home / "damaged.sqlite"
         path.write_bytes(damaged)
         try:
-            outcome = _read(Archive(path), true)
-            _write_on(path)
-            _read(Archive(path), true)
+            outcome = _attack(path, true)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             tally.fail(f"{number}, {damage.__name__}: {type(error).__name__}: {error}")
         else:
@@ -63,20 +63,47 @@ class _WrongError(Exception):
     """What was read was never written, or what was written cannot be read."""
 
 
-def _read(archive: Archive, true: frozenset[tuple[Any, ...]]) -> str:
-    """Ask an archive all there is to ask; whether it could answer all of it."""
+Seconds = frozenset[tuple[Any, ...]]
+"""Bars, each with the name of its symbol."""
+
+
+def _attack(path: Path, true: Seconds) -> str:
+    """Read a damaged archive, have it written on, and read it again; says how it could be read."""
+    losses = Losses()
+    before, refused = _read(Archive(path), losses)
+    is_whole = not (refused or losses.left_out)
+    _write_on(path, is_whole=is_whole)
+    after, refused = _read(Archive(path), Losses())
+    wrong = (before | after) - true
+    if wrong:
+        raise _WrongError(f"{len(wrong)} bars were never written: {min(wrong)}")
+    lost = (before | _seconds(_bars(BEGIN + SECONDS, 1))) - after
+    if lost or refused:
+        raise _WrongError(f"{len(lost)} bars cannot be read any more, {refused} errors")
+    return "read" if is_whole else "read in part" if before else "refused"
+
+
+def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
+    """Ask an archive all there is to ask; its bars, and how many questions it refused."""
+    found: list[Seconds] = [frozenset()]
+
+    def bars() -> None:
+        found.append(_seconds(archive.bars(0, 2**40, losses=losses)))
+        in_pieces = [_seconds(bars) for bars in archive.blocks(0, 2**40, losses=losses)]
+        if frozenset().union(*in_pieces) != found[-1]:
+            raise _WrongError("in pieces there are other bars")
+
     questions: tuple[Callable[[], object], ...] = (
-        archive.span,
-        archive.symbols,
+        bars,
+        lambda: archive.span(losses),
+        lambda: archive.symbols(losses),
         archive.event_span,
-        archive.tracks,
-        lambda: archive.meta("seed"),
-        lambda: [*archive.minute_blocks(2**40)],
-        lambda: archive.last_prices(2**40),
-        lambda: [*archive.events(0, math.inf)],
-        lambda: archive.event_states(100, math.inf, 0.0),
-        lambda: _check([archive.bars(0, 2**40)], true),
-        lambda: _check(archive.blocks(0, 2**40), true),
+        lambda: archive.tracks(losses),
+        lambda: archive.meta("seed", losses),
+        lambda: [*archive.minute_blocks(2**40, losses)],
+        lambda: archive.last_prices(2**40, losses=losses),
+        lambda: [*archive.events(0, math.inf, losses=losses)],
+        lambda: archive.event_states(100, math.inf, 0.0, losses),
     )
     refused = 0
     for ask in questions:
@@ -84,30 +111,22 @@ def _read(archive: Archive, true: frozenset[tuple[Any, ...]]) -> str:
             ask()
         except ArchiveError:
             refused += 1
-    return "read" if not refused else "refused" if refused == len(questions) else "read in part"
+    return found[-1], refused
 
 
-def _check(pieces: Iterable[Bars], true: frozenset[tuple[Any, ...]]) -> int:
-    """How many bars there are, all of which were written."""
-    found = [one for bars in pieces for one in _seconds(bars)]
-    wrong = set(found) - true
-    if wrong:
-        raise _WrongError(f"{len(wrong)} bars were never written: {min(wrong)}")
-    return len(found)
-
-
-def _write_on(path: Path) -> None:
+def _write_on(path: Path, *, is_whole: bool) -> None:
     """Record a second as if the dashboard began anew."""
     recorder = Recorder(path, bars_days=7, events_days=90, retry_sec=0.01)
     recorder.start()
+    if not is_whole:
+        # As whoever restores the last hour would.
+        recorder.request_check()
     recorder.record(_bars(BEGIN + SECONDS, 1))
-    is_written = recorder.flush()
+    is_written = recorder.flush(HANG_SEC)
     recorder.stop()
     status = recorder.status()
     if not is_written or status.trouble:
         raise _WrongError(f"cannot be written on: {status.trouble} {status.detail}")
-    if BEGIN + SECONDS not in Archive(path).bars(0, 2**40).cells["second"]:
-        raise _WrongError("a new second was written and cannot be read")
 
 
 def _bars(begin: int, count: int) -> Bars:
@@ -120,8 +139,7 @@ def _bars(begin: int, count: int) -> Bars:
     return Bars(tuple(SYMBOLS), tuple(SYMBOLS.values()), cells)
 
 
-def _seconds(bars: Bars) -> frozenset[tuple[Any, ...]]:
-    """All bars, each with the name of its symbol."""
+def _seconds(bars: Bars) -> Seconds:
     fields = ("second", "row", "ms", "n", "price", "sum")
     return frozenset(
         (second, bars.symbols[row], *rest) for second, row, *rest in bars.cells[[*fields]].tolist()
