@@ -24,7 +24,18 @@ from history import export
 from page.payload import payload
 from page.tabs import has_room, open_tabs
 from page.turns import FILES, export_turns
-from page.view import ASSETS, BARS, BOARD, COLOURS, DEFAULT_ROWS, LISTS, RANKS, View, written
+from page.view import (
+    ASSETS,
+    BARS,
+    BOARD,
+    COLOURS,
+    DEFAULT_ROWS,
+    LISTS,
+    RANKS,
+    View,
+    shown_name,
+    written,
+)
 from page.visit import Visit
 from settings import MarketPulseError, load
 
@@ -134,7 +145,9 @@ def choose_export(archive: export.Archive, zone: ZoneInfo) -> Order | None:
         return None
     span, begin, end = choose_span(kept, zone)
     known = list(archive.symbols())
-    chosen = st.multiselect("Symbols", known, key="export_symbols", placeholder="all")
+    chosen = st.multiselect(
+        "Symbols", known, key="export_symbols", format_func=shown_name, placeholder="all"
+    )
     return Order(what, form, tuple(chosen), zone, span, begin, end)
 
 
@@ -245,7 +258,9 @@ def draw_controls(view: View, symbols: list[str]) -> View:
         rows = st.number_input(
             "Top movers", 1, most, min(DEFAULT_ROWS, most), key="rows", width=108, **kept
         )
-        base = st.selectbox("Correlation base", symbols, key="base", width=124, **kept)
+        base = st.selectbox(
+            "Correlation base", symbols, key="base", format_func=shown_name, width=124, **kept
+        )
         bars = st.selectbox("Bars", BARS, key="bars", width=86, **kept)
         colours = st.selectbox("Colours", COLOURS, key="colours", width=108, **kept)
         correlate = st.segmented_control(

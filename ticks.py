@@ -6,6 +6,7 @@ holds a lock, reads a clock or touches a socket.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, NamedTuple
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Regime",
     "Severity",
     "Tick",
+    "is_legible",
     "legible",
 ]
 
@@ -55,8 +57,8 @@ MAX_EVENTS: Final = 500
 """How many of the newest events are remembered."""
 
 
-_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
-    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 """Characters that count as printable and leave no mark of their own."""
 
@@ -78,14 +80,18 @@ class Tick(NamedTuple):
     price: float
 
 
+def is_legible(text: str) -> bool:
+    """Whether each character is a blank or leaves a mark, and none turns others' direction."""
+    return text.isprintable() and _BLANK.search(text) is None
+
+
 def legible(text: str, most: int = 80) -> str:
     """Text from outside as it may be shown: cut after ``most`` characters, with an ellipsis then.
 
     A character that leaves no mark or turns the direction of others is shown as its code, such as
     ``U+202E``: else a name could look like another one.
     """
-    cut = text[:most]
-    shown = "".join(
-        mark if mark.isprintable() and mark not in _BLANK else f"U+{ord(mark):04X}" for mark in cut
-    )
+    shown = text[:most]
+    if not is_legible(shown):
+        shown = "".join(mark if is_legible(mark) else f"U+{ord(mark):04X}" for mark in shown)
     return shown if len(text) <= most else f"{shown}…"

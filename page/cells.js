@@ -9,13 +9,13 @@ const nothing = () => [];
 // `make` returns a cell's parts, `correct` shows a value in the cell.
 export const KINDS = {
   name: {
-    make: ({ symbol, toggle }) => {
+    make: (toggle) => {
       const onclick = (event) => {
         event.stopPropagation();
         toggle();
       };
-      const attributes = { type: "button", class: "symbol", title: symbol, onclick };
-      return [h("button", attributes, symbol), h("span", { class: "state" })];
+      const button = h("button", { type: "button", class: "symbol", onclick });
+      return [button, h("span", { class: "state" })];
     },
     correct: (cell, name) => say(cell.firstChild, name),
   },

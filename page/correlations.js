@@ -168,7 +168,6 @@ function correctPair(item, pair) {
   mark(item, "title", pair.doubtful || null);
   const [name, r, scale, note] = item.children;
   say(name, pair.symbol);
-  mark(name, "title", pair.symbol);
   say(r, pair.text);
   mark(r, "data-tone", Math.sign(pair.r));
   say(note, `${pair.range} · n ${pair.n}${pair.doubtful ? " · chance?" : ""}`);

@@ -5,25 +5,25 @@ What several viewers have in common is made and encoded once a second, however m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVarTuple
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeVarTuple
 
 import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import HeldBack, SourceKind, Status
 from page.correlations import correlation_text, has_heat_map, heat_map
-from page.details import Table, tables
+from page.details import tables
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
-from page.status import StatusCard, status_card
+from page.status import status_card
 from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
 from page.tabs import OpenTabs
-from page.view import View
 from page.visit import Visit
 from sessions import HoursFrom, MarketHours
-from ticks import ASSETS
+from ticks import ASSETS, is_legible, legible
 
 __all__ = ["Correlations", "Payload", "Refresh", "payload"]
 
@@ -60,9 +60,10 @@ class Payload(msgspec.Struct, frozen=True):
     """First and last second of the hour's line."""
     at: int | None
     """The second that is shown; None is live."""
-    view: View
-    notes: Sequence[str]
-    """Told at the top."""
+    view: msgspec.Raw
+    """A ``View``."""
+    notes: msgspec.Raw
+    """A list of texts, told at the top."""
     pulse: msgspec.Raw
     """A ``PulseCard``."""
     events: msgspec.Raw
@@ -77,11 +78,12 @@ class Payload(msgspec.Struct, frozen=True):
     """None if nothing is watched."""
     opened: msgspec.Raw | None
     """A ``SymbolCard``; None if no symbol is opened."""
-    status: StatusCard
+    status: msgspec.Raw
+    """A ``StatusCard``."""
     missed: int | None
     """How many events are newer than what is shown; None if that is not known."""
-    details: list[Table] | None
-    """All that the status knows; None if it is not asked for."""
+    details: msgspec.Raw | None
+    """A list of ``Table``: all that the status knows; None if it is not asked for."""
     refresh: Refresh
 
 
@@ -107,8 +109,8 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             reach=reach,
             line=line,
             at=at,
-            view=view,
-            notes=visit.notes,
+            view=_shown(view),
+            notes=_shown(visit.notes),
             pulse=_encoded(
                 reader, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended, held
             ),
@@ -127,10 +129,10 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
             if opened
             else None,
-            status=status_card(status, live_now, reader.now()),
+            status=_shown(status_card(status, live_now, reader.now())),
             # Of days there is no telling how many are still in memory.
             missed=reader.events.count_since(now) if line[1] == reach[1] else None,
-            details=tables(status) if visit.wants_details else None,
+            details=_shown(tables(status)) if visit.wants_details else None,
             refresh=Refresh(tabs.refresh_sec, tabs.tabs),
         )
     )
@@ -146,7 +148,34 @@ def _encoded(
 def _text(
     reader: Reader, make: Callable[[Reader, *_Asked], object], *asked: *_Asked
 ) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(make(reader, *asked)))
+    return _shown(make(reader, *asked))
+
+
+_ESCAPED: Final = re.compile(r'\\[^"\\]')
+"""What JSON writes instead of a control character."""
+
+
+def _shown(part: object) -> msgspec.Raw:
+    """A part as JSON in which every text is legible: names and messages come from outside.
+
+    It is looked through as a whole, which is quick, and taken apart only if something was found.
+    """
+    encoded = msgspec.json.encode(part)
+    text = encoded.decode()
+    if is_legible(text) and not _ESCAPED.search(text):
+        return msgspec.Raw(encoded)
+    return msgspec.Raw(msgspec.json.encode(_legible(msgspec.json.decode(encoded))))
+
+
+def _legible(value: Any) -> Any:
+    """Any value of JSON with its texts legible; the names of its fields are ours."""
+    if isinstance(value, str):
+        return legible(value, len(value))
+    if isinstance(value, list):
+        return [_legible(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _legible(item) for name, item in value.items()}
+    return value
 
 
 def _line(at: int | None, oldest: int, newest: int) -> tuple[int, int]:

@@ -74,7 +74,7 @@ export class PulseCard {
     const cells = this.columns.map((column) => {
       const isName = column.kind === "name";
       const attributes = { ...about(column), scope: isName ? "row" : null };
-      const parts = KINDS[column.kind].make({ symbol, toggle });
+      const parts = KINDS[column.kind].make(toggle);
       return h(isName ? "th" : "td", attributes, ...parts);
     });
     return h("tr", { "data-symbol": symbol, onclick: toggle, onkeydown: walk }, ...cells);

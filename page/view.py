@@ -30,6 +30,7 @@ __all__ = [
     "bin_sec",
     "chosen",
     "read",
+    "shown_name",
     "written",
 ]
 
@@ -49,6 +50,9 @@ _ON: Final = ("true", "1")
 
 _QUOTED: Final = 40
 """How many characters of a refused value are repeated."""
+
+_LISTED: Final = 160
+"""How many characters of what is possible instead are listed."""
 
 BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
 """What is chosen on the board; the rest has widgets, which write the address themselves."""
@@ -97,14 +101,14 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
         "rank": _one_of(tuple(RANKS)),
         "lists": _one_of(LISTS),
         "rows": _number(1, rows),
-        "base": _one_of(symbols),
+        "base": _symbol(symbols),
         "bars": _one_of(BARS),
         "correlate": _some_of(ASSETS),
         "colours": _one_of(COLOURS),
         "freeze": _toggle,
         "kiosk": _switch,
         "tz": _zone,
-        "symbol": _one_of(symbols),
+        "symbol": _symbol(symbols),
         "at": _instant,
         "severity": _one_of(SEVERITIES),
         "events": _some_of(ASSETS),
@@ -166,6 +170,11 @@ def _texts(value: object) -> list[str]:
     return [str(value)]
 
 
+def shown_name(symbol: str) -> str:
+    """A symbol as page and address name it, whatever marks it is made of; ``read`` takes both."""
+    return legible(symbol, len(symbol))
+
+
 def bin_sec(bars: str) -> int | None:
     """The seconds of a choice of ``BARS``; None for the automatic one."""
     return None if bars == AUTO else int(bars.split()[0])
@@ -183,6 +192,21 @@ def _one_of(allowed: Sequence[str]) -> Callable[[Sequence[str]], str]:
         if given[-1] not in allowed:
             raise ValueError(f"expected one of {', '.join(allowed)}")
         return given[-1]
+
+    return parse
+
+
+def _symbol(symbols: Sequence[str]) -> Callable[[Sequence[str]], str]:
+    def parse(given: Sequence[str]) -> str:
+        name = given[-1]
+        if name in symbols:
+            return name
+        # A plus that was not escaped arrives as a blank.
+        names = name, name.replace(" ", "+")
+        for symbol in symbols:
+            if shown_name(symbol) in names:
+                return symbol
+        raise ValueError(f"expected one of {legible(', '.join(symbols), _LISTED)}")
 
     return parse
 

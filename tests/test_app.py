@@ -30,7 +30,7 @@ from settings import Settings, SettingsError, SourceSettings
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from tests.waiting import HANG_SEC
-from ticks import Asset, Tick
+from ticks import Asset, Tick, is_legible
 from worker import Worker
 
 WATCHLIST = {
@@ -592,6 +592,43 @@ def test_text_from_the_wire_is_text(
     app = page()
     assert "bold" not in "".join(element.value for element in app.markdown)
     assert markup in feed(app, "crypto")["title"]
+
+
+ODD = "AAPL\u202e\u3164"
+ODD_SHOWN = "AAPLU+202EU+3164"
+
+
+def test_a_name_that_looks_like_another_is_told_from_it(
+    page: Callable[[], AppTest], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be seen is shown as its code, in every card, list and link."""
+    watchlist = {**WATCHLIST, "stocks": ("AAPL", ODD, "MSFT")}
+    settings = Settings(SourceSettings("simulated", seed=42, watchlist=watchlist))  # type: ignore[arg-type]
+    engine = staged(settings, clock=world.clock, session=world.session)
+    monkeypatch.setattr(worker, "shared", lambda load: engine)
+    ticking(engine)
+    for second in range(NOW - 1200, NOW):
+        jump = 1.02 if second >= NOW - 30 else 1.0
+        price = 230.1 * jump * (1 + 0.0001 * (second // 10 % 5))
+        engine.store.update(Tick(ODD, "stocks", second + 0.5, price))
+    engine.heartbeat.show(NOW - 1)
+    status = with_feed(
+        engine.status(), "stocks", state=FeedState.REFUSED, trouble=Trouble.SYMBOLS_REFUSED
+    )
+    status = with_feed(status, "stocks", refused_symbols={ODD: Refusal.NOT_COVERED}, asked=(ODD,))
+    monkeypatch.setattr(engine, "status", lambda: status)
+    app = page()
+    assert app.selectbox(key="base").options[1] == ODD_SHOWN
+    app.selectbox(key="base").set_value(ODD)
+    app.query_params["symbol"] = ODD_SHOWN
+    del app.session_state["visit"]
+    drawn = payload(page())
+    assert drawn["opened"]["symbol"] == ODD_SHOWN
+    assert drawn["view"]["symbol"] == drawn["view"]["base"] == ODD_SHOWN
+    assert drawn["correlation"]["card"]["base"] == ODD_SHOWN
+    assert row(app, ODD_SHOWN)["cells"][0] == ODD_SHOWN
+    assert ODD_SHOWN in feed(app, "stocks")["title"]
+    assert is_legible(json.dumps(drawn, ensure_ascii=False))
 
 
 def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

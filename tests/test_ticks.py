@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ticks import legible
+from ticks import is_legible, legible
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ from ticks import legible
 )
 def test_what_leaves_no_mark_is_shown_as_its_code(text: str, shown: str) -> None:
     assert legible(text) == shown
+    assert is_legible(text) == (text == shown)
+    assert is_legible(shown)
 
 
 def test_a_long_text_is_cut() -> None:

@@ -125,6 +125,21 @@ def test_a_plus_that_was_not_escaped_is_a_plus(name: str, value: str, meant: obj
     assert (getattr(view, name), notes) == (meant, [])
 
 
+def test_a_symbol_is_known_by_the_name_that_is_shown() -> None:
+    """What cannot be seen is in a link as a code; the symbol itself is known too."""
+    odd = "AAPL\u202e"
+    for name in (odd, "AAPLU+202E", "AAPLU 202E"):
+        view, notes = read({"symbol": [name], "base": [name]}, [*SYMBOLS, odd])
+        assert (view.symbol, view.base, notes) == (odd, odd, [])
+
+
+def test_a_note_is_short_however_many_symbols_are_watched() -> None:
+    """A few of them show how they are spelled."""
+    _, (note,) = read({"symbol": ["NOPE"]}, [f"S{number}" for number in range(50_000)])
+    assert "expected one of S0, S1, S2" in note
+    assert len(note) < 300
+
+
 def test_the_presenter_view_is_one_list() -> None:
     """Big type leaves room for no more, and for fewer rows."""
     view, notes = read({"kiosk": ["1"], "lists": ["by class"]}, [f"S{n}" for n in range(50)])
