@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -43,6 +45,25 @@ def test_a_malformed_setting_is_one_sentence(serve: Serve, tabs: Tabs) -> None:
     page = tabs(serve({"MARKET_PULSE_SPEED": "fast"}).url)
     expect(page.get_by_text(re.compile("MARKET_PULSE_SPEED is 'fast', expected"))).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
+
+
+def test_secrets_are_read_as_people_save_them(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
+    """A pipe in their place holds up nobody; a mark at the beginning and quotes do not count."""
+    secrets = tmp_path / "app0" / ".streamlit" / "secrets.toml"
+    secrets.parent.mkdir(parents=True)
+    os.mkfifo(secrets)
+    with FaultyVendor() as vendor:
+        server = serve({"MARKET_PULSE_EODHD_URL": vendor.url, "MARKET_PULSE_DATA": "off"})
+        page = tabs(server.url)
+        expect(
+            page.get_by_text("secrets.toml, which may hold EODHD_API_KEY, is not a file")
+        ).to_be_visible()
+        secrets.unlink()
+        secrets.write_text(f"EODHD_API_KEY = '\"{KEY}\"'\n", "utf-8-sig")
+        page.reload()
+        until(lambda: shows_prices(page))
+        assert {path.partition("=")[2] for path in vendor.paths} == {KEY}
+        assert "secrets" not in server.log.read_text("utf-8")
 
 
 def clear_caches(server: Server) -> None:
