@@ -37,7 +37,8 @@ from page.view import (
     written,
 )
 from page.visit import Visit
-from settings import MarketPulseError, load
+from settings import load
+from ticks import MarketPulseError, legible
 
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
 EXPORT_ALL: Final = "everything"
@@ -49,9 +50,17 @@ EXPORT_KEPT_SEC: Final = 60
 EXPORT_TAKEN_SEC: Final = 10
 """How long it is there once its download began."""
 
+MOST_TOLD: Final = 1000
+"""How many characters of an error are shown."""
+
 README: Final = Path(__file__).parent / "README.md"
 
 LOGO: Final = Path(__file__).parent / "page" / "logo.svg"
+
+
+def told(error: MarketPulseError) -> str:
+    """What an error says; it may repeat what somebody else wrote, such as the name of a file."""
+    return legible(str(error), MOST_TOLD)
 
 
 def running() -> worker.Worker:
@@ -60,7 +69,7 @@ def running() -> worker.Worker:
         return worker.shared(load)
     except MarketPulseError as error:
         st.error("Market Pulse cannot start.")
-        st.text(str(error))
+        st.text(told(error))
         st.stop()
 
 
@@ -213,7 +222,7 @@ def hand_out(archive: export.Archive, order: Order) -> None:
                 archive, what, form, begin, end, symbols or None, zone
             )
         except MarketPulseError as error:
-            end_export(f"The archive cannot be exported: {error}")
+            end_export(f"The archive cannot be exported: {told(error)}")
             st.rerun()
         turns.hold(state.tab, time.monotonic() + EXPORT_KEPT_SEC)
     st.download_button(
@@ -244,7 +253,7 @@ def draw_export(zone: ZoneInfo) -> None:
     try:
         offer_export(zone)
     except MarketPulseError as error:
-        st.text(f"The archive cannot be exported: {error}")
+        st.text(f"The archive cannot be exported: {told(error)}")
 
 
 def draw_controls(view: View, symbols: list[str]) -> View:

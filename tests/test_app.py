@@ -631,6 +631,17 @@ def test_a_name_that_looks_like_another_is_told_from_it(
     assert is_legible(json.dumps(drawn, ensure_ascii=False))
 
 
+def test_an_error_repeats_nothing_that_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of files come from outside too."""
+
+    def fails(load: object) -> Worker:
+        raise SettingsError("no tape at day\u202evsc.exe")
+
+    monkeypatch.setattr(worker, "shared", fails)
+    app = AppTest.from_file(APP, default_timeout=20).run()
+    assert app.text[0].value == "no tape at dayU+202Evsc.exe"
+
+
 def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong and what to do, and nothing else on the page."""
 

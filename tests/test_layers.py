@@ -68,7 +68,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),
-    "app": ({"page", "worker", "history.export", "settings", "wording"}, {"streamlit"}),
+    "app": ({"page", "worker", "history.export", "settings", "ticks", "wording"}, {"streamlit"}),
 }
 
 # What a room imports beyond the design's table, and why.
