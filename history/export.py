@@ -14,18 +14,16 @@ import os
 import re
 import secrets
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from pathlib import Path
-from types import FrameType
 from typing import BinaryIO, Final, cast
 
 from history.archive import Archive, is_archive
 from history.arguments import parser_of, zone_named
+from history.ending import orderly_end
 from history.failures import (
     ExportError,
     check_symbols,
@@ -257,7 +255,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     parser = parser_of()
     given = parser.parse_args(arguments)
     try:
-        with _orderly_end():
+        with orderly_end():
             _run(given, environ)
     except MarketPulseError as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
@@ -267,33 +265,6 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 # The command.
-
-
-@contextmanager
-def _orderly_end() -> Iterator[None]:
-    """Raise a signal to end as a ``SystemExit`` with the code that shells give to it."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # One that is ignored already stays so: nohup wants it.
-    before = {
-        number: signal.getsignal(number)
-        for number in signals
-        if signal.getsignal(number) != signal.SIG_IGN
-    }
-
-    def end(number: int, frame: FrameType | None) -> None:
-        # A second one must not interrupt what the first one tidies up.
-        for other in before:
-            signal.signal(other, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
