@@ -81,13 +81,16 @@ class Quoting:
         """Whether the beginning of a text, as far as it may be shown, holds a part of a secret."""
         text = text[:_MOST_OF_PATH]
         return any(
-            _overlap(text, secret) or _overlap(_plain(text), _plain(secret))
+            _overlap(text.casefold(), secret.casefold()) or _overlap(_plain(text), _plain(secret))
             for secret in self.secrets
         )
 
+    def hides(self, text: str) -> bool:
+        """Whether a text is not shown: it holds a part of a secret, or has the form of a key."""
+        return self.holds_secret(text) or bool(_KEY_LIKE.search(text))
+
     def _unless_secret(self, text: str, shown: str) -> str:
-        is_hidden = self.holds_secret(text) or _KEY_LIKE.search(text)
-        return self._hidden(text) if is_hidden else shown
+        return self._hidden(text) if self.hides(text) else shown
 
     @staticmethod
     def _hidden(text: str) -> str:

@@ -102,12 +102,13 @@ def _symbols(entry: Entry) -> tuple[str, ...]:
 
 
 def _reject_other_spellings(entry: Entry, asset: Asset, symbols: tuple[str, ...]) -> None:
-    usual = {symbol: usual_spelling(asset, symbol) for symbol in symbols}
-    others = [
-        f"{spelling} instead of {entry.quoting.value(symbol)}"
-        for symbol, spelling in usual.items()
-        if spelling != symbol and _SYMBOL.fullmatch(spelling)
-    ]
+    others = []
+    for symbol in symbols:
+        spelling = usual_spelling(asset, symbol)
+        if spelling != symbol and _SYMBOL.fullmatch(spelling):
+            if entry.quoting.hides(symbol):  # nor may be shown what is made of it
+                raise _malformed(entry, symbol)
+            others.append(f"{spelling} instead of {entry.quoting.value(symbol)}")
     if others:
         more = f", and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         raise SettingsError(

@@ -819,6 +819,7 @@ FORMS: Final[Mapping[str, Callable[[str], str]]] = {
     "the other half": lambda key: key[len(key) // 2 - 3 :],
     "as in an address": lambda key: quote(key, safe=""),
     "in capitals": str.upper,
+    "as of an exchange": lambda key: f"{key}.US",
     "as Python writes it": repr,
     "in groups": lambda key: "-".join(key[at : at + 4] for at in range(0, len(key), 4)),
 }
@@ -839,7 +840,9 @@ LINES: Final[Mapping[str, str]] = {
     "key": "{} = 1",
     "table": "[{}]\na = 1",
     "table twice": "[a.{0}]\n[a.{0}]",
-    "symbol": "[watchlist]\nstocks = [{}]",
+    "stock": "[watchlist]\nstocks = [{}]",
+    "pair": "[watchlist]\nforex = [{}]",
+    "coin": "[watchlist]\ncrypto = [{}]",
     "other": "[stress.stocks]\n{} = 1",
     "number of days": "[archive]\nbars_days = {}",
 }
