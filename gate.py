@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from sessions import ALWAYS, Session
-from ticks import Asset, Tick
+from ticks import LEAST_PRICE, MOST_PRICE, Asset, Tick
 from vendors.wire import RawTick
 
 __all__ = [
@@ -222,7 +222,7 @@ class TickGate:
         """Let the last price of a time before be the level of a symbol that has none yet."""
         for tick in ticks:
             level = self._levels.get(tick.symbol)
-            if level is not None and not level.recent:
+            if level is not None and not level.recent and LEAST_PRICE <= tick.price <= MOST_PRICE:
                 level.recent.append(tick.price)
                 _settle(level, tick.ts, self._far_off)
 
@@ -259,7 +259,7 @@ class TickGate:
 
     def _objection(self, raw: RawTick, level: _Level | None, now: float) -> Reason | None:
         """The first reason against the price."""
-        if not 0.0 < raw.price < math.inf:
+        if not LEAST_PRICE <= raw.price <= MOST_PRICE:
             return "price"
         if not 0.0 <= raw.ts < math.inf:
             return "time"
@@ -321,7 +321,6 @@ class TickGate:
 
     def _is_near(self, raw: RawTick, level: _Level) -> bool:
         recent, log = level.recent, math.log(raw.price)
-        # In logs, because the product or quotient of extreme prices may overflow.
         newest = [math.log(price) for price in islice(reversed(recent), _NEWEST)]
         low, high = min(newest), max(newest)
         passed_sec = min(max(0.0, raw.ts - level.ts), _WIDEST_SEC)

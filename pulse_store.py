@@ -93,7 +93,8 @@ class PulseStore:
         """Write ticks in order of arrival.
 
         A late tick goes to its own second and never replaces a newer last price; of two with the
-        same millisecond the later arrival wins; one older than the stored bars is left out.
+        same millisecond the later arrival wins; one older than the stored bars is left out, and so
+        is a price beyond ``LEAST_PRICE`` and ``MOST_PRICE``.
 
         Raises:
             ValueError: for a price that is not a positive finite number, a time that is not one in
@@ -114,7 +115,8 @@ class PulseStore:
     def load_bars(self, bars: Bars) -> None:
         """Write bars of the past in one go; the seconds they lie in must be empty.
 
-        What is older than the stored bars is left out; ``advance`` then samples the rest.
+        What is older than the stored bars is left out, and so are prices as in ``update_many``;
+        ``advance`` then samples the rest.
 
         Raises:
             ValueError: for an unknown asset class.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bars import CELL, Bars
 from moves import Stretch, price_steps, smallest_steps
 from pages import zeros
-from ticks import ASSETS, Tick
+from ticks import ASSETS, LEAST_PRICE, MOST_PRICE, Tick
 from volatility import BAR_SEC, Floats, Ints, Samples
 
 __all__ = ["Rings"]
@@ -127,8 +127,9 @@ class Rings:
         row_of, head, open_bar = self.rows.get, self.head, self._open_bar
         newest_changed = -1
         for symbol, asset, ts, price in ticks:
-            if not (0.0 < price < math.inf and 0.0 <= ts < _TIMES_END):
-                raise _bad_tick(symbol, ts, price)
+            if not (LEAST_PRICE <= price <= MOST_PRICE and 0.0 <= ts < _TIMES_END):
+                _check_tick(symbol, ts, price)
+                continue
             row = row_of(symbol)
             if row is None:
                 row = self.add_symbol(symbol, asset)
@@ -171,8 +172,9 @@ class Rings:
 
     def write_initial_price(self, tick: Tick) -> None:
         """Give a symbol without any price its last one; it enters no window."""
-        if not (0.0 < tick.price < math.inf and 0.0 <= tick.ts < _TIMES_END):
-            raise _bad_tick(tick.symbol, tick.ts, tick.price)
+        _check_tick(tick.symbol, tick.ts, tick.price)
+        if not LEAST_PRICE <= tick.price <= MOST_PRICE:
+            return
         row = self._row(tick.symbol, tick.asset)
         if self._block.last_ts[row] == 0.0:
             self._block.last[row] = tick.price
@@ -193,7 +195,14 @@ class Rings:
         if newest // BAR_SEC > self.head:
             self.roll(newest // BAR_SEC)
         bars = bars.between((self.head - self.bars + 1) * BAR_SEC, newest + 1)
-        cells, rows = bars.cells, row_of[bars.cells["row"]]
+        cells = bars.cells
+        is_price = (cells["price"] >= LEAST_PRICE) & (cells["price"] <= MOST_PRICE)
+        if not is_price.all():
+            cells = cells[is_price]
+            bars = Bars(bars.symbols, bars.assets, cells)
+            if not len(bars):
+                return
+        rows = row_of[cells["row"]]
         # By flat index: of millions of cells, three indices each would take twice as long.
         block = self._block
         bar, part = np.divmod(cells["second"], BAR_SEC)
@@ -485,7 +494,8 @@ def _flat(array: Any) -> Any:
     return memoryview(array.reshape(-1))
 
 
-def _bad_tick(symbol: str, ts: float, price: float) -> ValueError:
+def _check_tick(symbol: str, ts: float, price: float) -> None:
     if not 0.0 < price < math.inf:
-        return ValueError(f"price of {symbol} is {price}, expected a positive number")
-    return ValueError(f"time of {symbol} is {ts}, expected seconds since the epoch")
+        raise ValueError(f"price of {symbol} is {price}, expected a positive number")
+    if not 0.0 <= ts < _TIMES_END:
+        raise ValueError(f"time of {symbol} is {ts}, expected seconds since the epoch")

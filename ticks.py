@@ -13,8 +13,10 @@ __all__ = [
     "ASSETS",
     "COOLDOWN_SEC",
     "HORIZONS_SEC",
+    "LEAST_PRICE",
     "MAX_EVENTS",
     "MIN_SURPRISE",
+    "MOST_PRICE",
     "STALE_SEC",
     "WINDOW_SEC",
     "Asset",
@@ -43,6 +45,10 @@ WINDOW_SEC: Final = 3600
 STALE_SEC: Final = 30
 """A symbol whose newest tick is older than this many seconds is stale: it looks it, leads no list
 and raises no event."""
+
+LEAST_PRICE: Final = 1e-12
+MOST_PRICE: Final = 1e12
+"""Nothing is traded for less or more; within these no figure overflows."""
 
 # Defaults that settings and events share, which do not know each other.
 

@@ -216,6 +216,8 @@ _CLOCK: Final[Mapping[ClockTrouble, str]] = {
     " is followed until the data vendor's timestamps show whether it is right",
     ClockTrouble.WRONG_BACK: "this computer's clock was set back by {size}: the time before it"
     " is kept, which the data vendor confirms",
+    ClockTrouble.SLOW: "this computer's clock is {size} slow by the data vendor's timestamps, which"
+    " are followed: let a time server set this computer's clock",
     ClockTrouble.WRONG_AHEAD: "this computer's clock was set ahead by {size}: the time before it"
     " is kept, which the data vendor confirms",
 }

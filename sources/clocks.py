@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -39,6 +40,14 @@ _LIVE_SEC: Final = (-2.0, 10.0)
 _AGREEING: Final = 5
 """How many judgements in a row must agree before the time that is shown changes: more than the
 seconds for which a lag is remembered, so that a single late stamp does not suffice."""
+
+
+_EARLY_SEC: Final = 1.0
+"""No stamp is made later than it arrives: if all are ahead of the clock by more than this, it is
+slow. So much as well must they lag before it is taken for less slow."""
+
+_SLOWEST_SEC: Final = 600.0
+"""Stamps further ahead than this say nothing about the clock: they may be of another zone."""
 
 
 class ForwardClock:
@@ -88,9 +97,10 @@ class VendorClock:
     computer slept. The vendor's stamps tell which: ``judge`` is given how far they lag.
 
     Until then a step ahead is followed at once, as after sleep, and a step back is not, so that
-    time goes on. If no stamp decides within a minute, the wall clock is followed. Only a step is
-    judged: a clock that was wrong from the start stays wrong, because a feed that is late by as
-    much would look the same.
+    time goes on. If no stamp decides within a minute, the wall clock is followed. Without a step a
+    clock that is ahead stays as it is, because a feed that is late by as much would look the same;
+    but one that is behind the stamps of every feed, by ten minutes at most, is slow: what it lacks
+    is added.
     """
 
     def __init__(
@@ -117,6 +127,8 @@ class VendorClock:
         self._stepped_at: float | None = None  # steady; None while nothing waits for judgement
         self._favoured = math.nan
         self._in_favour = 0
+        # What the clock lacked by the last judgements, where all of them say that it does.
+        self._lacking: deque[float] = deque(maxlen=_AGREEING)
         self._slept = 0.0
         self._collected_at: float | None = None  # steady
 
@@ -150,7 +162,8 @@ class VendorClock:
         return slept
 
     def judge(self, lags: Iterable[float], changes: int) -> None:
-        """Judge a step, if there was one; to be called every second.
+        """Judge a step, if there was one, and else whether the clock is slow; to be called every
+        second.
 
         ``lags`` are how far each feed's newest stamps lag this clock, measured when it had jumped
         ``changes`` times: lags from before its last jump are ignored.
@@ -158,6 +171,8 @@ class VendorClock:
         with self._lock:
             _, steady = self._find_step()
             if self._stepped_at is None:
+                if changes == self.changes:
+                    self._weigh_slowness([*lags])
                 return
             if changes == self.changes:
                 self._weigh([*lags])
@@ -227,11 +242,37 @@ class VendorClock:
         if best == shown or self._in_favour >= _AGREEING:
             self._settle(best)
 
+    def _weigh_slowness(self, lags: list[float]) -> None:
+        """Add what the clock lacks, if the stamps of every feed say so for a while.
+
+        Less is added again if they say so: the wall clock may be set right in steps too small to
+        be noticed.
+        """
+        _, added = self._state
+        is_slow = self.status.trouble is ClockTrouble.SLOW
+        most, least = max(lags, default=0.0), min(lags, default=0.0)
+        if -_SLOWEST_SEC <= most < -_EARLY_SEC:
+            lacking = -most
+        elif is_slow and least > _EARLY_SEC:
+            lacking = -min(least, added)
+        else:
+            self._lacking.clear()
+            return
+        if self._lacking and (lacking > 0) != (self._lacking[-1] > 0):
+            self._lacking.clear()
+        self._lacking.append(lacking)
+        if len(self._lacking) == _AGREEING:
+            surely = min(self._lacking) if lacking > 0 else max(self._lacking)
+            self._settle(added + surely)
+            if added + surely > 0:
+                self.status = ClockStatus(ClockTrouble.SLOW, added + surely)
+
     def _settle(self, added: float) -> None:
         gap, shown = self._state
         self._state = (gap, added)
         self._before = self._judged = added
         self._stepped_at = None
+        self._lacking.clear()
         self.changes += added != shown
         if added:
             way = ClockTrouble.WRONG_BACK if added > 0 else ClockTrouble.WRONG_AHEAD

@@ -49,6 +49,8 @@ class ClockTrouble(StrEnum):
     """It was set back, and the vendor's stamps confirm the time before, which goes on."""
     WRONG_AHEAD = "wrong ahead"
     """Likewise ahead."""
+    SLOW = "slow"
+    """It is behind the vendor's stamps, and what it lacks is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class ClockStatus:
 
     trouble: ClockTrouble = ClockTrouble.NONE
     seconds: float = 0.0
-    """By how much it was set or moved; signed for ``MOVED``, else without a sign."""
+    """By how much it was set or moved, or is slow; signed for ``MOVED``, else without a sign."""
 
 
 @dataclass(frozen=True, slots=True)

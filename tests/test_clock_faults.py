@@ -202,18 +202,41 @@ def test_a_clock_that_had_been_wrong_may_be_set_right(world: World) -> None:
     assert since() == []
 
 
-@pytest.mark.parametrize(("behind", "state"), [(5.0, "live"), (-5.0, "silent")])
-def test_a_vendors_clock_off_by_seconds_is_measured(
-    void: World, tmp_path: Path, behind: float, state: str
-) -> None:
-    """The skew is in the status; where prices are refused for it, the reason says so."""
-    void.wrong = behind
+def test_a_vendors_clock_behind_by_seconds_is_measured(void: World, tmp_path: Path) -> None:
+    """The skew is in the status."""
+    void.wrong = 5.0
     void.begin(tmp_path)
     try:
-        until(lambda: void.feed().state == state)
-        until(lambda: void.feed().skew == pytest.approx(behind, abs=1.0))
-        if state == "silent":
-            assert "ahead of this computer's clock" in feed_reason(void.feed())
-            assert void.feed().refused["future"] > 0
+        until(lambda: void.feed().state == "live")
+        until(lambda: void.feed().skew == pytest.approx(5.0, abs=1.0))
+    finally:
+        void.engine.stop()
+
+
+def test_a_clock_that_is_slow_by_seconds_refuses_no_tick_once_that_is_measured(
+    void: World, tmp_path: Path
+) -> None:
+    """At first all are of the future; then it is the true time, and none is."""
+    void.wrong = -5.0
+    void.begin(tmp_path)
+    try:
+        until(lambda: void.feed().refused.get("future", 0) > 0)
+        until(lambda: "slow" in clock_text(void.engine.status().source.clock))
+        void.lives_on(1)
+        refused, ticks = void.feed().refused["future"], void.feed().ticks
+        until(lambda: void.feed().ticks > ticks + 100)
+        assert void.feed().refused["future"] == refused
+    finally:
+        void.engine.stop()
+
+
+def test_a_clock_that_is_an_hour_slow_is_named(void: World, tmp_path: Path) -> None:
+    """It may be the vendor's zone: nothing is followed, and the reason says by how much."""
+    void.wrong = -HOUR
+    void.begin(tmp_path)
+    try:
+        until(lambda: void.feed().state == "silent")
+        assert "3600 s ahead of this computer's clock" in feed_reason(void.feed())
+        assert void.feed().refused["future"] > 0
     finally:
         void.engine.stop()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import sessions
 from gate import FAR_OFF, HELD_SEC, MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
 from sessions import Session
-from ticks import ASSETS, Asset, Tick
+from ticks import ASSETS, LEAST_PRICE, MOST_PRICE, Asset, Tick
 from vendors.wire import Flaw, MarketState, RawTick
 
 NOW = 1_790_330_110.0
@@ -515,7 +515,18 @@ def test_wrong_first_price_is_left_behind() -> None:
 
 # Anything.
 
-EXTREMES = [5e-324, 1e-308, 1e-160, 1.0, 1e160, 1.7976931348623157e308, 0.0, -1.0]
+EXTREMES = [
+    5e-324,
+    1e-308,
+    1e-160,
+    LEAST_PRICE,
+    1.0,
+    MOST_PRICE,
+    1e160,
+    1.7976931348623157e308,
+    0.0,
+    -1.0,
+]
 
 anything = st.builds(
     RawTick,
@@ -536,7 +547,7 @@ def test_no_sequence_of_prices_breaks_the_gate(prices: list[RawTick], asset: Ass
     for one in prices:
         verdict = subject.admit(one, NOW)
         if verdict is not Verdict.REFUSED:
-            assert 0 < one.price < math.inf
+            assert LEAST_PRICE <= one.price <= MOST_PRICE
             assert one.ts <= NOW + MAX_LEAD_SEC
             assert not one.flaw
             assert one.symbol in (BTC, "ETH-USD")

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from bars import CELL, Bars
 from correlation import CorrelationCard, corr_card
+from events import StressDetector
 from formulas import COLUMNS
 from moves import against_peers
 from pulse_store import PulseStore, to_snapshots
 from tests.oracle import Oracle, judge
 from tests.reading import readers
-from ticks import Tick
+from ticks import LEAST_PRICE, MOST_PRICE, Tick
 from volatility import judge_regimes, rerank
 
 START: Final = 1_760_000_400
@@ -1348,3 +1349,42 @@ def test_after_the_clock_was_set_back_bars_are_taken_again() -> None:
         store.advance(START + second)
         store.update(Tick("A", "stocks", START + second + 0.5, 101.0))
     assert len(store.collect_changed()) == len(range(900, 4800, 7))
+
+
+@pytest.mark.parametrize(
+    "extremes",
+    [
+        (5e-324, 1.7e308),
+        (1e-308, 1e308),
+        (1e39, 1e-39),
+        (LEAST_PRICE, MOST_PRICE),
+        (MOST_PRICE, MOST_PRICE / 3),
+        (LEAST_PRICE, 3 * LEAST_PRICE),
+    ],
+)
+@pytest.mark.parametrize("from_bars", [False, True])
+def test_no_price_makes_a_figure_overflow(extremes: tuple[float, float], from_bars: bool) -> None:
+    """What no market has is left out; of the rest nothing is infinite, and numpy does not warn."""
+    seconds = range(START, START + 1500)
+    source, store = PulseStore(records=True), PulseStore()
+    for one in (source, store):
+        one.watch("crypto", ("X", "ETH-USD"))
+    for second in seconds:
+        prices = (extremes[second % 2], extremes[second // 7 % 2])
+        ticks = [Tick("X", "crypto", second + k / 4, price) for k, price in enumerate(prices)]
+        source.update_many([*ticks, Tick("ETH-USD", "crypto", second, 3000.0 + second % 5)])
+        source.advance(second + 1)
+    if from_bars:
+        bars = source.collect_changed()
+        bars.cells["price"][bars.cells["row"] == 0] = extremes[0]
+        store.load_bars(bars)
+        store.set_initial_price(Tick("Y", "crypto", float(START), extremes[1]))
+        store.advance(seconds.stop)
+    read = store if from_bars else source
+    end = seconds.stop - 1e-3
+    frame = read.frame(end)
+    assert not np.isinf(frame.select_dtypes("number").to_numpy(dtype=float)).any()
+    StressDetector().check_all(read.snapshots(end))
+    corr_card(read, ["X", "ETH-USD"], "ETH-USD", 10, seconds.stop)
+    is_known = LEAST_PRICE <= extremes[0] <= MOST_PRICE
+    assert bool(frame["last"].notna()["X"]) is is_known
