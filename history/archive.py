@@ -1,10 +1,12 @@
 """Archive: what can be read from one source's history, whoever writes it meanwhile.
 
+``python -m history.archive`` checks, backs up and restores one, and ``--help`` says more.
 Any thread may call it: every call opens and closes its own connection. Time is always an argument.
 """
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +38,15 @@ from history.schema import (
 )
 from ticks import ASSETS, Tick
 
-__all__ = ["Archive", "ArchiveError", "Contents", "Search", "is_archive", "newest_prices"]
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "Contents",
+    "Search",
+    "is_archive",
+    "newest_prices",
+    "open_read_only",
+]
 
 _BLOCK_EVENTS: Final = 1000
 """The most states of events that are read in one go."""
@@ -271,7 +281,7 @@ class Archive:
     def _open(self, losses: Losses | None, *, is_snapshot: bool = False) -> Iterator[Rows]:
         with archive_errors(self.path):
             _check_file(self.path)
-            with closing(_read_only(self.path)) as connection:
+            with closing(open_read_only(self.path)) as connection:
                 version = check_version(connection, self.path, oldest=self._oldest_version)
                 if is_snapshot:
                     connection.execute("BEGIN")
@@ -382,7 +392,12 @@ def _check_file(path: Path) -> None:
         raise ArchiveError(f"{path} is not a file, expected an archive; check the path")
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Connect to the archive at ``path`` for reading.
+
+    Raises:
+        sqlite3.Error: if that fails.
+    """
     address = path.resolve().as_uri()
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SEC)
     connection.text_factory = _text
@@ -409,3 +424,8 @@ def _text(found: bytes) -> str | bytes:
         return found.decode()
     except UnicodeDecodeError:
         return found
+
+
+if __name__ == "__main__":
+    # The command stands above all that it uses, this module too.
+    importlib.import_module("history.command").main()

@@ -218,14 +218,14 @@ class Writer:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return False
 
-    def set_aside(self, now: float) -> str:
-        """Rename the file, which must be closed; returns its new name, which says when that was.
+    def set_aside(self, now: float, why: str = "damaged") -> str:
+        """Rename the file, which must be closed; returns its new name, which says when and why.
 
         Raises:
             OSError: if it cannot be renamed.
         """
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-        name, ending = f"{self.path.stem}.damaged-{stamp}", self.path.suffix
+        name, ending = f"{self.path.stem}.{why}-{stamp}", self.path.suffix
         aside = self.path.with_name(f"{name}{ending}")
         number = 1
         while aside.exists():

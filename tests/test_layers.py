@@ -45,6 +45,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "history.sheet": ({"ticks"}, {"pyarrow", "xlsxwriter"}),
     "history.forms": ({"history", "bars", "events", "ticks"}, {"msgspec", "numpy", "pyarrow"}),
+    "history.command": ({"history", "settings", "wording", "ticks"}, set()),
     "history.export": (
         {"history", "settings", "wording", "ticks"},
         set(),
