@@ -215,12 +215,17 @@ def is_damage(error: sqlite3.Error) -> bool:
     return is_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
+_LOCKED: Final = (
+    "another program holds it locked: end that, or wait; if it is on a network drive, give a local"
+    " folder with MARKET_PULSE_DATA"
+)
+
 _ADVICE: Final = {
     "SQLITE_FULL": "the disk is full: free some space",
     "SQLITE_READONLY": "it may not be written: check the permissions of the file and its folder",
     "SQLITE_CANTOPEN": "it cannot be opened: check that its folder exists and may be written",
-    "SQLITE_BUSY": "another program holds it locked: end that, or wait",
-    "SQLITE_LOCKED": "another program holds it locked: end that, or wait",
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
     "SQLITE_IOERR": "the disk reports an error: check it",
     # There is no room for the files beside an open archive.
     "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",

@@ -46,6 +46,7 @@ from history.schema import (
     damaged,
     encode_event,
     encode_track,
+    is_damage,
 )
 
 __all__ = [
@@ -270,31 +271,52 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
         ArchiveError: if that fails.
     """
     with archive_errors(path):
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SEC, isolation_level=None, check_same_thread=False
-        )
         try:
-            _prepare(connection, path, migrations)
-        except BaseException:
-            connection.close()
-            raise
+            return _connect(path, migrations, has_shared_memory=True)
+        except sqlite3.OperationalError as error:
+            if is_damage(error) or error.sqlite_errorname.startswith(_NOT_OF_MEMORY):
+                raise
+            # A network drive has no memory that processes share, which the log needs.
+            try:
+                return _connect(path, migrations, has_shared_memory=False)
+            except (sqlite3.Error, ArchiveError):
+                raise error from None
+
+
+_NOT_OF_MEMORY: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_ERROR")
+"""What has other reasons than a lack of shared memory."""
+
+
+def _connect(
+    path: Path, migrations: Sequence[str], *, has_shared_memory: bool
+) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SEC, isolation_level=None, check_same_thread=False
+    )
+    try:
+        if not has_shared_memory:
+            # Alone with the file, what is left in its log can be read without that memory.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+            connection.execute("PRAGMA locking_mode = NORMAL").fetchall()
+        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            check_version(connection, path, newest=len(migrations), oldest=0)
+        else:
+            # While it is empty: later this would mean rewriting the whole file.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if has_shared_memory:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if has_shared_memory else 'FULL'}")
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number, script in enumerate(migrations[version:], version + 1):
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT"
+            )
+    except BaseException:
+        connection.close()
+        raise
     return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
-    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        check_version(connection, path, newest=len(migrations), oldest=0)
-    else:
-        # While it is empty: later this would mean rewriting the whole file.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, script in enumerate(migrations[version:], version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT"
-        )
 
 
 def write_bars(connection: sqlite3.Connection, bars: Bars) -> None:

@@ -199,7 +199,7 @@ _ARCHIVE: Final[Mapping[ArchiveTrouble, str]] = {
     ArchiveTrouble.OTHER_WENT_ON: "another Market Pulse wrote this file when this one began, and"
     " their prices differ: restart this one when that has ended",
     ArchiveTrouble.FOLDER: "its folder cannot be written ({detail}): check its permissions, or give"
-    " another with MARKET_PULSE_DATA",
+    " a local one with MARKET_PULSE_DATA",
     ArchiveTrouble.FILE: "{detail}",
     ArchiveTrouble.STUCK: "{file} is damaged and cannot be set aside ({detail}): move it away",
     ArchiveTrouble.CRASHED: "its writer crashed: see the log, and restart",

@@ -246,6 +246,39 @@ def test_a_disk_that_is_full_from_the_start_is_told(
         one.stop()
 
 
+@pytest.mark.parametrize("has_log", [False, True], ids=["new", "with a log left behind"])
+def test_a_disk_without_shared_memory_gets_another_journal(
+    record: Callable[..., Recorder], tmp_path: Path, has_log: bool
+) -> None:
+    """As network drives are: it is written and read all the same, and nothing only waits."""
+    path = tmp_path / "a.sqlite"
+    written = set()
+    if has_log:
+        local = tmp_path / "local.sqlite"
+        with closing(connect(local)) as connection:
+            write_bars(connection, bars(START - 100, 50))
+            for ending in ("", "-wal"):
+                shutil.copy(f"{local}{ending}", f"{path}{ending}")
+        written = set(range(START - 100, START - 50))
+    # SQLite opens no memory behind a link.
+    path.with_name("a.sqlite-shm").symlink_to(tmp_path / "none")
+    one = record(path)
+    one.record(bars(START, 20), [EVENT])
+    assert one.flush()
+    assert one.status().state == "writing"
+    assert seconds_in(path) == {*written, *range(START, START + 20)}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    one.stop()
+    # On a local disk again, it has the log that lets readers and writer be.
+    path.with_name("a.sqlite-shm").unlink()
+    two = record(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    two.record(bars(START + 30))
+    assert two.flush()
+
+
 def test_what_finds_no_room_to_wait_is_counted(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
