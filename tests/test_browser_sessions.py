@@ -335,7 +335,7 @@ def test_an_archive_in_trouble_says_what_to_do(serve: Serve, tabs: Tabs, tmp_pat
     (tmp_path / "data" / "simulated-7.sqlite").mkdir(parents=True)
     server = serve({**SIMULATED, "MARKET_PULSE_DATA": str(tmp_path / "data")})
     page = tabs(server.url)
-    line = page.locator(".messages p", has_text="The archive is not written")
+    line = page.locator(".messages [data-kind]", has_text="The archive is not written")
     expect(line).to_have_attribute("data-kind", "warning")
     expect(line).to_contain_text("check that its folder exists")
     counts = line.locator('[aria-hidden="true"]')
@@ -353,7 +353,7 @@ def test_a_vendors_clock_that_differs_is_told(serve: Serve, tabs: Tabs) -> None:
         environ = {"EODHD_API_KEY": "SECRETKEY0123456789", "MARKET_PULSE_EODHD_URL": vendor.url}
         page = tabs(serve(environ).url)
         told = "the vendor's clock is about 4 s behind this computer's. To help: let a time server"
-        line = page.locator(".messages p", has_text=f"Crypto: {told}")
+        line = page.locator(".messages [data-kind]", has_text=f"Crypto: {told}")
         expect(line).to_have_attribute("data-kind", "warning")
         chip = page.locator(".feeds li").nth(2)
         expect(chip).to_have_attribute("title", re.compile(r"clock is 4\.\d s behind"))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 
 from engine.repeats import EVERY_SEC, OncePerMinute
+from tests.browsing import ROOT
 
 
 class Log:
@@ -87,3 +91,26 @@ def test_what_is_remembered_has_a_bound(log: Log) -> None:
     for name in names:
         log.logger.error(name)
     assert log.lines == names
+
+
+STORM: Final = """
+import logging
+from streamlit.logger import get_logger
+streamlit = get_logger("streamlit.some.part")
+from engine.repeats import tell_repeats_once
+tell_repeats_once()
+for _ in range(50):
+    streamlit.error("the session was not made")
+    logging.getLogger("asyncio").error("no file is left")
+"""
+
+
+def test_the_console_of_a_process_tells_a_fault_once() -> None:
+    """Whether Streamlit's own logger writes it, or Python's last resort."""
+    done = subprocess.run(
+        [sys.executable, "-c", STORM], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("the session was not made")
+    assert lines[1] == "no file is left"
