@@ -14,7 +14,7 @@ from ticks import ASSETS, Asset
 __all__ = ["MOST_SYMBOLS", "usual_spelling", "watchlist"]
 
 MOST_SYMBOLS: Final = 5000
-"""More of them would take longer than a second for every second."""
+"""As many as the costs of the store are measured for."""
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
 _MOST_NAMED: Final = 3
