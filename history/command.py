@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from history.archive import Archive, ArchiveError, is_archive, open_read_only
+from history.ending import orderly_end
 from history.losses import LeftOut, Losses
 from history.salvage import copy_sound, delete_archive
 from history.schema import archive_errors
@@ -35,13 +36,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     """Do what the command line asks for.
 
     Exits with 1 if the archive is damaged, and with 2 if what was asked for cannot be done; either
-    is said in one sentence.
+    is said in one sentence. A signal to end does, and leaves nothing half written.
     """
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
         path = given.archive or _own_archive(environ)
-        told, is_sound = given.run(path, given)
+        with orderly_end():
+            told, is_sound = given.run(path, given)
     except (MarketPulseError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     sys.stdout.write(f"{told}\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +14,8 @@ from typing import Final
 
 import pytest
 
-from history.archive import Archive
+from history import command
+from history.archive import Archive, open_read_only
 from history.command import main
 from history.writer import Writer, connect
 from tests.test_archive import everything, filled, map_of, wipe
@@ -75,6 +79,37 @@ def test_what_is_damaged_is_told_with_its_times(run: Run, path: Path) -> None:
     assert f"restore {path}" in told
     assert len(lost) > 0
     assert "Traceback" not in told
+
+
+class Interrupted:
+    """A connection that ends the process by a signal once it has copied everything."""
+
+    def __init__(self, source: sqlite3.Connection, parts: Callable[[], list[Path]]) -> None:
+        self._source = source
+        self._parts = parts
+
+    def backup(self, target: sqlite3.Connection, *, pages: int) -> None:
+        self._source.backup(target, pages=pages)
+        assert self._parts()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def test_a_backup_that_a_signal_ends_leaves_nothing_behind(
+    run: Run, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither under its name nor under another."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    monkeypatch.setattr(
+        command,
+        "open_read_only",
+        lambda path: Interrupted(open_read_only(path), lambda: list(folder.iterdir())),
+    )
+    assert run("backup", folder / "b.sqlite")[0] == 128 + signal.SIGTERM
+    assert list(folder.iterdir()) == []
 
 
 def test_a_backup_is_the_same_archive(run: Run, path: Path) -> None:
