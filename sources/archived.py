@@ -19,7 +19,7 @@ from bars import CELL, Bars, Minutes
 from events import Event
 from history.archive import Archive
 from sources.quotes import Quote
-from sources.rows import TapeError, outside
+from sources.rows import TapeError, named, outside
 from sources.source import TapeRows
 from ticks import ASSETS, WINDOW_SEC, Asset, Tick
 
@@ -77,7 +77,7 @@ class ArchivedTape:
         archive = Archive(path)
         span = archive.span()
         if span is None:
-            raise TapeError(f"{path} holds no prices yet; replay it when some were recorded")
+            raise TapeError(f"{named(path)} holds no prices yet; replay it when some were recorded")
         first = max(span[0], math.floor(span[0] if begin is None else begin))
         stop = min(span[1] + 1, math.ceil(span[1] + 1 if end is None else end))
         bars = next(archive.blocks(first, stop), None)

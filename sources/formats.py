@@ -22,7 +22,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from sources.rows import MOST_EXAMPLES, Rows, TapeError, shown
+from sources.rows import MOST_EXAMPLES, Rows, TapeError, named, shown
 from sources.source import RefusedRow, RowFault
 from ticks import legible
 
@@ -99,22 +99,26 @@ def _content(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise TapeError(f"no tape at {path}; give the path of a .csv or .csv.gz file") from None
+        raise TapeError(
+            f"no tape at {named(path)}; give the path of a .csv or .csv.gz file"
+        ) from None
     except OSError as error:
-        raise TapeError(f"{path} cannot be read ({error.strerror}); check the path") from error
+        raise TapeError(
+            f"{named(path)} cannot be read ({error.strerror}); check the path"
+        ) from error
     for magic, (kind, unpack) in _UNPACK.items():
         if data.startswith(magic):
             try:
                 data = unpack(data)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
                 raise TapeError(
-                    f"{path} cannot be read as a whole {kind} file ({error}); get it again"
+                    f"{named(path)} cannot be read as a whole {kind} file ({error}); get it again"
                 ) from error
     for magic, what in _FOREIGN.items():
         if data.startswith(magic):
-            raise TapeError(f"{path} is {what}")
+            raise TapeError(f"{named(path)} is {what}")
     if not data or data.isspace():
-        raise TapeError(f"{path} is empty, expected {','.join(TAPE_COLUMNS)} and rows")
+        raise TapeError(f"{named(path)} is empty, expected {','.join(TAPE_COLUMNS)} and rows")
     return data
 
 
@@ -134,7 +138,9 @@ def _csv_rows(path: Path, data: bytes) -> Rows:
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     if b"\0" in data[:4096]:
-        raise TapeError(f"{path} is no text, expected CSV, JSON or Parquet; check which file it is")
+        raise TapeError(
+            f"{named(path)} is no text, expected CSV, JSON or Parquet; check which file it is"
+        )
     head = _head(data)
     _check(path, head.names)
     body, unclosed = _without_open_quotes(data[head.end :], head.line + 1)
@@ -168,7 +174,7 @@ def _csv_rows(path: Path, data: bytes) -> Rows:
         )
     except pa.ArrowInvalid as error:
         raise TapeError(
-            f"{path} cannot be read as CSV ({legible(str(error))}); get it again"
+            f"{named(path)} cannot be read as CSV ({legible(str(error))}); get it again"
         ) from error
     columns = {name: _cleaned(table[name].combine_chunks()) for name in wanted}
     if "ms" not in columns:
@@ -232,14 +238,15 @@ def _without_open_quotes(body: bytes, first: int) -> tuple[bytes, list[RefusedRo
 def _parquet_rows(path: Path, data: bytes) -> Rows:
     try:
         table = parquet.read_table(pa.BufferReader(data))
+        table.validate(full=True)
         names = [name.lower() for name in table.column_names]
         _check(path, names)
         columns = {
             name: _typed(name, table.column(at)) for at, name in enumerate(names) if name in _KNOWN
         }
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise TapeError(
-            f"{path} cannot be read as Parquet ({legible(str(error))}); export it again"
+            f"{named(path)} cannot be read as Parquet ({legible(str(error))}); export it again"
         ) from error
     return Rows(path, columns, np.arange(1, len(table) + 1))
 
@@ -261,12 +268,12 @@ def _json_rows(path: Path, data: bytes) -> Rows:
         rows = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise TapeError(
-            f"{path} cannot be read as JSON ({legible(str(error))}); export it again"
+            f"{named(path)} cannot be read as JSON ({legible(str(error))}); export it again"
         ) from error
     first = rows[0] if isinstance(rows, list) and rows else None
     if not isinstance(first, dict):
         raise TapeError(
-            f"{path} is JSON without a list of rows, expected one as it is exported, or CSV;"
+            f"{named(path)} is JSON without a list of rows, expected one as it is exported, or CSV;"
             " export the bars again"
         )
     _check(path, list(first))

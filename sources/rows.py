@@ -19,12 +19,15 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from sources.source import RefusedRow, RowFault, TapeRows
 from ticks import MarketPulseError, legible
 
-__all__ = ["MOST_EXAMPLES", "Rows", "TapeError", "outside", "shown"]
+__all__ = ["DATES", "MOST_EXAMPLES", "Rows", "TapeError", "named", "outside", "shown"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 # PyArrow has no types of its own to check against: its columns are Any.
+
+DATES: Final = (1e8, 4.1024448e9)
+"""Seconds since the epoch from here (1973) to there (2100) may be the date of a price."""
 
 MOST_EXAMPLES: Final = 3
 """How many of the refused rows are named."""
@@ -116,8 +119,10 @@ class Rows:
         elif not pa.types.is_timestamp(column.type):
             column = pa.nulls(len(column), pa.timestamp("s"))
         column = column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(pa.int64())
-        self.refuse(_to_numpy(column.is_null()), RowFault.BAR_TIME, name)
-        return _to_numpy(column.cast(pa.float64(), safe=False).fill_null(np.nan))
+        seconds: Floats = _to_numpy(column.cast(pa.float64(), safe=False).fill_null(np.nan))
+        is_date = (seconds >= DATES[0]) & (seconds < DATES[1])
+        self.refuse(~is_date, RowFault.BAR_TIME, name)
+        return seconds
 
     def is_rounded(self, name: str) -> Mask:
         """Which cells are written with a power of ten, and too few digits for a whole number.
@@ -189,6 +194,11 @@ def shown(cell: object) -> str:
     return "" if cell is None else legible(str(cell), 40)
 
 
+def named(path: Path) -> str:
+    """A path as an error may show it."""
+    return legible(str(path), 200)
+
+
 def outside(
     path: Path, begin: float | None, end: float | None, span: tuple[float, float]
 ) -> TapeError:
@@ -196,7 +206,7 @@ def outside(
     first, last = span
     asked = f"{_utc(first if begin is None else begin)} to {_utc(last if end is None else end)}"
     return TapeError(
-        f"{path} has no prices from {asked}, only from {_utc(first)} to {_utc(last)};"
+        f"{named(path)} has no prices from {asked}, only from {_utc(first)} to {_utc(last)};"
         " choose a span with prices"
     )
 

@@ -23,7 +23,7 @@ from history.archive import ArchiveError, is_archive
 from sources.archived import PAST_SEC, ArchivedTape, ms_of, quotes_of
 from sources.formats import read_rows
 from sources.quotes import Quote
-from sources.rows import Rows, TapeError, outside
+from sources.rows import DATES, Rows, TapeError, named, outside
 from sources.source import RowFault, TapeRows
 from ticks import ASSETS, Asset, Tick
 
@@ -34,10 +34,6 @@ Floats = npt.NDArray[np.float64]
 TAPE_EPOCH: Final = 946_684_800.0
 """2000-01-01 00:00:00 UTC, at which a tape that counts from its own start begins: elapsed time then
 reads as time of day."""
-
-_DATES_MS: Final = (1e11, 4.1024448e12)
-"""Milliseconds from here (1973) to there (2100) are a date; fewer are a time since the tape's
-start."""
 
 _MS_OF_DATES: Final = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (9e8, 1e3))
 """Dates in nanoseconds, microseconds, milliseconds and seconds are at least so many, and what makes
@@ -141,7 +137,7 @@ def load(path: Path, begin: float | None = None, end: float | None = None) -> Re
             return ArchivedTape.load(path, begin, end)
     except OSError as error:
         raise TapeError(
-            f"{path} cannot be read ({error.strerror}), expected a tape or an archive;"
+            f"{named(path)} cannot be read ({error.strerror}), expected a tape or an archive;"
             " check the path"
         ) from error
     except ArchiveError as error:
@@ -157,6 +153,8 @@ def _of_quotes(rows: Rows, begin: float | None, end: float | None) -> Tape:
     ms, is_dated = _times(rows)
     names = _names(rows, "feed", _FEEDS, RowFault.FEED)
     price, bid, ask, size = (rows.numbers(name) for name in ("price", "bid", "ask", "size"))
+    for name, given in (("bid", bid), ("ask", ask), ("size", size)):
+        rows.refuse(np.isinf(given), RowFault.NUMBER, name)
     # What overflows is infinite, which is no price.
     with np.errstate(over="ignore"):
         price = np.where(names.is_forex, ((bid + ask) / 2).round(10), price)
@@ -168,8 +166,8 @@ def _of_quotes(rows: Rows, begin: float | None, end: float | None) -> Tape:
     if begin is not None or end is not None:
         if not is_dated:
             raise TapeError(
-                f"{rows.path} counts from its own start, expected one with dates if a begin or an"
-                " end is given; replay it whole"
+                f"{named(rows.path)} counts from its own start, expected one with dates if a begin"
+                " or an end is given; replay it whole"
             )
         part = _between(rows.path, times, begin, end)
         times, order = times[part], order[part]
@@ -201,8 +199,8 @@ def _times(rows: Rows) -> tuple[Floats, bool]:
     usual = np.quantile(given[rows.kept], 0.1) if rows.kept.any() else 0.0
     factor = next((factor for least, factor in _MS_OF_DATES if usual >= least), None)
     ms = (given * (factor or 1.0)).round()
-    first, last = (0.0, _DATES_MS[0]) if factor is None else _DATES_MS
-    rows.refuse(~((ms >= first) & (ms < last)), RowFault.OTHER_TIME, "ms")
+    first, last = (0.0, DATES[0]) if factor is None else DATES
+    rows.refuse(~((ms >= first * 1000) & (ms < last * 1000)), RowFault.OTHER_TIME, "ms")
     return ms, factor is not None
 
 
@@ -216,14 +214,14 @@ def _of_bars(rows: Rows, begin: float | None, end: float | None) -> Tape:
     mean = np.where(np.isnan(mean), last, mean)
     for name, price in (("last", last), ("mean", mean)):
         rows.refuse(~(np.isfinite(price) & (price > 0)), RowFault.PRICE, name)
-    is_count = (ticks % 1 == 0) & (ticks >= 1) & (ticks <= _MOST_TICKS)
+    is_count = (ticks == np.floor(ticks)) & (ticks >= 1) & (ticks <= _MOST_TICKS)
     rows.refuse(~is_count, RowFault.TICKS, "ticks")
     names = _names(rows, "asset", _CLASSES, RowFault.ASSET)
     report, order = _in_order(rows, second)
     if len(names.symbols) > _MOST_SYMBOLS:
         raise TapeError(
-            f"{rows.path} has {len(names.symbols):,} symbols, expected at most {_MOST_SYMBOLS:,};"
-            " export fewer"
+            f"{named(rows.path)} has {len(names.symbols):,} symbols, expected at most"
+            f" {_MOST_SYMBOLS:,}; export fewer"
         )
     order = order[_between(rows.path, second[order], begin, end)]
     cells = np.zeros(len(order), CELL)

@@ -153,6 +153,7 @@ def test_a_tape_without_dates_has_no_spans(tmp_path: Path) -> None:
         ((HEADER, *ROWS, "2000,us,SPY,0,,,1"), "there is no price above zero (price is '0')"),
         ((HEADER, *ROWS, "2000,us,SPY,-1,,,1"), "there is no price above zero (price is '-1')"),
         ((HEADER, *ROWS, "2000,us,SPY,inf,,,1"), "a number is expected (price is 'inf')"),
+        ((HEADER, *ROWS, "2000,us,SPY,5,,,1e999"), "a number is expected (size is '1e999')"),
         ((HEADER, *ROWS, "2000,us,SPY,1e999,,,1"), "no price above zero (price is '1e999')"),
         ((HEADER, *ROWS, "2000,forex,EURUSD,,1e308,1e308,"), "there is no price above zero"),
         (
@@ -358,10 +359,52 @@ def test_the_next_quote_is_known_before_it_is_read(tmp_path: Path) -> None:
     assert tape.next_at() is None
 
 
-# Exported bars.
-
 ROW_FORMS: tuple[export.Form, ...] = ("csv", "json", "parquet")
 """Those of the forms of an export that can be replayed."""
+
+SPLINTERS = (
+    *(b'"', b",", b"\n", b"\r", b"\0", b"\xff", b";", b"\t", b"'", b"[", b"}", b"nan", b"null"),
+    *(b"-1", b"1e999", b"1e-400", b"1.76400E+12", b"9" * 40, "\u202e".encode(), b"=1+1", b"0x1"),
+)
+
+
+def test_whatever_is_in_a_file_it_is_played_or_refused(
+    tmp_path: Path, recorded: tuple[Path, dict[int, pd.DataFrame]]
+) -> None:
+    """Damaged in all manners: what is played is prices in order, what is refused is named."""
+    rng, path = random.Random(9), tmp_path / "tape"
+    rows = [f"{at}00,us,S{at % 7},{5 + at},,,10" for at in range(40)]
+    rows += [f"{at}50,forex,EURUSD,,1.1,1.2," for at in range(40)]
+    whole = ["\n".join([HEADER, *rows]).encode()]
+    whole += [whole[0].replace(b",", b";"), whole[0].decode().encode("utf-16")]
+    for form in ROW_FORMS:
+        path = tmp_path / f"bars.{form}"
+        export.save(Archive(recorded[0]), "bars", form, path, BEGIN, BEGIN + 30)
+        whole.append(path.read_bytes())
+    played, refusals = 0, []
+    for _ in range(400):
+        content = rng.choice(whole)
+        for _ in range(rng.choice([1, 2, 5, 20])):
+            at = rng.randrange(len(content))
+            end = at + rng.choice([0, 0, 1, 3, 20])
+            content = content[:at] + rng.choice((*SPLINTERS, b"", b"x")) + content[end:]
+        path.write_bytes(content)
+        try:
+            tape = Tape.load(path)
+        except TapeError as error:
+            refusals.append(str(error))
+            continue
+        played += 1
+        quotes = tape.read_until(math.inf)
+        assert all(type(q.symbol) is str and 0 < q.price < math.inf for q in quotes)
+        times = [q.ts for q in quotes]
+        assert times == sorted(times)
+        assert tape.start <= times[0] <= times[-1] < tape.end
+    assert 100 < played < 300
+    assert all("\n" not in text and len(text) < 600 for text in refusals)
+
+
+# Exported bars.
 
 
 @pytest.mark.parametrize("form", ROW_FORMS)
