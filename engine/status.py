@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Trouble
+from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
 from sources.source import (
     ClockStatus,
@@ -28,6 +29,7 @@ __all__ = [
     "FeedStatus",
     "HeldBack",
     "Lately",
+    "LeftOut",
     "Refusal",
     "RefusedRow",
     "RowFault",

@@ -248,11 +248,16 @@ def _tape_messages(source: SourceStatus, now: float) -> Iterator[Message]:
             yield _warning(left_out)
         if out_of_order:
             yield Message(kind="note", text=(out_of_order,))
+    damaged = source.left_out
+    if damaged.first is not None and damaged.last is not None:
+        span = Instant(damaged.first), " to ", Instant(damaged.last)
+        were = "1 second is" if damaged.seconds == 1 else f"{damaged.seconds:,} seconds are"
+        yield _warning(f"The archive is damaged: {were} left out, from ", *span, ".")
     skipped = source.skipped
     is_long = skipped is not None and skipped.end - skipped.begin >= SKIPPED_SEC
     if skipped is not None and is_long and now - skipped.end < SKIPPED_SEC * (source.speed or 1.0):
-        span = Instant(skipped.begin), " to ", Instant(skipped.end)
-        yield Message(kind="note", text=("Skipped from ", *span, ": there was no price."))
+        pause = Instant(skipped.begin), " to ", Instant(skipped.end)
+        yield Message(kind="note", text=("Skipped from ", *pause, ": there was no price."))
     if source.next_price_at is not None:
         text = "There is no price until ", Instant(source.next_price_at), "."
         due = due_text(source, now)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bars import CELL, Bars, Minutes
 from events import Event
 from history.archive import Archive
+from history.losses import LeftOut, Losses
 from sources.quotes import Quote
 from sources.rows import TapeError, named, outside
 from sources.source import TapeRows
@@ -65,6 +66,7 @@ class ArchivedTape:
         """What was read from the archive and not handed out, in order of time; rows are places in
         the list."""
         self._read_to = int(start)
+        self._losses = Losses()
 
     @classmethod
     def load(cls, path: Path, begin: float | None = None, end: float | None = None) -> Self:
@@ -91,6 +93,11 @@ class ArchivedTape:
             for asset in ASSETS
         }
         return cls(archive, symbols, float(start), (last_ms + 1) / 1000)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What of the span was damaged, as far as it was read."""
+        return self._losses.left_out
 
     @property
     def source(self) -> str:
@@ -138,7 +145,7 @@ class ArchivedTape:
 
     def _read_on(self) -> None:
         end = min(self._read_to + _BLOCK_SEC, math.ceil(self.end))
-        bars = self._archive.bars(self._read_to, end, tuple(self._place))
+        bars = self._archive.bars(self._read_to, end, tuple(self._place), self._losses)
         place = np.array([self._place[symbol] for symbol in bars.symbols], dtype=np.intp)
         cells = bars.cells[ms_of(bars.cells).argsort(kind="stable")]
         cells["row"] = place[cells["row"]]

@@ -145,6 +145,7 @@ class ReplaySource:
             has_ended=self._has_ended,
             is_dated=self._tape.start != TAPE_EPOCH,
             tape=self._tape.rows,
+            left_out=self._tape.left_out,
             next_price_at=self._awaited(),
             skipped=self._skipped,
             lost=sum(self._lost.values()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from events import EventStore
 from feeds import FeedStatus, TickQueue
 from history.archive import Archive
+from history.losses import LeftOut
 from pulse_store import PulseStore
 from sessions import MarketHours
 from ticks import Asset, Tick
@@ -137,6 +138,8 @@ class SourceStatus:
     """When a replay's next price is due, if every symbol is stale until then."""
     skipped: Span | None = None
     """The newest span of a replay that was skipped: it had no price, and nothing could change."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What of an archive that is replayed was damaged so far."""
     lost: int = 0
     """How many ticks of a replay were lost with a broken connection."""
     clock: ClockStatus = ClockStatus()

@@ -20,6 +20,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from bars import CELL, Bars, Minutes
 from events import Event
 from history.archive import ArchiveError, is_archive
+from history.losses import LeftOut
 from sources.archived import PAST_SEC, ArchivedTape, ms_of, quotes_of
 from sources.formats import read_rows
 from sources.quotes import Quote
@@ -57,6 +58,9 @@ class Tape:
 
     source = ""
     """The source that recorded the prices, which is not known."""
+
+    left_out = LeftOut()
+    """What was damaged: nothing, as far as a tape can tell."""
 
     def __init__(
         self,

@@ -52,12 +52,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "sources": (
         {"feeds", "vendors", "sessions", "events", "bars", "pulse_store", "history.archive"}
-        | {"settings", "ticks"},
+        | {"history.losses", "settings", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
-        | {"history.hours", "feeds", "ticks"},
+        | {"history.hours", "history.losses", "feeds", "ticks"},
         {"numpy", "pandas"},
     ),
     "worker": (

@@ -309,6 +309,33 @@ def test_a_replay_says_what_became_of_the_rows(tmp_path: Path) -> None:
         engine.stop()
 
 
+def test_a_damaged_archive_is_replayed_without_what_is_damaged(tmp_path: Path) -> None:
+    """The page says which seconds that is; the others come as they were."""
+    path = tmp_path / "archive.sqlite"
+    store = PulseStore(records=True)
+    store.update_many([Tick("SPY", "stocks", BEGIN + at + 0.5, 500.0 + at) for at in range(20)])
+    with closing(connect(path)) as connection:
+        write_bars(connection, store.collect_changed())
+        connection.execute(
+            "UPDATE bar SET cells = zeroblob(length(cells)) WHERE second IN (?, ?, ?)",
+            (BEGIN + 4, BEGIN + 5, BEGIN + 9),
+        )
+    engine = Worker(Settings(SourceSettings("replay", replay_file=path, speed=math.inf)))
+    engine.start()
+    try:
+        until(lambda: engine.status().source.has_ended)
+        status = engine.status()
+        assert feed_of(engine, "stocks").ticks == 17
+        texts = [one.text for one in status_card(status, status.now, status.now).messages]
+        span = Instant(BEGIN + 4), " to ", Instant(BEGIN + 9)
+        assert ("The archive is damaged: 3 seconds are left out, from ", *span, ".") in texts
+        end, _ = engine.reader.pulse()
+        prices = engine.store.history("SPY", end, 20)["price"].dropna()
+        assert prices.tolist() == [500.0 + at for at in range(20) if at not in (4, 5, 9)]
+    finally:
+        engine.stop()
+
+
 def test_a_tape_of_many_symbols_is_replayed_whole(tmp_path: Path) -> None:
     """The vendor's limit of an account is no limit of a file."""
     tape = tmp_path / "many.csv"
