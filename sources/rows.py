@@ -106,9 +106,8 @@ class Rows:
         if pa.types.is_string(column.type):
             if self._has_decimal_commas:
                 column = self._with_points(name, column)
-            is_number = pc.match_substring_regex(column, _NUMBER)
-            self.refuse(~_to_numpy(is_number.fill_null(True)), fault, name)
-            column = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
+            numbers = _as_numbers(column)
+            column = self._only_numbers(name, column, fault) if numbers is None else numbers
         return _to_numpy(column.cast(pa.float64()).fill_null(np.nan))
 
     def seconds(self, name: str) -> Floats:
@@ -130,7 +129,7 @@ class Rows:
         A spreadsheet makes ``1.79033E+12`` of 1790329995797.
         """
         column = self._columns[name]
-        if not pa.types.is_string(column.type):
+        if not (pa.types.is_string(column.type) and _has(column, "e")):
             return np.zeros(len(column), np.bool_)
         found = pc.extract_regex(column, _POWER)
         decimals = pc.utf8_length(pc.struct_field(found, "decimals")).cast(pa.int64())
@@ -177,11 +176,17 @@ class Rows:
             )
         return TapeRows(self._count, self._refused_count, tuple(examples), sorted_count)
 
+    def _only_numbers(self, name: str, column: Any, fault: RowFault) -> Any:
+        """A column without what is no number; the rows of that are refused."""
+        is_number = pc.match_substring_regex(column, _NUMBER)
+        self.refuse(~_to_numpy(is_number.fill_null(True)), fault, name)
+        return pc.if_else(is_number, column, pa.scalar(None, pa.string()))
+
     def _with_points(self, name: str, column: Any) -> Any:
         """Numbers with decimal commas as they are written with points."""
-        if not pc.any(pc.match_substring(column, ",")).as_py():
+        if not _has(column, ","):
             return column
-        if pc.any(pc.match_substring(column, ".")).as_py():
+        if _has(column, "."):
             raise TapeError(
                 f"the tape {shown(self.path.name)} has numbers with points and with commas in its"
                 f" column {name}, expected one decimal mark; write them without separators"
@@ -213,6 +218,20 @@ def outside(
 
 def _utc(ts: float) -> str:
     return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _has(column: Any, mark: str) -> bool:
+    """Whether any cell has a mark in it, as a small letter or a capital."""
+    return bool(pc.any(pc.match_substring(column, mark, ignore_case=True)).as_py())
+
+
+def _as_numbers(column: Any) -> Any:
+    """Text as numbers, None if any cell is none that is finite: a look at each takes longer."""
+    try:
+        numbers = column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return numbers if pc.all(pc.is_finite(numbers)).as_py() in (True, None) else None
 
 
 def _to_numpy(column: Any) -> npt.NDArray[Any]:

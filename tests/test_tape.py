@@ -679,7 +679,7 @@ class _InMemory:
     def __init__(self, bars: Bars) -> None:
         self._all = bars
 
-    def bars(self, begin: int, end: int, symbols: tuple[str, ...]) -> Bars:
+    def bars(self, begin: int, end: int, symbols: tuple[str, ...], losses: object) -> Bars:
         return self._all.of(symbols).between(begin, end)
 
 
