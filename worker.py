@@ -232,7 +232,18 @@ class Worker:
     # The thread.
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        # Not by asyncio.run, which would wait for a name to be looked up that nobody answers.
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._main())
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()

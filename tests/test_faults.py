@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -1062,3 +1063,23 @@ def test_a_symbol_that_the_vendor_never_sends_is_named_on_the_page() -> None:
         assert told.endswith("(no price yet of ETH-USB)")
         for asset in ("stocks", "forex"):
             assert feed_of(worker, asset).never_heard == ()
+
+
+def test_stop_waits_for_no_name_that_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer holds up the feed, and not the end."""
+    asked, is_over = threading.Event(), threading.Event()
+
+    def look_up(*args: Any, **options: Any) -> Any:
+        asked.set()
+        is_over.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        with running("ws://vendor.example/ws") as worker:
+            assert asked.wait(20)
+            worker.stop()
+            assert not worker.alive()
+            assert not is_over.is_set()
+    finally:
+        is_over.set()
