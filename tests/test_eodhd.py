@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -217,7 +218,15 @@ def test_condition_bars_the_last_price_by_session(code: int, hours: str | None) 
     barred = {2, 5, 7, 10, 12, 13, 15, 16, 20, 21, 22, 29, 33, 52, 53}
     if hours is not None and hours.startswith("extended"):
         barred -= {12, 13}
-    for codes in (code, [code], [0, code, 41], [None, str(code)], str(code), f"41,{code}"):
+    for codes in (
+        code,
+        [code],
+        [0, code, 41],
+        [None, str(code)],
+        str(code),
+        f"41,{code}",
+        f"[41, {code}]",
+    ):
         message = {"s": "AAPL", "p": 1.0, "c": codes, "dp": False, "ms": hours, "t": 1790899194028}
         found = eodhd.parse(json.dumps(message))
         assert isinstance(found, RawTick)
@@ -467,6 +476,18 @@ def test_full_account_is_asked_again_a_few_times_soon_and_then_rarely() -> None:
         waits.append(again - now)
         now = again
     assert waits == [60.0] * 4 + [300.0] * 2
+
+
+def test_endless_symbols_take_no_memory() -> None:
+    """A vendor may send names that nobody asked for, for as long as it likes."""
+    talk = greeted("A", "B")
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            talk.receive(b'{"s":"%d","p":1.5,"t":1790899194028}' % number, NOW)
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_symbol_that_is_heard_is_not_refused() -> None:

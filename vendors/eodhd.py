@@ -190,7 +190,7 @@ def _is_barred(message: _Message, market: MarketState) -> bool:
     if _is_set(message.dp):
         return True
     barred = _BARRED_EXTENDED if market == "extended" else _BARRED
-    said = message.c.split(",") if isinstance(message.c, str) else message.c
+    said = message.c.strip("[] ").split(",") if isinstance(message.c, str) else message.c
     codes = said if isinstance(said, list) else [said]
     return any(_whole(code) in barred for code in codes)
 
@@ -273,7 +273,7 @@ class _Talk:
         self.is_accepted = False
         self._symbols = tuple(symbols)
         self._pace = pace
-        self._heard: set[str] = set()
+        self._unheard = set(symbols)
         self._refused: Mapping[str, NoticeKind] = {}
         self._refusal: NoticeKind | None = None
         """The first since the last message."""
@@ -284,7 +284,7 @@ class _Talk:
     @property
     def refused(self) -> Mapping[str, NoticeKind]:
         """The refused symbols, without those that are heard: a late refusal is of another one."""
-        return {symbol: why for symbol, why in self._refused.items() if symbol not in self._heard}
+        return {symbol: why for symbol, why in self._refused.items() if symbol in self._unheard}
 
     def begin(self) -> Sequence[str]:
         """Nothing: a client that speaks before it is greeted is dropped."""
@@ -294,7 +294,7 @@ class _Talk:
         """What a frame means; before the greeting, prices and refusals of symbols mean nothing."""
         found = parse(frame)
         if type(found) is RawTick and self.is_accepted:
-            self._heard.add(found.symbol)
+            self._unheard.discard(found.symbol)  # whatever comes, this does not grow
             return (found,)
         return (self._heed(found),)
 
