@@ -33,12 +33,13 @@ MOST_EXAMPLES: Final = 3
 """How many of the refused rows are named."""
 
 _NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_POWER: Final = r"^[+-]?[0-9]*(?:\.(?P<decimals>[0-9]*))?[eE]\+?0*(?P<exponent>[0-9]+)$"
+_POWER: Final = r"^[+-]?[0-9]*(?:[.,](?P<decimals>[0-9]*))?[eE]\+?0*(?P<exponent>[0-9]+)$"
 
 _TO_DO: Final[Mapping[RowFault, str]] = {
     RowFault.CELLS: "give every row as many cells as there are headings",
     RowFault.QUOTE: "close it, or take it out",
     RowFault.TIME: "give milliseconds since the tape's start or since 1970",
+    RowFault.PART_OF_MS: "give whole milliseconds since the tape's start or since 1970",
     RowFault.ROUNDED_TIME: "in the spreadsheet format the column as whole numbers (0) before it is"
     " saved as CSV, or take the file that it was made from",
     RowFault.OTHER_TIME: "give all times in one unit, since the tape's start or from 1973 to 2099",
@@ -126,7 +127,7 @@ class Rows:
     def is_rounded(self, name: str) -> Mask:
         """Which cells are written with a power of ten, and too few digits for a whole number.
 
-        A spreadsheet makes ``1.79033E+12`` of 1790329995797.
+        A spreadsheet makes ``1.79033E+12`` of 1790329995797, or ``1,79033E+12``.
         """
         column = self._columns[name]
         if not (pa.types.is_string(column.type) and _has(column, "e")):

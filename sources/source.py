@@ -77,6 +77,7 @@ class RowFault(StrEnum):
     CELLS = "it has more or fewer cells than there are headings"
     QUOTE = "a quotation mark is not closed"
     TIME = "the time is blank or not a number"
+    PART_OF_MS = "the time is not in whole milliseconds"
     ROUNDED_TIME = "a spreadsheet has rounded the time"
     OTHER_TIME = "the time is far from all others"
     BAR_TIME = "the time is not one such as 2026-11-25T14:30:00Z"

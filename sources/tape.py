@@ -202,6 +202,8 @@ def _times(rows: Rows) -> tuple[Floats, bool]:
     rows.refuse(~np.isfinite(given), RowFault.TIME, "ms")
     usual = np.quantile(given[rows.kept], 0.1) if rows.kept.any() else 0.0
     factor = next((factor for least, factor in _MS_OF_DATES if usual >= least), None)
+    if factor is None:  # what counts seconds from its start would be over at once
+        rows.refuse(given != np.floor(given), RowFault.PART_OF_MS, "ms")
     ms = (given * (factor or 1.0)).round()
     first, last = (0.0, DATES[0]) if factor is None else DATES
     rows.refuse(~((ms >= first * 1000) & (ms < last * 1000)), RowFault.OTHER_TIME, "ms")

@@ -251,6 +251,30 @@ def test_dates_in_another_unit_are_recognised(tmp_path: Path, text: str) -> None
     assert [(row.number, row.fault) for row in tape.rows.examples] == [(15, RowFault.OTHER_TIME)]
 
 
+def test_seconds_since_the_start_are_named(tmp_path: Path) -> None:
+    """An hour of them would be over in four seconds; decimals of nothing are none."""
+    rows = [f"{at / 4},us,SPY,5,,,1" for at in range(40)]
+    with pytest.raises(TapeError) as caught:
+        Tape.load(tape_file(tmp_path, HEADER, *rows))
+    assert str(caught.value) == (
+        "row 3 of the tape tape.csv: the time is not in whole milliseconds (ms is '0.25'), and so"
+        " on: 30 of 40 rows are bad, expected a tenth at most; give whole milliseconds since the"
+        " tape's start or since 1970"
+    )
+    whole = Tape.load(tape_file(tmp_path, HEADER, "250.0,us,SPY,5,,,1"))
+    assert [quote.ts for quote in whole.read_until(math.inf)] == [TAPE_EPOCH + 0.25]
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_rounded_times_are_named_whatever_their_decimal_mark(tmp_path: Path, mark: str) -> None:
+    """A spreadsheet that saves semicolons writes a comma."""
+    rows = [f"1{mark}79033E+12;us;SPY;5;;;1"] * 2
+    with pytest.raises(TapeError, match="a spreadsheet has rounded the time"):
+        Tape.load(tape_file(tmp_path, HEADER.replace(",", ";"), *rows))
+    full = f"1{mark}764000123456E+12;us;SPY;5;;;1"
+    assert Tape.load(tape_file(tmp_path, HEADER.replace(",", ";"), full)).start == 1764000123.456
+
+
 def test_times_that_a_spreadsheet_has_rounded_are_named(tmp_path: Path) -> None:
     """All of a day would be at one instant; with all their digits they are what they say."""
     rows = ["1.76400E+12,us,SPY,5,,,1", "1.76400E+12,us,SPY,6,,,1"]
