@@ -36,10 +36,14 @@ _MARKS: Final = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“", "
 
 def bare(text: str) -> str:
     """A text without the blanks, byte order marks and the pair of quotation marks around it."""
-    text = text.strip().strip("\ufeff").strip()
+    text = _inner(text)
     if len(text) >= 2 and _MARKS.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
+        text = _inner(text[1:-1])
     return text
+
+
+def _inner(text: str) -> str:
+    return text.strip().strip("\ufeff").strip()
 
 
 @dataclass(frozen=True, slots=True)

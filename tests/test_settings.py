@@ -265,6 +265,7 @@ def test_files_may_begin_with_a_byte_order_mark(nowhere: Path, encoding: str) ->
     app.write_text(f"{mark}EODHD_API_KEY = '\"{KEY}\"'", encoding)
     found = load({})
     assert (found.source.seed, found.source.api_key) == (11, KEY)
+    assert load({"EODHD_API_KEY": '"\ufeffother"'}).source.api_key == "other"
     found = load({"\ufeffEODHD_API_KEY": "\ufeffother", "\ufeffMARKET_PULSE_SEED": "\ufeff9"})
     assert (found.source.seed, found.source.api_key) == (9, "other")
 
