@@ -120,9 +120,12 @@ class Writer:
         connection = connect(self.path)
         try:
             with archive_errors(self.path):
-                rows = Rows(connection, len(MIGRATIONS), Losses())
+                losses = Losses()
+                rows = Rows(connection, len(MIGRATIONS), losses)
                 if self._opened is None or self._opened != self._file_at_path():
-                    self.is_unclean = rows.meta(WRITING) is not None
+                    found = rows.meta(WRITING)
+                    # What says so may be damaged itself.
+                    self.is_unclean = found is not None or bool(losses.left_out)
                 write_meta(connection, WRITING, "yes")
         except BaseException:
             connection.close()

@@ -423,6 +423,21 @@ def test_after_an_unclean_end_the_file_is_checked_before_it_is_written_on(
     writer.release()
 
 
+def test_a_damaged_mark_of_an_unclean_end_is_taken_for_one(tmp_path: Path) -> None:
+    """It says nothing any more of how the file was left."""
+    writer = Writer(tmp_path / "a.sqlite")
+    assert writer.acquire()
+    writer.open()
+    writer.close()
+    with closing(sqlite3.connect(writer.path)) as connection, connection:
+        connection.execute("UPDATE meta SET value = 'yet' WHERE name = 'writing'")
+    other = Writer(writer.path)
+    other.open()
+    assert other.is_unclean
+    other.close()
+    writer.release()
+
+
 def test_a_file_is_read_while_it_is_mended(record: Callable[..., Recorder], tmp_path: Path) -> None:
     """The page does not wait: it has what is sound at once, out of the damaged file."""
     with mounted(tmp_path / "disk", "10m") as disk:
