@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from events import Event, Track
+from history.leaves import leaf_rows
 from history.losses import Losses
 from history.rows import BARS, MINUTES, EventRow, Rows, SymbolRow
 from history.schema import (
@@ -77,12 +78,16 @@ class Archive:
 
     Every method raises ``ArchiveError`` if the file is missing, another program's, or so damaged
     that nothing can be read. What is damaged within it is left out, and counted in ``losses`` if
-    they are given. Files of an older format than ``oldest_version`` are an error.
+    they are given. Files of an older format than ``oldest_version`` are an error, and so are those
+    that are shorter than they say, unless they may be: ``is_cut_off``.
     """
 
-    def __init__(self, path: Path, oldest_version: int = OLDEST_READ) -> None:
+    def __init__(
+        self, path: Path, oldest_version: int = OLDEST_READ, *, is_cut_off: bool = False
+    ) -> None:
         self.path = path
         self._oldest_version = oldest_version
+        self._is_cut_off = is_cut_off
 
     def span(self, losses: Losses | None = None) -> tuple[int, int] | None:
         """The first and the last second that have a bar, None if none has."""
@@ -125,6 +130,18 @@ class Archive:
         with self._open(losses) as rows:
             for _, piece in rows.numbered(BARS, begin, end):
                 bars = _bars(piece, rows, losses, symbols)
+                if len(bars):
+                    yield bars
+
+    def stray_blocks(self, begin: int, end: int) -> Iterator[Bars]:
+        """The same as it lies on the pages of the file, whatever leads to these; in no order.
+
+        Two pieces may have the same bars. What is not in the file yet, or lacks a checksum, is not
+        found.
+        """
+        with self._open(None) as rows:
+            for piece in leaf_rows(self.path, begin, end):
+                bars = _bars(piece, rows, Losses(), None)
                 if len(bars):
                     yield bars
 
@@ -281,7 +298,7 @@ class Archive:
     def _open(self, losses: Losses | None, *, is_snapshot: bool = False) -> Iterator[Rows]:
         with archive_errors(self.path):
             _check_file(self.path)
-            with closing(open_read_only(self.path)) as connection:
+            with closing(open_read_only(self.path, is_cut_off=self._is_cut_off)) as connection:
                 version = check_version(connection, self.path, oldest=self._oldest_version)
                 if is_snapshot:
                     connection.execute("BEGIN")
@@ -392,8 +409,10 @@ def _check_file(path: Path) -> None:
         raise ArchiveError(f"{path} is not a file, expected an archive; check the path")
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path, *, is_cut_off: bool = False) -> sqlite3.Connection:
     """Connect to the archive at ``path`` for reading.
+
+    ``is_cut_off``: it may be shorter than it says.
 
     Raises:
         sqlite3.Error: if that fails.
@@ -402,6 +421,9 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SEC)
     connection.text_factory = _text
     try:
+        if is_cut_off:
+            # With this, to SQLite only what is beyond the end is damaged.
+            connection.execute("PRAGMA writable_schema = ON")
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from bars import Bars
 from history.archive import Archive, ArchiveError
 from history.losses import LeftOut, Losses
 from history.schema import TIMES_END, UNCHECKED, archive_errors
@@ -41,7 +45,9 @@ def copy_sound(
         with closing(connect(target)) as connection, archive_errors(target):
             # It is not an archive before it is complete: no commit of it need reach the disk.
             connection.execute("PRAGMA synchronous = OFF")
-            is_whole = _copy(Archive(source, oldest_version=0), connection, losses, is_cancelled)
+            is_whole = _copy(
+                Archive(source, oldest_version=0, is_cut_off=True), connection, losses, is_cancelled
+            )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except _UnreadableError:
@@ -76,10 +82,20 @@ def _copy(
         if name != UNCHECKED:
             write_meta(connection, name, value)
     write_tracks(connection, contents.tracks)
-    for bars in archive.blocks(0, TIMES_END, None, losses):
+    of_bars = Losses()
+    for bars in archive.blocks(0, TIMES_END, None, of_bars):
         write_bars(connection, bars)
         if is_cancelled():
             return False
+    first, last, lost = of_bars.left_out.first, of_bars.left_out.last, of_bars.left_out.seconds
+    if first is not None and last is not None:
+        # They may be sound, and only what leads to them is not.
+        for bars in archive.stray_blocks(first, last + 1):
+            lost -= _write_missing(connection, bars)
+            if is_cancelled():
+                return False
+        if lost > 0:
+            losses.add_seconds(first, last, lost)
     for minutes in archive.minute_blocks(TIMES_END, losses):
         write_minutes(connection, minutes)
         if is_cancelled():
@@ -90,6 +106,16 @@ def _copy(
             return False
     connection.execute("COMMIT")
     return True
+
+
+def _write_missing(connection: sqlite3.Connection, bars: Bars) -> int:
+    """Write the bars of those seconds that have none yet; returns how many these are."""
+    seconds = bars.cells["second"]
+    span = int(seconds[0]), int(seconds[-1])
+    rows = connection.execute("SELECT second FROM bar WHERE second BETWEEN ? AND ?", span)
+    cells = bars.cells[~np.isin(seconds, [second for (second,) in rows])]
+    write_bars(connection, replace(bars, cells=cells))
+    return len(np.unique(cells["second"]))
 
 
 def delete_archive(path: Path) -> None:

@@ -26,6 +26,7 @@ from bursts import Burst, Swing
 from events import Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, Search, is_archive
 from history.losses import Losses
+from history.salvage import copy_sound
 from history.schema import (
     APPLICATION_ID,
     MIGRATIONS,
@@ -932,6 +933,72 @@ def test_a_damaged_page_costs_what_lies_on_it(long: Path, tmp_path: Path) -> Non
     assert too_dear <= 1
     assert sum(seconds > 0 for seconds, _ in costs) > 40
     assert sum(seconds for seconds, _ in costs if seconds <= 60) == 2000
+
+
+def ways(path: Path) -> list[int]:
+    """The pages that lead to all bars, not those that hold some."""
+    with closing(sqlite3.connect(path)) as connection:
+        pages = connection.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'bar' AND pagetype = 'internal'"
+        ).fetchall()
+    return [page for (page,) in pages]
+
+
+@pytest.mark.parametrize("count", [3, 500], ids=["short rows", "rows over several pages"])
+def test_a_damaged_page_that_leads_to_bars_costs_none_in_the_copy(
+    tmp_path: Path, count: int
+) -> None:
+    """Each bar is found where it lies, and is what was written."""
+    path, made = tmp_path / "a.sqlite", tmp_path / "copy.sqlite"
+    seconds = 6000 // count
+    symbols = SYMBOLS if count == 3 else [f"S{number}" for number in range(count)]
+    write(path, series(START, START + seconds, symbols))
+    truth = map_of(Archive(path).bars(0, 2**40))
+    for page in ways(path):
+        wipe(path, page)
+    losses = Losses()
+    assert not len(Archive(path).bars(0, 2**40, None, losses))
+    assert losses.left_out.seconds == seconds
+    left_out = copy_sound(path, made)
+    assert left_out is not None
+    assert left_out.seconds == 0
+    assert map_of(Archive(made).bars(0, 2**40)) == truth
+
+
+def test_a_page_that_holds_bars_is_not_found_by_looking_for_them(
+    long: Path, tmp_path: Path
+) -> None:
+    """What was on it is lost, and counted; a changed byte makes no bar."""
+    path, made = tmp_path / "a.sqlite", tmp_path / "copy.sqlite"
+    content = bytearray(long.read_bytes())
+    at = content.index(series(START + 777, START + 778).cells["price"][0].tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    for page in ways(path):
+        wipe(path, page)
+    left_out = copy_sound(path, made)
+    assert left_out is not None
+    assert left_out.seconds == 1
+    truth = map_of(Archive(long).bars(0, 2**40))
+    found = map_of(Archive(made).bars(0, 2**40))
+    assert found == {key: bar for key, bar in truth.items() if key in found}
+    assert len({second for second, _ in truth} - {second for second, _ in found}) == 1
+
+
+def test_of_a_file_that_was_cut_off_all_that_is_left_is_copied(long: Path, tmp_path: Path) -> None:
+    """Half of it, say, as when a disk was full while it was copied."""
+    path, made = tmp_path / "a.sqlite", tmp_path / "copy.sqlite"
+    whole = long.read_bytes()
+    path.write_bytes(whole[: len(whole) // PAGE // 2 * PAGE])
+    with pytest.raises(ArchiveError, match="damaged"):
+        Archive(path).span()
+    left_out = copy_sound(path, made)
+    assert left_out is not None
+    truth, found = Archive(long).bars(0, 2**40), Archive(made).bars(0, 2**40)
+    assert set(map_of(found).items()) <= set(map_of(truth).items())
+    kept = len(set(found.cells["second"].tolist()))
+    assert kept > 500
+    assert left_out.seconds == 2000 - kept
 
 
 @pytest.mark.parametrize("offset", range(0, 72, 7))
