@@ -7,6 +7,7 @@ reads a clock: time is always an argument.
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
@@ -137,6 +138,11 @@ def load(path: Path, begin: float | None = None, end: float | None = None) -> Re
         TapeError: if it cannot be read, or holds nothing of that span.
     """
     try:
+        # Anything else, such as a pipe, could have no end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise TapeError(
+                f"{named(path)} is not a file, expected a tape or an archive; check the path"
+            )
         if is_archive(path):
             return ArchivedTape.load(path, begin, end)
     except OSError as error:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import math
+import os
 import random
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -184,6 +185,16 @@ def test_a_bad_tape_is_refused(tmp_path: Path, lines: tuple[str, ...], complaint
     if lines[1:-1] == ROWS:
         assert str(caught.value).startswith("row 6 of the tape tape.csv: ")
     assert len(str(caught.value)) < 400
+
+
+def test_a_pipe_is_no_tape(tmp_path: Path) -> None:
+    """It would be waited for until somebody writes into it."""
+    path = tmp_path / "tape.csv"
+    os.mkfifo(path)
+    with pytest.raises(TapeError) as caught:
+        recordings.load(path)
+    expected = f"{path} is not a file, expected a tape or an archive; check the path"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(
@@ -927,7 +938,7 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     """No file, a folder, nothing recorded, another program's database, and a damaged one."""
     with pytest.raises(TapeError, match=r"gone cannot be read \(No such file or directory\), exp"):
         recordings.load(tmp_path / "gone")
-    with pytest.raises(TapeError, match=r"cannot be read \(Is a directory\), expected a tape or"):
+    with pytest.raises(TapeError, match="is not a file, expected a tape or an archive; check"):
         recordings.load(tmp_path)
     with pytest.raises(TapeError, match="holds no prices yet; replay it when some were recorded"):
         recordings.load(write(tmp_path / "new.sqlite"))
