@@ -276,8 +276,8 @@ def _json_rows(path: Path, data: bytes) -> Rows:
             f"{named(path)} is JSON without a list of rows, expected one as it is exported, or CSV;"
             " export the bars again"
         )
-    _check(path, list(first))
-    wanted = [name for name in first if name in _KNOWN]
+    _check(path, [name.lower() for name in first])
+    wanted = {name.lower(): name for name in first if name.lower() in _KNOWN}
     bad = [
         RefusedRow(number, RowFault.CELLS, "row", shown(row))
         for number, row in enumerate(rows, 1)
@@ -285,16 +285,19 @@ def _json_rows(path: Path, data: bytes) -> Rows:
     ]
     good = [(number, row) for number, row in enumerate(rows, 1) if isinstance(row, dict)]
     columns = {
-        name: _cleaned(pa.array([_written(row.get(name)) for _, row in good], pa.string()))
-        for name in wanted
+        name: _cleaned(pa.array([_written(row.get(given)) for _, row in good], pa.string()))
+        for name, given in wanted.items()
     }
     numbers = np.array([number for number, _ in good], np.int64)
     return Rows(path, columns, numbers, bad[:MOST_EXAMPLES], len(bad))
 
 
 def _written(value: object) -> str | None:
-    """A value of JSON as it is written in CSV."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    """A value of JSON as it is written in CSV; half of a character is none."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _cleaned(column: Any) -> Any:

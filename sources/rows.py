@@ -100,6 +100,8 @@ class Rows:
     def numbers(self, name: str, fault: RowFault = RowFault.NUMBER) -> Floats:
         """A column of numbers, NaN if a cell is blank; a row with anything else is refused.
 
+        Times that Parquet holds as such are milliseconds since the epoch.
+
         Raises:
             TapeError: if decimal points and commas are mixed.
         """
@@ -109,7 +111,10 @@ class Rows:
                 column = self._with_points(name, column)
             numbers = _as_numbers(column)
             column = self._only_numbers(name, column, fault) if numbers is None else numbers
-        return _to_numpy(column.cast(pa.float64()).fill_null(np.nan))
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
+        # Not safely: nanoseconds have more digits than a float.
+        return _to_numpy(column.cast(pa.float64(), safe=False).fill_null(np.nan))
 
     def seconds(self, name: str) -> Floats:
         """A column of exported times in seconds since the epoch; a row without one is refused."""

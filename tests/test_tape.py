@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import math
 import os
@@ -437,6 +438,34 @@ def test_whatever_is_in_a_file_it_is_played_or_refused(
         assert tape.start <= times[0] <= times[-1] < tape.end
     assert 100 < played < 300
     assert all("\n" not in text and len(text) < 600 for text in refusals)
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("is_number", [True, False])
+def test_a_tape_may_be_parquet(tmp_path: Path, unit: str, is_number: bool) -> None:
+    """With times as numbers, of which those in nanoseconds are long, or as what they are."""
+    times = np.array([1_790_329_995_797, 1_790_329_996_797], "M8[ms]").astype(f"M8[{unit}]")
+    frame = pd.DataFrame({"ms": times.astype(np.int64) if is_number else times})
+    frame = frame.assign(feed="us", symbol="SPY", price=[5.0, 6.0], bid=np.nan, ask=np.nan, size=1)
+    frame.to_parquet(tmp_path / "tape.parquet")
+    tape = recordings.load(tmp_path / "tape.parquet")
+    assert [(quote.ts, quote.price) for quote in tape.read_until(math.inf)] == [
+        (1790329995.797, 5.0),
+        (1790329996.797, 6.0),
+    ]
+
+
+def test_json_has_capitals_and_halves_of_characters(tmp_path: Path) -> None:
+    """Headings in any case are headings; half of a character is no name, and costs its row."""
+    row = {"Ms": 1790329995797, "FEED": "us", "Symbol": "SPY", "Price": 5, "Bid": None}
+    rows = [{**row, "Ask": None, "Size": 1} for _ in range(12)]
+    rows[3]["Symbol"] = "\ud800"
+    (tmp_path / "tape.json").write_text(json.dumps(rows))
+    tape = recordings.load(tmp_path / "tape.json")
+    assert isinstance(tape, Tape)
+    assert tape.rows is not None
+    assert [(row.number, row.fault) for row in tape.rows.examples] == [(4, RowFault.SYMBOL)]
+    assert len(tape.read_until(math.inf)) == 11
 
 
 # Exported bars.
