@@ -256,9 +256,8 @@ def _typed(name: str, column: Any) -> Any:
     column = column.combine_chunks()
     kind = column.type
     is_name = name in ("symbol", "asset", "feed")
-    if pa.types.is_timestamp(kind) or (
-        not is_name and (pa.types.is_integer(kind) or pa.types.is_floating(kind))
-    ):
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if not is_name and (is_number or pa.types.is_timestamp(kind)):
         return column
     return _cleaned(column.cast(pa.string()))
 

@@ -455,6 +455,20 @@ def test_a_tape_may_be_parquet(tmp_path: Path, unit: str, is_number: bool) -> No
     ]
 
 
+@pytest.mark.parametrize("column", ["feed", "symbol"])
+def test_a_time_in_parquet_is_no_name(tmp_path: Path, column: str) -> None:
+    """Whatever a column holds, the file is read or refused; as a symbol it is text."""
+    row = {"ms": 5, "feed": "us", "symbol": "SPY", "price": 5.0, "bid": None, "ask": None}
+    frame = pd.DataFrame([{**row, "size": 1, column: pd.Timestamp("2026-11-25")}])
+    frame.to_parquet(tmp_path / "tape.parquet")
+    if column == "symbol":
+        tape = recordings.load(tmp_path / "tape.parquet")
+        assert [symbol[:10] for symbol in tape.symbols["stocks"]] == ["2026-11-25"]
+    else:
+        with pytest.raises(TapeError, match="the feed is unknown"):
+            recordings.load(tmp_path / "tape.parquet")
+
+
 def test_json_has_capitals_and_halves_of_characters(tmp_path: Path) -> None:
     """Headings in any case are headings; half of a character is no name, and costs its row."""
     row = {"Ms": 1790329995797, "FEED": "us", "Symbol": "SPY", "Price": 5, "Bid": None}
