@@ -308,9 +308,11 @@ def _connect(
             # While it is empty: later this would mean rewriting the whole file.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        journal = "delete"
         if has_shared_memory:
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'NORMAL' if has_shared_memory else 'FULL'}")
+            # It answers with another one if it knows beforehand that there is none of that memory.
+            (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         for number, script in enumerate(migrations[version:], version + 1):
             connection.executescript(

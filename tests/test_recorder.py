@@ -279,6 +279,16 @@ def test_a_disk_without_shared_memory_gets_another_journal(
     assert two.flush()
 
 
+@pytest.mark.parametrize(("name", "synchronous"), [("a.sqlite", 1), (":memory:", 2)])
+def test_without_a_log_every_commit_reaches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, synchronous: int
+) -> None:
+    """If SQLite itself keeps another journal, as for a database in memory."""
+    monkeypatch.chdir(tmp_path)
+    with closing(connect(Path(name))) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+
+
 def test_what_finds_no_room_to_wait_is_counted(
     record: Callable[..., Recorder], tmp_path: Path
 ) -> None:
