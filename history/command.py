@@ -83,9 +83,9 @@ def _own_archive(environ: Mapping[str, str]) -> Path:
 
 def _check(path: Path, _: argparse.Namespace) -> tuple[str, bool]:
     losses = Losses()
-    structure = _structure(path)
-    archive = Archive(path)
+    archive = Archive(path, is_cut_off=True)
     archive.check(losses)
+    structure = _structure(path)
     if not structure and not losses.left_out:
         return f"{path} is sound: {_extent(archive)}", True
     return (
@@ -97,7 +97,7 @@ def _check(path: Path, _: argparse.Namespace) -> tuple[str, bool]:
 
 def _structure(path: Path) -> str:
     """What SQLite itself finds wrong with a file; empty if nothing."""
-    with archive_errors(path), closing(open_read_only(path)) as connection:
+    with archive_errors(path), closing(open_read_only(path, is_cut_off=True)) as connection:
         try:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.DatabaseError as error:
@@ -109,6 +109,8 @@ def _back_up(path: Path, given: argparse.Namespace) -> tuple[str, bool]:
     target: Path = given.to
     if target.exists():
         raise ArchiveError(f"{target} exists already: give a new name")
+    if not target.parent.is_dir():
+        raise ArchiveError(f"{target.parent} is not a folder: make it first, or give another name")
     made = target.with_name(f".{target.name}.part")
     Archive(path).symbols()  # an archive, and one that can be read
     delete_archive(made)

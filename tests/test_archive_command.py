@@ -81,6 +81,31 @@ def test_what_is_damaged_is_told_with_its_times(run: Run, path: Path) -> None:
     assert "Traceback" not in told
 
 
+def test_a_file_that_was_cut_off_is_told_with_what_to_do(run: Run, path: Path) -> None:
+    """What is left of it can be restored, which takes it for the copy and the place."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 4096])
+    code, told = run("check")
+    assert code == 1
+    assert told.startswith(f"{path} is damaged: ")
+    assert f"restore {path}" in told
+    code, told = run("restore", path)
+    assert code == 0
+    assert f"{path} is restored, and what was there is now a.replaced-" in told
+    assert run("check")[0] == 0
+
+
+def test_places_that_are_not_there_are_named(run: Run, path: Path, tmp_path: Path) -> None:
+    """The archive, and the folder of its copy."""
+    code, told = run("backup", tmp_path / "none" / "b.sqlite")
+    assert code == 2
+    assert f"{tmp_path / 'none'} is not a folder" in told
+    path.unlink()
+    code, told = run("check")
+    assert code == 2
+    assert f"there is no archive at {path}" in told
+
+
 class Interrupted:
     """A connection that ends the process by a signal once it has copied everything."""
 
