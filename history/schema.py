@@ -220,6 +220,11 @@ _LOCKED: Final = (
     " folder with MARKET_PULSE_DATA"
 )
 
+_NOT_SHARED: Final = (
+    "its disk lacks the locks or the memory that programs share, as some network drives do: give a"
+    " local folder with MARKET_PULSE_DATA"
+)
+
 _ADVICE: Final = {
     "SQLITE_FULL": "the disk is full: free some space",
     "SQLITE_READONLY": "it may not be written: check the permissions of the file and its folder",
@@ -227,6 +232,13 @@ _ADVICE: Final = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
     "SQLITE_IOERR": "the disk reports an error: check it",
+    "SQLITE_PROTOCOL": _NOT_SHARED,
+    "SQLITE_IOERR_LOCK": _NOT_SHARED,
+    "SQLITE_IOERR_RDLOCK": _NOT_SHARED,
+    "SQLITE_IOERR_CHECKRESERVEDLOCK": _NOT_SHARED,
+    "SQLITE_IOERR_SHMOPEN": _NOT_SHARED,
+    "SQLITE_IOERR_SHMLOCK": _NOT_SHARED,
+    "SQLITE_IOERR_SHMMAP": _NOT_SHARED,
     # There is no room for the files beside an open archive.
     "SQLITE_IOERR_SHMSIZE": "the disk is full: free some space",
     "SQLITE_CORRUPT": "the file is damaged",

@@ -33,6 +33,7 @@ from history.schema import (
     OLDEST_READ,
     PACKED,
     SEARCHED,
+    archive_errors,
     encode_event,
 )
 from history.writer import (
@@ -933,6 +934,18 @@ def test_a_damaged_page_costs_what_lies_on_it(long: Path, tmp_path: Path) -> Non
     assert too_dear <= 1
     assert sum(seconds > 0 for seconds, _ in costs) > 40
     assert sum(seconds for seconds, _ in costs if seconds <= 60) == 2000
+
+
+@pytest.mark.parametrize(
+    "name", ["SQLITE_PROTOCOL", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_SHMMAP", "SQLITE_BUSY"]
+)
+def test_a_disk_that_programs_cannot_share_is_told_with_what_to_do(path: Path, name: str) -> None:
+    """As network drives may be; nobody is told to look for a broken disk."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    with pytest.raises(ArchiveError, match="give a local folder") as found, archive_errors(path):
+        raise error
+    assert not found.value.is_damaged
 
 
 def ways(path: Path) -> list[int]:
