@@ -269,8 +269,11 @@ class Worker:
         now = parts.source.clock()
         ticks = parts.source.backfill(parts.store)
         if not has_past:
-            hand_over = _nothing if parts.history is None else parts.history.hand_over
-            self._show(backfill(parts.store, parts.heartbeat, ticks, now, hand_over))
+            last = backfill(parts.store, parts.heartbeat, ticks, now)
+            if parts.history is not None:
+                # All at one stroke: what ends this process leaves no half of an hour behind.
+                parts.history.hand_over()
+            self._show(last)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("store", partial(store_ticks, parts.source.queue, parts.store)))
             if parts.history is not None:

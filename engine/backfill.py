@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from engine.heartbeat import Heartbeat
@@ -18,12 +18,11 @@ def backfill(
     heartbeat: Heartbeat,
     ticks: Sequence[Tick],
     now: float,
-    after_bar: Callable[[], None],
 ) -> int | None:
     """Store ``ticks``, which are in the order of their time, and close their bars.
 
-    ``after_bar`` is called after each bar. The seconds that were over at ``now`` are left to be
-    shown and searched: returns the last of them, None if there are none.
+    The seconds that were over at ``now`` are left to be shown and searched: returns the last of
+    them, None if there are none.
     """
     if not ticks:
         return None
@@ -32,6 +31,5 @@ def backfill(
         bar = list(group)
         store.update_many(bar)
         store.advance(bar[-1].ts)
-        after_bar()
     heartbeat.add_past(first, last + 1, range(first, last + 1))
     return last if first <= last else None

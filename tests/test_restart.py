@@ -47,11 +47,41 @@ with running(Path(sys.argv[1]), float(sys.argv[2])) as engine:
 """A process that says when it has found two events more, and goes on."""
 
 
-@contextmanager
-def running(folder: Path | None, now: float) -> Iterator[Worker]:
+SHORT_LIFE: Final = """
+import os, sys, threading
+from pathlib import Path
+from pulse_store import PulseStore
+from tests.test_restart import BEGIN, engine_on
+from tests.waiting import HANG_SEC
+
+advance, is_half = PulseStore.advance, threading.Event()
+
+def advance_half(store, now):
+    if now > BEGIN - 1800:
+        is_half.set()
+        threading.Event().wait()
+    advance(store, now)
+
+PulseStore.advance = advance_half
+engine = engine_on(Path(sys.argv[1]), BEGIN)
+engine.start()
+assert is_half.wait(HANG_SEC)
+assert engine.flush()
+os._exit(9)
+"""
+"""A process that ends when half of the past hour is stored, and what it handed over is written."""
+
+
+def engine_on(folder: Path | None, now: float) -> Worker:
     """A worker on a market whose clock stands still, so that all of its hour is the past."""
     source = SourceSettings("simulated", seed=7, watchlist=WATCHED)
-    engine = Worker(Settings(source, history=HistorySettings(folder=folder)), clock=lambda: now)
+    return Worker(Settings(source, history=HistorySettings(folder=folder)), clock=lambda: now)
+
+
+@contextmanager
+def running(folder: Path | None, now: float) -> Iterator[Worker]:
+    """The same while it runs, from its first second on."""
+    engine = engine_on(folder, now)
     engine.start()
     try:
         assert engine.ready.wait(HANG_SEC)
@@ -119,6 +149,14 @@ def test_killed_again_and_again_while_it_searches_it_finds_every_event(
         assert_same(searched(engine), whole.events)
         assert engine.flush()
         assert_same({event.id: event for event in archive.events(0, 2e9)}, whole.events)
+
+
+def test_killed_while_the_hour_is_stored_it_finds_every_event(whole: Whole, tmp_path: Path) -> None:
+    """No half of it is left behind, on which the next life would go on."""
+    command = [sys.executable, "-c", SHORT_LIFE, str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, timeout=HANG_SEC, check=False).returncode == 9
+    with running(tmp_path, BEGIN) as engine:
+        assert_same(searched(engine), whole.events)
 
 
 def test_what_was_searched_is_not_searched_again(whole: Whole) -> None:
