@@ -32,6 +32,7 @@ from page.view import (
     DEFAULT_ROWS,
     LISTS,
     RANKS,
+    WIDGETS,
     View,
     shown_name,
     written,
@@ -303,6 +304,11 @@ def draw_controls(view: View, symbols: list[str]) -> View:
     )
 
 
+def in_widgets() -> dict[str, Any]:
+    """What is chosen in the widgets, by name."""
+    return {name: st.session_state.get(name) for name in WIDGETS}
+
+
 def take_choices(visit: Visit) -> Visit:
     """The visit with what the viewer chose on the board, if it has not taken that yet."""
     state = st.session_state
@@ -336,6 +342,10 @@ def refresh(tab: str, refresh_sec: float) -> None:
     # full run makes it again, of the address and of what the browser still holds.
     if visit is None or open_tabs().note(tab, time.monotonic()) != refresh_sec:
         st.rerun()
+    # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
+    # fragment alone.
+    if in_widgets() != state.get("drawn"):
+        st.rerun()
     visit, at = take_choices(visit).shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
     if visit.thaws:
@@ -366,7 +376,7 @@ def draw() -> None:
     if visit.thaws:
         state.freeze = False
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
-    state.visit = visit.with_controls(view)
+    state.visit, state.drawn = visit.with_controls(view), in_widgets()
     tab = state.setdefault("tab", uuid.uuid4().hex)
     refresh_sec = open_tabs().note(tab, time.monotonic())
     page.board(key="board")

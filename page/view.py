@@ -26,6 +26,7 @@ __all__ = [
     "LISTS",
     "RANKS",
     "SEVERITIES",
+    "WIDGETS",
     "View",
     "bin_sec",
     "chosen",
@@ -55,7 +56,9 @@ _LISTED: Final = 160
 """How many characters of what is possible instead are listed."""
 
 BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
-"""What is chosen on the board; the rest has widgets, which write the address themselves."""
+"""What is chosen on the board."""
+WIDGETS: Final = ("rank", "lists", "rows", "base", "bars", "correlate", "colours", "freeze")
+"""What has a widget of Streamlit's, which writes the address itself."""
 
 
 @dataclass(frozen=True, slots=True)

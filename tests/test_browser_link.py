@@ -155,6 +155,29 @@ def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Ta
     assert_sound(page)
 
 
+def test_choices_that_leave_the_browser_together_are_all_taken(market: Server, tabs: Tabs) -> None:
+    """One on the board and one in a widget, of which Streamlit tells Python with the former."""
+    page = tabs(market.url)
+    until_ready(page)
+    page.evaluate(
+        """() => {
+            const hub = globalThis.marketPulse;
+            const classes = document.querySelectorAll('[data-testid="stButtonGroup"] button');
+            const crypto = [...classes].find((button) => button.textContent === "crypto");
+            let send = hub.choose;
+            const both = (choices) => {
+                send(choices);
+                crypto.click();
+            };
+            Object.defineProperty(hub, "choose", { get: () => both, set: (next) => (send = next) });
+        }"""
+    )
+    page.get_by_role("button", name="Heat map").click()
+    until(lambda: params(page) == {"heat": ["true"], "correlate": ["stocks", "crypto"]})
+    expect(page.locator(".correlation > .note")).to_have_text(re.compile("with stocks, crypto$"))
+    assert_sound(page)
+
+
 def test_a_link_with_switches_shows_them(market: Server, tabs: Tabs) -> None:
     """Freeze, sound and notifications are in the address too."""
     live = tabs(market.url)
