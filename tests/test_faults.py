@@ -287,7 +287,7 @@ async def asks_and_does_not_read(session: Session) -> None:
     await session.subscribed()
     session.ws.transport.pause_reading()
     ping = b"\x89\x7d" + b"?" * 125
-    while True:
+    while not session.ws.transport.is_closing():
         session.write(ping * 500)
         await asyncio.sleep(0)
 
