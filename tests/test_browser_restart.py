@@ -123,6 +123,9 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
         path = server.log.parent / "data" / "eodhd.sqlite"
         with_history(path)
         page = tabs(server.url)
+        # A tab that stays open is one that has loaded all of the page's code.
+        until(lambda: page.locator(".feeds li[data-state=live]").count() == 1)
+        page.wait_for_load_state("networkidle")
         for number in range(1, KILLS + 1):
             until(lambda count=number: len(vendor.subscriptions) >= count)  # type: ignore[misc]
             pause.wait(rng.uniform(0.1, 3.0))
