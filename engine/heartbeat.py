@@ -113,6 +113,7 @@ class Heartbeat:
         self._crashed: set[str] = set()
         # From the first moment on every symbol that is watched has its row.
         self._newest = Pulse(now, store.frame(0.0))
+        self._has_prices = False
         self._oldest: int | None = None
         self._live_from = 0
         self._unsearched: deque[int] = deque()
@@ -126,6 +127,11 @@ class Heartbeat:
     def newest(self) -> Pulse:
         """The newest second that is shown; before there is one, every symbol without a price."""
         return self._newest
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether the newest second has any; looked for once, as every tab asks at each refresh."""
+        return self._has_prices
 
     @property
     def oldest(self) -> int | None:
@@ -161,6 +167,7 @@ class Heartbeat:
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         self.ranking.update(second, frame, row_states(frame, is_streaming))
         self._newest = Pulse(now, frame)
+        self._has_prices = bool(frame["last"].notna().any())
         self.ready.set()
 
     def search(self, second: int) -> None:

@@ -99,7 +99,7 @@ class Reader:
 
     def has_prices(self) -> bool:
         """Whether the newest second has any."""
-        return bool(self._heartbeat.newest.frame["last"].notna().any())
+        return self._heartbeat.has_prices
 
     def span(self) -> tuple[int, int]:
         """The first and the last second that can be shown."""

@@ -94,6 +94,7 @@ def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
     """New frames come by themselves, each of a later second, and prices change."""
     engine = start()
     assert engine.ready.wait(HANG_SEC)
+    assert engine.reader.has_prices()
     seen: dict[float, pd.DataFrame] = {}
 
     def three_seconds() -> bool:
