@@ -44,6 +44,11 @@ SHOWN: Final = """
 () => JSON.parse(new TextDecoder().decode(marketPulse.payload)).events.shown
 """
 
+# The instant that the tab was shown last.
+SHOWN_AT: Final = """
+() => JSON.parse(new TextDecoder().decode(marketPulse.payload)).now
+"""
+
 
 class Sent(NamedTuple):
     """A tick that the vendor sent, and when."""
@@ -110,7 +115,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
     async def waves(session: Session) -> None:
         await session.subscribed()
         while True:
-            for symbol in session.symbols:
+            for symbol in () if session.vendor.paused else session.symbols:
                 ts = round(time.time(), 3)
                 price = wave(symbol, ts)
                 await session.send(tick("crypto", symbol, price=price, ts=ts))
@@ -146,6 +151,9 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(serve: Serve, tabs: Tabs) 
         until(lambda: bool(shown(page)))
         assert_sound(page)
         assert len(seen) > 3
+        vendor.paused = True
+        # A second that began after the last tick: what was sent has arrived.
+        until(lambda: page.evaluate(SHOWN_AT) > sent[-1].ts + 1)
         page.close()
         server.stop()
     assert_nothing_twice(states(path))
