@@ -21,7 +21,7 @@ _LEAF: Final = 0x0D
 """The first byte of a page that holds rows of a table."""
 
 _PIECE: Final = 900
-"""So many rows, or a page's more, are a piece."""
+"""A piece is complete with this many rows; the page that completes it may add more."""
 
 _MOST_BYTES: Final = 2**16 * PACKED.itemsize + 64
 """Of a row: it has one bar of each symbol at most."""

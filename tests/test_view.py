@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from page.view import BOARD, View, bin_sec, chosen, read, written
+from page.view import BOARD, WIDGETS, View, bin_sec, chosen, read, written
 
 SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
 FIRST = View(rows=3, base="AAPL")
@@ -18,6 +18,12 @@ FIRST = View(rows=3, base="AAPL")
 def test_an_empty_address_is_the_first_view() -> None:
     """Everything as it is at first, and nothing to note."""
     assert read({}, SYMBOLS) == (FIRST, [])
+
+
+def test_everything_is_chosen_in_one_place() -> None:
+    """On the board, in a widget, or in the address alone: what is in none would not be noticed."""
+    places = [*BOARD, *WIDGETS, "kiosk", "tz"]
+    assert sorted(places) == sorted(field.name for field in fields(View))
 
 
 def test_an_address_is_a_view() -> None:
