@@ -236,7 +236,7 @@ class TickGate:
 
     def admit(self, raw: RawTick, now: float) -> Verdict:
         """Judge one price at the instant ``now``."""
-        symbol, ts, price, flaw, market, is_snapshot = raw
+        symbol, ts, price, flaw, market, is_snapshot, _ = raw
         level = self._levels.get(symbol)
         if (
             level is not None

@@ -22,7 +22,7 @@ from connections.status import FeedState, Trouble
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
 from sessions import CorrectedHours
 from ticks import Asset, Tick
-from vendors.wire import Notice, NoticeKind, RawTick, Vendor
+from vendors.wire import Halt, Notice, NoticeKind, RawTick, Vendor
 
 __all__ = ["Connection", "Parts"]
 
@@ -166,7 +166,7 @@ class Connection:
                     continue
                 meter.prices += 1
                 self._priced_at = at
-                symbol, ts, price, _, market, is_snapshot = raw
+                symbol, ts, price, _, market, is_snapshot, _ = raw
                 lag = now - ts
                 verdict = admit(raw, now)
                 if verdict is Verdict.ENTERS:
@@ -199,7 +199,7 @@ class Connection:
             if is_good and raw.symbol in self._parts.symbols:
                 self._parts.meter.lags.lead = lead
 
-    def _heed(self, notice: RawTick | Notice) -> None:
+    def _heed(self, notice: RawTick | Notice | Halt) -> None:
         """Act on what the vendor says beside prices.
 
         Raises:

@@ -106,9 +106,19 @@ class Harbor:
     key: str = field(repr=False)
     name: str = "Harbor"
     key_setting: str = "HARBOR_SECRET"
+    assets: Sequence[Asset] = ("crypto",)
+    has_contiguous_ids: bool = False
+    spacing_sec: float = 0.0
+    renew_sec: float | None = None
+    connections: int | None = None
     symbol_limit: int | None = None
     heartbeat_sec: float | None = HANG_SEC
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: dict.fromkeys(ASSETS, 0.4))
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The key."""
+        return (self.key,)
 
     def address(self, asset: Asset) -> str:
         """One for all."""
@@ -126,6 +136,10 @@ class Harbor:
     def rejection(self, status: int) -> NoticeKind:
         """This vendor is not everywhere."""
         return NoticeKind.BAD_REQUEST if status == 451 else NoticeKind.SERVER_ERROR
+
+    def closing(self, code: int) -> NoticeKind | None:
+        """Nothing."""
+        return None
 
     def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
         """A new connection's talk."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ticks import ASSETS, Asset
 from vendors import eodhd
 from vendors.eodhd import Eodhd, Pace
-from vendors.wire import Dialogue, Notice, NoticeKind, RawTick, Vendor
+from vendors.wire import Dialogue, Halt, Notice, NoticeKind, RawTick, Vendor
 
 # As received between 2021 and 2026, or documented.
 PRICES: dict[str, RawTick] = {
@@ -413,7 +413,7 @@ def asked(talk: Dialogue, now: float) -> tuple[list[str], float]:
     return [json.loads(frame)["symbols"] for frame in frames], again
 
 
-def kinds(found: Sequence[RawTick | Notice]) -> list[NoticeKind]:
+def kinds(found: Sequence[RawTick | Notice | Halt]) -> list[NoticeKind]:
     return [one.kind for one in found if isinstance(one, Notice)]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ticks import Asset
+from ticks import ASSETS, Asset
 from vendors.wire import Dialogue, MarketState, Notice, NoticeKind, RawTick
 
 __all__ = [
@@ -150,6 +150,7 @@ def parse(frame: bytes | str) -> RawTick | Notice:
                 "condition" if is_barred else "",
                 market,
                 False,
+                None,
             ),
         )
     if message.a is not None and message.b is not None:
@@ -359,9 +360,20 @@ class Eodhd:
     key: str = field(repr=False)
     name: str = "EODHD"
     key_setting: str = "EODHD_API_KEY"
+    assets: Sequence[Asset] = ASSETS
+    has_contiguous_ids: bool = False
+    spacing_sec: float = 0.0
+    """The backoff is enough."""
+    renew_sec: float | None = None
+    connections: int | None = None
     symbol_limit: int | None = SYMBOL_LIMIT
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: SILENCE_SEC)
     pace: Pace = Pace()
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The key, unless it is the one for everybody."""
+        return () if self.key == DEMO_KEY else (self.key, quote(self.key, safe=""))
 
     @property
     def heartbeat_sec(self) -> None:
@@ -384,6 +396,10 @@ class Eodhd:
         if status in (401, 403):
             return NoticeKind.KEY_REFUSED
         return NoticeKind.THROTTLED if status == 429 else NoticeKind.SERVER_ERROR
+
+    def closing(self, code: int) -> NoticeKind | None:
+        """Nothing: whatever the code, the vendor is asked again."""
+        return None
 
     def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
         """A new connection's talk about ``symbols``."""

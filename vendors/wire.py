@@ -12,7 +12,16 @@ from typing import Literal, NamedTuple, Protocol
 
 from ticks import Asset
 
-__all__ = ["Dialogue", "Flaw", "MarketState", "Notice", "NoticeKind", "RawTick", "Vendor"]
+__all__ = [
+    "Dialogue",
+    "Flaw",
+    "Halt",
+    "MarketState",
+    "Notice",
+    "NoticeKind",
+    "RawTick",
+    "Vendor",
+]
 
 Flaw = Literal["", "crossed", "condition"]
 MarketState = Literal["", "open", "extended", "closed"]
@@ -33,6 +42,19 @@ class RawTick(NamedTuple):
     """What the vendor says of the market at that time; empty if it says nothing."""
     is_snapshot: bool = False
     """Whether the vendor marks the price as not fresh, as of a trade before the subscription."""
+    trade_id: int | None = None
+    """The vendor's number of this trade of the symbol; None if it gives none, as of a quote."""
+
+
+class Halt(NamedTuple):
+    """The vendor's word on whether trading in a symbol is halted."""
+
+    symbol: str
+    """In our spelling."""
+    ts: float
+    """Since when, in seconds since the epoch."""
+    is_halted: bool
+    """False: trading goes on."""
 
 
 class NoticeKind(StrEnum):
@@ -48,12 +70,30 @@ class NoticeKind(StrEnum):
     """A subscription exceeds the account's limit."""
     SYMBOLS_REFUSED = "symbols refused"
     """The vendor does not have these symbols, or not for this key."""
+    SYMBOL_UNKNOWN = "symbol unknown"
+    """The vendor has no such symbol."""
+    UNCONFIRMED = "unconfirmed"
+    """A symbol was asked for, and the vendor, which would confirm it, does not."""
     KEY_REFUSED = "key refused"
+    PLAN_REFUSED = "plan refused"
+    """The account is known, but its plan does not include this stream."""
     BAD_REQUEST = "bad request"
     """The vendor does not understand what was sent."""
     THROTTLED = "throttled"
     """The vendor wants fewer connections."""
+    CONNECTION_LIMIT = "connection limit"
+    """The account's connections are in use: by somebody else, or by one that ended badly."""
+    UNAVAILABLE = "unavailable"
+    """The vendor does not serve this place (HTTP 451): it will not, however often it is asked."""
     SERVER_ERROR = "server error"
+    MAINTENANCE = "maintenance"
+    """The vendor is there and pauses its market: no price is to be expected, ..."""
+    RESUMED = "resumed"
+    """... until it goes on."""
+    RENEW = "renew"
+    """The vendor is about to end the connection, as planned: another one is to be begun."""
+    IGNORED = "ignored"
+    """A message of a form that is known, or might be new, and that tells nothing here."""
     UNREADABLE = "unreadable"
     """The frame is neither a price nor anything that this vendor is known to say."""
 
@@ -75,15 +115,16 @@ class Dialogue(Protocol):
 
     @property
     def refused(self) -> Mapping[str, NoticeKind]:
-        """The symbols that the vendor does not send, and why: ``SYMBOL_LIMIT``, or
-        ``SYMBOLS_REFUSED``. A mapping that was handed out does not change.
+        """The symbols that the vendor does not send, and why: ``SYMBOL_LIMIT``,
+        ``SYMBOLS_REFUSED``, ``SYMBOL_UNKNOWN`` or ``UNCONFIRMED``. A mapping that was handed out
+        does not change.
         """
 
     def begin(self) -> Sequence[str]:
         """The frames to send as soon as the connection is open."""
 
-    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
-        """What a received frame means; any number of prices and notices. Never raises.
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice | Halt]:
+        """What a received frame means; any number of prices, notices and halts. Never raises.
 
         ``now`` is the source's time, for vendors that stamp nothing themselves.
         """
@@ -106,6 +147,30 @@ class Vendor(Protocol):
     @property
     def key_setting(self) -> str:
         """The setting that holds the key; empty if the vendor wants none."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """All that must never be shown: each key, and as it stands in an address."""
+
+    @property
+    def assets(self) -> Sequence[Asset]:
+        """The asset classes that it carries."""
+
+    @property
+    def has_contiguous_ids(self) -> bool:
+        """Whether the trade ids of a symbol count its trades, so that missed ones can be told."""
+
+    @property
+    def spacing_sec(self) -> float:
+        """The least time between two attempts to connect."""
+
+    @property
+    def renew_sec(self) -> float | None:
+        """After this long a connection is to be renewed, before the vendor ends it; None: never."""
+
+    @property
+    def connections(self) -> int | None:
+        """How many connections an account may have at once; None: as many as it needs."""
 
     @property
     def symbol_limit(self) -> int | None:
@@ -134,7 +199,14 @@ class Vendor(Protocol):
     def rejection(self, status: int) -> NoticeKind:
         """What the HTTP ``status`` means with which the vendor refused a handshake.
 
-        One of ``KEY_REFUSED``, ``THROTTLED``, ``BAD_REQUEST`` and ``SERVER_ERROR``.
+        One of ``KEY_REFUSED``, ``PLAN_REFUSED``, ``THROTTLED``, ``CONNECTION_LIMIT``,
+        ``UNAVAILABLE``, ``BAD_REQUEST`` and ``SERVER_ERROR``.
+        """
+
+    def closing(self, code: int) -> NoticeKind | None:
+        """What the vendor means if it ends an open connection with this WebSocket code.
+
+        One of the above; None: nothing but that it ended.
         """
 
     def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
