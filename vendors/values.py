@@ -1,0 +1,71 @@
+"""Numbers, times and candles as vendors write them: more than one of them does it each way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from vendors.rest import Candle, PastError
+
+__all__ = ["candles", "epoch", "number"]
+
+_LONGEST: Final = 100
+"""Text with more characters than this is neither a number nor a time."""
+
+_MINUTE_SEC: Final = 60
+
+
+def number(value: object) -> float:
+    """A finite number, as such or as text; NaN if it is none.
+
+    >>> number(83744.3), number("0.00004780"), number(True), number("1_0")
+    (83744.3, 4.78e-05, nan, nan)
+    """
+    if type(value) is not float:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            return math.nan
+        # Python's own spelling, nobody's wire format; and what is so long is no number.
+        if isinstance(value, str) and ("_" in value or len(value) > _LONGEST):
+            return math.nan
+        try:
+            value = float(value)
+        except (ValueError, OverflowError):
+            return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def epoch(text: object) -> float:
+    """A time of RFC 3339 in UTC, in seconds since the epoch, to the microsecond; NaN if it is none.
+
+    It may have no fraction of a second, or one of any length: vendors send up to nine digits, and
+    some leave out zeros at the end.
+
+    >>> epoch("2026-09-07T07:26:13.721780188Z"), epoch("2026-09-07T07:26:13")
+    (1788765973.72178, nan)
+    """
+    if not isinstance(text, str) or not text.endswith("Z") or len(text) > _LONGEST:
+        return math.nan
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def candles(rows: Iterable[Candle], now: float) -> tuple[Candle, ...]:
+    """A symbol's candles as they may be used: oldest first, one a minute, of minutes that are over.
+
+    Raises:
+        PastError: if one is no candle: not of a whole minute, a price that is none, a highest that
+            is not.
+    """
+    found: dict[int, Candle] = {}
+    for row in rows:
+        prices = row.open, row.high, row.low, row.close
+        is_sound = all(0 < price < math.inf for price in prices) and row.minute % _MINUTE_SEC == 0
+        if not is_sound or row.high < max(prices) or row.low > min(prices):
+            raise PastError
+        if row.minute + _MINUTE_SEC <= now:
+            found[row.minute] = row
+    return tuple(found[minute] for minute in sorted(found))
