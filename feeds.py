@@ -141,7 +141,7 @@ class Feed:
         """
         if not self._parts.symbols:
             return
-        address = url or self.vendor.address(self.asset)
+        address = url or self.vendor.address(self.asset, self._parts.symbols)
         self._host = host_of(address)
         self._set_condition(Condition(FeedState.CONNECTING))
         try:

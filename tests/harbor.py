@@ -120,7 +120,7 @@ class Harbor:
         """The key."""
         return (self.key,)
 
-    def address(self, asset: Asset) -> str:
+    def address(self, asset: Asset, symbols: Sequence[str]) -> str:
         """One for all."""
         return self.url
 

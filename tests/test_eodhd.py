@@ -369,7 +369,7 @@ def test_every_class_has_a_channel_and_a_patience() -> None:
 def test_vendor_shows_no_key() -> None:
     """Its address holds it; what it prints of itself does not."""
     vendor: Vendor = Eodhd("wss://h/ws", "SECRETKEY")
-    assert vendor.address("stocks") == "wss://h/ws/us?api_token=SECRETKEY"
+    assert vendor.address("stocks", ["AAPL"]) == "wss://h/ws/us?api_token=SECRETKEY"
     assert vendor.headers("stocks") == {}
     assert "SECRETKEY" not in repr(vendor)
     assert vendor.key_setting == "EODHD_API_KEY"

@@ -379,7 +379,7 @@ class Eodhd:
     def heartbeat_sec(self) -> None:
         """The vendor sends none; its pings prove the socket, not the data."""
 
-    def address(self, asset: Asset) -> str:
+    def address(self, asset: Asset, symbols: Sequence[str]) -> str:
         """The address of an asset class's channel. It holds the key: never log it."""
         return url(self.base, asset, self.key)
 

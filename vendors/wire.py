@@ -187,8 +187,10 @@ class Vendor(Protocol):
         None: it does not, so that only prices prove that a connection lives.
         """
 
-    def address(self, asset: Asset) -> str:
-        """Where to connect. It may hold the key: never log it."""
+    def address(self, asset: Asset, symbols: Sequence[str]) -> str:
+        """Where to connect for ``symbols``, which are ours and which some vendors want to find
+        there. It may hold the key: never log it.
+        """
 
     def headers(self, asset: Asset) -> Mapping[str, str]:
         """The headers of the handshake. They may hold the key: never log them."""
