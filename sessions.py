@@ -30,6 +30,7 @@ __all__ = [
     "MarketHours",
     "Phase",
     "Session",
+    "day_at",
     "last_session",
     "session",
     "streams_at",
@@ -79,6 +80,7 @@ _FOREX_HOLIDAYS: Final[Mapping[tuple[int, int], str]] = MappingProxyType(
 )
 """By month and day: on these no bank deals anywhere; on others some do."""
 _FRIDAY: Final = 4
+_DAY_SEC: Final = 86_400.0
 
 BLOCK_SEC: Final = 315_576_000
 """Ten years, counted from 1970: the hours of one such block are computed at a time."""
@@ -260,6 +262,31 @@ def last_session(asset: Asset, now: float) -> tuple[float, float] | None:
     while sessions[last + 1].phase != "closed":
         last += 1
     return sessions[first].since, sessions[last].until
+
+
+def day_at(asset: Asset, now: float) -> float | None:
+    """When the price was made that the change of a day is measured against, or the last before it.
+
+    Of crypto that is a day ago. Of forex it is the newest 17:00 in New York, and of stocks the end
+    of the regular hours before those of the day; in a closed market both are those of its last day.
+    None if there was none.
+    """
+    if asset == "crypto":
+        return now - _DAY_SEC
+    stretch = last_session(asset, now)
+    if stretch is None or not math.isfinite(stretch[0]):
+        return None
+    begin, end = stretch
+    if asset == "stocks":
+        before = session(asset, math.nextafter(begin, -math.inf))
+        while before.phase != "open":
+            if not math.isfinite(before.since):
+                return None
+            before = session(asset, math.nextafter(before.since, -math.inf))
+        return before.until
+    newest = min(now, math.nextafter(end, -math.inf))
+    turned = _at(_day(newest), _DAY_TURNS)
+    return turned if turned <= newest else _at(_day(newest) - timedelta(1), _DAY_TURNS)
 
 
 def _table(asset: Asset, now: float) -> _Table:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sessions
-from sessions import ALWAYS, Session, last_session, session, streams_at
+from sessions import ALWAYS, Session, day_at, last_session, session, streams_at
 from ticks import ASSETS, Asset
 
 HOUR = 3600.0
@@ -363,6 +363,34 @@ def test_crypto_has_no_last_session() -> None:
     assert last_session("crypto", utc("2026-11-18 12:00")) is None
 
 
+# What a day's change is measured against.
+
+DAYS: list[tuple[Asset, str, str]] = [  # instant and reference, in UTC
+    ("stocks", "2026-11-18 15:00", "2026-11-17 21:00"),  # on a Wednesday
+    ("stocks", "2026-11-18 23:00", "2026-11-17 21:00"),  # after hours
+    ("stocks", "2026-11-19 03:00", "2026-11-17 21:00"),  # closed for the night
+    ("stocks", "2026-11-19 09:00", "2026-11-18 21:00"),  # the next day begins
+    ("stocks", "2026-11-22 12:00", "2026-11-19 21:00"),  # a Sunday
+    ("stocks", "2026-11-23 14:00", "2026-11-20 21:00"),  # the Monday after it
+    ("stocks", "2026-11-26 15:00", "2026-11-24 21:00"),  # Thanksgiving
+    ("stocks", "2026-11-27 15:00", "2026-11-25 21:00"),  # the day after it, a half day
+    ("stocks", "2026-11-30 15:00", "2026-11-27 18:00"),  # a half day's end
+    ("forex", "2026-11-18 21:59:59", "2026-11-17 22:00"),
+    ("forex", "2026-11-18 22:00", "2026-11-18 22:00"),
+    ("forex", "2026-11-21 12:00", "2026-11-19 22:00"),  # a Saturday: its last day was Friday
+    ("forex", "2026-11-22 23:00", "2026-11-22 22:00"),  # a Sunday evening
+    ("forex", "2026-12-25 12:00", "2026-12-23 22:00"),  # Christmas
+    ("forex", "2026-03-08 20:00", "2026-03-05 22:00"),  # clocks change in a closed market
+    ("crypto", "2026-11-21 12:34", "2026-11-20 12:34"),
+]
+
+
+@pytest.mark.parametrize(("asset", "instant", "reference"), DAYS)
+def test_change_of_a_day_is_measured_against(asset: Asset, instant: str, reference: str) -> None:
+    """The previous close, the newest turn of the day, or a day ago; closed, as of the last day."""
+    assert shown(day_at(asset, utc(instant))) == reference
+
+
 @pytest.mark.parametrize("year", range(1998, 2032))
 def test_year_has_its_trading_days(year: int) -> None:
     """Some 250, and 52 weeks of forex without two days."""
@@ -431,6 +459,7 @@ def test_no_instant_is_too_early_or_too_late(now: float) -> None:
         assert found.since <= now
         assert now < found.until or found.until == math.inf
         last_session(asset, now)
+        day_at(asset, now)
 
 
 def test_weekdays_are_trading_days_where_no_calendar_reaches() -> None:

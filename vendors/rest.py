@@ -60,6 +60,9 @@ class Past(NamedTuple):
     """Oldest first."""
     quotes: Sequence[Quote] = ()
     references: Sequence[Reference] = ()
+    """Oldest first, any number for a symbol. Of a crypto's one of every five minutes of the day, if
+    that is one call: what its change is measured against goes on with the time.
+    """
 
 
 class Want(StrEnum):
@@ -98,8 +101,8 @@ class Rest(Protocol):
     ) -> Sequence[Request]:
         """What to ask for, the most useful first, of symbols that the vendor carries.
 
-        ``now`` and ``day_at`` are in seconds since the epoch; the change of a crypto's or a forex
-        pair's day is measured against its price at ``day_at``.
+        ``now`` and ``day_at`` are in seconds since the epoch; the change of the day is measured
+        against the price at ``day_at``, which is that of ``sessions.day_at``.
         """
 
     def read(self, request: Request, body: bytes, now: float) -> Past:
