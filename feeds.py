@@ -30,7 +30,7 @@ from connections.opening import Connect, host_of, open_connection
 from connections.pace import Backoff, Timing
 from connections.queue import TickQueue
 from connections.silence import Silence
-from connections.status import FeedState, FeedStatus, Lately, Refusal, Trouble
+from connections.status import FeedState, FeedStatus, Lately, Refusal, Role, Trouble
 from gate import HeldBack, TickGate
 from sessions import CorrectedHours, MarketHours, Session
 from ticks import Asset, Tick
@@ -44,6 +44,7 @@ __all__ = [
     "HeldBack",
     "Lately",
     "Refusal",
+    "Role",
     "TickQueue",
     "Timing",
     "Trouble",
@@ -128,6 +129,11 @@ class Feed:
         self._reconnection = asyncio.Event()
         self._slept_sec = 0.0
         self._host = ""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that are asked of the vendor."""
+        return self._asked
 
     @property
     def prices(self) -> int:

@@ -11,7 +11,7 @@ from gate import HeldBack, Reason
 from sessions import MarketHours
 from ticks import Asset
 
-__all__ = ["FeedState", "FeedStatus", "Lately", "Refusal", "Trouble"]
+__all__ = ["FeedState", "FeedStatus", "Lately", "Refusal", "Role", "Trouble"]
 
 _LEAST_WRONG: Final = 3
 """Fewer that are held back or unreadable say nothing of a feed: a real jump begins with two."""
@@ -93,6 +93,15 @@ class Trouble(StrEnum):
     TAPE_ENDED = "tape ended"
 
 
+class Role(StrEnum):
+    """What a feed is for at the moment."""
+
+    SERVING = "serving"
+    """The prices of some symbols are its own."""
+    ON_TRIAL = "on trial"
+    """Its prices are judged and not shown: its vendor was passed over, or is about to serve."""
+
+
 class Refusal(StrEnum):
     """Why a vendor does not send a symbol."""
 
@@ -172,3 +181,13 @@ class FeedStatus:
     """The name of the vendor's host; empty if the feed never ran."""
     key_setting: str = ""
     """The setting that holds the vendor's key; empty if the vendor wants none."""
+    role: Role = Role.SERVING
+    serves: tuple[str, ...] = ()
+    """The symbols whose prices are this feed's."""
+    instead_of: tuple[str, ...] = ()
+    """The vendors that were passed over for this feed's, ..."""
+    since: float | None = None
+    """... since when, by the source's clock; on trial: since when the vendor is passed over. None:
+    nobody was."""
+    behind: tuple[str, ...] = ()
+    """The vendors that stand by, the next one first."""

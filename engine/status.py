@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Trouble
+from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Trouble
 from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
 from sources.source import (
@@ -32,6 +32,7 @@ __all__ = [
     "LeftOut",
     "Refusal",
     "RefusedRow",
+    "Role",
     "RowFault",
     "SetAside",
     "SourceKind",

@@ -159,10 +159,14 @@ class VendorFeeds:
         is_open = (feed for feed in feeds if feed.session(now).phase != "closed")
         return next(is_open, feeds[0])
 
+    def vendors(self) -> dict[str, str]:
+        """The name of the vendor whose prices each symbol's are now."""
+        return {symbol: feed.vendor.name for feed in self._feeds for symbol in feed.symbols}
+
     def status(self) -> tuple[FeedStatus, ...]:
         """What is true of each feed now."""
         now = self._clock()
-        found = [feed.status(now) for feed in self._feeds]
+        found = [replace(feed.status(now), serves=feed.symbols) for feed in self._feeds]
         if self._calendar is None:
             found = [replace(status, hours=self.hours(status.asset, now)) for status in found]
         return tuple(found)
@@ -244,6 +248,10 @@ class LiveSource:
             clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
             later_sec=self._later.sec,
         )
+
+    def vendors(self) -> Mapping[str, str]:
+        """See ``Source``."""
+        return self._feeds.vendors()
 
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""

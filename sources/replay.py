@@ -151,6 +151,10 @@ class ReplaySource:
             lost=sum(self._lost.values()),
         )
 
+    def vendors(self) -> Mapping[str, str]:
+        """One: there is nobody else."""
+        return {}
+
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""
         found = [

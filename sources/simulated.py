@@ -130,6 +130,10 @@ class SimulatedSource:
         """See ``Source``."""
         return SourceStatus(kind=SourceKind.SIMULATED, name="simulated", seed=self._seed)
 
+    def vendors(self) -> Mapping[str, str]:
+        """One: there is nobody else."""
+        return {}
+
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""
         return self._feeds.status()

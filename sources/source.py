@@ -229,5 +229,8 @@ class Source(Protocol):
     def status(self) -> SourceStatus:
         """What is true of the source now."""
 
+    def vendors(self) -> Mapping[str, str]:
+        """The name of the vendor whose prices each symbol's are now; empty if it has one market."""
+
     def feeds(self) -> tuple[FeedStatus, ...]:
         """What is true of each of its feeds now."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from feeds import Feed, FeedState, FeedStatus, Refusal, TickQueue, Timing, Trouble
+from feeds import Feed, FeedState, FeedStatus, Refusal, Role, TickQueue, Timing, Trouble
 from page.status import status_card
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
@@ -240,6 +240,13 @@ def test_two_vendors_serve_one_class_of_the_worker() -> None:
             "EODHD": ("BTC-EUR",),
         }
         assert len(worker.status().feeds) == 4
+        assert all(feed.role is Role.SERVING for feed in worker.status().feeds)
+        assert {s: feed.vendor for feed in coins() for s in feed.serves} == {
+            "BTC-USD": "Harbor",
+            "DOGE-USD": "Harbor",
+            "ETH-USD": "Harbor",
+            "BTC-EUR": "EODHD",
+        }
         assert worker.reader.symbols(("crypto",)) == list(WATCHLIST["crypto"])
         card = status_card(worker.status(), time.time(), time.time())
         assert len({line.key for line in card.feeds}) == 4
