@@ -36,6 +36,7 @@ Reason = Literal[
     "price",
     "time",
     "future",
+    "duplicate",
     "crossed",
     "condition",
     "unsubscribed",
@@ -62,6 +63,13 @@ HELD_SEC: Final = 10.0
 
 # Reasons that leave a price good enough for a last one.
 _LAST_ONLY: Final[frozenset[Reason]] = frozenset({"old", "snapshot", "closed market"})
+
+_REMEMBERED_IDS: Final = 1000
+"""So many trade ids of a symbol are remembered: of the newest trades, or of those that are missing
+among them."""
+
+_MOST_MISSED: Final = 1_000_000
+"""An id that is further ahead than this many trades is not believed."""
 
 _NEWEST: Final = 5
 """The band lies around this many of the prices believed last, ..."""
@@ -139,6 +147,8 @@ class HeldBack(NamedTuple):
 class _Held(NamedTuple):
     ts: float
     price: float
+    frame: int
+    """The frame it came in, together with others; 0: it came alone."""
 
 
 @dataclass(slots=True)
@@ -160,6 +170,12 @@ class _Level:
     """Which side that is."""
     is_new: bool = False
     """Whether it began anew, after a jump or a pause."""
+    next_id: int | None = None
+    """The id of the trade that follows the newest, if ids count trades and one came."""
+    next_id_ts: float = 0.0
+    """The time of the newest."""
+    ids: dict[int, None] = field(default_factory=dict)
+    """If ids count trades those that are missing before the newest, else those that came."""
 
     @property
     def is_settled(self) -> bool:
@@ -193,9 +209,12 @@ class TickGate:
       far at least, and by four bands at most.
 
     So a bad print never enters, and a jump or a market that keeps moving is followed from its third
-    price on. A price with the same time as another confirms nothing. Once a good price comes, those
-    held back are forgotten, unless the market has just jumped or paused: then it may have two
-    sides, and each is confirmed by its own three.
+    price on. A price with the same time as another confirms nothing, nor does one of the same
+    frame. Once a good price comes, those held back are forgotten, unless the market has just jumped
+    or paused: then it may have two sides, and each is confirmed by its own three.
+
+    A trade that came before, perhaps through another connection, is a duplicate, as its id tells.
+    With ``counts_trades`` the ids of a symbol count its trades, and the missed ones are counted.
     """
 
     def __init__(
@@ -204,7 +223,10 @@ class TickGate:
         symbols: Iterable[str],
         session: Callable[[float], Session] = lambda now: ALWAYS,
         far_off: float | None = None,
+        *,
+        counts_trades: bool = False,
     ) -> None:
+        self._counts_trades = counts_trades
         self._far_off = FAR_OFF[asset] if far_off is None else far_off
         self._session = session
         # Of the open session that was asked for last.
@@ -213,6 +235,8 @@ class TickGate:
         self._held: dict[str, HeldBack] = {}
         self.refused: Counter[Reason] = Counter()
         """Number of refused prices by reason."""
+        self.missed = 0
+        """Trades that happened and never came, of those before the newest that did."""
 
     def refuse_shape(self) -> None:
         """Count a frame that could not be read."""
@@ -234,9 +258,12 @@ class TickGate:
             if self._levels[held.symbol].held or 0 <= now - held.newest_at < HELD_SEC
         )
 
-    def admit(self, raw: RawTick, now: float) -> Verdict:
-        """Judge one price at the instant ``now``."""
-        symbol, ts, price, flaw, market, is_snapshot, _ = raw
+    def admit(self, raw: RawTick, now: float, frame: int = 0) -> Verdict:
+        """Judge one price at the instant ``now``.
+
+        ``frame``: the number of the frame in which it came together with others; 0: it came alone.
+        """
+        symbol, ts, price, flaw, market, is_snapshot, trade_id = raw
         level = self._levels.get(symbol)
         if (
             level is not None
@@ -247,17 +274,23 @@ class TickGate:
             and (market != "closed" if market else self._since <= ts < self._until)
             and not level.held
             and ts - level.ts < _PAUSE_SEC
+            and (trade_id is None or trade_id == level.next_id)
         ):
+            if trade_id is not None:
+                level.next_id = trade_id + 1
+                level.next_id_ts = ts
             level.recent.append(price)
             level.ts = ts
             return Verdict.ENTERS
-        reason = self._objection(raw, level, now)
+        reason = self._objection(raw, level, now, frame)
         if reason is None:
             return Verdict.ENTERS
         self.refused[reason] += 1
         return Verdict.LAST_ONLY if reason in _LAST_ONLY else Verdict.REFUSED
 
-    def _objection(self, raw: RawTick, level: _Level | None, now: float) -> Reason | None:
+    def _objection(
+        self, raw: RawTick, level: _Level | None, now: float, frame: int
+    ) -> Reason | None:
         """The first reason against the price."""
         if not LEAST_PRICE <= raw.price <= MOST_PRICE:
             return "price"
@@ -265,6 +298,10 @@ class TickGate:
             return "time"
         if raw.ts > now + MAX_LEAD_SEC:
             return "future"
+        if level is not None and raw.trade_id is not None:
+            is_known = self._count(raw.trade_id, raw.ts, level)
+            if is_known:
+                return "duplicate"
         if raw.flaw:
             return raw.flaw
         if level is None:
@@ -275,10 +312,36 @@ class TickGate:
             return "snapshot"
         if self._is_closed(raw):
             return "closed market"
-        if self._is_credible(raw, level):
+        if self._is_credible(raw, level, frame):
             return None
         self._hold(raw, level, now)
         return "far off"
+
+    def _count(self, trade_id: int, ts: float, level: _Level) -> bool:
+        """Note that a trade came; whether it had come before."""
+        ids = level.ids
+        if not self._counts_trades:
+            is_known = trade_id in ids
+            ids[trade_id] = None
+            _forget_oldest(ids)
+            return is_known
+        next_id = level.next_id
+        if trade_id in ids:  # late
+            del ids[trade_id]
+            self.missed -= 1
+            return False
+        if next_id is None or not next_id <= trade_id <= next_id + _MOST_MISSED:
+            # An old trade has an old time; else the vendor counts from another number on.
+            if next_id is not None and ts <= level.next_id_ts + MAX_AGE_SEC:
+                return trade_id < next_id
+            ids.clear()
+        else:
+            self.missed += trade_id - next_id
+            for missing in range(max(next_id, trade_id - _REMEMBERED_IDS), trade_id):
+                ids[missing] = None
+            _forget_oldest(ids)
+        level.next_id, level.next_id_ts = trade_id + 1, ts
+        return False
 
     def _is_closed(self, raw: RawTick) -> bool:
         """Whether the market was closed, as the vendor says of the price or else by its session."""
@@ -292,7 +355,7 @@ class TickGate:
         self._since, self._until = found.since, found.until
         return False
 
-    def _is_credible(self, raw: RawTick, level: _Level) -> bool:
+    def _is_credible(self, raw: RawTick, level: _Level, frame: int) -> bool:
         """Whether the price is near, or far off and confirmed; it then belongs to the level."""
         if level.recent and raw.ts - level.ts >= _PAUSE_SEC:
             level.resume()
@@ -303,7 +366,7 @@ class TickGate:
             level.recent.append(raw.price)
             _settle(level, raw.ts, self._far_off)
             return True
-        confirmed = self._confirmed(raw, level)
+        confirmed = self._confirmed(raw, level, frame)
         if not confirmed:
             return False
         if level.is_settled or level.row >= _CONFIRMING:
@@ -330,17 +393,18 @@ class TickGate:
         band = _OWN_STEPS * _mean_step(recent)
         return low - band < log < high + band
 
-    def _confirmed(self, raw: RawTick, level: _Level) -> list[float]:
+    def _confirmed(self, raw: RawTick, level: _Level, frame: int) -> list[float]:
         """Hold the price back; returns those that confirm one another, itself last, if any do."""
         held = level.held
-        if any(ts == raw.ts for ts, _ in held):  # a repeat confirms nothing
+        # A repeat confirms nothing, nor do the many fills of one order.
+        if any(one.ts == raw.ts or 0 < one.frame == frame for one in held):
             return []
         is_above = raw.price > level.recent[-1]
         level.row = level.row + 1 if is_above == level.is_above else 1
         level.row = min(level.row, _LONGEST_ROW)
         level.is_above = is_above
-        held.append(_Held(raw.ts, raw.price))
-        prices = [price for _, price in held]
+        held.append(_Held(raw.ts, raw.price, frame))
+        prices = [one.price for one in held]
         length = self._row_that_moves(prices[-level.row :])
         if length:
             return prices[-length:]
@@ -395,6 +459,11 @@ class TickGate:
         self._held[raw.symbol] = HeldBack(
             raw.symbol, raw.price, level.recent[-1], since, now, number + 1
         )
+
+
+def _forget_oldest(ids: dict[int, None]) -> None:
+    while len(ids) > _REMEMBERED_IDS:
+        del ids[next(iter(ids))]
 
 
 def _settle(level: _Level, ts: float, far_off: float) -> None:

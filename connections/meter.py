@@ -126,6 +126,8 @@ class Meter:
         self._monotonic = monotonic
         self._refused = refused
         self._counts: deque[_Counts] = deque(maxlen=_JUDGED_SEC + 1)
+        self.frames = 0
+        """Frames that held several prices."""
         self.prices = 0
         """Prices received, those that were refused and unreadable frames included."""
         self.ticks = 0

@@ -42,8 +42,9 @@ def raw(
     flaw: Flaw = "",
     market: MarketState = "",
     is_snapshot: bool = False,
+    trade_id: int | None = None,
 ) -> RawTick:
-    return RawTick(symbol, ts, price, flaw, market, is_snapshot)
+    return RawTick(symbol, ts, price, flaw, market, is_snapshot, trade_id)
 
 
 def gate(asset: Asset = "crypto") -> TickGate:
@@ -582,3 +583,70 @@ def test_scale_changes_nothing(prices: list[float], scale: float) -> None:
         if near < 1e-9:
             return
         assert one.admit(raw(price, ts), NOW) is other.admit(raw(price * scale, ts), NOW)
+
+
+# Trade ids, and several trades of one frame.
+
+
+def admitted(subject: TickGate, *trades: tuple[int, float]) -> str:
+    """What becomes of trades, each an id and an age: E enters, l is a last price, - neither."""
+    marks = {Verdict.ENTERS: "E", Verdict.LAST_ONLY: "l", Verdict.REFUSED: "-"}
+    return "".join(
+        marks[subject.admit(raw(ts=NOW - age, trade_id=number), NOW)] for number, age in trades
+    )
+
+
+@pytest.mark.parametrize("counts_trades", [False, True])
+def test_trade_that_came_before_is_a_duplicate(counts_trades: bool) -> None:
+    """However long ago, and in whatever order."""
+    subject = TickGate("crypto", [BTC], counts_trades=counts_trades)
+    assert admitted(subject, (7, 9), (8, 8), (7, 9), (9, 7), (9, 7), (8, 8), (10, 6)) == "EE-E--E"
+    assert subject.refused["duplicate"] == 3
+    assert subject.missed == 0
+
+
+def test_missed_trades_are_counted_until_they_come() -> None:
+    """A late one is no duplicate, its repetition is."""
+    subject = TickGate("crypto", [BTC], counts_trades=True)
+    assert admitted(subject, (7, 9), (11, 5)) == "EE"
+    assert subject.missed == 3
+    assert admitted(subject, (9, 7), (9, 7)) == "E-"
+    assert subject.missed == 2
+
+
+def test_ids_that_count_nothing_tell_of_no_missed_trade() -> None:
+    """They are merely unlike one another."""
+    subject = TickGate("stocks", [BTC])
+    assert admitted(subject, (7, 9), (11, 5), (2**63 - 1, 4), (8, 3)) == "EEEE"
+    assert subject.missed == 0
+
+
+def test_vendor_may_count_from_another_number_on() -> None:
+    """An old trade has an old time; one absurd id changes nothing."""
+    subject = TickGate("crypto", [BTC], counts_trades=True)
+    assert admitted(subject, (5000, 59), (2**62, 58), (5001, 57)) == "EEE"
+    assert subject.missed == 0
+    later = NOW + 120
+    restarted = [raw(ts=later + second, trade_id=second) for second in (1, 2, 2)]
+    verdicts = [subject.admit(one, later + 3) for one in restarted]
+    assert verdicts == [Verdict.ENTERS, Verdict.ENTERS, Verdict.REFUSED]
+
+
+def test_snapshot_is_no_news_after_a_reconnect() -> None:
+    """The last trade before the subscription may be one that came through the last connection."""
+    subject = TickGate("crypto", [BTC], counts_trades=True)
+    assert admitted(subject, (7, 9), (8, 8)) == "EE"
+    again = raw(ts=NOW - 8, is_snapshot=True, trade_id=8)
+    assert subject.admit(again, NOW) is Verdict.REFUSED
+    missed = raw(ts=NOW - 4, is_snapshot=True, trade_id=12)
+    assert subject.admit(missed, NOW) is Verdict.LAST_ONLY
+    assert subject.missed == 3
+
+
+def test_trades_of_one_frame_are_one_step() -> None:
+    """The many fills of one wrong order confirm one another no more than one does."""
+    subject = settled()
+    fills = [raw(80.0, NOW + 0.001 * number) for number in range(5)]
+    assert {subject.admit(fill, NOW, 1) for fill in fills} == {Verdict.REFUSED}
+    assert subject.admit(raw(80.0, NOW + 0.1), NOW, 2) is Verdict.REFUSED
+    assert subject.admit(raw(80.0, NOW + 0.2), NOW, 3) is Verdict.ENTERS
