@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 import sessions
 from connections.connection import Connection, Parts
-from connections.ending import Condition, EndedError, closed
+from connections.ending import Condition, EndedError, closed, meant
 from connections.meter import LATEST_SEC, Meter
 from connections.opening import Connect, host_of, open_connection
 from connections.pace import Backoff, Timing
@@ -56,7 +56,12 @@ _logger = logging.getLogger(__name__)
 _REFUSALS: Final[Mapping[NoticeKind, Refusal]] = {
     NoticeKind.SYMBOL_LIMIT: Refusal.SYMBOL_LIMIT,
     NoticeKind.SYMBOLS_REFUSED: Refusal.NOT_COVERED,
+    NoticeKind.SYMBOL_UNKNOWN: Refusal.UNKNOWN,
+    NoticeKind.UNCONFIRMED: Refusal.UNCONFIRMED,
 }
+
+
+_MOST_BRIEF: Final = 2
 
 
 class Feed:
@@ -95,7 +100,9 @@ class Feed:
         timing = timing or Timing()
         silence_sec = vendor.silence_sec[asset]
         hours = CorrectedHours(asset, session, silence_sec)
-        gate = TickGate(asset, known, hours.by_calendar, far_off)
+        gate = TickGate(
+            asset, known, hours.by_calendar, far_off, counts_trades=vendor.has_contiguous_ids
+        )
         self._parts = Parts(
             vendor,
             asset,
@@ -108,13 +115,16 @@ class Feed:
             timing,
             clock,
             monotonic,
+            {},
         )
         self._heard: frozenset[str] = frozenset()  # on earlier connections
         self._silence_sec = silence_sec
         self._traded_sec = 0
         """For how many seconds the market was open and prices came."""
         self._backoff = Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec)
-        self._next_at = 0.0  # monotonic
+        self._next_at = self._tried_at = -math.inf  # monotonic
+        self._brief = 0
+        """How many connections in a row the vendor ended soon after they were open."""
         self._reconnects = 0
         self._ended_closed = False
         """Whether the market was closed when the last connection ended."""
@@ -235,11 +245,12 @@ class Feed:
             lag=found.lag,
             frames=found.frames,
             attempt=attempt,
-            retry_at=now + wait_sec if attempt and wait_sec > 0 else None,
+            retry_at=now + wait_sec if attempt and 0 < wait_sec < math.inf else None,
             ticks=parts.meter.ticks,
             ticks_per_sec=parts.meter.rate(),
             last_tick_age=parts.meter.age(now),
             reconnects=self._reconnects,
+            missed=parts.gate.missed,
             dropped=parts.queue.dropped[self.asset],
             refused=dict(parts.gate.refused),
             held=parts.gate.held_back(now),
@@ -248,6 +259,7 @@ class Feed:
             heard=tuple(sorted(heard)),
             never_heard=self._never_heard(heard.union(refused)),
             refused_symbols={**self._unknown, **{s: _REFUSALS[k] for s, k in refused.items()}},
+            halted=dict(parts.halted),
             over_limit=self._unasked,
             symbol_limit=parts.vendor.symbol_limit,
             hours=self.hours(now),
@@ -264,6 +276,7 @@ class Feed:
         """Run one connection to its end, and return how it ended."""
         parts = self._parts
         self._reconnection.clear()
+        self._tried_at = parts.monotonic()
         if self._current is not None:
             self._heard = self._heard.union(self._current.heard)
         self._current = current = Connection(parts, self._note_acceptance)
@@ -275,7 +288,7 @@ class Feed:
             # from outside, or leaves one of its own behind; so this task's count stays true.
             await asyncio.create_task(current.live(opening, self._interruption))
         except (EndedError, ConnectionClosed) as error:
-            ended = error if isinstance(error, EndedError) else closed(error)
+            ended = error if isinstance(error, EndedError) else self._closed(error, current)
             # Before closing, which may take a second: the feed is not live any more.
             self._note_end(current, ended)
             return ended
@@ -292,24 +305,41 @@ class Feed:
     def _asked_for(self) -> EndedError:
         return EndedError(Trouble.RENEWED, seconds=self._slept_sec)
 
+    def _closed(self, error: ConnectionClosed, connection: Connection) -> EndedError:
+        """The end of a connection that was open: what its code means, and how soon it came."""
+        parts, ended = self._parts, closed(error)
+        if ended.trouble is not Trouble.CONNECTION_CLOSED or ended.code is None:
+            return ended
+        kind = parts.vendor.closing(ended.code)
+        if kind is not None:
+            return meant(kind, ended.code, parts.timing) or ended
+        is_brief = parts.vendor.connections == 1 and connection.age < parts.timing.brief_sec
+        self._brief = self._brief + 1 if is_brief else 0
+        if self._brief >= _MOST_BRIEF:
+            limit = meant(NoticeKind.CONNECTION_LIMIT, ended.code, parts.timing)
+            return limit or ended
+        return ended
+
     def _note_end(self, connection: Connection, ended: EndedError) -> None:
         """Show how the connection ended, and when the next one is due."""
         parts = self._parts
         self._reconnects += 1
         self._next_at = parts.monotonic()
-        if ended.trouble is Trouble.RENEWED:
+        has_lived = connection.age >= parts.timing.healthy_sec
+        if ended.trouble is Trouble.RENEWED or (ended.trouble is Trouble.RENEWAL and has_lived):
             self._backoff = self._backoff.reset()
         else:
             session = self.session(parts.clock())
             has_opened = self._ended_closed and session.phase != "closed"
             self._ended_closed = session.phase == "closed"
-            is_healthy = connection.has_ticked and connection.age >= parts.timing.healthy_sec
+            is_healthy = connection.has_ticked and has_lived
             if connection.has_ticked:
                 parts.silence.in_a_row = 0
             # A night of hang-ups says nothing about the day.
             backoff = self._backoff.reset() if is_healthy or has_opened else self._backoff
             self._backoff = backoff.failed()
             self._next_at += self._wait_sec(ended, session)
+        self._next_at = max(self._next_at, self._tried_at + parts.vendor.spacing_sec)
         state = FeedState.REFUSED if ended.is_refusal else FeedState.RECONNECTING
         self._set_condition(ended.condition(state))
 
@@ -332,7 +362,7 @@ class Feed:
         # The time that closing took counts: the wait starts with the end.
         wait_sec = max(0.0, self._next_at - self._parts.monotonic())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_sec):
+            async with asyncio.timeout(wait_sec if wait_sec < math.inf else None):
                 await self._reconnection.wait()
         if not self._reconnection.is_set():
             return False

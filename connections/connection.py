@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from connections.ending import Condition, EndedError, refused
+from connections.ending import Condition, EndedError, meant
 from connections.line import TURN_SEC
 from connections.meter import LATEST_SEC, Meter
 from connections.pace import Timing
@@ -45,6 +45,8 @@ class Parts:
     timing: Timing
     clock: Callable[[], float]
     monotonic: Callable[[], float]
+    halted: dict[str, float]
+    """Symbols in which trading is halted, as the vendor says, and since when."""
 
 
 class Connection:
@@ -64,6 +66,10 @@ class Connection:
         self._priced_at = self._framed_at = parts.monotonic()
         # Frames that could not be read since the last price, and when the newest of them came.
         self._unreadable, self._unreadable_at = 0, -math.inf
+        self._is_paused = False
+        """Whether the vendor says that it is in maintenance."""
+        self._renewal = asyncio.Event()
+        """Set once the connection is to be renewed."""
         self._ticks_before = parts.meter.ticks
         self.heard: set[str] = set()
 
@@ -102,6 +108,7 @@ class Connection:
                 tasks.create_task(self._read(ws))
                 tasks.create_task(self._talk(ws))
                 tasks.create_task(self._watch())
+                tasks.create_task(self._watch_age())
                 if self._parts.vendor.heartbeat_sec is not None:
                     tasks.create_task(self._watch_heartbeat(self._parts.vendor.heartbeat_sec))
         except* (EndedError, ConnectionClosed) as group:
@@ -160,7 +167,12 @@ class Connection:
             frame = await receive(decode=False)
             now = clock()
             self._framed_at = at = monotonic()
-            for raw in understand(frame, now):
+            found = understand(frame, now)
+            step = 0
+            if len(found) > 1:
+                # What comes in one frame is one step of the market, however many trades it is.
+                meter.frames = step = meter.frames + 1
+            for raw in found:
                 if type(raw) is not RawTick:
                     self._heed(raw)
                     continue
@@ -168,7 +180,7 @@ class Connection:
                 self._priced_at = at
                 symbol, ts, price, _, market, is_snapshot, _ = raw
                 lag = now - ts
-                verdict = admit(raw, now)
+                verdict = admit(raw, now, step)
                 if verdict is Verdict.ENTERS:
                     # Not by the constructor of named tuples, which takes twice as long.
                     add(tuple.__new__(Tick, (symbol, asset, ts, price)))
@@ -205,23 +217,33 @@ class Connection:
         Raises:
             EndedError: if it is the end of the connection.
         """
+        if isinstance(notice, Halt):
+            self._note_halt(notice)
+            return
         if not isinstance(notice, Notice) or notice.kind is NoticeKind.UNREADABLE:
             self._parts.meter.prices += 1
             self._parts.gate.refuse_shape()
             self._unreadable = self._unreadable + 1 if self._are_unreadable else 1
             self._unreadable_at = self._framed_at
             return
-        timing = self._parts.timing
-        if notice.kind is NoticeKind.KEY_REFUSED:
-            raise refused(Trouble.KEY_REFUSED, notice.code, timing)
-        if notice.kind is NoticeKind.BAD_REQUEST:
-            raise refused(Trouble.BAD_REQUEST, notice.code, timing)
-        if notice.kind is NoticeKind.THROTTLED:
-            raise EndedError(Trouble.THROTTLED, wait_sec=timing.throttled_sec)
-        if notice.kind is NoticeKind.SERVER_ERROR:
-            raise EndedError(Trouble.VENDOR_ERROR, code=notice.code)
+        kind = notice.kind
+        ended = meant(kind, notice.code, self._parts.timing)
+        if ended is not None:
+            raise ended
+        if kind is NoticeKind.RENEW:
+            self._renewal.set()
+        elif kind in (NoticeKind.MAINTENANCE, NoticeKind.RESUMED):
+            self._is_paused = kind is NoticeKind.MAINTENANCE
+            self._expect_prices()
         self._note_acceptance()
         self._noticed.set()
+
+    def _note_halt(self, halt: Halt) -> None:
+        # Whatever comes, this does not grow.
+        if not halt.is_halted:
+            self._parts.halted.pop(halt.symbol, None)
+        elif halt.symbol in self._parts.symbols:
+            self._parts.halted[halt.symbol] = halt.ts
 
     @property
     def _are_unreadable(self) -> bool:
@@ -263,11 +285,27 @@ class Connection:
             if left > _INSTANT_SEC:
                 # Looked at again in between: in regular hours patience is shorter.
                 await asyncio.sleep(min(left, shortest))
+            elif self._is_paused:
+                await asyncio.sleep(shortest)
             elif parts.hours.has_streamed(now, limit) and not self._is_fully_refused():
                 parts.silence.in_a_row += 1
                 raise self._silence(Trouble.SILENCE, limit)
             else:
                 await asyncio.sleep(shortest / 4)
+
+    async def _watch_age(self) -> NoReturn:
+        """End a connection before the vendor does, at a quiet moment."""
+        parts, timing = self._parts, self._parts.timing
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(parts.vendor.renew_sec):
+                await self._renewal.wait()
+        ends_at = parts.monotonic() + timing.renewal_sec
+        while True:
+            now = parts.monotonic()
+            left = min(self._framed_at + timing.quiet_sec, ends_at) - now
+            if left <= _INSTANT_SEC:
+                raise EndedError(Trouble.RENEWAL)
+            await asyncio.sleep(left)
 
     async def _watch_heartbeat(self, limit: float) -> NoReturn:
         """End a connection without any frame: the vendor promises one at least this often."""
@@ -286,6 +324,8 @@ class Connection:
         session = parts.hours.session(now)
         if self._is_fully_refused():
             return Condition(FeedState.REFUSED, Trouble.SYMBOLS_REFUSED)
+        if self._is_paused:
+            return Condition(FeedState.MAINTENANCE, Trouble.MAINTENANCE)
         if session.phase == "closed":
             return Condition(FeedState.CLOSED)
         lately = parts.meter.lately()

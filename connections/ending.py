@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 
 from connections.pace import Timing
 from connections.status import FeedState, Trouble
+from vendors.wire import NoticeKind
 
-__all__ = ["Condition", "EndedError", "closed", "refused"]
+__all__ = ["Condition", "EndedError", "closed", "meant"]
+
+_REFUSALS: Final[Mapping[NoticeKind, Trouble]] = {
+    NoticeKind.KEY_REFUSED: Trouble.KEY_REFUSED,
+    NoticeKind.PLAN_REFUSED: Trouble.PLAN_REFUSED,
+    NoticeKind.BAD_REQUEST: Trouble.BAD_REQUEST,
+    NoticeKind.CONNECTION_LIMIT: Trouble.CONNECTION_LIMIT,
+    NoticeKind.UNAVAILABLE: Trouble.UNAVAILABLE,
+}
+"""What a vendor goes on saying until something changes."""
 
 
 class Condition(NamedTuple):
@@ -56,9 +68,28 @@ class EndedError(Exception):
         return Condition(state, self.trouble, self.code, self.seconds, frames=self.frames)
 
 
-def refused(trouble: Trouble, code: int | None, timing: Timing) -> EndedError:
-    """A refusal: it is asked again after the time for that."""
-    return EndedError(trouble, code=code, is_refusal=True, wait_sec=timing.refused_sec)
+def meant(
+    kind: NoticeKind, code: int | None, timing: Timing, asked_sec: float = 0.0
+) -> EndedError | None:
+    """The end of the connection that a vendor's word means; None if it means none.
+
+    ``asked_sec``: how long the vendor wants to be left alone, if it says so. A refusal is asked
+    again after the time for that; one of the place never.
+    """
+    if kind in _REFUSALS:
+        wait_sec = timing.refused_sec
+        if kind is NoticeKind.CONNECTION_LIMIT:
+            wait_sec = timing.connection_limit_sec
+        elif kind is NoticeKind.UNAVAILABLE:
+            wait_sec = math.inf
+        return EndedError(
+            _REFUSALS[kind], code=code, is_refusal=True, wait_sec=max(wait_sec, asked_sec)
+        )
+    if kind is NoticeKind.THROTTLED:
+        return EndedError(Trouble.THROTTLED, wait_sec=max(timing.throttled_sec, asked_sec))
+    if kind is NoticeKind.SERVER_ERROR:
+        return EndedError(Trouble.VENDOR_ERROR, code=code, wait_sec=asked_sec or None)
+    return None
 
 
 def closed(error: ConnectionClosed) -> EndedError:

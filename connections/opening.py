@@ -10,13 +10,15 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from connections.ending import EndedError, refused
+from connections.ending import EndedError, meant
 from connections.line import Line
 from connections.pace import Timing
 from connections.status import Trouble
@@ -29,6 +31,9 @@ _logger = logging.getLogger(__name__)
 
 _MAX_FRAME_BYTES: Final = 64 * 1024
 """Vendors' messages have some hundred bytes; a longer one ends the connection."""
+
+_DIGITS: Final = 9
+"""A number of seconds is cut after this many: no true one has as many."""
 
 _LONGEST_WAIT_SEC: Final = 3600.0
 """The longest wait that a vendor may ask for: one mistake must not stop a feed for days."""
@@ -106,17 +111,31 @@ async def open_connection(
 
 
 def _rejected(error: InvalidStatus, vendor: Vendor, timing: Timing) -> EndedError:
-    code = error.response.status_code
+    code, asked_sec = error.response.status_code, _retry_after(error.response.headers)
     kind = vendor.rejection(code)
-    if kind is NoticeKind.THROTTLED:
+    ended = meant(kind, code, timing, asked_sec)
+    if ended is None or kind in (NoticeKind.BAD_REQUEST, NoticeKind.SERVER_ERROR):
+        is_refusal = kind is NoticeKind.BAD_REQUEST
+        wait_sec = max(timing.refused_sec, asked_sec) if is_refusal else asked_sec or None
+        return EndedError(Trouble.HTTP_ERROR, code=code, is_refusal=is_refusal, wait_sec=wait_sec)
+    return ended
+
+
+def _retry_after(headers: Headers) -> float:
+    """For how many seconds the vendor wants to be left alone; 0: it does not say.
+
+    It may say until when instead, by its own clock, which its ``Date`` tells.
+    """
+
+    def first(name: str) -> str:
         # Not get(), which raises if the header is repeated.
-        after = next(iter(error.response.headers.get_all("Retry-After")), "")
-        wait_sec = float(after) if after.isdecimal() else 0.0
-        return EndedError(
-            Trouble.THROTTLED, wait_sec=max(min(wait_sec, _LONGEST_WAIT_SEC), timing.throttled_sec)
-        )
-    if kind is NoticeKind.KEY_REFUSED:
-        return refused(Trouble.KEY_REFUSED, code, timing)
-    if kind is NoticeKind.BAD_REQUEST:
-        return refused(Trouble.HTTP_ERROR, code, timing)
-    return EndedError(Trouble.HTTP_ERROR, code=code)
+        return next(iter(headers.get_all(name)), "")
+
+    after = first("Retry-After")
+    if after.isdecimal():
+        return min(float(after[:_DIGITS]), _LONGEST_WAIT_SEC)
+    try:
+        span = parsedate_to_datetime(after) - parsedate_to_datetime(first("Date"))
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, span.total_seconds()), _LONGEST_WAIT_SEC)

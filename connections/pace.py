@@ -26,6 +26,15 @@ class Timing:
     refused_sec: float = 300.0
     """What was refused is asked for again after this long: asking more often changes nothing."""
     throttled_sec: float = 60.0
+    connection_limit_sec: float = 300.0
+    """If somebody else uses the account, for so long it is left to them."""
+    brief_sec: float = 10.0
+    """Of an account that may have one connection, one that the vendor ends sooner was ended because
+    of another, if it happens twice in a row."""
+    quiet_sec: float = 1.0
+    """A connection that is to be renewed is ended once nothing came for this long, ..."""
+    renewal_sec: float = 300.0
+    """... or after this long anyway."""
     thin_sec: float = 600.0
     """Replaces a shorter silence before and after regular hours, when minutes may pass between
     trades; and what silence comes to in the end if one connection after the other is silent."""

@@ -25,6 +25,7 @@ class FeedState(StrEnum):
     HELD_BACK = "held back"
     UNREADABLE = "unreadable"
     SILENT = "silent"
+    MAINTENANCE = "maintenance"
     RECONNECTING = "reconnecting"
     REFUSED = "refused"
     CLOSED = "closed market"
@@ -53,8 +54,14 @@ class Trouble(StrEnum):
     """The vendor answered with the HTTP status ``code``."""
     KEY_REFUSED = "key refused"
     """The vendor refused the key with ``code``."""
+    PLAN_REFUSED = "plan refused"
+    """The key's plan does not include the stream: ``code``."""
     THROTTLED = "throttled"
     """Too many connections for the vendor."""
+    CONNECTION_LIMIT = "connection limit"
+    """The account's connections are in use, here or elsewhere."""
+    UNAVAILABLE = "unavailable"
+    """The vendor does not serve this place: ``code``; it is not asked again."""
     NOT_ACCEPTED = "not accepted"
     """The vendor did not accept the key within ``seconds``."""
     BAD_REQUEST = "bad request"
@@ -73,6 +80,11 @@ class Trouble(StrEnum):
     """The connection was abandoned after ``seconds`` without data."""
     RENEWED = "renewed"
     """Begun again after the computer slept for ``seconds``."""
+    RENEWAL = "renewal"
+    """Begun again because the vendor ends every connection at its time, or announced that it would
+    end this one."""
+    MAINTENANCE = "maintenance"
+    """The vendor says that it is in maintenance, so that no price is to be expected."""
     FIRST_TICK = "first tick"
     """The first tick is waited for."""
     JUST_OPENED = "just opened"
@@ -111,6 +123,8 @@ class Refusal(StrEnum):
     """The key's plan does not include it."""
     UNKNOWN = "unknown"
     """The vendor has no such symbol."""
+    UNCONFIRMED = "unconfirmed"
+    """The vendor, which confirms what it sends, did not confirm it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,8 @@ class FeedStatus:
     last_tick_age: float | None = None
     """In seconds."""
     reconnects: int = 0
+    missed: int = 0
+    """Trades that happened and never came, as the vendor's numbering of them tells."""
     dropped: int = 0
     """Ticks that made room for newer ones in the queue."""
     refused: Mapping[Reason, int] = field(default_factory=dict)
@@ -170,6 +186,8 @@ class FeedStatus:
     """Symbols of which no price ever came, though others of their class have traded for long."""
     refused_symbols: Mapping[str, Refusal] = field(default_factory=dict)
     """Symbols that the vendor does not send, and why."""
+    halted: Mapping[str, float] = field(default_factory=dict)
+    """Symbols in which trading is halted, as the vendor says, and since when."""
     over_limit: tuple[str, ...] = ()
     """Symbols that found no room in the account's limit, ..."""
     symbol_limit: int | None = None

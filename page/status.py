@@ -71,6 +71,7 @@ _PASSING: Final = (
     FeedState.HELD_BACK,
     FeedState.UNREADABLE,
     FeedState.SILENT,
+    FeedState.MAINTENANCE,
     FeedState.RECONNECTING,
 )
 """States of trouble that mostly pass within seconds."""

@@ -52,7 +52,10 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.HTTP_ERROR: "the vendor's server answered with an error (HTTP {code})",
     Trouble.KEY_REFUSED: "the vendor refused the API key{status}: check {key} and what its plan"
     " covers, or unset it to run the simulation",
+    Trouble.PLAN_REFUSED: "the plan of the API key does not include these prices{status}",
     Trouble.THROTTLED: "too many connections for the vendor",
+    Trouble.CONNECTION_LIMIT: "the account's connections are in use{status}",
+    Trouble.UNAVAILABLE: "the vendor does not serve this place (HTTP {code})",
     Trouble.NOT_ACCEPTED: "the vendor did not accept the API key within {seconds}",
     Trouble.BAD_REQUEST: "the vendor did not accept the subscription{status}",
     Trouble.VENDOR_ERROR: "the vendor reported an error{status}",
@@ -64,6 +67,8 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     " life and did not read them",
     Trouble.SILENCE: "silent for {seconds}",
     Trouble.RENEWED: "the clock moved on by {seconds}, as after sleep",
+    Trouble.RENEWAL: "the connection is renewed, as the vendor wants it",
+    Trouble.MAINTENANCE: "the vendor is in maintenance",
     Trouble.FIRST_TICK: "waiting for the first tick",
     Trouble.JUST_OPENED: "the market has just opened, waiting for the first tick",
     Trouble.HELD_BACK: "most prices are far from those before, and unconfirmed: {held}",
@@ -80,6 +85,7 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.SYMBOL_LIMIT: "the account's symbol limit is reached",
     Refusal.NOT_COVERED: "not covered by this key",
     Refusal.UNKNOWN: "not among its symbols",
+    Refusal.UNCONFIRMED: "asked for and not confirmed",
 }
 
 _AGAIN: Final = "It is retried automatically."
@@ -97,6 +103,13 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     " Check the spelling of the symbols on the watchlist. ({reason})",
     Trouble.THROTTLED: "The data vendor sees too many connections of this account."
     f" {_AGAIN} To help: close other copies of this dashboard.",
+    Trouble.PLAN_REFUSED: "The plan of the API key does not include live {asset} prices. Check"
+    " {key} and what its plan covers, then restart. ({reason})",
+    Trouble.CONNECTION_LIMIT: "The account's connections are in use: often by another copy of this"
+    f" dashboard, or by one that ended a moment ago. {_AGAIN} To help: close other copies."
+    " ({reason})",
+    Trouble.UNAVAILABLE: "The data vendor does not serve this place, so no {asset} prices can come"
+    " from it. To help: check the settings for another vendor. ({reason})",
     Trouble.NO_CONNECTION: _UNREACHABLE,
     Trouble.NAME_NOT_FOUND: _UNREACHABLE,
     Trouble.CERTIFICATE: "The address of the data vendor does not prove to be the vendor's, so no"
@@ -110,6 +123,8 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     " ({reason})",
     Refusal.NOT_COVERED: "The account's plan does not include these {asset} symbols; the others are"
     " not affected. Take them off the watchlist, or extend the plan. ({reason})",
+    Refusal.UNCONFIRMED: "The data vendor was asked for these {asset} symbols and did not confirm"
+    " them; the others are not affected. Check their spelling. ({reason})",
     Refusal.UNKNOWN: "The data vendor has no prices of these {asset} symbols; the others are not"
     " affected. Take them off the watchlist. ({reason})",
 }
@@ -143,6 +158,8 @@ _HELP: Final[Mapping[Trouble, str]] = {
     Trouble.NOT_READ: _AGAIN,
     Trouble.SILENCE: _AGAIN,
     Trouble.RENEWED: _AGAIN,
+    Trouble.RENEWAL: _AGAIN,
+    Trouble.MAINTENANCE: "Prices come back automatically when it is over.",
     Trouble.NO_TICK: "If prices do not come back, the connection is renewed automatically.",
     Trouble.HELD_BACK: "They are shown automatically as soon as three of them confirm one another.",
     Trouble.UNREADABLE: _COUNTED,
@@ -321,6 +338,7 @@ _OPEN: Final = (
     FeedState.HELD_BACK,
     FeedState.UNREADABLE,
     FeedState.SILENT,
+    FeedState.MAINTENANCE,
     FeedState.CLOSED,
 )
 

@@ -26,7 +26,7 @@ from websockets.http11 import Request, Response
 
 from tests.waiting import HANG_SEC
 from ticks import ASSETS, Asset
-from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
+from vendors.wire import Dialogue, Halt, Notice, NoticeKind, RawTick
 
 SPACING_SEC: Final = 0.05
 """The vendor wants at most one subscription in this time."""
@@ -43,6 +43,11 @@ _KINDS: Final = {
     "unknown": NoticeKind.SYMBOLS_REFUSED,
     "beat": NoticeKind.ALIVE,
     "pong": NoticeKind.ALIVE,
+    "paused": NoticeKind.MAINTENANCE,
+    "back": NoticeKind.RESUMED,
+    "leaving": NoticeKind.RENEW,
+    "busy": NoticeKind.CONNECTION_LIMIT,
+    "other plan": NoticeKind.PLAN_REFUSED,
 }
 
 
@@ -65,10 +70,12 @@ class HarborDialogue:
         """The login: nobody greets."""
         return [json.dumps({"op": "login", "secret": self._key})]
 
-    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
-        """Any number of trades, or one notice."""
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice | Halt]:
+        """Any number of trades, or one notice or halt."""
         try:
             kind, body = json.loads(frame)
+            if kind in ("halt", "go on"):
+                return [Halt(self._pairs.get(body, body), now, kind == "halt")]
             if kind in ("trades", "past"):
                 return [self._tick(*trade, is_snapshot=kind == "past") for trade in body]
             notice = Notice(_KINDS[kind])
@@ -113,6 +120,8 @@ class Harbor:
     connections: int | None = None
     symbol_limit: int | None = None
     heartbeat_sec: float | None = HANG_SEC
+    terminal_code: int | None = None
+    """With this code the vendor ends a connection that it does not want again."""
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: dict.fromkeys(ASSETS, 0.4))
 
     @property
@@ -135,11 +144,11 @@ class Harbor:
 
     def rejection(self, status: int) -> NoticeKind:
         """This vendor is not everywhere."""
-        return NoticeKind.BAD_REQUEST if status == 451 else NoticeKind.SERVER_ERROR
+        return NoticeKind.UNAVAILABLE if status == 451 else NoticeKind.SERVER_ERROR
 
     def closing(self, code: int) -> NoticeKind | None:
-        """Nothing."""
-        return None
+        """Nothing, unless it is the terminal code."""
+        return NoticeKind.BAD_REQUEST if code == self.terminal_code else None
 
     def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
         """A new connection's talk."""
@@ -163,6 +172,13 @@ class HarborServer:
         """Whether it turns everybody away."""
         self.denies = False
         """Whether it accepts no login."""
+        self.word: tuple[str, str] | None = None
+        """What it says beside every heartbeat: a kind of notice, and of what."""
+        self.closes_with: int | None = None
+        """The code with which it ends every connection after the login."""
+        self.retry_after = ""
+        """What it wants to be left alone for, or until when, while it is abroad; then it is only
+        out of service."""
         self.connections = 0
         self.joins: list[str] = []
         """The pairs that were asked for, in their order."""
@@ -208,6 +224,10 @@ class HarborServer:
     def _admit(self, ws: ServerConnection, request: Request) -> Response | None:
         self.connections += 1
         is_known = request.headers.get("X-Harbor-Client") == f"market-pulse {self._key}"
+        if self.retry_after:
+            response = ws.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
+            response.headers["Retry-After"] = self.retry_after
+            return response
         if self.is_abroad or not is_known:
             return ws.respond(HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS, f"not here, {self._key}\n")
         return None
@@ -219,6 +239,9 @@ class HarborServer:
                 await _say(ws, "denied", self._key)
                 return
             await _say(ws, "welcome", None)
+            if self.closes_with is not None:
+                await ws.close(self.closes_with)
+                return
             pairs: list[str] = []
             async with asyncio.TaskGroup() as tasks:
                 streaming = tasks.create_task(self._stream(ws, pairs))
@@ -251,6 +274,8 @@ class HarborServer:
         for turn in _count():
             if self.beats:
                 await _say(ws, "beat", turn)
+            if self.word is not None:
+                await _say(ws, *self.word)
             if self.trades and pairs:
                 now = time.time()
                 prices = [f"{78 + 0.001 * ((turn + part) % 5):.4f}" for part in range(3)]

@@ -9,6 +9,8 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -40,6 +42,7 @@ TIMING = Timing(
     backoff_floor_sec=0.05,
     backoff_cap_sec=0.2,
     refused_sec=0.3,
+    quiet_sec=0.01,
 )
 
 
@@ -182,17 +185,142 @@ def test_login_that_is_denied_is_a_refused_key(caplog: pytest.LogCaptureFixture)
     assert KEY not in caplog.text
 
 
-def test_vendor_says_what_a_refused_handshake_means() -> None:
-    """Nothing gets better by asking from a place that it does not serve: no backoff, but a rest."""
-    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+def test_vendor_that_does_not_serve_this_place_is_not_asked_again() -> None:
+    """Nothing gets better by asking: only a computer that woke, perhaps elsewhere, asks anew."""
+
+    async def play(server: HarborServer) -> None:
+        harbor, loop = Harbor(server.url, KEY), asyncio.get_running_loop()
+        feed = Feed(harbor, "crypto", ["BTC-USD"], TickQueue(), time.time, timing=TIMING)
+        running = loop.create_task(feed.run())
+
+        def is_(state: FeedState) -> bool:
+            return feed.status(time.time()).state is state
+
+        await asyncio.to_thread(until, lambda: is_(FeedState.REFUSED))
+        status = feed.status(time.time())
+        assert (status.trouble, status.code) == (Trouble.UNAVAILABLE, 451)
+        assert status.retry_at is None
+        assert KEY not in f"{status!r}"
+        assert server.connections == 1
+        server.is_abroad = False
+        feed.reconnect(3600.0)
+        await asyncio.to_thread(until, lambda: is_(FeedState.LIVE))
+        assert server.connections == 2
+        running.cancel()
+        await asyncio.wait([running])
+
+    with HarborServer(KEY) as server:
         server.is_abroad = True
+        asyncio.run(play(server))
+
+
+@pytest.mark.parametrize("is_date", [False, True])
+def test_vendor_out_of_service_is_left_alone_as_long_as_it_asks(is_date: bool) -> None:
+    """Whether it says for how long or until when."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+        if not is_date:
+            server.retry_after = "3000"
         with running(eodhd.url, Harbor(server.url, KEY)) as worker:
-            until(lambda: feed_of(worker, "crypto").state is FeedState.REFUSED)
+            until(lambda: feed_of(worker, "crypto").state is FeedState.RECONNECTING)
             status = feed_of(worker, "crypto")
-            assert (status.trouble, status.code) == (Trouble.HTTP_ERROR, 451)
-            assert KEY not in f"{status!r}"
-            server.is_abroad = False
+            assert (status.trouble, status.code) == (Trouble.HTTP_ERROR, 503)
+            assert status.retry_at is not None
+            assert 2900 < status.retry_at - time.time() < 3700
+            assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "trouble"),
+    [("busy", Trouble.CONNECTION_LIMIT), ("other plan", Trouble.PLAN_REFUSED)],
+)
+def test_refusal_by_message_is_told_as_what_it_is(word: str, trouble: Trouble) -> None:
+    """And no other feed notices."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.word = word, ""
+        with running(eodhd.url, Harbor(server.url, KEY)) as worker:
+            until(lambda: feed_of(worker, "crypto").trouble is trouble)
+            assert feed_of(worker, "crypto").state is FeedState.REFUSED
+            until(lambda: feed_of(worker, "stocks").state is FeedState.LIVE)
+
+
+def test_maintenance_is_no_silence() -> None:
+    """It is said, and the connection stays, however long it takes; then prices are expected."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        patient = Harbor(server.url, KEY, heartbeat_sec=None)
+        with running(eodhd.url, patient) as worker:
             until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+            server.word, server.trades = ("paused", ""), False
+            until(lambda: feed_of(worker, "crypto").state is FeedState.MAINTENANCE)
+            pings = server.pings
+            # Many times the silence that would end the connection.
+            until(lambda: server.pings >= pings + 8)
+            assert server.connections == 1
+            server.word, server.trades = ("back", ""), True
+            until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+            assert server.connections == 1
+
+
+def test_connection_is_renewed_when_the_vendor_announces_its_end() -> None:
+    """At a quiet moment, without a fault, and no more often than the vendor's spacing allows."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        spaced = Harbor(server.url, KEY, spacing_sec=60.0)
+        with running(eodhd.url, spaced) as worker:
+            until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+            server.word = "leaving", ""
+            until(lambda: feed_of(worker, "crypto").trouble is Trouble.RENEWAL)
+            status = feed_of(worker, "crypto")
+            assert status.state is FeedState.RECONNECTING
+            assert status.retry_at is not None
+            assert status.retry_at - time.time() > 30
+            assert server.close_codes == [1000]
+
+
+def test_old_connection_is_renewed_before_the_vendor_ends_it() -> None:
+    """The vendor ends each at a known age."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        aging = Harbor(server.url, KEY, renew_sec=0.2)
+        with running(eodhd.url, aging):
+            until(lambda: server.connections >= 3)
+            assert set(server.close_codes) == {1000}
+
+
+def test_close_code_that_is_final_is_a_refusal() -> None:
+    """Other codes are followed by the next attempt."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.closes_with = 1008
+        with running(eodhd.url, Harbor(server.url, KEY, terminal_code=1008)) as worker:
+            until(lambda: feed_of(worker, "crypto").state is FeedState.REFUSED)
+            assert feed_of(worker, "crypto").trouble is Trouble.BAD_REQUEST
+
+
+def test_account_that_somebody_else_uses_is_left_to_them() -> None:
+    """Of one connection per account, the second that ends at once tells that it is in use."""
+    with FaultyVendor() as eodhd, HarborServer(KEY) as server:
+        server.closes_with = 1001
+        with running(eodhd.url, Harbor(server.url, KEY, connections=1)) as worker:
+            until(lambda: feed_of(worker, "crypto").trouble is Trouble.CONNECTION_LIMIT)
+            status = feed_of(worker, "crypto")
+            assert status.state is FeedState.REFUSED
+            assert status.retry_at is not None
+            assert status.retry_at - time.time() > 200
+            assert server.connections == 2
+
+
+def test_halt_is_told_until_trading_goes_on() -> None:
+    """Of symbols that were asked for alone: whatever comes, the status does not grow."""
+    with (
+        FaultyVendor() as eodhd,
+        HarborServer(KEY) as server,
+        running(eodhd.url, Harbor(server.url, KEY)) as worker,
+    ):
+        server.word = "halt", "rubbish"
+        until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+        server.word = "halt", "eth/usd"
+        until(lambda: feed_of(worker, "crypto").halted)
+        assert set(feed_of(worker, "crypto").halted) == {"ETH-USD"}
+        server.word = "go on", "eth/usd"
+        until(lambda: not feed_of(worker, "crypto").halted)
 
 
 def test_one_class_has_feeds_of_two_vendors() -> None:

@@ -68,6 +68,7 @@ RETRIED: Final = {
     Trouble.NOT_READ,
     Trouble.SILENCE,
     Trouble.RENEWED,
+    Trouble.RENEWAL,
 }
 """What ends a connection, and is no refusal."""
 
@@ -77,8 +78,12 @@ STATES: Final = {
     Trouble.NO_SYMBOLS: FeedState.OFF,
     Trouble.STOPPED: FeedState.OFF,
     Trouble.KEY_REFUSED: FeedState.REFUSED,
+    Trouble.PLAN_REFUSED: FeedState.REFUSED,
+    Trouble.CONNECTION_LIMIT: FeedState.REFUSED,
+    Trouble.UNAVAILABLE: FeedState.REFUSED,
     Trouble.BAD_REQUEST: FeedState.REFUSED,
     Trouble.SYMBOLS_REFUSED: FeedState.REFUSED,
+    Trouble.MAINTENANCE: FeedState.MAINTENANCE,
     Trouble.FIRST_TICK: FeedState.CONNECTING,
     Trouble.JUST_OPENED: FeedState.CONNECTING,
     Trouble.HELD_BACK: FeedState.HELD_BACK,
