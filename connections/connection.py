@@ -26,6 +26,9 @@ from vendors.wire import Halt, Notice, NoticeKind, RawTick, Vendor
 
 __all__ = ["Connection", "Parts"]
 
+_AT_ONCE: Final = 16
+"""Of the frames that were there together this many share a reading of the clocks."""
+
 _INSTANT_SEC: Final = 1e-3
 """Waits shorter than this are skipped: rounding may leave one that no clock can measure."""
 
@@ -71,6 +74,8 @@ class Connection:
         self._renewal = asyncio.Event()
         """Set once the connection is to be renewed."""
         self._ticks_before = parts.meter.ticks
+        self._sharing = 0
+        """How many more frames share the newest reading of the clocks."""
         self.heard: set[str] = set()
 
     @property
@@ -158,15 +163,21 @@ class Connection:
         )
         clock, monotonic, asset = parts.clock, parts.monotonic, parts.asset
         meter, lags, said, heard = parts.meter, parts.meter.lags, parts.hours.said, self.heard
-        turn_ends_at = monotonic() + TURN_SEC
+        loop, at = asyncio.get_running_loop(), monotonic()
+        now, turn_ends_at = clock(), at + TURN_SEC
         while True:
             if self._framed_at >= turn_ends_at:
                 # A frame that is there already makes nobody wait: the others would never go on.
                 await asyncio.sleep(0)
                 turn_ends_at = monotonic() + TURN_SEC
             frame = await receive(decode=False)
-            now = clock()
-            self._framed_at = at = monotonic()
+            self._sharing -= 1
+            if self._sharing < 0:
+                now = clock()
+                self._framed_at = at = monotonic()
+                # Until this loop goes on to others, as it does to wait for a frame.
+                self._sharing = _AT_ONCE - 1
+                loop.call_soon(self._end_sharing)
             found = understand(frame, now)
             step = 0
             if len(found) > 1:
@@ -202,6 +213,9 @@ class Connection:
                     said[market] = ts
                 if lag < lags.least:
                     lags.least = lag
+
+    def _end_sharing(self) -> None:
+        self._sharing = 0
 
     def _note_lead(self, raw: RawTick, now: float) -> None:
         """Note how early a refused price was, if that was its only fault."""

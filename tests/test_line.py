@@ -177,7 +177,7 @@ def test_others_have_their_turn_while_a_flood_is_read() -> None:
 
 def test_reader_lets_others_go_on_while_frames_are_there() -> None:
     """A socket that never waits would else never let another task go on."""
-    frames, turns = 20_000, 0
+    frames, turns, steps = 20_000, 0, 0.0
 
     class Endless:
         """A socket on which another frame is there already."""
@@ -185,6 +185,8 @@ def test_reader_lets_others_go_on_while_frames_are_there() -> None:
         left = frames
 
         async def recv(self, *, decode: bool) -> bytes:
+            nonlocal steps
+            steps += 1e-4  # each frame takes a hundred microseconds
             self.left -= 1
             if self.left < 0:
                 await asyncio.sleep(1e9)
@@ -202,14 +204,6 @@ def test_reader_lets_others_go_on_while_frames_are_there() -> None:
         async def connect(url: str, **options: Any) -> Any:
             return Endless()
 
-        steps = 0.0
-
-        def monotonic() -> float:
-            """Each look takes a hundred microseconds."""
-            nonlocal steps
-            steps += 1e-4
-            return steps
-
         subject = Feed(
             Eodhd("ws://localhost", "key"),
             "crypto",
@@ -217,7 +211,7 @@ def test_reader_lets_others_go_on_while_frames_are_there() -> None:
             TickQueue(),
             time.time,
             connect=connect,
-            monotonic=monotonic,
+            monotonic=lambda: steps,
         )
         running = asyncio.create_task(subject.run())
         while subject.prices < frames - 1:
