@@ -1,0 +1,104 @@
+"""Binance's requests for the time before its stream, and what they are answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from ticks import Asset
+from vendors.binance import pair
+from vendors.rest import Candle, Past, PastError, Reference, Request, Want
+from vendors.values import candle, candles, number
+from vendors.wire import RawTick
+
+__all__ = ["URL", "BinanceRest"]
+
+URL: Final = "https://data-api.binance.vision"
+"""Its market data alone."""
+
+_HOUR_SEC: Final = 3600
+_DAY_BEFORE_SEC: Final = 300
+_TRADES: Final = 500
+
+
+class _Trade(msgspec.Struct, gc=False):
+    a: int
+    p: str
+    T: int
+
+
+# A row has twelve fields; those beyond the first five do not matter here.
+_read_rows = msgspec.json.Decoder(list[list[Any]]).decode
+_read_trades = msgspec.json.Decoder(list[_Trade]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class BinanceRest:
+    """One request a pair for the minutes of the last hour, one for its trades, one for a day."""
+
+    url: str = URL
+    spacing_sec: float = 0.2
+    """Each weighs some 4 of the 6,000 that it allows in a minute."""
+
+    def requests(
+        self, asset: Asset, symbols: Sequence[str], now: float, day_at: float
+    ) -> Sequence[Request]:
+        """The last hour of each pair, then the price of a day ago, then the newest trades."""
+        if asset != "crypto":
+            return ()
+        known = [symbol for symbol in symbols if pair(symbol) is not None]
+        return (
+            *(self._candles(Want.LAST_HOUR, symbol, now, _HOUR_SEC) for symbol in known),
+            *(self._candles(Want.DAY, symbol, day_at, _DAY_BEFORE_SEC) for symbol in known),
+            *(self._request(Want.LAST_HOUR, s, "aggTrades", f"limit={_TRADES}") for s in known),
+        )
+
+    def read(self, request: Request, body: bytes, now: float) -> Past:
+        """What an answer tells.
+
+        Raises:
+            PastError: if it is none of candles or trades.
+        """
+        (symbol,) = request.symbols
+        try:
+            if request.url.startswith(f"{self._base}/aggTrades?"):
+                return Past(trades=_trades(symbol, body))
+            rows = _read_rows(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise PastError from None
+        found = candles((_candle(symbol, row) for row in rows), now)
+        if request.want is Want.LAST_HOUR:
+            return Past(candles=found)
+        return Past(references=[Reference(symbol, c.close, c.minute + 59) for c in found[-1:]])
+
+    @property
+    def _base(self) -> str:
+        return f"{self.url.rstrip('/')}/api/v3"
+
+    def _candles(self, want: Want, symbol: str, until: float, span_sec: int) -> Request:
+        """Of the minutes that were over at ``until``; one without a trade repeats the price."""
+        end = math.floor(until / 60) * 60
+        times = f"startTime={(end - span_sec) * 1000}&endTime={end * 1000 - 1}"
+        query = f"interval=1m&{times}&limit={span_sec // 60}"
+        return self._request(want, symbol, "klines", query)
+
+    def _request(self, want: Want, symbol: str, call: str, query: str) -> Request:
+        name = (pair(symbol) or "").upper()
+        return Request(want, (symbol,), f"{self._base}/{call}?symbol={name}&{query}")
+
+
+def _candle(symbol: str, row: Sequence[Any]) -> Candle:
+    """One row: the time of its begin in milliseconds, and its prices as text."""
+    return candle(symbol, number(row[0]) / 1000 if row else math.nan, row[1:5])
+
+
+def _trades(symbol: str, body: bytes) -> Sequence[RawTick]:
+    """Oldest first, as they are sent."""
+    found = [RawTick(symbol, t.T / 1000, number(t.p), "", trade_id=t.a) for t in _read_trades(body)]
+    if not all(tick.price > 0 and tick.ts > 0 for tick in found):
+        raise PastError
+    return found
