@@ -8,6 +8,7 @@ from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Troubl
 from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
 from sources.source import (
+    BackfillStatus,
     ClockStatus,
     ClockTrouble,
     RefusedRow,
@@ -22,6 +23,7 @@ __all__ = [
     "ArchiveState",
     "ArchiveStatus",
     "ArchiveTrouble",
+    "BackfillStatus",
     "ClockStatus",
     "ClockTrouble",
     "Fault",

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from events import EventStore
-from feeds import FeedStatus, TickQueue
+from feeds import FeedStatus, TickQueue, Trouble
 from history.archive import Archive
 from history.losses import LeftOut
 from pulse_store import PulseStore
@@ -16,6 +16,7 @@ from sessions import MarketHours
 from ticks import Asset, Tick
 
 __all__ = [
+    "BackfillStatus",
     "ClockStatus",
     "ClockTrouble",
     "Keep",
@@ -117,6 +118,31 @@ class TapeRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStatus:
+    """What is true of one vendor's requests for the time before its stream."""
+
+    vendor: str
+    """Its name."""
+    host: str = ""
+    """The name of the host that was asked last; empty if none was."""
+    trouble: Trouble = Trouble.NONE
+    """Why the last request was not answered, if it was not, ..."""
+    code: int | None = None
+    seconds: float | None = None
+    """... and these two as that says."""
+    retry_at: float | None = None
+    """When the next request is due, by the source's clock, if there is a pause after a failure."""
+    asked: int = 0
+    """Of how many symbols something is asked for, ..."""
+    waiting: int = 0
+    """... of how many of them something is still to be asked for now, ..."""
+    failed: int = 0
+    """... and of how many something could not be had."""
+    answers: int = 0
+    """How many requests were answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
     """What is true of a source at one instant."""
 
@@ -146,6 +172,8 @@ class SourceStatus:
     clock: ClockStatus = ClockStatus()
     later_sec: float = 0.0
     """How much later each second is shown because the vendor's prices come late."""
+    backfill: tuple[BackfillStatus, ...] = ()
+    """The requests for the time before the stream, of each vendor that is asked for anything."""
 
 
 Keep = Callable[[str, Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]]

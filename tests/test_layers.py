@@ -55,6 +55,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"history.losses", "settings", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
+    "sources.backfill": ({"sources", "feeds", "vendors", "sessions", "ticks"}, {"aiohttp"}),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
         | {"history.hours", "history.losses", "feeds", "ticks"},
