@@ -16,7 +16,7 @@ import msgspec
 
 from ticks import Asset
 from vendors.kraken import pair_of
-from vendors.rest import Candle, Past, PastError, Reference, Request, Want
+from vendors.rest import Past, PastError, Reference, Request, Want
 from vendors.values import candle, candles, number
 from vendors.wire import RawTick
 
