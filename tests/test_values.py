@@ -1,4 +1,4 @@
-"""Numbers, times and candles of any vendor, and what is none."""
+"""Numbers, times, candles and names of any vendor, and what is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 
 from vendors.rest import Candle, PastError
-from vendors.values import candles, epoch, number
+from vendors.values import candles, epoch, number, price, us_stock
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,16 @@ def test_row_that_is_no_candle_is_an_error(row: Candle) -> None:
     """One is enough to distrust the answer."""
     with pytest.raises(PastError):
         candles([candle(0), row], 600.0)
+
+
+def test_price_is_a_number_above_zero() -> None:
+    """Or there is none."""
+    assert (price("100.5"), price(7)) == (100.5, 7.0)
+    assert [price(none) for none in (0, -1, "NA", None, True, math.nan)] == [None] * 6
+
+
+def test_name_of_a_stock_has_a_dot_before_its_class() -> None:
+    """What has another shape is none."""
+    assert [us_stock(s) for s in ("F", "GOOGL", "BRK-B")] == ["F", "GOOGL", "BRK.B"]
+    others = ("", "brk-b", "BRK.B", "TOOLONG", "BTC-USD", "A-", "-B", "É", "A\n")
+    assert [us_stock(s) for s in others] == [None] * len(others)

@@ -1,20 +1,24 @@
-"""Numbers, times and candles as vendors write them: more than one of them does it each way."""
+"""Numbers, times, candles and names, each in a way in which more than one vendor writes them."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from vendors.rest import Candle, PastError
 
-__all__ = ["candle", "candles", "epoch", "number"]
+__all__ = ["candle", "candles", "epoch", "number", "price", "us_stock"]
 
 _LONGEST: Final = 100
 """Text with more characters than this is no number."""
 
 _MINUTE_SEC: Final = 60
+
+_US_STOCK: Final = re.compile(r"([A-Z]{1,5})(?:-([A-Z]))?", re.ASCII)
+"""A stock of the exchanges in the United States, and its class if it has several."""
 
 
 def number(value: object) -> float:
@@ -35,6 +39,12 @@ def number(value: object) -> float:
     except (ValueError, OverflowError):
         return math.nan
     return found if -math.inf < found < math.inf else math.nan
+
+
+def price(value: object) -> float | None:
+    """A price, as such or as text; None if it is none."""
+    found = number(value)
+    return found if found > 0 else None
 
 
 def epoch(text: object) -> float:
@@ -83,3 +93,13 @@ def candles(rows: Iterable[Candle], now: float) -> tuple[Candle, ...]:
         if row.minute + _MINUTE_SEC <= now:
             found[row.minute] = row
     return tuple(found[minute] for minute in sorted(found))
+
+
+def us_stock(symbol: str) -> str | None:
+    """A stock's name with a dot before its class; None if it has not the shape of one.
+
+    >>> us_stock("AAPL"), us_stock("BRK-B"), us_stock("BRK.B")
+    ('AAPL', 'BRK.B', None)
+    """
+    found = _US_STOCK.fullmatch(symbol)
+    return None if found is None else ".".join(filter(None, found.groups()))
