@@ -1,0 +1,342 @@
+"""Alpaca: how one talks to its stream of US stocks, and what it answers.
+
+The free plan's prices are those of one exchange, IEX. Its test stream has one invented stock around
+the clock, so that it can be tried when no market is open.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from ticks import Asset
+from vendors.alpaca_messages import Message, halts, is_barred, read
+from vendors.corrections import Print, Prints
+from vendors.values import epoch, number, us_stock
+from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
+
+__all__ = ["SYMBOL_LIMIT", "TEST_SYMBOL", "Alpaca"]
+
+SYMBOL_LIMIT: Final = 30
+"""The stocks that the free plan streams trades of."""
+
+TEST_SYMBOL: Final = "FAKEPACA"
+"""All that the test stream has."""
+
+_SILENCE_SEC: Final[Mapping[Asset, float]] = MappingProxyType(
+    {"stocks": 120.0, "forex": math.inf, "crypto": math.inf}
+)
+
+_ANSWER_SEC: Final = 5.0
+"""A subscription that is not answered by then is taken for unconfirmed."""
+
+_ERRORS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
+    {
+        400: NoticeKind.BAD_REQUEST,
+        402: NoticeKind.KEY_REFUSED,
+        403: NoticeKind.AUTHORIZED,  # "already authenticated"
+        405: NoticeKind.SYMBOL_LIMIT,
+        406: NoticeKind.CONNECTION_LIMIT,
+        409: NoticeKind.PLAN_REFUSED,
+        410: NoticeKind.BAD_REQUEST,
+    }
+)
+"""What its own codes mean; any other one that something went wrong and may go well next time."""
+
+_OF_A_SUBSCRIPTION: Final = frozenset({400, 405, 409, 410})
+"""The codes with which it refuses one; the connection lives on, with the subscriptions it had."""
+
+
+_UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
+_IGNORED: Final = Notice(NoticeKind.IGNORED)
+
+
+class _Talk:
+    """One connection's dialogue: greeted, authenticated, and subscribed as the vendor confirms.
+
+    All stocks are asked for at once, and one by one if that is refused; then for their halts, which
+    are not in every plan. A confirmation holds all that is subscribed to by then.
+    """
+
+    def __init__(self, names: Mapping[str, str], key: str, secret: str) -> None:
+        self.is_accepted = False
+        self.refused: Mapping[str, NoticeKind] = {}
+        self._names = names
+        """Our symbols by the vendor's names."""
+        self._key, self._secret = key, secret
+        self._login: str | None = None
+        """What to send next of it."""
+        self._batches: list[tuple[str, ...]] = []
+        """What is still to be asked for, in the vendor's names."""
+        self._asking: tuple[str, ...] = ()
+        self._asked: set[str] = set()
+        self._until = -math.inf
+        """When the answer is due."""
+        self._asks_for_halts = False
+        self._wants_halts = True
+        self._prints = Prints()
+
+    def begin(self) -> Sequence[str]:
+        """Nothing: the vendor greets first."""
+        return ()
+
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice | Halt]:
+        """What each message of a frame means."""
+        return [
+            self._trade(message)
+            if message is not None and message.kind == "t"
+            else self._heed(message, now)
+            for message in read(frame)
+        ]
+
+    def due(self, now: float) -> tuple[Sequence[str], float]:
+        """Authenticate once greeted, then subscribe; each time once the last answer is there."""
+        if self._login is not None:
+            login, self._login = self._login, None
+            return (login,), math.inf
+        if self._asking:
+            if now < self._until:
+                return (), self._until
+            self._refuse(self._asking, NoticeKind.UNCONFIRMED)
+            self._asking = ()
+        if self._batches:
+            self._asking = self._batches.pop(0)
+            self._asked.update(self._asking)
+            self._until = now + _ANSWER_SEC
+            return (_subscription("trades", self._asking),), self._until
+        if self._wants_halts and self.is_accepted:
+            self._wants_halts = False
+            streamed = [name for name, ours in self._names.items() if ours not in self.refused]
+            if streamed:  # an empty list is refused
+                self._asks_for_halts = True
+                return (_subscription("statuses", streamed),), math.inf
+        return (), math.inf
+
+    # What comes.
+
+    def _trade(self, message: Message) -> RawTick | Notice:
+        ts = epoch(message.time)
+        name = message.symbol
+        if math.isnan(ts) or not isinstance(name, str) or not name:
+            return _UNREADABLE
+        price = number(message.price)
+        trade_id, exchange = message.trade_id, message.exchange
+        has_flaw = is_barred(message.conditions, message.tape)
+        ours = self._names.get(name)
+        if ours is not None and not has_flaw and price > 0:
+            self._prints.add(ours, Print(trade_id, exchange, ts, price))
+        # Unique only together with the exchange and, at best, the day.
+        is_numbered = isinstance(trade_id, int | str) and isinstance(exchange, str | None)
+        return RawTick(
+            ours or name,
+            ts,
+            price,
+            "condition" if has_flaw else "",
+            _market(name),
+            False,
+            hash((trade_id, exchange, message.time)) if is_numbered else None,
+        )
+
+    def _heed(self, message: Message | None, now: float) -> RawTick | Notice | Halt:
+        if message is None:
+            return _UNREADABLE
+        match message.kind:
+            case "success":
+                return self._greet(message)
+            case "subscription":
+                return self._confirm(message)
+            case "error":
+                return self._fail(message)
+            case "s":
+                return self._status(message, now)
+            case "x":
+                return self._cancel(message)
+            case "c":
+                return self._correct(message)
+        return _IGNORED
+
+    def _greet(self, message: Message) -> Notice:
+        if message.msg == "connected":
+            self._login = json.dumps({"action": "auth", "key": self._key, "secret": self._secret})
+            return Notice(NoticeKind.ALIVE)
+        if message.msg == "authenticated":
+            return self._authorize(None)
+        return _IGNORED
+
+    def _authorize(self, code: int | None) -> Notice:
+        if not self._asked and not self._batches:
+            self._batches = [tuple(self._names)]
+        return Notice(NoticeKind.AUTHORIZED, code)
+
+    def _confirm(self, message: Message) -> Notice:
+        """Compare what is subscribed to with what was asked for."""
+        confirmed = message.trades if isinstance(message.trades, list) else []
+        if self._asks_for_halts and not confirmed:  # of these alone
+            self._asks_for_halts = False
+            return Notice(NoticeKind.SUBSCRIBED)
+        self._asks_for_halts = False
+        self._asking = ()
+        self.is_accepted = True
+        refused = {
+            ours: self.refused.get(ours, NoticeKind.UNCONFIRMED)
+            for name, ours in self._names.items()
+            if name in self._asked and name not in confirmed
+        }
+        if refused != self.refused:
+            self.refused = refused
+        return Notice(NoticeKind.SUBSCRIBED)
+
+    def _fail(self, message: Message) -> Notice:
+        code = message.code if type(message.code) is int else None
+        kind = _ERRORS.get(code or 0, NoticeKind.SERVER_ERROR)
+        if kind is NoticeKind.AUTHORIZED:
+            return self._authorize(code)
+        if code not in _OF_A_SUBSCRIPTION:
+            return Notice(kind, code)
+        if self._asks_for_halts:
+            self._asks_for_halts = False
+            return Notice(NoticeKind.IGNORED, code)
+        if code not in (400, 405) or not self._asking:
+            return Notice(kind, code)
+        return self._refuse_batch(code)
+
+    def _refuse_batch(self, code: int) -> Notice:
+        """Ask one by one for what was refused together; at the limit, no more."""
+        asking, self._asking = self._asking, ()
+        is_limit = code == 405
+        if len(asking) > 1:
+            self._batches = [(name,) for name in asking]
+            return Notice(NoticeKind.SYMBOL_LIMIT if is_limit else NoticeKind.SYMBOLS_REFUSED, code)
+        if is_limit:
+            beyond = [*asking, *(name for batch in self._batches for name in batch)]
+            self._batches = []
+            self._asked.update(beyond)
+            self._refuse(beyond, NoticeKind.SYMBOL_LIMIT)
+            self.is_accepted = True
+            return Notice(NoticeKind.SYMBOL_LIMIT, code)
+        self._refuse(asking, NoticeKind.SYMBOL_UNKNOWN)
+        if len(self.refused) == len(self._names) and not self.is_accepted:
+            return Notice(NoticeKind.BAD_REQUEST, code)  # it is not the names
+        return Notice(NoticeKind.SYMBOL_UNKNOWN, code)
+
+    def _refuse(self, names: Sequence[str], kind: NoticeKind) -> None:
+        # A new dictionary each time: other threads read the one there was.
+        self.refused = {**self.refused, **{self._names[name]: kind for name in names}}
+
+    def _status(self, message: Message, now: float) -> Notice | Halt:
+        ours, is_halted = self._named(message.symbol), halts(message.status)
+        if ours is None or is_halted is None:
+            return _IGNORED
+        ts = epoch(message.time)
+        return Halt(ours, now if math.isnan(ts) else ts, is_halted)
+
+    def _cancel(self, message: Message) -> RawTick | Notice:
+        """The price is that of the trade before, if this one had set it."""
+        ours = self._named(message.symbol)
+        if ours is None or message.trade_id is None:
+            return _IGNORED
+        return self._again(message, self._prints.cancel(ours, message.trade_id, message.exchange))
+
+    def _correct(self, message: Message) -> RawTick | Notice:
+        """The price is the corrected one, if the trade had set it."""
+        ours, price = self._named(message.symbol), number(message.corrected_price)
+        trade_id, exchange = message.original_id, message.exchange
+        if ours is None or trade_id is None:
+            return _IGNORED
+        if not price > 0 or is_barred(message.corrected_conditions, message.tape):
+            return self._again(message, self._prints.cancel(ours, trade_id, exchange))
+        corrected = Print(message.corrected_id, exchange, 0.0, price)
+        return self._again(message, self._prints.correct(ours, trade_id, corrected))
+
+    def _again(self, message: Message, found: Print | None) -> RawTick | Notice:
+        """The price once more, with the time it had: so it takes the place of the wrong one."""
+        if found is None:
+            return _IGNORED
+        name = message.symbol
+        return RawTick(self._names[name], found.ts, found.price, "", _market(name))
+
+    def _named(self, name: object) -> str | None:
+        return self._names.get(name) if isinstance(name, str) else None
+
+
+def _subscription(channel: str, names: Sequence[str]) -> str:
+    return json.dumps({"action": "subscribe", channel: names})
+
+
+def _market(name: str) -> MarketState:
+    """The market of the invented stock never closes."""
+    return "open" if name == TEST_SYMBOL else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alpaca:
+    """Alpaca with one account's key: US stocks as they trade on IEX."""
+
+    url: str = "wss://stream.data.alpaca.markets/v2/iex"
+    """The address of a stream; that of ``/v2/test`` has the test stock alone."""
+    key: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    name: str = "Alpaca"
+    key_setting: str = "ALPACA_API_KEY"
+    assets: Sequence[Asset] = ("stocks",)
+    has_contiguous_ids: bool = False
+    spacing_sec: float = 5.0
+    renew_sec: float | None = None
+    connections: int | None = 1
+    symbol_limit: int | None = SYMBOL_LIMIT
+    silence_sec: Mapping[Asset, float] = field(default_factory=lambda: _SILENCE_SEC)
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The key and its secret; neither is ever in an address."""
+        return tuple(filter(None, (self.key, self.secret)))
+
+    @property
+    def heartbeat_sec(self) -> None:
+        """Its pings prove the socket alone: one was seen to be silent for hours."""
+
+    def address(self, asset: Asset, symbols: Sequence[str]) -> str:
+        """The address of the stream, which is one for all."""
+        return self.url
+
+    def headers(self, asset: Asset) -> Mapping[str, str]:
+        """None: the key goes in the first message."""
+        return {}
+
+    def symbol(self, asset: Asset, symbol: str) -> str | None:
+        """``BRK.B`` for ``BRK-B``; on the test stream its one stock alone."""
+        if asset != "stocks":
+            return None
+        if urlsplit(self.url).path.rstrip("/").endswith("/test"):
+            return symbol if symbol == TEST_SYMBOL else None
+        return us_stock(symbol)
+
+    def rejection(self, status: int) -> NoticeKind:
+        """What an HTTP status means with which the vendor refused a handshake."""
+        return _REJECTIONS.get(status, NoticeKind.SERVER_ERROR)
+
+    def closing(self, code: int) -> NoticeKind | None:
+        """Nothing: it ends connections without a word, and says before if it means one."""
+        return None
+
+    def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
+        """A new connection's talk about ``symbols``."""
+        names = {self.symbol(asset, symbol): symbol for symbol in symbols}
+        return _Talk({name: s for name, s in names.items() if name}, self.key, self.secret)
+
+
+_REJECTIONS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
+    {
+        400: NoticeKind.BAD_REQUEST,
+        401: NoticeKind.KEY_REFUSED,
+        403: NoticeKind.KEY_REFUSED,
+        404: NoticeKind.BAD_REQUEST,
+        429: NoticeKind.THROTTLED,
+        451: NoticeKind.UNAVAILABLE,
+    }
+)
