@@ -328,10 +328,11 @@ class FakeCoinbase:
             trades = list(self._books[name].trades)[-int(query["limit"]) :]
             return 200, [_row_of(trade) for trade in reversed(trades)]
         start, end = epoch(query["start"]), epoch(query["end"])
-        minutes = range(math.ceil(start / 60) * 60, math.floor(end) + 1, 60)
-        if len(minutes) > _MOST_ROWS:
+        length = int(query["granularity"])
+        begins = range(math.ceil(start / length) * length, math.floor(end) + 1, length)
+        if len(begins) > _MOST_ROWS:
             return 400, {"message": "granularity too small for the requested time range"}
-        return 200, [*self.candles(name, reversed(minutes))]
+        return 200, [*self.candles(name, reversed(begins))]
 
     def candles(self, name: str, minutes: Iterable[int]) -> Iterable[Sequence[float]]:
         """The candles of those minutes that had trades: every seventh had none."""

@@ -277,7 +277,7 @@ def row(minute: int, *prices: str) -> list[Any]:
 
 def test_hour_is_asked_for_first() -> None:
     """Then what the day is measured against, then the newest trades; nothing of other money."""
-    base, end = "https://h/api/v3", 1788335040000
+    base, end, step = "https://h/api/v3", 1788335040000, 1788334800000
     assert [(one.want, one.symbols, one.url) for one in requests()] == [
         (
             Want.LAST_HOUR,
@@ -288,8 +288,8 @@ def test_hour_is_asked_for_first() -> None:
         (
             Want.DAY,
             ("BTC-USDT",),
-            f"{base}/klines?symbol=BTCUSDT&interval=1m"
-            f"&startTime={end - 86400_000 - 300_000}&endTime={end - 86400_000 - 1}&limit=5",
+            f"{base}/klines?symbol=BTCUSDT&interval=5m"
+            f"&startTime={step - 86400_000 - 300_000}&endTime={step - 1}&limit=289",
         ),
         (Want.LAST_HOUR, ("BTC-USDT",), f"{base}/aggTrades?symbol=BTCUSDT&limit=500"),
     ]
@@ -310,12 +310,12 @@ def test_candles_come_oldest_first() -> None:
     ]
 
 
-def test_price_of_a_day_ago_is_the_last_one_before() -> None:
-    """With the time of its minute."""
-    day = MINUTE - 86400
-    rows = [row(day - 60, "1", "2", "1", "2"), row(day, "2", "2.5", "2", "2.25")]
+def test_prices_of_the_day_are_those_at_the_end_of_each_five_minutes() -> None:
+    """As far as they are over."""
+    begin = 1788334800  # 07:40
+    rows = [row(begin - 300, "1", "2", "1", "2"), row(begin, "2", "2.5", "2", "2.25")]
     found = read(requests()[1], rows)
-    assert found.references == [Reference("BTC-USDT", 2.25, day + 59)]
+    assert found.references == [Reference("BTC-USDT", 2.0, begin)]
     assert found.candles == ()
     assert read(requests()[1], []).references == []
 

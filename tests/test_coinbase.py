@@ -466,7 +466,7 @@ def test_hour_is_asked_for_first() -> None:
         (
             Want.DAY,
             ("BTC-USD",),
-            f"{base}/candles?granularity=60&start=2026-09-01T06:44:00Z&end=2026-09-01T07:43:00Z",
+            f"{base}/candles?granularity=300&start=2026-09-01T06:40:00Z&end=2026-09-02T07:35:00Z",
         ),
         (Want.LAST_HOUR, ("BTC-USD",), f"{base}/trades?limit=100"),
     ]
@@ -490,12 +490,19 @@ def test_candles_come_newest_first_and_lowest_price_first() -> None:
     assert read(requests()[0], []).candles == ()
 
 
-def test_price_of_a_day_ago_is_the_last_one_before() -> None:
-    """The newest that there is of the hour before, with its time."""
-    day = MINUTE - 86400
-    rows = [[day - 60, 9, 11, 10, 10.5, 1], [day - 180, 9, 11, 10, 10.25, 1]]
+def test_prices_of_the_day_are_those_at_the_end_of_each_five_minutes() -> None:
+    """Oldest first, as far as they are over."""
+    begin = 1788334800  # 07:40
+    rows = [
+        [begin, 9, 12, 10, 11.75, 1],
+        [begin - 300, 9, 11, 10, 10.5, 1],
+        [begin - 900, 9, 11, 10, 10.25, 1],
+    ]
     found = read(requests()[2], rows)
-    assert found.references == [Reference("BTC-USD", 10.5, day - 1)]
+    assert found.references == [
+        Reference("BTC-USD", 10.25, begin - 600),
+        Reference("BTC-USD", 10.5, begin),
+    ]
     assert found.candles == ()
     assert read(requests()[2], []).references == []
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -270,7 +271,7 @@ def fetched(rest: CoinbaseRest, request: Request, now: float) -> Past:
 
 
 def test_past_is_fetched_as_it_is_asked_for() -> None:
-    """Sixty minutes but those without a trade, the day's reference, and the newest trades."""
+    """Sixty minutes but those without a trade, the prices of a day, and the newest trades."""
     now = time.time()
     with FakeCoinbase(trade_sec=0) as server:
         for turn in range(3):
@@ -282,8 +283,11 @@ def test_past_is_fetched_as_it_is_asked_for() -> None:
         expected = [at for at in range(newest - 3540, newest + 1, 60) if at // 60 % 7]
         assert [one.minute for one in candles] == expected
         assert all(one.low < one.close < one.high for one in candles)
-        (reference,) = fetched(rest, day, now).references
-        assert now - 86400 - 300 < reference.ts < now - 86400
+        ends = [reference.ts for reference in fetched(rest, day, now).references]
+        assert len(ends) > 250
+        assert all(later - earlier in (300, 600) for earlier, later in pairwise(ends))
+        assert ends[0] < now - 86400
+        assert now - 600 < ends[-1] <= now
         assert [one.price for one in fetched(rest, trades, now).trades][-3:] == [
             77573.0,
             77574.0,

@@ -21,7 +21,7 @@ URL: Final = "https://data-api.binance.vision"
 """Its market data alone."""
 
 _HOUR_SEC: Final = 3600
-_DAY_BEFORE_SEC: Final = 300
+_STEP_SEC: Final = 300
 _TRADES: Final = 500
 
 
@@ -38,7 +38,10 @@ _read_trades = msgspec.json.Decoder(list[_Trade]).decode
 
 @dataclass(frozen=True, slots=True)
 class BinanceRest:
-    """One request a pair for the minutes of the last hour, one for its trades, one for a day."""
+    """One request a pair for the minutes of the last hour, one for its trades, one for a day.
+
+    For the day, the prices of every five minutes since then: each is the one of a day ago in turn.
+    """
 
     url: str = URL
     spacing_sec: float = 0.2
@@ -52,8 +55,8 @@ class BinanceRest:
             return ()
         known = [symbol for symbol in symbols if pair(symbol) is not None]
         return (
-            *(self._candles(Want.LAST_HOUR, symbol, now, _HOUR_SEC) for symbol in known),
-            *(self._candles(Want.DAY, symbol, day_at, _DAY_BEFORE_SEC) for symbol in known),
+            *(self._candles(Want.LAST_HOUR, s, 60, now - _HOUR_SEC, now) for s in known),
+            *(self._candles(Want.DAY, s, _STEP_SEC, day_at - _STEP_SEC, now) for s in known),
             *(self._request(Want.LAST_HOUR, s, "aggTrades", f"limit={_TRADES}") for s in known),
         )
 
@@ -73,17 +76,18 @@ class BinanceRest:
         found = candles((_candle(symbol, row) for row in rows), now)
         if request.want is Want.LAST_HOUR:
             return Past(candles=found)
-        return Past(references=[Reference(symbol, c.close, c.minute + 59) for c in found[-1:]])
+        ended = [(one.minute + _STEP_SEC, one.close) for one in found]
+        return Past(references=[Reference(symbol, price, ts) for ts, price in ended if ts <= now])
 
     @property
     def _base(self) -> str:
         return f"{self.url.rstrip('/')}/api/v3"
 
-    def _candles(self, want: Want, symbol: str, until: float, span_sec: int) -> Request:
-        """Of the minutes that were over at ``until``; one without a trade repeats the price."""
-        end = math.floor(until / 60) * 60
-        times = f"startTime={(end - span_sec) * 1000}&endTime={end * 1000 - 1}"
-        query = f"interval=1m&{times}&limit={span_sec // 60}"
+    def _candles(self, want: Want, symbol: str, length: int, since: float, until: float) -> Request:
+        """Those of so many seconds that ended in between; one without a trade repeats the price."""
+        first, end = (math.floor(at / length) * length for at in (since, until))
+        times = f"startTime={first * 1000}&endTime={end * 1000 - 1}"
+        query = f"interval={length // 60}m&{times}&limit={(end - first) // length}"
         return self._request(want, symbol, "klines", query)
 
     def _request(self, want: Want, symbol: str, call: str, query: str) -> Request:

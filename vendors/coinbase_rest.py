@@ -25,6 +25,9 @@ _HEADERS: Final[Mapping[str, str]] = MappingProxyType({"User-Agent": "market-pul
 """Who does not say what it is may be turned away."""
 
 _HOUR_SEC: Final = 3600
+_STEP_SEC: Final = 300
+"""With the hour before its begin a day has as many of these as one answer may hold, 300."""
+
 _TRADES: Final = 100
 
 
@@ -40,7 +43,10 @@ _read_trades = msgspec.json.Decoder(list[_Trade]).decode
 
 @dataclass(frozen=True, slots=True)
 class CoinbaseRest:
-    """One request a product for the minutes of the last hour, one for its trades, one for a day."""
+    """One request a product for the minutes of the last hour, one for its trades, one for a day.
+
+    For the day, the prices of every five minutes since then: each is the one of a day ago in turn.
+    """
 
     url: str = URL
     spacing_sec: float = 0.2
@@ -54,8 +60,8 @@ class CoinbaseRest:
             return ()
         known = [symbol for symbol in symbols if product(symbol) is not None]
         return (
-            *(self._candles(Want.LAST_HOUR, symbol, now) for symbol in known),
-            *(self._candles(Want.DAY, symbol, day_at) for symbol in known),
+            *(self._candles(Want.LAST_HOUR, s, 60, now - _HOUR_SEC, now) for s in known),
+            *(self._candles(Want.DAY, s, _STEP_SEC, day_at - _HOUR_SEC, now) for s in known),
             *(self._request(Want.LAST_HOUR, s, f"trades?limit={_TRADES}") for s in known),
         )
 
@@ -75,13 +81,14 @@ class CoinbaseRest:
         found = candles((_candle(symbol, row) for row in rows), now)
         if request.want is Want.LAST_HOUR:
             return Past(candles=found)
-        return Past(references=[Reference(symbol, c.close, c.minute + 59) for c in found[-1:]])
+        ended = [(one.minute + _STEP_SEC, one.close) for one in found]
+        return Past(references=[Reference(symbol, price, ts) for ts, price in ended if ts <= now])
 
-    def _candles(self, want: Want, symbol: str, until: float) -> Request:
-        """Of an hour of minutes that were over at ``until``; one without a trade has none."""
-        end = math.floor(until / 60) * 60 - 60
-        start = end - _HOUR_SEC + 60
-        query = f"candles?granularity=60&start={_iso(start)}&end={_iso(end)}"
+    def _candles(self, want: Want, symbol: str, length: int, since: float, until: float) -> Request:
+        """Those of so many seconds that ended in between; one without a trade is missing."""
+        start = math.floor(since / length) * length
+        end = (math.floor(until / length) - 1) * length
+        query = f"candles?granularity={length}&start={_iso(start)}&end={_iso(end)}"
         return self._request(want, symbol, query)
 
     def _request(self, want: Want, symbol: str, query: str) -> Request:
