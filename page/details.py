@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
 from page.hours import hours_from
-from page.status import Instant, feed_name, whole_reason
+from page.status import Instant, feed_name, named_feeds, whole_reason
 from page.troubles import archive_reason, clock_text, held_text
 from wording import duration_text
 
@@ -23,8 +23,8 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def tables(status: Status) -> list[Table]:
-    """One table of what concerns all, one of the archive, and one of each feed."""
-    source, tape = status.source, status.source.tape
+    """One of what concerns all, of the archive, of the vendor of each symbol, and of each feed."""
+    source, tape, feeds = status.source, status.source.tape, named_feeds(status)
     is_replay = source.kind == SourceKind.REPLAY
     return [
         _table(
@@ -49,8 +49,15 @@ def tables(status: Status) -> list[Table]:
             },
         ),
         _archive_table(status.archive),
-        *(_feed_table(feed, feed_name(feed, status.feeds), status.now) for feed in status.feeds),
+        *_vendor_tables(feeds),
+        *(_feed_table(feed, feed_name(feed, feeds), status.now) for feed in feeds),
     ]
+
+
+def _vendor_tables(feeds: Sequence[FeedStatus]) -> list[Table]:
+    """Whose prices those of each symbol are; nothing if they are no vendor's."""
+    found = {symbol: feed.vendor for feed in feeds if feed.vendor for symbol in feed.serves}
+    return [_table("whose prices", found)] if found else []
 
 
 def _archive_table(archive: ArchiveStatus) -> Table:
@@ -80,6 +87,11 @@ def _feed_table(feed: FeedStatus, name: str, now: float) -> Table:
     return _table(
         name,
         {
+            "vendor": feed.vendor,
+            "role": feed.role if feed.vendor else None,
+            "instead of": ", ".join(feed.instead_of),
+            "since": _instant(feed.since),
+            "standing by": ", ".join(feed.behind),
             "state": feed.state,
             "reason": whole_reason(feed, now),
             "ticks": f"{feed.ticks:,}",

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVarTuple
 import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
-from engine.status import HeldBack, SourceKind, Status
+from engine.status import FeedState, HeldBack, SourceKind, Status
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.details import tables
 from page.hours import HoursLine, hours_line
@@ -23,7 +23,7 @@ from page.symbol import symbol_card
 from page.tabs import OpenTabs
 from page.visit import Visit
 from sessions import HoursFrom, MarketHours
-from ticks import ASSETS, is_legible, legible
+from ticks import ASSETS, Asset, is_legible, legible
 
 __all__ = ["Correlations", "Payload", "Refresh", "payload"]
 
@@ -101,6 +101,9 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
     base = (now, view.base, view.bars, view.correlate)
     # What is held back is nobody's to see in the past: it was no price then.
     held = tuple(one for feed in status.feeds for one in feed.held if at is None)
+    # Figures of a class whose feeds are all down are not about to come.
+    live = {feed.asset for feed in status.feeds if feed.state == FeedState.LIVE and at is None}
+    fed = tuple(asset for asset in ASSETS if asset in live)
     opened = view.symbol if view.symbol in frame.index else ""
     return msgspec.json.encode(
         Payload(
@@ -112,7 +115,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             view=_shown(view),
             notes=_shown(visit.notes),
             pulse=_encoded(
-                reader, _pulse, now, view.rank, view.lists, view.rows, at is None, has_ended, held
+                reader, _pulse, now, view.rank, view.lists, view.rows, fed, has_ended, held
             ),
             events=_encoded(reader, stress_card, now, version, view.severity, view.events),
             news=_encoded(reader, news, live_now, reader.events.version),
@@ -196,15 +199,13 @@ def _pulse(
     rank: str,
     lists: str,
     most: int,
-    is_live: bool,
+    fed: tuple[Asset, ...],
     has_ended: bool,
     held: tuple[HeldBack, ...],
 ) -> PulseCard:
     """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
     _, frame = reader.pulse(now)
-    return pulse_card(
-        reader, now, frame, rank=rank, lists=lists, most=most, is_live=is_live, held=held
-    )
+    return pulse_card(reader, now, frame, rank=rank, lists=lists, most=most, fed=fed, held=held)
 
 
 # Market hours.

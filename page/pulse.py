@@ -19,7 +19,7 @@ from engine.status import HeldBack
 from formulas import BAR_SEC, trend_noise
 from page.surprise import BLANK, Gauge, gauge, peers
 from page.troubles import held_text
-from ticks import ASSETS
+from ticks import ASSETS, Asset
 from wording import (
     MINUS,
     NOT_KNOWN,
@@ -180,12 +180,13 @@ def pulse_card(
     rank: str,
     lists: str,
     most: int,
-    is_live: bool,
+    fed: Sequence[Asset],
     held: Sequence[HeldBack] = (),
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
 
-    ``held`` are the prices that are held back.
+    ``fed`` are the classes of which prices are coming in; ``held`` are the prices that are held
+    back.
     """
     order = reader.order(rank, now)
     if lists == "by class":
@@ -210,7 +211,7 @@ def pulse_card(
         priced=int(frame["last"].notna().sum()),
         trading=len(trading),
         trading_priced=int(trading["last"].notna().sum()),
-        warming=_warming(trading) if is_live else [],
+        warming=_warming(trading[trading["asset"].isin(fed)]),
         early=is_early,
         recorded=trading.empty or bool((trading["age"] <= UNRECORDED_SEC).any()),
     )

@@ -11,6 +11,7 @@ export class Strip {
   constructor(switches) {
     this.badge = h("span", { class: "badge" });
     this.source = h("span", { class: "source" });
+    this.hint = h("span", { class: "hint" });
     this.feeds = h("ul", { class: "feeds", "aria-label": "Feeds" });
     this.hands = h("span", { class: "hands" });
     this.zone = h("span", { class: "zone" });
@@ -18,7 +19,7 @@ export class Strip {
     this.element = h(
       "header",
       { class: "strip" },
-      h("div", { class: "origin" }, this.badge, this.source),
+      h("div", { class: "origin" }, this.badge, this.source, this.hint),
       this.feeds,
       this.time,
       h("div", { class: "chips" }, ...switches),
@@ -31,6 +32,7 @@ export class Strip {
     mark(this.badge, "data-live", status.is_live);
     mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
     say(this.source, status.text);
+    say(this.hint, status.hint);
     const byAsset = Object.fromEntries(hours.map((line) => [line.asset, line]));
     keyed(
       this.feeds,
@@ -52,22 +54,33 @@ function feedItem() {
   return h(
     "li",
     {},
-    h("div", { class: "line" }, dot, h("b", {}), span("state"), span("rate")),
-    h("div", { class: "session" }, span("phase"), span("turn"), span("wait")),
+    h("div", { class: "line" }, dot, h("b", {}), span("vendor"), span("state"), span("rate")),
+    h(
+      "div",
+      { class: "below" },
+      span("role"),
+      h("div", { class: "session" }, span("phase"), span("turn"), span("wait")),
+    ),
   );
 }
 
 // The first line is the connection as it is now, the second the market at the moment shown.
 function correctFeed(item, feed, hours, { now, at }, clock) {
-  const [, name, state, pace] = item.firstChild.children;
+  const [, asset, vendor, state, pace] = item.firstChild.children;
   mark(item, "data-state", feed.state);
   mark(item, "data-shut", feed.is_shut);
-  say(name, feed.name);
+  say(asset, feed.asset);
+  say(vendor, feed.vendor);
   say(state, feed.state_text);
   say(pace, feed.pace);
-  const [phase, turn, countdown] = item.lastChild.children;
+  const [role, session] = item.lastChild.children;
+  const [phase, turn, countdown] = session.children;
   const instant = (second) => `${clock.brief(second, now)} ${clock.city}`;
-  item.lastChild.hidden = feed.state === "off";
+  say(
+    role,
+    inWords(feed.role, (second) => clock.brief(second, now)),
+  );
+  session.hidden = feed.state === "off";
   mark(item, "data-phase", hours.phase);
   say(phase, hours.name);
   say(turn, inWords(hours.turn, instant));
@@ -158,7 +171,7 @@ export class Messages {
       passing.map((name) => [name, known[name] ?? Date.now()]),
     );
     const lasts = (name) => Date.now() - this.troubleSince[name] > TROUBLE_MS;
-    return messages.filter((message) => !message.passing || lasts(message.passing));
+    return messages.filter((message) => !message.passing.length || message.passing.some(lasts));
   }
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from engine.status import (
     ArchiveTrouble,
     FeedState,
     FeedStatus,
+    Role,
     SetAside,
     SourceKind,
     SourceStatus,
@@ -34,6 +36,7 @@ from page.troubles import (
     feed_help,
     feed_reason,
     frames_text,
+    listed,
     retry_text,
 )
 from ticks import legible
@@ -47,6 +50,7 @@ __all__ = [
     "Words",
     "feed_name",
     "feed_text",
+    "named_feeds",
     "status_card",
     "whole_reason",
 ]
@@ -63,6 +67,8 @@ SKIPPED_SEC: Final = 60
 
 RECENT_SEC: Final = 3600
 """How long after an archive recovered the page says what is missing from it."""
+
+_HINT: Final = "The real market: start with MARKET_PULSE_SOURCE=live"
 
 _NO_PRICE: Final = "no price"
 """The name of the time in which a replay has none: of most such the page has no need to jump."""
@@ -93,8 +99,8 @@ class FeedLine(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     """Its vendor and asset class: no other feed has both."""
     asset: str
-    name: str
-    """Its asset class, and its vendor if others serve the class as well."""
+    vendor: str
+    """Whose prices it brings; empty if they are no vendor's."""
     state: str
     """In one word, by which it is coloured."""
     state_text: str
@@ -102,6 +108,8 @@ class FeedLine(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its market is closed now."""
     pace: str
     """How prices come, or when the next try to connect is due."""
+    role: Words
+    """For whom it stands in, or that it is passed over itself, and since when."""
     title: str
     """Reason, symbols and newest tick."""
 
@@ -113,8 +121,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     text: Words
     counts: str = ""
     """Counts that never rest: for the eye alone, they would be read out without end."""
-    passing: str = ""
-    """The name of a trouble that may pass by itself: told only if it lasts."""
+    passing: tuple[str, ...] = ()
+    """The names of troubles that may pass by themselves: told only if one of them lasts."""
     is_over: bool = False
     """Whether what it tells is over, so that a viewer who has read it may close it."""
 
@@ -125,6 +133,8 @@ class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     text: str
     """What the prices are, in one line."""
+    hint: str
+    """How to see the real market, if this is not it; else empty."""
     kind: SourceKind
     is_live: bool
     """Whether a vendor's prices are coming in."""
@@ -143,17 +153,18 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
 
     ``live_now`` is the newest second, ``now`` the source's time, which goes on if that does not.
     """
-    source, feeds = status.source, status.feeds
+    source, feeds = status.source, named_feeds(status)
     return StatusCard(
         source=source.name,
-        text=_source_text(source),
+        text=_source_text(source, feeds),
+        hint=_HINT if source.kind == SourceKind.SIMULATED else "",
         kind=source.kind,
         is_live=source.kind == SourceKind.LIVE
         and any(feed.state == FeedState.LIVE for feed in feeds),
         dated=source.is_dated,
         uptime=duration_text(status.uptime),
         searching=status.is_searching_past,
-        feeds=[_feed_line(feed, feed_name(feed, feeds), status.now) for feed in feeds],
+        feeds=[_feed_line(feed, status.now) for feed in feeds],
         messages=[
             *_warnings(status, now - live_now),
             *_archive_messages(status.archive, live_now),
@@ -167,20 +178,31 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
     )
 
 
-def _source_text(source: SourceStatus) -> str:
+def named_feeds(status: Status) -> tuple[FeedStatus, ...]:
+    """The feeds, with their vendors only if these are real: no other prices are any vendor's."""
+    if status.source.kind == SourceKind.LIVE:
+        return status.feeds
+    return tuple(replace(feed, vendor="") for feed in status.feeds)
+
+
+def _source_text(source: SourceStatus, feeds: Sequence[FeedStatus]) -> str:
     if source.kind == SourceKind.SIMULATED:
         return f"embedded exchange, seed {source.seed}"
     if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
-    name, late = "the data vendor's feeds", source.later_sec
-    return f"{name}, shown {late:g} s late because prices come late" if late else name
+    vendors = dict.fromkeys(feed.vendor for feed in feeds if feed.vendor)
+    text, late = (
+        f"prices of {listed(vendors)}" if vendors else "no vendor's feeds",
+        source.later_sec,
+    )
+    return f"{text}, shown {late:g} s late because prices come late" if late else text
 
 
 # The strip.
 
 
-def _feed_line(feed: FeedStatus, name: str, now: float) -> FeedLine:
+def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
     is_shut = feed.hours.phase == "closed"
     is_waiting = feed.attempt > 0
     has_ticked = feed.last_tick_age is not None
@@ -204,13 +226,24 @@ def _feed_line(feed: FeedStatus, name: str, now: float) -> FeedLine:
     return FeedLine(
         key=_key(feed),
         asset=feed.asset,
-        name=name,
+        vendor=feed.vendor,
         state=feed.state.partition(" ")[0],
         state_text="" if is_shut and feed.state == FeedState.CLOSED else feed.state,
         is_shut=is_shut,
         pace=pace,
+        role=_role_words(feed),
         title="; ".join(filter(None, parts)),
     )
+
+
+def _role_words(feed: FeedStatus) -> Words:
+    if feed.role == Role.ON_TRIAL:
+        text = "passed over"
+    elif feed.instead_of:
+        text = f"instead of {listed(feed.instead_of)}"
+    else:
+        return ()
+    return (text,) if feed.since is None else (f"{text} since ", Instant(feed.since))
 
 
 def whole_reason(feed: FeedStatus, now: float) -> str:
@@ -262,7 +295,7 @@ def _tape_messages(source: SourceStatus, now: float) -> Iterator[Message]:
     if source.next_price_at is not None:
         text = "There is no price until ", Instant(source.next_price_at), "."
         due = due_text(source, now)
-        yield Message(kind="note", text=text, counts=due, passing=_NO_PRICE)
+        yield Message(kind="note", text=text, counts=due, passing=(_NO_PRICE,))
 
 
 def _warning(*words: str | Instant) -> Message:
@@ -305,7 +338,7 @@ def _archive_messages(archive: ArchiveStatus, live_now: float) -> Iterator[Messa
             kind="warning",
             text=(text, *gone),
             counts=f"{archive.waiting:,} bars wait{lost}.",
-            passing="archive",
+            passing=("archive",),
         )
 
 
@@ -334,36 +367,54 @@ def _aside_words(aside: SetAside) -> Words:
     return (*sound, f" Also lost: {', '.join(lost)}.") if lost else sound
 
 
-def _feed_messages(feeds: tuple[FeedStatus, ...]) -> Iterator[Message]:
-    """What there is to say of feeds that the strip has no room for; the same of all is said once.
+def _feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:
+    """What there is to say of feeds that the strip has no room for; what is alike is said once.
 
     While a market is closed nothing of it is missed.
     """
-    alike = {(feed.state, feed_reason(feed), feed_advice(feed)) for feed in feeds}
-    are_alike = len(feeds) > 1 and len(alike) == 1 and not feed_advice(feeds[0])
-    for feed in feeds[:1] if are_alike else feeds:
-        is_advised, reason = bool(feed_advice(feed)), feed_reason(feed)
-        if feed.state in _PASSING:
-            is_told = _may_pass(feed)
-        elif feed.state in (FeedState.REFUSED, FeedState.CLOSED):
-            is_told = bool(reason)
-        else:
-            is_told = is_advised
-        if is_told:
-            yield Message(
-                kind="error" if is_advised and feed.state == FeedState.REFUSED else "warning",
-                text=(f"{'All feeds' if are_alike else _name(feed, feeds)}{feed_text(feed)}",),
-                counts=_frames_counted(feeds if are_alike else (feed,)),
-                passing=_key(feed) if feed.state in _PASSING else "",
-            )
+    alike: dict[tuple[FeedState, Role, str], list[FeedStatus]] = {}
+    for feed in feeds:
+        if _is_told(feed):
+            key = feed.state, feed.role, feed_text([feed], is_named=False)
+            alike.setdefault(key, []).append(feed)
+    for (state, *_), group in alike.items():
+        is_error = state == FeedState.REFUSED and bool(feed_advice(group))
+        others = _stand_ins(group, feeds)
+        meanwhile = f" Meanwhile the prices are those of {listed(others)}." if others else ""
+        yield Message(
+            # What others stand in for is missed by nobody.
+            kind="note" if others else "error" if is_error else "warning",
+            text=(f"{_names(group, feeds)}{feed_text(group)}{meanwhile}",),
+            counts=_frames_counted(group),
+            passing=tuple(map(_key, group)) if state in _PASSING else (),
+        )
     for feed in feeds:
         if feed.skew is not None and abs(feed.skew) > BEHIND_SEC:
             # Without its decimals: it would be read out again whenever they change.
             yield _warning(
-                f"{_name(feed, feeds)}: the vendor's clock is about {abs(feed.skew):.0f} s"
+                f"{_names([feed], feeds)}: the vendor's clock is about {abs(feed.skew):.0f} s"
                 f" {_way(feed.skew)} this computer's. To help: let a time server set this"
                 " computer's clock."
             )
+
+
+def _stand_ins(group: Sequence[FeedStatus], feeds: Sequence[FeedStatus]) -> list[str]:
+    """The vendors that serve meanwhile what the feeds of a group would, if all of it is served."""
+    found = [
+        [other.vendor for other in feeds if other.asset == feed.asset and other.serves]
+        for feed in group
+        if feed.role == Role.ON_TRIAL
+    ]
+    return [vendor for vendors in found for vendor in vendors] if len(found) == len(group) else []
+
+
+def _is_told(feed: FeedStatus) -> bool:
+    """Whether a feed's state takes a message."""
+    if feed.state in _PASSING:
+        return _may_pass(feed)
+    if feed.state in (FeedState.REFUSED, FeedState.CLOSED):
+        return bool(feed_reason(feed))
+    return bool(feed_advice([feed]))
 
 
 def _frames_counted(feeds: Sequence[FeedStatus]) -> str:
@@ -371,9 +422,13 @@ def _frames_counted(feeds: Sequence[FeedStatus]) -> str:
     return f"Unreadable: {unreadable:,}." if unreadable else ""
 
 
-def feed_text(feed: FeedStatus) -> str:
-    """What a message says of a feed, after its name."""
-    advice = feed_advice(feed)
+def feed_text(feeds: Sequence[FeedStatus], *, is_named: bool = True) -> str:
+    """What a message says of feeds that are in the same trouble, after their names.
+
+    With ``is_named`` it may name the classes and vendors of these; what it says is the same of all
+    whose text without is the same.
+    """
+    advice, feed = feed_advice(feeds, is_named=is_named), feeds[0]
     if advice:
         return f": {advice}"
     reason, state = feed_reason(feed), feed.state
@@ -398,9 +453,12 @@ def feed_name(feed: FeedStatus, feeds: Sequence[FeedStatus]) -> str:
     return feed.asset if is_alone else f"{feed.asset} of {feed.vendor}"
 
 
-def _name(feed: FeedStatus, feeds: Sequence[FeedStatus]) -> str:
-    name = feed_name(feed, feeds)
-    return f"{name[0].upper()}{name[1:]}"
+def _names(some: Sequence[FeedStatus], feeds: Sequence[FeedStatus]) -> str:
+    """Some of the feeds at the begin of a sentence."""
+    if len(some) > 1 and len(some) == len(feeds):
+        return "All feeds"
+    names = listed([feed_name(feed, feeds) for feed in some])
+    return f"{names[0].upper()}{names[1:]}"
 
 
 def _skew_reason(skew: float | None) -> str:

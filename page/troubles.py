@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -36,6 +36,7 @@ __all__ = [
     "feed_reason",
     "frames_text",
     "held_text",
+    "listed",
     "retry_text",
 ]
 
@@ -51,7 +52,7 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.NO_WEBSOCKET: "what answered is not the vendor's price service",
     Trouble.HTTP_ERROR: "the vendor's server answered with an error (HTTP {code})",
     Trouble.KEY_REFUSED: "the vendor refused the API key{status}: check {key} and what its plan"
-    " covers, or unset it to run the simulation",
+    " covers, or unset it",
     Trouble.PLAN_REFUSED: "the plan of the API key does not include these prices{status}",
     Trouble.THROTTLED: "too many connections for the vendor",
     Trouble.CONNECTION_LIMIT: "the account's connections are in use{status}",
@@ -91,31 +92,31 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
 _AGAIN: Final = "It is retried automatically."
 
 _UNREACHABLE: Final = (
-    f"The data vendor cannot be reached for {{asset}}. {_AGAIN} To help: check this machine's"
+    f"{{vendor}} cannot be reached for {{asset}}. {_AGAIN} To help: check this machine's"
     " network. ({reason})"
 )
 
 _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
-    Trouble.KEY_REFUSED: "The data vendor does not accept the API key, so no {asset} prices can"
-    " arrive. Check {key} for typing errors and whether its plan includes live {asset} data, then"
-    " restart. Without a key the dashboard runs on simulated prices.",
-    Trouble.BAD_REQUEST: "The data vendor does not understand what is asked of it for {asset}."
-    " Check the spelling of the symbols on the watchlist. ({reason})",
-    Trouble.THROTTLED: "The data vendor sees too many connections of this account."
+    Trouble.KEY_REFUSED: "{vendor} does not accept the API key, so no {asset} prices can arrive"
+    " from there. Check {key} for typing errors and whether its plan includes live {asset} data,"
+    " then restart. Without any key MARKET_PULSE_SOURCE=live shows forex and crypto.",
+    Trouble.BAD_REQUEST: "{vendor} could not understand what was asked for {asset}. Check the"
+    " spelling of the symbols on the watchlist. ({reason})",
+    Trouble.THROTTLED: "{vendor} saw too many connections of this account."
     f" {_AGAIN} To help: close other copies of this dashboard.",
     Trouble.PLAN_REFUSED: "The plan of the API key does not include live {asset} prices. Check"
     " {key} and what its plan covers, then restart. ({reason})",
     Trouble.CONNECTION_LIMIT: "The account's connections are in use: often by another copy of this"
     f" dashboard, or by one that ended a moment ago. {_AGAIN} To help: close other copies."
     " ({reason})",
-    Trouble.UNAVAILABLE: "The data vendor does not serve this place, so no {asset} prices can come"
-    " from it. To help: check the settings for another vendor. ({reason})",
+    Trouble.UNAVAILABLE: "{vendor} will not serve this place, so no {asset} prices can come from"
+    " there. To help: check the settings for another vendor. ({reason})",
     Trouble.NO_CONNECTION: _UNREACHABLE,
     Trouble.NAME_NOT_FOUND: _UNREACHABLE,
-    Trouble.CERTIFICATE: "The address of the data vendor does not prove to be the vendor's, so no"
+    Trouble.CERTIFICATE: "What answers at the address of {vendor} cannot prove to be that, so no"
     f" {{asset}} prices can arrive: {{reason}}. {_AGAIN} To help: {{remedy}}.",
-    Trouble.NOT_SECURE: f"No secure connection to the data vendor can be made for {{asset}}."
-    f" {_AGAIN} To help: check this machine's date and time, and whether a proxy stands between it"
+    Trouble.NOT_SECURE: f"No secure connection to {{vendor}} can be made for {{asset}}. {_AGAIN}"
+    f" To help: check this machine's date and time, and whether a proxy stands between it"
     " and the internet.",
     Refusal.SYMBOL_LIMIT: "The account may watch only a limited number of symbols at once, and"
     " others hold them all: often another copy of this dashboard, or one that was closed less than"
@@ -123,9 +124,9 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     " ({reason})",
     Refusal.NOT_COVERED: "The account's plan does not include these {asset} symbols; the others are"
     " not affected. Take them off the watchlist, or extend the plan. ({reason})",
-    Refusal.UNCONFIRMED: "The data vendor was asked for these {asset} symbols and did not confirm"
-    " them; the others are not affected. Check their spelling. ({reason})",
-    Refusal.UNKNOWN: "The data vendor has no prices of these {asset} symbols; the others are not"
+    Refusal.UNCONFIRMED: "{vendor} was asked for these {asset} symbols and did not confirm them;"
+    " the others are not affected. Check their spelling. ({reason})",
+    Refusal.UNKNOWN: "{vendor} has no prices of these {asset} symbols; the others are not"
     " affected. Take them off the watchlist. ({reason})",
 }
 """What a trouble means, and what to do about it."""
@@ -250,8 +251,13 @@ def feed_reason(feed: FeedStatus) -> str:
     return "; ".join(filter(None, parts))
 
 
-def feed_advice(feed: FeedStatus) -> str:
-    """What a feed's trouble means and what to do about it; empty if the reason says enough."""
+def feed_advice(feeds: Sequence[FeedStatus], *, is_named: bool = True) -> str:
+    """What the trouble of one feed, or that of several in the same trouble, means.
+
+    And what to do about it; empty if the reason says enough. Without ``is_named`` it names neither
+    class nor vendor.
+    """
+    feed = feeds[0]
     text = _ADVICE.get(feed.trouble, "")
     if not text and _is_open(feed):
         for refusal in Refusal:
@@ -260,8 +266,14 @@ def feed_advice(feed: FeedStatus) -> str:
                 break
         else:
             text = _OVER_LIMIT if feed.over_limit else _NEVER_HEARD if _unheard(feed) else ""
-    facts = _facts(feed) | {"asset": feed.asset, "reason": feed_reason(feed)}
-    return text.format(**facts)
+    vendors = listed(feed.vendor for feed in feeds) if is_named else ""
+    found = text.format(
+        **_facts(feed),
+        asset=listed(feed.asset for feed in feeds) if is_named else "",
+        vendor=vendors or "the data vendor",
+        reason=feed_reason(feed),
+    )
+    return f"{found[:1].upper()}{found[1:]}"
 
 
 def feed_help(feed: FeedStatus) -> str:
@@ -307,6 +319,12 @@ def fault_text(fault: Fault) -> str:
     """Which part crashed, and how often."""
     times = "once" if fault.count == 1 else f"{fault.count} times"
     return f"{fault.name} crashed {times}, last by {fault.error}; it is started again."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Different names, each once, in a sentence: ``stocks, forex and crypto``."""
+    *first, last = dict.fromkeys(names)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _facts(feed: FeedStatus) -> dict[str, str]:

@@ -218,10 +218,16 @@ def test_a_pulse_that_stands_still_is_told(
 
 
 def test_figures_that_warm_up_are_named_with_their_wait(
-    page: Callable[[], AppTest], engine: Worker
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first minutes say what is missing and how long it takes, the soonest first."""
+    """The first minutes say what is missing and how long it takes, the soonest first.
+
+    Nothing is about to come while no feed brings prices.
+    """
     ticking(engine, seconds=100)
+    assert payload(page())["pulse"]["warming"] == []
+    status = with_feed(engine.status(), "stocks", state=FeedState.LIVE)
+    monkeypatch.setattr(engine, "status", lambda: status)
     warming = payload(page())["pulse"]["warming"]
     names = [name for name, _ in warming]
     assert names == ["volatility", "surprise", "5 min return", "regime", "15 min return"]

@@ -217,7 +217,7 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         chip = page.locator(".feeds li", has_text="crypto")
         until(lambda: chip.get_attribute("data-state") == "reconnecting")
         expect(chip.locator(".line")).to_have_text(
-            re.compile(r"^cryptoreconnecting(next in \d+ s|now)$")
+            re.compile(r"^cryptoEODHDreconnecting(next in \d+ s|now)$")
         )
         ended = re.compile(r"^the connection ended \(code 1012\); try")
         expect(chip).to_have_attribute("title", ended)
@@ -248,7 +248,7 @@ def test_a_refused_key_and_a_full_account_are_explained(serve: Serve, tabs: Tabs
         said = page.locator('.messages [data-kind="error"]')
         expect(said).to_have_count(2)
         key, account = said.all_text_contents()
-        assert key.startswith("Stocks: The data vendor does not accept the API key")
+        assert key.startswith("Stocks: EODHD does not accept the API key")
         assert "Check EODHD_API_KEY" in key
         assert account.startswith("Crypto: The account may watch only a limited number of symbols")
         assert "close other copies, or shorten the watchlist" in account

@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from correlation import CorrelationCard, Pair, PairChange
 from engine.ranking import RANKS
 from engine.reader import LastSession
-from engine.status import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside, Status
+from engine.status import (
+    ArchiveState,
+    ArchiveStatus,
+    ArchiveTrouble,
+    FeedState,
+    SetAside,
+    Status,
+)
 from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS, change_text, pair_text, sparse_text
 from page.payload import payload
@@ -268,7 +275,8 @@ def test_one_price_is_a_range_without_a_way_up(make: Make) -> None:
 
 def test_what_is_closed_does_not_warm_up_and_is_not_missed(make: Make) -> None:
     """Counts and waits are those of the symbols that can tick."""
-    pulse = drawn(make(seconds=100))["pulse"]
+    engine = make(seconds=100)
+    pulse = drawn(engine, with_feed(engine.status(), "crypto", state=FeedState.LIVE))["pulse"]
     assert (pulse["watched"], pulse["trading"], pulse["trading_priced"]) == (5, 2, 2)
     assert next(name for name, _ in pulse["warming"]) == "volatility"
     shut = drawn(make(nothing, watchlist={**WATCHLIST, "crypto": ()}))["pulse"]

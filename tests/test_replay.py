@@ -276,7 +276,7 @@ def test_a_replay_says_when_the_next_price_is_due(tmp_path: Path, speed: float) 
         assert re.fullmatch(
             r"Due in (49|50) s\." if speed == 60 else r"Due in 49 min \d\d s\.", message.counts
         )
-        assert message.passing in card.passing
+        assert message.passing == tuple(card.passing)
     finally:
         engine.stop()
 

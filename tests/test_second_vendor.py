@@ -378,11 +378,11 @@ def test_two_vendors_serve_one_class_of_the_worker() -> None:
         assert worker.reader.symbols(("crypto",)) == list(WATCHLIST["crypto"])
         card = status_card(worker.status(), time.time(), time.time())
         assert len({line.key for line in card.feeds}) == 4
-        assert {line.name for line in card.feeds} == {
-            "stocks",
-            "forex",
-            "crypto of Harbor",
-            "crypto of EODHD",
+        assert {(line.asset, line.vendor) for line in card.feeds} == {
+            ("stocks", "EODHD"),
+            ("forex", "EODHD"),
+            ("crypto", "Harbor"),
+            ("crypto", "EODHD"),
         }
 
 

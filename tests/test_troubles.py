@@ -23,6 +23,7 @@ from engine.status import (
     FeedStatus,
     HeldBack,
     Refusal,
+    Role,
     SetAside,
     SourceKind,
     SourceStatus,
@@ -97,7 +98,9 @@ STATES: Final = {
 HELP: Final = re.compile(r"automatically|\b(check|close|shorten|take|the details) ", re.IGNORECASE)
 """What can be done, or that nothing need be done."""
 
-JARGON: Final = re.compile(r"\b(E[A-Z]{4,}|errno|socket|\w*Error|exception|None|nan|inf)\b|[{}]")
+JARGON: Final = re.compile(
+    r"\b(E(?!ODHD)[A-Z]{4,}|errno|socket|\w*Error|exception|None|nan|inf)\b|[{}]"
+)
 
 
 def in_trouble(trouble: Trouble) -> FeedStatus:
@@ -147,7 +150,7 @@ def told(card: StatusCard) -> list[str]:
 def test_every_trouble_of_a_feed_has_its_sentence(trouble: Trouble) -> None:
     """Short in the strip and long in a message; with what to do, if anything can be done."""
     feed = in_trouble(trouble)
-    reason, message = feed_reason(feed), feed_text(feed)
+    reason, message = feed_reason(feed), feed_text([feed])
     if trouble is Trouble.NONE:
         assert reason == ""
         return
@@ -175,11 +178,11 @@ def test_seconds_that_are_shown_late_say_so() -> None:
     status = status_of(OPEN)
     late = replace(status, source=replace(status.source, later_sec=2.5))
     card = status_card(late, NOW - 6, NOW)
-    assert card.text == "the data vendor's feeds, shown 2.5 s late because prices come late"
+    assert card.text == "prices of EODHD, shown 2.5 s late because prices come late"
     assert told(card) == []
     assert dict(tables(late)[0].entries)["shown late by"] == "2.5 s"
     assert told(status_card(late, NOW - 8, NOW)) != []
-    assert status_card(status, NOW, NOW).text == "the data vendor's feeds"
+    assert status_card(status, NOW, NOW).text == "prices of EODHD"
 
 
 @pytest.mark.parametrize("refusal", Refusal)
@@ -188,7 +191,7 @@ def test_every_refusal_of_a_symbol_has_its_sentence(refusal: Refusal) -> None:
     feed = replace(OPEN, refused_symbols={"ETH-USD": refusal})
     assert feed_reason(feed).startswith("the vendor refused ETH-USD: ")
     (message,) = told(status_card(status_of(feed), NOW, NOW))
-    assert message.startswith(("Crypto: The account", "Crypto: The data vendor"))
+    assert message.startswith(("Crypto: The account", "Crypto: EODHD"))
     assert HELP.search(message)
 
 
@@ -348,8 +351,83 @@ def test_the_same_trouble_of_all_is_told_once() -> None:
         "All feeds reconnecting: the vendor's server answered with an error (HTTP 503)."
         " It is retried automatically."
     ]
-    assert message.passing in card.passing
+    assert message.passing == tuple(card.passing)
     assert card.passing == [f"{feed.vendor} {feed.asset}" for feed in feeds]
+
+
+def test_the_same_trouble_of_several_vendors_is_told_once() -> None:
+    """With their names, which are not read out three times with the same words; others apart."""
+    down = in_trouble(Trouble.NO_CONNECTION)
+    feeds = [
+        replace(down, asset="stocks", attempt=7),
+        replace(down, asset="forex", vendor="Kraken"),
+        replace(down, asset="crypto", vendor="Coinbase"),
+    ]
+    assert told(status_card(status_of(*feeds), NOW, NOW)) == [
+        "All feeds: EODHD, Kraken and Coinbase cannot be reached for stocks, forex and crypto. It"
+        " is retried automatically. To help: check this machine's network. (no connection:"
+        " connection refused)"
+    ]
+    refused = replace(in_trouble(Trouble.KEY_REFUSED), asset="stocks")
+    key, network = told(status_card(status_of(refused, *feeds[1:]), NOW, NOW))
+    assert key.startswith("Stocks: EODHD does not accept the API key")
+    assert network.startswith("Forex and crypto: Kraken and Coinbase cannot be reached")
+
+
+def test_who_stands_in_for_whom_is_told() -> None:
+    """In the strip with the time, in the details, and in a note that can be closed."""
+    down = replace(
+        in_trouble(Trouble.NO_ANSWER),
+        vendor="Coinbase",
+        role=Role.ON_TRIAL,
+        since=NOW - 60,
+        serves=(),
+    )
+    stand_in = replace(
+        OPEN,
+        vendor="Kraken",
+        serves=("BTC-USD", "ETH-USD"),
+        instead_of=("Coinbase",),
+        since=NOW - 60,
+        behind=("Binance",),
+    )
+    status = status_of(down, stand_in)
+    card = status_card(status, NOW, NOW)
+    since = Instant(NOW - 60)
+    assert [(line.vendor, line.role) for line in card.feeds] == [
+        ("Coinbase", ("passed over since ", since)),
+        ("Kraken", ("instead of Coinbase since ", since)),
+    ]
+    (message,) = card.messages
+    assert message.kind == "note"
+    assert told(card) == [
+        "Crypto of Coinbase reconnecting: no answer within 61 s. It is retried automatically."
+        " To help: check this machine's network. Meanwhile the prices are those of Kraken."
+    ]
+    found = {table.name: dict(table.entries) for table in tables(status)}
+    assert found["whose prices"] == {"BTC-USD": "Kraken", "ETH-USD": "Kraken"}
+    assert found["crypto of Kraken"]["instead of"] == "Coinbase"
+    assert found["crypto of Kraken"]["standing by"] == "Binance"
+    assert found["crypto of Coinbase"]["role"] == "on trial"
+    # Without anybody who stands in, it is trouble.
+    (alone,) = status_card(status_of(down), NOW, NOW).messages
+    assert alone.kind == "warning"
+    assert status_card(status_of(OPEN), NOW, NOW).feeds[0].role == ()
+
+
+@pytest.mark.parametrize("kind", SourceKind)
+def test_only_real_prices_are_a_vendors(kind: SourceKind) -> None:
+    """A simulation speaks like one, and says how to see the real market; no other source does."""
+    status = status_of(replace(OPEN, serves=("BTC-USD",)))
+    status = replace(
+        status, source=SourceStatus(kind=kind, name="x", seed=7, file="tape.csv", speed=1.0)
+    )
+    card = status_card(status, NOW, NOW)
+    is_live = kind is SourceKind.LIVE
+    assert card.feeds[0].vendor == ("EODHD" if is_live else "")
+    assert ("whose prices" in {table.name for table in tables(status)}) is is_live
+    hint = "The real market: start with MARKET_PULSE_SOURCE=live"
+    assert card.hint == (hint if kind is SourceKind.SIMULATED else "")
 
 
 def test_nothing_is_missed_while_a_market_is_closed() -> None:
@@ -409,7 +487,7 @@ def test_what_an_archive_lost_is_told_with_its_times() -> None:
         " wait and is lost."
     ]
     assert message.counts == "1,234 bars wait, 5 are lost."
-    assert message.passing == "archive"
+    assert message.passing == ("archive",)
     mended = replace(lost, state=ArchiveState.WRITING, trouble=ArchiveTrouble.NONE)
     (text,) = told(status_card(status_of(archive=mended), NOW, NOW))
     assert text.startswith("What came from * to * is not in the archive")
