@@ -282,17 +282,18 @@ class FakeBinance:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
         if address.path == "/api/v3/aggTrades":
             return 200, [_row_of(trade) for trade in [*self._books[name].trades][-limit:]]
-        first = math.ceil(int(query["startTime"]) / 60_000)
-        until = min(int(query["endTime"]), math.floor(self._clock() * 1000)) // 60_000
-        return 200, [*self.candles(name, range(first, until + 1)[:limit])]
+        length = 60_000 * int(query["interval"].removesuffix("m"))
+        first = math.ceil(int(query["startTime"]) / length) * length
+        until = min(int(query["endTime"]), math.floor(self._clock() * 1000))
+        return 200, [*self.candles(name, range(first, until + 1, length)[:limit], length)]
 
-    def candles(self, name: str, minutes: Iterable[int]) -> Iterable[list[Any]]:
-        """The candles of minutes, which are counted from the epoch; each has one."""
-        for minute in minutes:
-            price = self._prices[name] * (1 + 1e-5 * (minute % 5))
+    def candles(self, name: str, begins: Iterable[int], length: int) -> Iterable[list[Any]]:
+        """The candles that begin then and have this length, in milliseconds; each has one."""
+        for begin in begins:
+            price = self._prices[name] * (1 + 1e-5 * (begin // length % 5))
             prices = [f"{each:.8f}" for each in (price, price * 1.0001, price * 0.9999, price)]
-            end = minute * 60_000 + 59_999
-            yield [minute * 60_000, *prices, "1.50000000", end, "9.0", 7, "0.5", "3.0", "0"]
+            end = begin + length - 1
+            yield [begin, *prices, "1.50000000", end, "9.0", 7, "0.5", "3.0", "0"]
 
 
 async def _say(ws: ServerConnection, message: Mapping[str, Any]) -> None:

@@ -241,7 +241,7 @@ def fetched(rest: BinanceRest, request: Request, now: float) -> Past:
 
 
 def test_past_is_fetched_as_it_is_asked_for() -> None:
-    """Sixty minutes, the day's reference, and the newest trades."""
+    """Sixty minutes, the prices of a day, and the newest trades."""
     now = time.time()
     with FakeBinance(trade_sec=0) as server:
         for turn in range(3):
@@ -252,11 +252,12 @@ def test_past_is_fetched_as_it_is_asked_for() -> None:
         newest = int(now // 60) * 60 - 60
         assert [one.minute for one in candles] == list(range(newest - 3540, newest + 1, 60))
         assert all(one.low < one.close < one.high for one in candles)
-        (reference,) = fetched(rest, day, now).references
-        assert now - 86400 - 60 <= reference.ts < now - 86400
-        assert reference.price == pytest.approx(PRICES["BTCUSDT"], rel=1e-4)
-        found = fetched(rest, trades, now).trades
-        assert [one.price for one in found] == [77600.0, 77601.0, 77602.0]
+        found = fetched(rest, day, now).references
+        newest = int(now // 300) * 300
+        assert [one.ts for one in found] == list(range(newest - 86400, newest + 1, 300))
+        assert found[0].price == pytest.approx(PRICES["BTCUSDT"], rel=1e-4)
+        newest_trades = fetched(rest, trades, now).trades
+        assert [one.price for one in newest_trades] == [77600.0, 77601.0, 77602.0]
         unknown = rest.requests("crypto", ["GONE-USDT"], now, now - 86400)[0]
         with pytest.raises(urllib.error.HTTPError) as caught:
             fetched(rest, unknown, now)
