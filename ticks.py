@@ -7,7 +7,7 @@ holds a lock, reads a clock or touches a socket.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 __all__ = [
     "ASSETS",
@@ -18,6 +18,7 @@ __all__ = [
     "MIN_SURPRISE",
     "MOST_PRICE",
     "STALE_SEC",
+    "VENDORS",
     "WINDOW_SEC",
     "Asset",
     "EventKind",
@@ -25,6 +26,7 @@ __all__ = [
     "Regime",
     "Severity",
     "Tick",
+    "VendorName",
     "is_legible",
     "legible",
 ]
@@ -33,8 +35,10 @@ Asset = Literal["stocks", "forex", "crypto"]
 Regime = Literal["unknown", "normal", "high_vol"]
 Severity = Literal["watch", "alert", "extreme"]
 EventKind = Literal["move_1m", "move_5m", "vol_spike"]
+VendorName = Literal["eodhd", "coinbase", "kraken", "binance", "alpaca", "finnhub"]
 
 ASSETS: Final[tuple[Asset, ...]] = ("stocks", "forex", "crypto")
+VENDORS: Final[tuple[VendorName, ...]] = get_args(VendorName)
 
 HORIZONS_SEC: Final[dict[str, int]] = {"1m": 60, "5m": 300, "15m": 900}
 """How far a metric looks back, in seconds."""

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Unpack
-from urllib.parse import quote
 
 from engine.backfill import backfill
 from engine.files import raise_limit
@@ -63,8 +62,7 @@ class Worker:
         self._make_detector = make_detector
         self._subscribers = tuple(subscribers)
         self._opened: _Parts | None = None
-        key = settings.source.api_key
-        self._supervisor = Supervisor((key, quote(key, safe="")))
+        self._supervisor = Supervisor(settings.source.secrets)
         self._publisher = StatusPublisher(self._current_status, status_sec)
         self._has_past = False
         self._started_at: float | None = None

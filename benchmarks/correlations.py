@@ -80,7 +80,7 @@ def _watching() -> tuple[Worker, Callable[[int], None]]:
     """A worker that watched a hundred symbols on one factor for two hours, and its next seconds."""
     names = tuple(f"S{i}" for i in range(SYMBOLS))
     watchlist: dict[Asset, tuple[str, ...]] = {"stocks": (), "forex": (), "crypto": names}
-    settings = Settings(SourceSettings("eodhd", api_key="none", watchlist=watchlist))
+    settings = Settings(SourceSettings("eodhd", keys={"eodhd": ("none",)}, watchlist=watchlist))
     engine = staged(settings, clock=lambda: float(START + WARM_SEC))
     rng = np.random.default_rng(1)
     loads = np.linspace(0.1, 0.9, SYMBOLS)

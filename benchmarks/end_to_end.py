@@ -83,8 +83,8 @@ def _through_worker(url: str, sender: subprocess.Popen[str], data: Path | None =
     settings = Settings(
         SourceSettings(
             "eodhd",
-            api_key="x",
-            eodhd_url=url,
+            keys={"eodhd": ("x",)},
+            urls={"eodhd": url},
             watchlist={"stocks": SYMBOLS, "forex": (), "crypto": ()},
         ),
         history=HistorySettings(folder=data),

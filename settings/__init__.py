@@ -1,31 +1,41 @@
 """Settings: the environment and a TOML file as one frozen, checked object.
 
 What there is comes first, grouped by whom it is for; how it is checked comes below, and where it is
-found in ``given``. The environment wins over the file; the API key may also stand in Streamlit's
-``secrets.toml``.
+found in ``given``. The environment wins over the file; the vendors' keys may also stand in
+Streamlit's ``secrets.toml``.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
+from settings.accounts import (
+    CHAINS,
+    EODHD_ALONE,
+    KEY_VARIABLES,
+    PUBLIC_KEY,
+    Accounts,
+    accounts,
+    chains,
+    chosen,
+    eodhd_alone,
+)
+from settings.addresses import http_address, websocket_address
 from settings.given import (
     Entry,
     Given,
     SettingsError,
     Table,
     advice,
-    api_key,
     known_secrets,
     resolved,
     settings_file,
@@ -37,13 +47,16 @@ from ticks import (
     COOLDOWN_SEC,
     MAX_EVENTS,
     MIN_SURPRISE,
+    VENDORS,
     WINDOW_SEC,
     Asset,
     EventKind,
     MarketPulseError,
+    VendorName,
 )
 
 __all__ = [
+    "CHAINS",
     "DEFAULT_WATCHLIST",
     "USUAL",
     "VARIABLES",
@@ -61,7 +74,7 @@ __all__ = [
 
 # What there is.
 
-SourceName = Literal["simulated", "eodhd", "replay"]
+SourceName = Literal["live", "simulated", "eodhd", "replay"]
 
 DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
     {
@@ -70,10 +83,6 @@ DEFAULT_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = MappingProxyType(
         "crypto": ("BTC-USD", "ETH-USD", "BTC-USDT", "ETH-USDT", "SOL-USDT"),
     }
 )
-
-_EODHD_URL: Final = "wss://ws.eodhistoricaldata.com/ws"
-_PUBLIC_KEY: Final = "demo"
-"""The vendor's own, for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,17 @@ class SourceSettings:
     _: KW_ONLY
     watchlist: Mapping[Asset, tuple[str, ...]] | None = None
     """The symbols to watch per asset class; None: the source's own."""
-    api_key: str = field(default="", repr=False)
-    eodhd_url: str = _EODHD_URL
+    vendors: Mapping[Asset, tuple[VendorName, ...]] = field(default_factory=lambda: EODHD_ALONE)
+    """Of a live source: the available vendors of each asset class, the one to ask first first.
+
+    Empty: the class is off.
+    """
+    keys: Mapping[VendorName, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Those that each vendor wants, as far as they are set."""
+    urls: Mapping[VendorName, str] = field(default_factory=dict)
+    """Other addresses of streams than the vendors' own."""
+    rest_urls: Mapping[VendorName, str] = field(default_factory=dict)
+    """Other addresses of requests than the vendors' own."""
     seed: int | None = None
     """Of the simulated market; None: its archive's, else a random one."""
     replay_file: Path | None = None
@@ -95,6 +113,12 @@ class SourceSettings:
     """The span of it to replay, in seconds since the epoch; None: from its start, to its end."""
     speed: float = 1.0
     """Of a replay, in tape seconds per second; infinite: as fast as possible."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must never be shown: each key, and as it stands in an address."""
+        keys = [key for keys in self.keys.values() for key in keys]
+        return (*keys, *(quote(key, safe="") for key in keys))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,26 +156,42 @@ class Settings:
 
     @property
     def archive_file(self) -> Path | None:
-        """The file of this source's history; None: none is kept. No two sources share a file.
+        """The file of this source's history; None: none is kept.
 
-        A market whose seed was chosen has a file of its own, so that it never goes on from
-        another's prices; one of any seed goes on with the seed that it started with.
+        The real market has one, whoever sends its prices, and goes on with that of EODHD if there
+        is no other. A simulated market whose seed was chosen has a file of its own, so that it
+        never goes on from another's prices; one of any seed goes on with the seed that it started
+        with.
         """
-        name, seed = self.source.name, self.source.seed
-        if self.history.folder is None or name == "replay":
+        folder, name, seed = self.history.folder, self.source.name, self.source.seed
+        if folder is None or name == "replay":
             return None
-        has_own = name == "simulated" and seed is not None
-        return self.history.folder / (f"{name}-{seed}.sqlite" if has_own else f"{name}.sqlite")
+        if name == "simulated":
+            return folder / ("simulated.sqlite" if seed is None else f"simulated-{seed}.sqlite")
+        live, before = folder / "live.sqlite", folder / "eodhd.sqlite"
+        # os.path: unlike Path.exists, False in a folder that is barred to us.
+        has_only_before = os.path.exists(before) and not os.path.exists(live)  # noqa: PTH110
+        return before if has_only_before else live
 
 
-_KEYS: Final = ("source", "eodhd_url", "seed", "speed", "from", "to", "data")
+_KEYS: Final = ("source", "seed", "speed", "from", "to", "data")
 """In the settings file; in the environment they are MARKET_PULSE_SOURCE and so on."""
 
-_FILE_KEYS: Final = (*_KEYS, "window_sec", "watchlist", "stress", "archive")
+_URL_KEYS: Final = tuple(f"{vendor}_{kind}" for vendor in VENDORS for kind in ("url", "rest_url"))
+"""Likewise."""
+
+_FILE_TABLES: Final = ("window_sec", "sources", "watchlist", "stress", "archive")
+_FILE_KEYS: Final = (*_KEYS, *_URL_KEYS, *_FILE_TABLES)
+_FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address such as kraken_url"
 _STRESS_KEYS: Final = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
 _ARCHIVE_KEYS: Final = ("bars_days", "events_days")
 
-VARIABLES: Final = (*(f"MARKET_PULSE_{key.upper()}" for key in _KEYS), "MARKET_PULSE_CONFIG")
+_VARIABLE_KEYS: Final = (*_KEYS, "config", *ASSETS)
+VARIABLES: Final = tuple(f"MARKET_PULSE_{key.upper()}" for key in (*_VARIABLE_KEYS, *_URL_KEYS))
+_VARIABLES_EXPECTED: Final = (
+    f"one of MARKET_PULSE_{', _'.join(map(str.upper, _VARIABLE_KEYS))}"
+    " or an address such as _KRAKEN_URL"
+)
 _OTHER_VARIABLES: Final = ("MARKET_PULSE_TAPE",)
 """The tests' own, not read here."""
 
@@ -188,16 +228,17 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     # As a file of the environment that begins with a byte order mark leaves the first name.
     environ = {name.removeprefix("\ufeff"): value for name, value in environ.items()}
     secrets = [resolved(str(file)) for file in USUAL.secrets]
-    key = api_key(environ, secrets)
-    hidden = set(known_secrets(environ, secrets)) - {_PUBLIC_KEY}
+    keys = accounts(environ, secrets)
+    names = [name for names in KEY_VARIABLES.values() for name in names]
+    hidden = set(known_secrets(names, environ, secrets)) - {PUBLIC_KEY}
     quoting = Quoting(tuple(sorted(hidden)))
     _reject_unknown_variables(environ, quoting)
     chosen = bare(environ.get("MARKET_PULSE_CONFIG", ""))
     file = settings_file(chosen, USUAL.config, quoting)
-    file.reject_unknown(_FILE_KEYS)
+    file.reject_unknown(_FILE_KEYS, _FILE_EXPECTED)
     given = Given(environ, file)
     return Settings(
-        _source(given, key),
+        _source(given, keys),
         stress=_stress(file.table("stress", _STRESS_KEYS)),
         history=_history(given),
         window_sec=_number(
@@ -213,19 +254,24 @@ def _reject_unknown_variables(environ: Mapping[str, str], quoting: Quoting) -> N
     for name in environ:
         if name.startswith("MARKET_PULSE_") and name not in (*VARIABLES, *_OTHER_VARIABLES):
             raise SettingsError(
-                f"{quoting.name(name)} is not a setting, expected one of {', '.join(VARIABLES)}:"
+                f"{quoting.name(name)} is not a setting, expected {_VARIABLES_EXPECTED}:"
                 f" {advice(name, VARIABLES)}"
             )
 
 
-def _source(given: Given, key: str) -> SourceSettings:
-    name, replay_file = _name_and_file(given.entry("source"), key)
+def _source(given: Given, keys: Accounts) -> SourceSettings:
+    table = given.file.table("sources", ASSETS)
+    choices = {asset: given.entry(asset, table) for asset in ASSETS}
+    wanted = [vendor for asset in ASSETS if (vendor := chosen(asset, choices[asset]))]
+    name, replay_file = _name_and_file(given.entry("source"), keys, wants_live=bool(wanted))
     replay_from, replay_to = _span(given.entry("from"), given.entry("to"), name)
     return SourceSettings(
         name,
         watchlist=watchlist(given.file, is_recorded=name == "replay"),
-        api_key=key,
-        eodhd_url=_url(given.entry("eodhd_url"), key),
+        vendors=_vendors(name, choices, keys),
+        keys=keys.keys,
+        urls=_addresses(given, "url", websocket_address, keys),
+        rest_urls=_addresses(given, "rest_url", http_address, keys),
         seed=_seed(given.entry("seed")),
         replay_file=replay_file,
         replay_from=replay_from,
@@ -266,19 +312,24 @@ def _history(given: Given) -> HistorySettings:
 _REPLAY: Final = "replay:"
 
 
-def _name_and_file(entry: Entry, key: str) -> tuple[SourceName, Path | None]:
+def _name_and_file(
+    entry: Entry, keys: Accounts, *, wants_live: bool
+) -> tuple[SourceName, Path | None]:
+    """Which source, and the file to replay; without a word of it a key or a vendor means live."""
     value = entry.value
     match value.casefold() if isinstance(value, str) else value:
         case None:
-            return ("eodhd" if key else "simulated"), None
+            return ("live" if keys.values or wants_live else "simulated"), None
+        case "live":
+            return "live", None
         case "simulated":
             return "simulated", None
-        case "eodhd" if key:
+        case "eodhd" if not keys.missing("eodhd"):
             return "eodhd", None
         case "eodhd":
             raise SettingsError(
                 f"{entry.place} is eodhd but EODHD_API_KEY is not set:"
-                f" set it (the public key is {_PUBLIC_KEY}), or choose simulated"
+                f" set it (the public key is {PUBLIC_KEY}), or choose live, which needs none"
             )
         case str(text) if text.startswith(_REPLAY) and bare(text.removeprefix(_REPLAY)):
             path = resolved(bare(value[len(_REPLAY) :]))
@@ -288,7 +339,26 @@ def _name_and_file(entry: Entry, key: str) -> tuple[SourceName, Path | None]:
                     " check the path"
                 )
             return "replay", path
-    raise entry.wrong("simulated, eodhd or replay:FILE")
+    raise entry.wrong("live, simulated, eodhd or replay:FILE")
+
+
+def _vendors(
+    name: SourceName, choices: Mapping[Asset, Entry], keys: Accounts
+) -> Mapping[Asset, tuple[VendorName, ...]]:
+    """The vendors of each class; a source without any has the usual ones, which it does not ask."""
+    if name == "eodhd":
+        return eodhd_alone(choices)
+    return chains(choices, keys) if name == "live" else EODHD_ALONE
+
+
+def _addresses(
+    given: Given,
+    kind: str,
+    address: Callable[[Entry, Sequence[str]], str | None],
+    keys: Accounts,
+) -> Mapping[VendorName, str]:
+    found = {vendor: address(given.entry(f"{vendor}_{kind}"), keys.values) for vendor in VENDORS}
+    return MappingProxyType({vendor: url for vendor, url in found.items() if url is not None})
 
 
 def _span(begin: Entry, end: Entry, source: SourceName) -> tuple[float | None, float | None]:
@@ -344,42 +414,6 @@ def _speed(entry: Entry, usual: float) -> float:
     if not speed > 0:
         raise entry.wrong("a positive number such as 1 or 60, or inf for as fast as possible")
     return speed
-
-
-_LEAST_KEY: Final = 8
-"""What is shorter may stand in an address by chance."""
-
-
-def _url(entry: Entry, key: str) -> str:
-    value = _EODHD_URL if entry.value is None else entry.value
-    holds_key = isinstance(value, str) and len(key) >= _LEAST_KEY and key in value
-    if not isinstance(value, str) or not _is_base_address(value) or holds_key:
-        # Not the value: a pasted address may hold the key.
-        raise SettingsError(
-            f"{entry.place} is not a WebSocket address, expected one like {_EODHD_URL}"
-            " without the key"
-        )
-    return value
-
-
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-
-
-def _is_base_address(text: str) -> bool:
-    """Whether a channel and a key can be appended to ``text``."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.netloc if port is None else parts.netloc.removesuffix(f":{port}")
-    return (
-        parts.scheme in ("ws", "wss")
-        and bool(_HOST.fullmatch(host))
-        and bool(re.fullmatch(r"[!-~]*", text))
-        and "?" not in text
-        and "#" not in text
-    )
 
 
 # Stress and history.

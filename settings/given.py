@@ -81,13 +81,13 @@ class Table(NamedTuple):
         table.reject_unknown(known)
         return table
 
-    def reject_unknown(self, known: Sequence[str]) -> None:
-        """Raise if there is a key that is none of these."""
+    def reject_unknown(self, known: Sequence[str], expected: str = "") -> None:
+        """Raise if there is a key that is none of these, which ``expected`` may say shorter."""
         for key in self.entries:
             if key not in known:
                 raise SettingsError(
                     f"{self.place} has {self.quoting.value(key)}, expected only"
-                    f" {', '.join(known)}: {advice(key, known)}"
+                    f" {expected or ', '.join(known)}: {advice(key, known)}"
                 )
 
 
@@ -97,11 +97,13 @@ class Given(NamedTuple):
     environ: Mapping[str, str]
     file: Table
 
-    def entry(self, key: str) -> Entry:
-        """What was given for a setting; the environment wins."""
+    def entry(self, key: str, table: Table | None = None) -> Entry:
+        """What was given for a setting; the environment wins over that ``table`` of the file."""
         variable = f"MARKET_PULSE_{key.upper()}"
         value = bare(self.environ.get(variable, ""))
-        return Entry(value, variable, self.file.quoting) if value else self.file.entry(key)
+        if value:
+            return Entry(value, variable, self.file.quoting)
+        return (self.file if table is None else table).entry(key)
 
 
 def advice(found: str, known: Sequence[str]) -> str:
@@ -171,7 +173,7 @@ def _parsed(file: Path) -> dict[str, Any]:
         ) from None
 
 
-# The key, and all that must not be shown.
+# The keys, and all that must not be shown.
 
 
 _SECRET_NAME: Final = re.compile("KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
@@ -179,19 +181,18 @@ _LEAST_SECRET: Final = 8
 """What is shorter and not the key itself is rather a word than a secret."""
 
 
-def api_key(environ: Mapping[str, str], files: Sequence[Path]) -> str:
-    """The vendor's key: from the environment, else from the first file that has one, else empty."""
-    key = bare(environ.get("EODHD_API_KEY", "")) or _key_in(files)
+def api_key(name: str, environ: Mapping[str, str], files: Sequence[Path]) -> str:
+    """A vendor's key: from the environment, else from the first file that has it, else empty."""
+    key = bare(environ.get(name, "")) or _key_in(name, files)
     if not re.fullmatch(r"[!-~]{0,512}", key):
         raise SettingsError(
-            "EODHD_API_KEY holds a blank or another character that no key has, or is longer than"
+            f"{name} holds a blank or another character that no key has, or is longer than"
             " any key, expected letters, digits and punctuation: copy it again"
         )
     return key
 
 
-def _key_in(files: Sequence[Path]) -> str:
-    name = "EODHD_API_KEY"
+def _key_in(name: str, files: Sequence[Path]) -> str:
     for file in files:
         if os.path.exists(file):  # noqa: PTH110 - unlike Path.exists, False in a folder barred to us
             try:
@@ -205,12 +206,17 @@ def _key_in(files: Sequence[Path]) -> str:
     return ""
 
 
-def known_secrets(environ: Mapping[str, str], files: Sequence[Path]) -> Iterator[str]:
-    """Every text that is a secret by its place, whether or not anything here needs it."""
+def known_secrets(
+    names: Sequence[str], environ: Mapping[str, str], files: Sequence[Path]
+) -> Iterator[str]:
+    """Every text that is a secret by its place, whether or not anything here needs it.
+
+    ``names`` are those of the keys, each of which is a secret however short.
+    """
     for name, value in environ.items():
         is_path = value.startswith(("/", "~", "."))
         is_secret = _SECRET_NAME.search(name) and len(value) >= _LEAST_SECRET and not is_path
-        if is_secret or name == "EODHD_API_KEY":
+        if is_secret or name in names:
             yield bare(value)
     for file in files:
         try:
@@ -218,7 +224,8 @@ def known_secrets(environ: Mapping[str, str], files: Sequence[Path]) -> Iterator
         except _WrongFileError:
             continue
         yield from _texts(content, least=_LEAST_SECRET)
-        yield from _texts(content.get("EODHD_API_KEY"), least=1)
+        for name in names:
+            yield from _texts(content.get(name), least=1)
 
 
 def _texts(value: Any, least: int) -> Iterator[str]:

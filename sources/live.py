@@ -215,7 +215,7 @@ class LiveSource:
 
     def archive_meta(self) -> Mapping[str, str]:
         """See ``Source``."""
-        return {"source": "eodhd", "seed": ""}
+        return {"source": "live", "seed": ""}
 
     def continues_from(self, newest: int) -> bool:
         """Always: it is the same market."""
@@ -244,7 +244,7 @@ class LiveSource:
         clock = self.clock
         return SourceStatus(
             kind=SourceKind.LIVE,
-            name="eodhd",
+            name="live",
             clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
             later_sec=self._later.sec,
         )

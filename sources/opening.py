@@ -16,7 +16,7 @@ from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
 from ticks import ASSETS, Asset
-from vendors import eodhd
+from vendors import OFFERS, eodhd, make_vendor
 from vendors.wire import Vendor
 
 __all__ = ["SourceOptions", "open_source"]
@@ -72,14 +72,39 @@ def open_source(
             timing=timing,
             calendar=calendar,
         )
-    if settings.watchlist is None and settings.api_key == eodhd.DEMO_KEY:
-        wanted = eodhd.DEMO_SYMBOLS
+    vendors = vendors or _vendors(settings)
+    if settings.watchlist is None:
+        wanted = {asset: _carried(asset, vendors[asset]) for asset in ASSETS}
     return LiveSource(
         wanted,
         queue,
-        vendors or dict.fromkeys(ASSETS, (eodhd.Eodhd(settings.eodhd_url, settings.api_key),)),
+        vendors,
         archive=archive,
         clock=clock,
         timing=timing,
         calendar=calendar,
+    )
+
+
+def _vendors(settings: SourceSettings) -> Mapping[Asset, tuple[Vendor, ...]]:
+    """The vendors of each asset class; one of several classes is one vendor, with one account."""
+    made = {
+        name: make_vendor(name, settings.keys.get(name, ()), settings.urls.get(name))
+        for name in dict.fromkeys(name for names in settings.vendors.values() for name in names)
+        if name in OFFERS
+    }
+    return {
+        asset: tuple(made[name] for name in names if name in made)
+        for asset, names in settings.vendors.items()
+    }
+
+
+def _carried(asset: Asset, vendors: Sequence[Vendor]) -> tuple[str, ...]:
+    """The default symbols of a class that one of its vendors has, as far as is known before."""
+    if vendors and isinstance(vendors[0], eodhd.Eodhd) and vendors[0].key == eodhd.DEMO_KEY:
+        return eodhd.DEMO_SYMBOLS[asset]
+    return tuple(
+        symbol
+        for symbol in DEFAULT_WATCHLIST[asset]
+        if any(vendor.symbol(asset, symbol) is not None for vendor in vendors)
     )

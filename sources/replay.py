@@ -60,7 +60,7 @@ class ReplaySource:
         self._newest = -math.inf
         self._next_at: float | None = None
         self._skipped: Span | None = None
-        if calendar is None and tape.source == "eodhd":
+        if calendar is None and tape.source in ("live", "eodhd"):
             calendar = sessions.session
         # A tape is replayed whole, whatever an account may watch.
         self._symbol_limit = max(eodhd.SYMBOL_LIMIT, sum(map(len, tape.symbols.values())))

@@ -148,7 +148,7 @@ class SourceStatus:
 
     kind: SourceKind
     name: str
-    """The vendor's name, ``simulated`` or ``replay``."""
+    """``live``, ``simulated`` or ``replay``."""
     seed: int | None = None
     """Of a simulated market."""
     file: str | None = None

@@ -44,7 +44,9 @@ class World:
         """Let a worker begin; whoever begins one ends it."""
         settings = Settings(
             SourceSettings(
-                "eodhd", api_key="k", watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS}
+                "eodhd",
+                keys={"eodhd": ("k",)},
+                watchlist={"stocks": (), "forex": (), "crypto": SYMBOLS},
             ),
             history=HistorySettings(folder=data),
             # Any move at all would be told.

@@ -188,8 +188,8 @@ Start = Callable[..., Worker]
 
 SOURCE: Final = SourceSettings(
     "eodhd",
-    api_key="k",
-    eodhd_url="ws://127.0.0.1:9/ws",  # nobody listens there
+    keys={"eodhd": ("k",)},
+    urls={"eodhd": "ws://127.0.0.1:9/ws"},  # nobody listens there
     watchlist={asset: tuple(symbols) for asset, symbols in WATCHED.items()},
 )
 

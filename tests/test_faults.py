@@ -94,7 +94,7 @@ def running(
 
     Its markets are open on whatever day and at whatever hour this runs.
     """
-    settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=watchlist))
+    settings = Settings(SourceSettings("eodhd", keys={"eodhd": (KEY,)}, watchlist=watchlist))
     vendor = Eodhd(url, KEY, silence_sec=silence, pace=pace)
     worker = Worker(
         settings,

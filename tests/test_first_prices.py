@@ -46,8 +46,8 @@ def running(vendor: FaultyVendor, folder: Path | None = None, **options: Any) ->
     settings = Settings(
         SourceSettings(
             "eodhd",
-            api_key="k",
-            eodhd_url=vendor.url,
+            keys={"eodhd": ("k",)},
+            urls={"eodhd": vendor.url},
             watchlist={"stocks": (), "forex": (), "crypto": (BTC,)},
         ),
         history=HistorySettings(folder=folder),

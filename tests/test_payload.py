@@ -148,7 +148,9 @@ def make() -> Make:
         seconds: int = 1200,
         watchlist: dict[Asset, tuple[str, ...]] = WATCHLIST,
     ) -> Worker:
-        settings = Settings(SourceSettings("eodhd", api_key="SECRETKEY", watchlist=watchlist))
+        settings = Settings(
+            SourceSettings("eodhd", keys={"eodhd": ("SECRETKEY",)}, watchlist=watchlist)
+        )
         engine = staged(settings, clock=lambda: float(NOW), session=hours)
         for second in range(NOW - seconds, NOW):
             price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))

@@ -254,8 +254,8 @@ def week(tmp_path: Path) -> Path:
 
 LIVE: Final = SourceSettings(
     "eodhd",
-    api_key="k",
-    eodhd_url=NOWHERE,
+    keys={"eodhd": ("k",)},
+    urls={"eodhd": NOWHERE},
     watchlist={
         "stocks": ("AAPL", "MSFT"),
         "forex": ("EURUSD",),

@@ -62,7 +62,7 @@ def running(eodhd: str, harbor: Harbor, *, has_both: bool = False) -> Iterator[W
         "forex": (other,),
         "crypto": (harbor, other) if has_both else (harbor,),
     }
-    settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=WATCHLIST))
+    settings = Settings(SourceSettings("eodhd", keys={"eodhd": (KEY,)}, watchlist=WATCHLIST))
     worker = Worker(settings, timing=TIMING, session=always, vendors=vendors, status_sec=0.01)
     worker.start()
     try:

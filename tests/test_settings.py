@@ -30,8 +30,10 @@ from settings import (
     load,
 )
 from sources.simulated import random_seed
+from ticks import ASSETS
 
 KEY = "SECRETKEY0123456789"
+KEY_NAMES = ("EODHD_API_KEY", "ALPACA_API_KEY", "ALPACA_API_SECRET", "FINNHUB_API_KEY")
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 
 
@@ -66,6 +68,11 @@ def complaint(tmp_path: Path, toml: str = "", **environ: str) -> str:
     return text
 
 
+def eodhd_key(found: Settings) -> str:
+    """The key of EODHD; empty if there is none."""
+    return next(iter(found.source.keys.get("eodhd", ())), "")
+
+
 def secrets(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
@@ -81,7 +88,7 @@ def test_nothing_set_is_the_simulation(nowhere: Path) -> None:
         SourceSettings("simulated"), history=HistorySettings(folder=nowhere / "data")
     )
     assert found.source.watchlist is None
-    assert found.source.eodhd_url == "wss://ws.eodhistoricaldata.com/ws"
+    assert (found.source.urls, found.source.rest_urls, found.source.keys) == ({}, {}, {})
     assert found.window_sec == 3600
     assert found.source.seed is None
     assert (found.history.bars_days, found.history.events_days) == (7.0, 90.0)
@@ -98,7 +105,7 @@ def test_a_random_seed_is_another_each_time() -> None:
 
 def test_empty_variables_are_unset() -> None:
     """As a shell or a container leaves them."""
-    names = ("EODHD_API_KEY", *settings.VARIABLES)
+    names = (*KEY_NAMES, *settings.VARIABLES)
     assert load(dict.fromkeys(names, " ")).source.name == "simulated"
 
 
@@ -129,8 +136,8 @@ def test_environment_sets_everything_it_may(nowhere: Path) -> None:
     )
     assert found.source.name == "replay"
     assert found.source.replay_file == tape
-    assert found.source.api_key == KEY
-    assert found.source.eodhd_url == "ws://127.0.0.1:8765/ws"
+    assert eodhd_key(found) == KEY
+    assert found.source.urls == {"eodhd": "ws://127.0.0.1:8765/ws"}
     assert (found.source.seed, found.source.speed) == (7, 60.0)
     assert (found.source.replay_from, found.source.replay_to) == (NOON, NOON + 30.5)
     assert found.history.folder == nowhere / "not" / "yet"
@@ -166,7 +173,7 @@ def test_file_sets_everything_it_may(nowhere: Path) -> None:
     """Symbols in capitals and once; classes left out are not watched."""
     found = load_with(nowhere, FILE)
     assert found.source.name == "simulated"
-    assert found.source.eodhd_url == "wss://example.org:443/ws"
+    assert found.source.urls == {"eodhd": "wss://example.org:443/ws"}
     assert (found.source.seed, found.source.speed, found.window_sec) == (3, math.inf, 7200)
     assert found.source.watchlist == {
         "stocks": ("AAPL", "BRK-B"),
@@ -197,7 +204,7 @@ def test_environment_wins_over_the_file(nowhere: Path) -> None:
     )
     assert found.source.name == "eodhd"
     assert (found.source.seed, found.source.speed) == (9, 2.0)
-    assert found.source.eodhd_url == "wss://elsewhere/ws"
+    assert found.source.urls == {"eodhd": "wss://elsewhere/ws"}
     assert (found.window_sec, found.history.folder) == (7200, nowhere)
 
 
@@ -231,8 +238,8 @@ def test_quotation_marks_around_a_value_do_not_count(nowhere: Path, marks: str) 
             "MARKET_PULSE_DATA": marked("off"),
         }
     )
-    assert (found.source.api_key, found.source.replay_file) == (KEY, tape)
-    assert (found.source.eodhd_url, found.source.seed) == ("ws://host", 7)
+    assert (eodhd_key(found), found.source.replay_file) == (KEY, tape)
+    assert (found.source.urls, found.source.seed) == ({"eodhd": "ws://host"}, 7)
     assert (found.source.speed, found.source.replay_from) == (math.inf, NOON)
     assert found.history.folder is None
     written = load_with(
@@ -264,10 +271,10 @@ def test_files_may_begin_with_a_byte_order_mark(nowhere: Path, encoding: str) ->
     secrets(app, "")
     app.write_text(f"{mark}EODHD_API_KEY = '\"{KEY}\"'", encoding)
     found = load({})
-    assert (found.source.seed, found.source.api_key) == (11, KEY)
-    assert load({"EODHD_API_KEY": '"\ufeffother"'}).source.api_key == "other"
+    assert (found.source.seed, eodhd_key(found)) == (11, KEY)
+    assert eodhd_key(load({"EODHD_API_KEY": '"\ufeffother"'})) == "other"
     found = load({"\ufeffEODHD_API_KEY": "\ufeffother", "\ufeffMARKET_PULSE_SEED": "\ufeff9"})
-    assert (found.source.seed, found.source.api_key) == (9, "other")
+    assert (found.source.seed, eodhd_key(found)) == (9, "other")
 
 
 @pytest.mark.parametrize("off", ["off", "OFF", "Off", '"OFF"'])
@@ -289,8 +296,9 @@ def test_sources_have_no_capitals_of_their_own(nowhere: Path) -> None:
     """Only the path of a tape does."""
     tape = nowhere / "Tape.CSV"
     tape.touch()
-    assert load({"MARKET_PULSE_SOURCE": "Simulated", "EODHD_API_KEY": KEY}).source.api_key == KEY
+    assert eodhd_key(load({"MARKET_PULSE_SOURCE": "Simulated", "EODHD_API_KEY": KEY})) == KEY
     assert load({"MARKET_PULSE_SOURCE": "EODHD", "EODHD_API_KEY": KEY}).source.name == "eodhd"
+    assert load({"MARKET_PULSE_SOURCE": "Live"}).source.name == "live"
     assert load({"MARKET_PULSE_SOURCE": f"Replay:{tape}"}).source.replay_file == tape
 
 
@@ -380,6 +388,215 @@ def test_a_long_watchlist_is_read_at_once_and_one_too_long_refused(nowhere: Path
     assert time.process_time() - began < 10
 
 
+# The real market: whom it is asked of.
+
+LIVE: Final = {"MARKET_PULSE_SOURCE": "live"}
+ALPACA: Final = {"ALPACA_API_KEY": "PKALPACA0123", "ALPACA_API_SECRET": "alpacasecret0123"}
+FINNHUB: Final = {"FINNHUB_API_KEY": "finnhubkey0123"}
+EODHD: Final = {"EODHD_API_KEY": KEY}
+
+
+@pytest.mark.parametrize(
+    ("environ", "stocks", "forex", "crypto"),
+    [
+        ({}, "", "kraken", "coinbase kraken binance"),
+        (EODHD, "eodhd", "eodhd kraken", "eodhd coinbase kraken binance"),
+        (ALPACA, "alpaca", "kraken", "coinbase kraken binance"),
+        (FINNHUB, "finnhub", "kraken", "coinbase kraken binance"),
+        (
+            {**EODHD, **ALPACA, **FINNHUB},
+            "eodhd alpaca finnhub",
+            "eodhd kraken",
+            "eodhd coinbase kraken binance",
+        ),
+        ({"MARKET_PULSE_CRYPTO": "Kraken"}, "", "kraken", "kraken coinbase binance"),
+        (
+            {**EODHD, "MARKET_PULSE_CRYPTO": "binance", "MARKET_PULSE_FOREX": "kraken"},
+            "eodhd",
+            "kraken eodhd",
+            "binance eodhd coinbase kraken",
+        ),
+        (
+            {**ALPACA, **FINNHUB, "MARKET_PULSE_STOCKS": "'finnhub'"},
+            "finnhub alpaca",
+            "kraken",
+            "coinbase kraken binance",
+        ),
+        (
+            {**ALPACA, "MARKET_PULSE_STOCKS": "off", "MARKET_PULSE_FOREX": "OFF"},
+            "",
+            "",
+            "coinbase kraken binance",
+        ),
+    ],
+)
+def test_the_first_available_vendor_serves_a_class(
+    environ: Mapping[str, str], stocks: str, forex: str, crypto: str
+) -> None:
+    """In a fixed order, unless one is chosen: then the others stay behind it."""
+    found = load({**LIVE, **environ}).source
+    assert found.name == "live"
+    assert {asset: " ".join(names) for asset, names in found.vendors.items()} == {
+        "stocks": stocks,
+        "forex": forex,
+        "crypto": crypto,
+    }
+
+
+@pytest.mark.parametrize(
+    "environ", [EODHD, ALPACA, FINNHUB, {"MARKET_PULSE_CRYPTO": "kraken"}, LIVE]
+)
+def test_a_key_or_a_vendor_means_the_real_market(environ: Mapping[str, str]) -> None:
+    """Unless a source is chosen."""
+    assert load(environ).source.name == "live"
+    assert load({**environ, "MARKET_PULSE_SOURCE": "simulated"}).source.name == "simulated"
+
+
+def test_off_alone_means_nothing() -> None:
+    """It turns a class of the real market off, if that is what is watched."""
+    assert load({"MARKET_PULSE_STOCKS": "off"}).source.name == "simulated"
+
+
+def test_vendors_stand_in_the_file_too(nowhere: Path) -> None:
+    """In a table; the environment wins class by class."""
+    toml = '[sources]\ncrypto = "kraken"\nforex = "off"'
+    assert load_with(nowhere, toml).source.vendors == {
+        "stocks": (),
+        "forex": (),
+        "crypto": ("kraken", "coinbase", "binance"),
+    }
+    found = load_with(nowhere, toml, MARKET_PULSE_FOREX="kraken", MARKET_PULSE_CRYPTO="binance")
+    assert found.source.vendors["forex"] == ("kraken",)
+    assert found.source.vendors["crypto"] == ("binance", "coinbase", "kraken")
+
+
+def test_eodhd_is_eodhd_alone() -> None:
+    """For every class that is not off, whatever other keys there are."""
+    environ = {**EODHD, **ALPACA, "MARKET_PULSE_SOURCE": "eodhd"}
+    assert load(environ).source.vendors == dict.fromkeys(ASSETS, ("eodhd",))
+    some = load({**environ, "MARKET_PULSE_STOCKS": "eodhd", "MARKET_PULSE_FOREX": "off"})
+    assert some.source.vendors == {"stocks": ("eodhd",), "forex": (), "crypto": ("eodhd",)}
+
+
+def test_keys_are_whole_accounts(nowhere: Path) -> None:
+    """From the environment and from the secrets, a part from each if it must be."""
+    assert quote("a/b+c", safe="") in load({"FINNHUB_API_KEY": "a/b+c"}).source.secrets
+    secrets(settings.USUAL.secrets[1], f'ALPACA_API_SECRET = "{ALPACA["ALPACA_API_SECRET"]}"')
+    found = load({"ALPACA_API_KEY": ALPACA["ALPACA_API_KEY"], **FINNHUB}).source
+    assert found.keys == {"alpaca": tuple(ALPACA.values()), "finnhub": tuple(FINNHUB.values())}
+    assert not [key for key in (*ALPACA.values(), *FINNHUB.values()) if key in repr(found)]
+    assert set(found.secrets) >= {*ALPACA.values(), *FINNHUB.values()}
+
+
+def test_addresses_of_vendors_may_be_others(nowhere: Path) -> None:
+    """Of their streams and of their requests; in the environment or in the file."""
+    found = load_with(
+        nowhere,
+        'kraken_url = "ws://127.0.0.1:1/v2"\nfinnhub_rest_url = "http://[::1]:2"',
+        MARKET_PULSE_ALPACA_URL="wss://stream.data.alpaca.markets/v2/test",
+        MARKET_PULSE_COINBASE_REST_URL="http://127.0.0.1:3/api",
+    ).source
+    assert found.urls == {
+        "kraken": "ws://127.0.0.1:1/v2",
+        "alpaca": "wss://stream.data.alpaca.markets/v2/test",
+    }
+    assert found.rest_urls == {
+        "finnhub": "http://[::1]:2",
+        "coinbase": "http://127.0.0.1:3/api",
+    }
+
+
+WRONG_CHOICES: list[tuple[dict[str, str], str]] = [
+    (
+        {"MARKET_PULSE_STOCKS": "alpaca"},
+        "MARKET_PULSE_STOCKS is alpaca but ALPACA_API_KEY and ALPACA_API_SECRET are not set,"
+        " expected a key (to be had free at https://app.alpaca.markets/signup): set them, or"
+        " choose another vendor or off",
+    ),
+    (
+        {"MARKET_PULSE_STOCKS": "finnhub"},
+        "MARKET_PULSE_STOCKS is finnhub but FINNHUB_API_KEY is not set, expected a key (to be had"
+        " free at https://finnhub.io/register): set it, or choose another vendor or off",
+    ),
+    (
+        {"MARKET_PULSE_CRYPTO": "eodhd"},
+        "MARKET_PULSE_CRYPTO is eodhd but EODHD_API_KEY is not set, expected a key (to be had at"
+        " https://eodhd.com, and the public key is demo): set it, or choose another vendor or off",
+    ),
+    (
+        {"MARKET_PULSE_CRYPTO": "alpaca"},
+        "MARKET_PULSE_CRYPTO is alpaca, which carries no crypto here, expected eodhd, coinbase,"
+        " kraken, binance or off",
+    ),
+    (
+        {"MARKET_PULSE_FOREX": "oanda"},
+        "MARKET_PULSE_FOREX is 'oanda', expected eodhd, kraken or off",
+    ),
+    (
+        {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_STOCKS": "coinbase"},
+        "MARKET_PULSE_STOCKS is coinbase, which carries no stocks here, expected eodhd, alpaca,"
+        " finnhub or off",
+    ),
+    (
+        {"ALPACA_API_KEY": "PKALPACA0123"},
+        "ALPACA_API_KEY is set but ALPACA_API_SECRET is not, expected both (to be had free at"
+        " https://app.alpaca.markets/signup): set it, or remove ALPACA_API_KEY",
+    ),
+    (
+        {"ALPACA_API_SECRET": "alpacasecret0123"},
+        "ALPACA_API_SECRET is set but ALPACA_API_KEY is not, expected both",
+    ),
+    (
+        {**EODHD, "MARKET_PULSE_SOURCE": "eodhd", "MARKET_PULSE_CRYPTO": "kraken"},
+        "MARKET_PULSE_CRYPTO is kraken but the source is eodhd, which is EODHD alone:"
+        " choose the source live, or remove it",
+    ),
+    (
+        {"MARKET_PULSE_FOREX": "off", "MARKET_PULSE_CRYPTO": "off"},
+        "MARKET_PULSE_FOREX, MARKET_PULSE_CRYPTO leave nothing to watch, expected a vendor for one"
+        " of them at least: choose one",
+    ),
+    (
+        {"MARKET_PULSE_KRAKEN_URL": "https://h/v2"},
+        "MARKET_PULSE_KRAKEN_URL is not a WebSocket address, expected one like"
+        " wss://example.org/path without the key",
+    ),
+    (
+        {"MARKET_PULSE_KRAKEN_REST_URL": "wss://h/v2"},
+        "MARKET_PULSE_KRAKEN_REST_URL is not an HTTP address, expected one like"
+        " https://example.org/path without the key",
+    ),
+    (
+        {**FINNHUB, "MARKET_PULSE_FINNHUB_URL": f"wss://h/{FINNHUB['FINNHUB_API_KEY']}"},
+        "MARKET_PULSE_FINNHUB_URL is not a WebSocket address",
+    ),
+    (
+        {"MARKET_PULSE_KRAKN_URL": "wss://h/v2"},
+        "or an address such as _KRAKEN_URL: did you mean MARKET_PULSE_KRAKEN_URL?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "expected"), WRONG_CHOICES)
+def test_wrong_choice_of_a_vendor_is_one_sentence(
+    environ: Mapping[str, str], expected: str
+) -> None:
+    """What is missing, and where a key is had; nothing of a key that is there."""
+    with pytest.raises(SettingsError) as caught:
+        load({**LIVE, **environ})
+    text = str(caught.value)
+    assert text.startswith(expected) or text.endswith(expected)
+    assert len(text) < 300
+    assert not [k for k in (KEY, *ALPACA.values(), *FINNHUB.values()) if k in text]
+
+
+@pytest.mark.parametrize("source", ["simulated", f"replay:{__file__}"])
+def test_half_an_account_is_nothing_to_a_source_that_asks_nobody(source: str) -> None:
+    """Nor is a vendor whose key is missing."""
+    half = {"ALPACA_API_KEY": "PKALPACA0123", "MARKET_PULSE_STOCKS": "finnhub"}
+    assert load({**half, "MARKET_PULSE_SOURCE": source}).source.keys == {}
+
+
 # The history.
 
 
@@ -388,8 +605,10 @@ def test_a_long_watchlist_is_read_at_once_and_one_too_long_refused(nowhere: Path
     [
         ({}, "simulated.sqlite"),
         ({"MARKET_PULSE_SEED": "0"}, "simulated-0.sqlite"),
-        ({"MARKET_PULSE_SEED": "7", "EODHD_API_KEY": KEY}, "eodhd.sqlite"),
-        ({"EODHD_API_KEY": KEY}, "eodhd.sqlite"),
+        ({"MARKET_PULSE_SEED": "7", "EODHD_API_KEY": KEY}, "live.sqlite"),
+        ({"EODHD_API_KEY": KEY}, "live.sqlite"),
+        ({"MARKET_PULSE_SOURCE": "live"}, "live.sqlite"),
+        ({"MARKET_PULSE_SOURCE": "eodhd", "EODHD_API_KEY": KEY}, "live.sqlite"),
         ({"MARKET_PULSE_DATA": "off"}, None),
         ({"MARKET_PULSE_SOURCE": f"replay:{__file__}", "MARKET_PULSE_SEED": "7"}, None),
     ],
@@ -397,8 +616,22 @@ def test_a_long_watchlist_is_read_at_once_and_one_too_long_refused(nowhere: Path
 def test_every_source_has_a_history_of_its_own(
     nowhere: Path, environ: Mapping[str, str], name: str | None
 ) -> None:
-    """One file for the vendor, one for a market of any seed, one per chosen seed; no replay's."""
+    """One file for the real market, one for any seed's, one per chosen seed; no replay's."""
     assert load(environ).archive_file == (name and nowhere / "data" / name)
+
+
+@pytest.mark.parametrize("source", ["live", "eodhd"])
+def test_nobody_loses_the_history_of_before(nowhere: Path, source: str) -> None:
+    """The file that EODHD had for itself goes on, unless there is one of the real market."""
+    environ = {"EODHD_API_KEY": KEY, "MARKET_PULSE_SOURCE": source}
+    (nowhere / "data").mkdir()
+    before, live = nowhere / "data" / "eodhd.sqlite", nowhere / "data" / "live.sqlite"
+    before.touch()
+    assert load(environ).archive_file == before
+    live.touch()
+    assert load(environ).archive_file == live
+    before.unlink()
+    assert load(environ).archive_file == live
 
 
 def test_settings_made_by_hand_keep_no_history() -> None:
@@ -501,7 +734,7 @@ def test_wrong_span_is_one_sentence(
 
 def test_key_switches_to_the_vendor() -> None:
     """Unless a source is chosen."""
-    assert load({"EODHD_API_KEY": KEY}).source.name == "eodhd"
+    assert load({"EODHD_API_KEY": KEY}).source.name == "live"
     chosen = load({"EODHD_API_KEY": KEY, "MARKET_PULSE_SOURCE": "simulated"})
     assert chosen.source.name == "simulated"
 
@@ -509,19 +742,19 @@ def test_key_switches_to_the_vendor() -> None:
 def test_public_demo_key_is_a_key() -> None:
     """It opens the vendor's feeds like any other."""
     found = load({"EODHD_API_KEY": "demo"})
-    assert (found.source.name, found.source.api_key) == ("eodhd", "demo")
+    assert (found.source.name, eodhd_key(found)) == ("live", "demo")
 
 
 def test_key_may_stand_in_the_secrets(nowhere: Path) -> None:
     """The application's own before the user's; the environment before both; empty is none."""
     app, home = settings.USUAL.secrets
     secrets(home, 'EODHD_API_KEY = "of-the-user"')
-    assert load({}).source.api_key == "of-the-user"
+    assert eodhd_key(load({})) == "of-the-user"
     secrets(app, 'EODHD_API_KEY = " "\nother = 1')
-    assert load({}).source.api_key == "of-the-user"
+    assert eodhd_key(load({})) == "of-the-user"
     secrets(app, 'EODHD_API_KEY = "of-the-app"')
-    assert load({}).source.api_key == "of-the-app"
-    assert load({"EODHD_API_KEY": KEY}).source.api_key == KEY
+    assert eodhd_key(load({})) == "of-the-app"
+    assert eodhd_key(load({"EODHD_API_KEY": KEY})) == KEY
 
 
 @pytest.mark.parametrize(
@@ -562,7 +795,7 @@ def test_user_without_a_home_has_no_secrets_there(monkeypatch: pytest.MonkeyPatc
         settings.USUAL, secrets=(Path("~nobody-by-that-name/secrets.toml"),)
     )
     monkeypatch.setattr(settings, "USUAL", nobodys)
-    assert load({}).source.api_key == ""
+    assert eodhd_key(load({})) == ""
 
 
 @pytest.mark.parametrize("key", ["two words", "with\ttab", "ключ", "\udcff", "a\x00b", "a\nb"])
@@ -583,14 +816,14 @@ def test_settings_never_show_the_key() -> None:
 
 WRONG_VARIABLES: list[tuple[dict[str, str], str]] = [
     (
-        {"MARKET_PULSE_SOURCE": "live"},
-        "MARKET_PULSE_SOURCE is 'live', expected simulated, eodhd or replay:FILE",
+        {"MARKET_PULSE_SOURCE": "kraken"},
+        "MARKET_PULSE_SOURCE is 'kraken', expected live, simulated, eodhd or replay:FILE",
     ),
     (
         {"MARKET_PULSE_SOURCE": KEY},
-        "MARKET_PULSE_SOURCE is what may be a secret (19 characters), expected simulated",
+        "MARKET_PULSE_SOURCE is what may be a secret (19 characters), expected live, simulated",
     ),
-    ({"MARKET_PULSE_SOURCE": "replay:"}, "expected simulated, eodhd or replay:FILE"),
+    ({"MARKET_PULSE_SOURCE": "replay:"}, "expected live, simulated, eodhd or replay:FILE"),
     (
         {"MARKET_PULSE_SOURCE": "replay:/no/such/file"},
         "MARKET_PULSE_SOURCE names /no/such/file, which is not a file: check the path",
@@ -668,7 +901,7 @@ def test_address_that_cannot_be_extended_is_not_quoted(nowhere: Path, address: s
     text = complaint(nowhere, MARKET_PULSE_EODHD_URL=address)
     assert text == (
         "MARKET_PULSE_EODHD_URL is not a WebSocket address,"
-        " expected one like wss://ws.eodhistoricaldata.com/ws without the key"
+        " expected one like wss://example.org/path without the key"
     )
 
 
@@ -677,7 +910,7 @@ def test_address_that_cannot_be_extended_is_not_quoted(nowhere: Path, address: s
 )
 def test_address_may_be_any_websocket_server(address: str) -> None:
     """Such as one's own."""
-    assert load({"MARKET_PULSE_EODHD_URL": address}).source.eodhd_url == address
+    assert load({"MARKET_PULSE_EODHD_URL": address}).source.urls == {"eodhd": address}
 
 
 WRONG_FILES: list[tuple[str, str]] = [
@@ -692,11 +925,11 @@ WRONG_FILES: list[tuple[str, str]] = [
     (f"EODHD_API_KEY = {KEY}", "is not valid TOML"),
     (
         f'source = "{KEY}"',
-        "source in given.toml is what may be a secret (19 characters), expected simulated,",
+        "source in given.toml is what may be a secret (19 characters), expected live,",
     ),
     (f'api_key = "{KEY}"', "given.toml has 'api_key', expected only"),
     (f'EODHD_API_KEY = "{KEY}"', "given.toml has 'EODHD_API_KEY', expected only"),
-    ("source = 5", "source in given.toml is 5, expected simulated, eodhd or replay:FILE"),
+    ("source = 5", "source in given.toml is 5, expected live, simulated, eodhd or replay:FILE"),
     ("eodhd_url = 5", "eodhd_url in given.toml is not a WebSocket address"),
     ("seed = true", "seed in given.toml is true, expected a whole number"),
     ("seed = 1.5", "seed in given.toml is 1.5, expected a whole number"),
@@ -939,7 +1172,7 @@ def test_vendor_without_a_key_says_what_to_do() -> None:
         load({"MARKET_PULSE_SOURCE": "eodhd"})
     assert str(caught.value) == (
         "MARKET_PULSE_SOURCE is eodhd but EODHD_API_KEY is not set:"
-        " set it (the public key is demo), or choose simulated"
+        " set it (the public key is demo), or choose live, which needs none"
     )
 
 

@@ -223,7 +223,7 @@ def test_a_crash_is_shown_and_the_task_restarted(
     monkeypatch.setattr(owner, method, fails_once)
     with caplog.at_level(logging.ERROR):
         queue = TickQueue()
-        source = SourceSettings("simulated", seed=7, api_key=secret, watchlist=FEW)
+        source = SourceSettings("simulated", seed=7, keys={"eodhd": (secret,)}, watchlist=FEW)
         engine = start(Settings(source), queue=queue)
         assert engine.ready.wait(HANG_SEC)
         if task == "store":

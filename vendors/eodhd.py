@@ -25,6 +25,7 @@ __all__ = [
     "DEMO_SYMBOLS",
     "SILENCE_SEC",
     "SYMBOL_LIMIT",
+    "URL",
     "Eodhd",
     "Pace",
     "parse",
@@ -32,6 +33,8 @@ __all__ = [
     "unsubscribe",
     "url",
 ]
+
+URL: Final = "wss://ws.eodhistoricaldata.com/ws"
 
 CHANNELS: Final[Mapping[Asset, str]] = MappingProxyType(
     {"stocks": "us", "forex": "forex", "crypto": "crypto"}
@@ -355,9 +358,9 @@ class _Talk:
 class Eodhd:
     """EODHD with one account's key: stocks, forex and crypto, a channel each."""
 
-    base: str
-    """The address without a channel, as ``wss://ws.eodhistoricaldata.com/ws``."""
-    key: str = field(repr=False)
+    url: str = URL
+    """The address without a channel."""
+    key: str = field(default="", repr=False)
     name: str = "EODHD"
     key_setting: str = "EODHD_API_KEY"
     assets: Sequence[Asset] = ASSETS
@@ -381,7 +384,7 @@ class Eodhd:
 
     def address(self, asset: Asset, symbols: Sequence[str]) -> str:
         """The address of an asset class's channel. It holds the key: never log it."""
-        return url(self.base, asset, self.key)
+        return url(self.url, asset, self.key)
 
     def headers(self, asset: Asset) -> Mapping[str, str]:
         """None: the key is in the address."""

@@ -58,7 +58,7 @@ def wire(seed: int, cases: int) -> Tally:
 
     with FaultyVendor(crypto=behave) as vendor:
         engine = Worker(
-            Settings(SourceSettings("eodhd", api_key=KEY, watchlist=WATCHLIST)),
+            Settings(SourceSettings("eodhd", keys={"eodhd": (KEY,)}, watchlist=WATCHLIST)),
             timing=_TIMING,
             session=_always_open,
             vendors=dict.fromkeys(ASSETS, (Eodhd(vendor.url, KEY),)),
