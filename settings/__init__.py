@@ -58,6 +58,7 @@ from ticks import (
 __all__ = [
     "CHAINS",
     "DEFAULT_WATCHLIST",
+    "KEY_VARIABLES",
     "USUAL",
     "VARIABLES",
     "HistorySettings",

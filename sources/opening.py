@@ -16,7 +16,7 @@ from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
 from ticks import ASSETS, Asset
-from vendors import OFFERS, eodhd, make_vendor
+from vendors import eodhd, make_vendor
 from vendors.wire import Vendor
 
 __all__ = ["SourceOptions", "open_source"]
@@ -91,12 +91,8 @@ def _vendors(settings: SourceSettings) -> Mapping[Asset, tuple[Vendor, ...]]:
     made = {
         name: make_vendor(name, settings.keys.get(name, ()), settings.urls.get(name))
         for name in dict.fromkeys(name for names in settings.vendors.values() for name in names)
-        if name in OFFERS
     }
-    return {
-        asset: tuple(made[name] for name in names if name in made)
-        for asset, names in settings.vendors.items()
-    }
+    return {asset: tuple(made[name] for name in names) for asset, names in settings.vendors.items()}
 
 
 def _carried(asset: Asset, vendors: Sequence[Vendor]) -> tuple[str, ...]:

@@ -10,7 +10,18 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ticks import VendorName
+from vendors.alpaca import Alpaca
+from vendors.alpaca_rest import AlpacaRest
+from vendors.binance import Binance
+from vendors.binance_rest import BinanceRest
+from vendors.coinbase import Coinbase
+from vendors.coinbase_rest import CoinbaseRest
 from vendors.eodhd import Eodhd
+from vendors.eodhd_rest import EodhdRest
+from vendors.finnhub import Finnhub
+from vendors.finnhub_rest import FinnhubRest
+from vendors.kraken import Kraken
+from vendors.kraken_rest import KrakenRest
 from vendors.rest import Rest
 from vendors.wire import Vendor
 
@@ -18,17 +29,25 @@ __all__ = ["OFFERS", "Offer", "make_rest", "make_vendor"]
 
 
 class Offer(NamedTuple):
-    """A vendor's stream and its requests for the past, as what makes them.
+    """A vendor's stream and its requests for the time before that, as what makes them.
 
     Each is called with as many of ``url``, ``key`` and ``secret`` as are known, by name.
     """
 
     vendor: Callable[..., Vendor]
-    rest: Callable[..., Rest] | None = None
-    """None: it has no requests for the past."""
+    rest: Callable[..., Rest]
 
 
-OFFERS: Final[Mapping[VendorName, Offer]] = MappingProxyType({"eodhd": Offer(Eodhd)})
+OFFERS: Final[Mapping[VendorName, Offer]] = MappingProxyType(
+    {
+        "eodhd": Offer(Eodhd, EodhdRest),
+        "coinbase": Offer(Coinbase, CoinbaseRest),
+        "kraken": Offer(Kraken, KrakenRest),
+        "binance": Offer(Binance, BinanceRest),
+        "alpaca": Offer(Alpaca, AlpacaRest),
+        "finnhub": Offer(Finnhub, FinnhubRest),
+    }
+)
 
 _KEYS: Final = ("key", "secret")
 
@@ -38,10 +57,9 @@ def make_vendor(name: VendorName, keys: Sequence[str] = (), url: str | None = No
     return OFFERS[name].vendor(**_given(keys, url))
 
 
-def make_rest(name: VendorName, keys: Sequence[str] = (), url: str | None = None) -> Rest | None:
-    """A vendor's requests for the past, likewise; None if it has none."""
-    rest = OFFERS[name].rest
-    return None if rest is None else rest(**_given(keys, url))
+def make_rest(name: VendorName, keys: Sequence[str] = (), url: str | None = None) -> Rest:
+    """A vendor's requests for the time before its stream, likewise."""
+    return OFFERS[name].rest(**_given(keys, url))
 
 
 def _given(keys: Sequence[str], url: str | None) -> dict[str, str]:
