@@ -62,7 +62,7 @@ def running(server: FakeBinance, **changes: Any) -> Iterator[Worker]:
             "forex": (other,),
             "crypto": (binance,),
         }
-        settings = Settings(SourceSettings("eodhd", api_key=KEY, watchlist=WATCHLIST))
+        settings = Settings(SourceSettings("eodhd", keys={"eodhd": (KEY,)}, watchlist=WATCHLIST))
         worker = Worker(settings, timing=TIMING, session=always, vendors=vendors, status_sec=0.01)
         worker.start()
         try:
