@@ -251,6 +251,7 @@ class Feed:
             last_tick_age=parts.meter.age(now),
             reconnects=self._reconnects,
             missed=parts.gate.missed,
+            ignored=parts.meter.ignored,
             dropped=parts.queue.dropped[self.asset],
             refused=dict(parts.gate.refused),
             held=parts.gate.held_back(now),

@@ -249,6 +249,8 @@ class Connection:
         elif kind in (NoticeKind.MAINTENANCE, NoticeKind.RESUMED):
             self._is_paused = kind is NoticeKind.MAINTENANCE
             self._expect_prices()
+        elif kind is NoticeKind.IGNORED:
+            self._parts.meter.ignored += 1
         self._note_acceptance()
         self._noticed.set()
 

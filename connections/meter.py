@@ -130,6 +130,8 @@ class Meter:
         """Frames that held several prices."""
         self.prices = 0
         """Prices received, those that were refused and unreadable frames included."""
+        self.ignored = 0
+        """Messages that tell nothing here."""
         self.ticks = 0
         """Prices that entered."""
         self.ticked_at = -math.inf, 0.0

@@ -173,6 +173,8 @@ class FeedStatus:
     reconnects: int = 0
     missed: int = 0
     """Trades that happened and never came, as the vendor's numbering of them tells."""
+    ignored: int = 0
+    """Messages of a form that tells nothing here, as vendors add them without notice."""
     dropped: int = 0
     """Ticks that made room for newer ones in the queue."""
     refused: Mapping[Reason, int] = field(default_factory=dict)

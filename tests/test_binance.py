@@ -310,6 +310,13 @@ def test_candles_come_oldest_first() -> None:
     ]
 
 
+def test_minute_without_a_trade_has_no_candle() -> None:
+    """The vendor sends one, with the price of the minute before."""
+    rows = [row(MINUTE - 60, "2", "2", "2", "2"), row(MINUTE, "2", "2", "2", "2")]
+    rows[1][8] = 0
+    assert [one.minute for one in read(requests()[0], rows).candles] == [MINUTE - 60]
+
+
 def test_prices_of_the_day_are_those_at_the_end_of_each_five_minutes() -> None:
     """As far as they are over."""
     begin = 1788334800  # 07:40

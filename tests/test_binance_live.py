@@ -110,6 +110,7 @@ def test_prices_stream_and_what_never_comes_is_named(caplog: pytest.LogCaptureFi
             status = coins(worker)
             assert (status.vendor, status.key_setting, status.refused) == ("Binance", "", {})
             assert (status.missed, status.reconnects) == (0, 0)
+            assert status.ignored > 10  # the bids and asks
             assert {tick.price for tick in server.sent if tick.symbol == "SOL-USDT"} >= {
                 last(worker, "SOL-USDT")
             }

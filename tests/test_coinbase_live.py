@@ -110,6 +110,7 @@ def test_prices_stream_and_what_does_not_exist_is_named(caplog: pytest.LogCaptur
             assert status.vendor == "Coinbase"
             assert status.key_setting == ""
             assert status.refused == {"snapshot": 3}
+            assert status.ignored > 0
             assert (status.missed, status.reconnects) == (0, 0)
             # What is refused is asked for again, and nothing else is.
             until(lambda: len(server.requests) >= 2)

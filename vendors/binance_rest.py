@@ -31,7 +31,10 @@ class _Trade(msgspec.Struct, gc=False):
     T: int
 
 
-# A row has twelve fields; those beyond the first five do not matter here.
+_TRADES_AT: Final = 8
+"""The place of the number of trades in a row; without any its prices are older."""
+
+# A row has twelve fields.
 _read_rows = msgspec.json.Decoder(list[list[Any]]).decode
 _read_trades = msgspec.json.Decoder(list[_Trade]).decode
 
@@ -73,7 +76,8 @@ class BinanceRest:
             rows = _read_rows(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise PastError from None
-        found = candles((_candle(symbol, row) for row in rows), now)
+        traded = [row for row in rows if row[_TRADES_AT : _TRADES_AT + 1] != [0]]
+        found = candles((_candle(symbol, row) for row in traded), now)
         if request.want is Want.LAST_HOUR:
             return Past(candles=found)
         ended = [(one.minute + _STEP_SEC, one.close) for one in found]
@@ -84,7 +88,7 @@ class BinanceRest:
         return f"{self.url.rstrip('/')}/api/v3"
 
     def _candles(self, want: Want, symbol: str, length: int, since: float, until: float) -> Request:
-        """Those of so many seconds that ended in between; one without a trade repeats the price."""
+        """Those of so many seconds that ended in between."""
         first, end = (math.floor(at / length) * length for at in (since, until))
         times = f"startTime={first * 1000}&endTime={end * 1000 - 1}"
         query = f"interval={length // 60}m&{times}&limit={(end - first) // length}"
