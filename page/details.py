@@ -9,7 +9,7 @@ import msgspec
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
 from page.hours import hours_from
 from page.status import Instant, feed_name, named_feeds, whole_reason
-from page.troubles import archive_reason, clock_text, held_text
+from page.troubles import archive_reason, backfill_text, clock_text, held_text
 from wording import duration_text
 
 __all__ = ["Table", "tables"]
@@ -46,6 +46,7 @@ def tables(status: Status) -> list[Table]:
                 "crashed parts": _counts((fault.name, fault.count) for fault in status.faults),
                 "clock": clock_text(source.clock),
                 "shown late by": f"{source.later_sec:g} s" if source.later_sec else None,
+                **{f"past from {one.vendor}": backfill_text(one) for one in source.backfill},
             },
         ),
         _archive_table(status.archive),

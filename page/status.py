@@ -18,6 +18,7 @@ from engine.status import (
     ArchiveState,
     ArchiveStatus,
     ArchiveTrouble,
+    BackfillStatus,
     FeedState,
     FeedStatus,
     Role,
@@ -30,6 +31,7 @@ from engine.status import (
 from page.tapes import due_text, left_out_text, sorted_text
 from page.troubles import (
     archive_reason,
+    backfill_reason,
     clock_text,
     fault_text,
     feed_advice,
@@ -169,11 +171,13 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
             *_warnings(status, now - live_now),
             *_archive_messages(status.archive, live_now),
             *_feed_messages(feeds),
+            *_backfill_messages(source.backfill),
         ],
         passing=[
             *([_NO_PRICE] if source.next_price_at is not None else []),
             *(["archive"] if status.archive.state == ArchiveState.TROUBLE else []),
             *(_key(feed) for feed in feeds if _may_pass(feed)),
+            *(_past(backfill) for backfill in source.backfill if backfill.trouble),
         ],
     )
 
@@ -365,6 +369,23 @@ def _aside_words(aside: SetAside) -> Words:
         if count
     ]
     return (*sound, f" Also lost: {', '.join(lost)}.") if lost else sound
+
+
+def _backfill_messages(backfills: Sequence[BackfillStatus]) -> Iterator[Message]:
+    for backfill in backfills:
+        reason = backfill_reason(backfill)
+        if reason and (backfill.failed or backfill.waiting):
+            text = f"What was before the start cannot be had from {backfill.vendor}: {reason}."
+            again = " It is retried automatically." if backfill.retry_at is not None else ""
+            yield Message(
+                kind="note",
+                text=(f"{text}{again} The live prices are not affected.",),
+                passing=(_past(backfill),),
+            )
+
+
+def _past(backfill: BackfillStatus) -> str:
+    return f"past of {backfill.vendor}"
 
 
 def _feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:

@@ -15,6 +15,7 @@ from typing import Final
 from engine.status import (
     ArchiveStatus,
     ArchiveTrouble,
+    BackfillStatus,
     ClockStatus,
     ClockTrouble,
     Fault,
@@ -29,6 +30,8 @@ from wording import price_text, size_text
 
 __all__ = [
     "archive_reason",
+    "backfill_reason",
+    "backfill_text",
     "clock_text",
     "fault_text",
     "feed_advice",
@@ -309,6 +312,24 @@ def archive_reason(archive: ArchiveStatus) -> str:
     return _ARCHIVE[archive.trouble].format(file=archive.file, detail=archive.detail)
 
 
+def backfill_reason(backfill: BackfillStatus) -> str:
+    """Why a vendor's newest request for the time before its stream failed; empty if it did not."""
+    facts = _named(backfill.code, backfill.seconds, backfill.host)
+    return _REASONS[backfill.trouble].format(**facts, key="it")
+
+
+def backfill_text(backfill: BackfillStatus) -> str:
+    """How far the requests for the time before a stream are: ``5 symbols, 2 still to be asked``."""
+    parts = [
+        f"{backfill.asked:,} symbol{'' if backfill.asked == 1 else 's'}",
+        f"{backfill.waiting:,} still to be asked for" if backfill.waiting else "",
+        f"of {backfill.failed:,} something could not be had" if backfill.failed else "",
+        f"{backfill.answers:,} answer{'' if backfill.answers == 1 else 's'}",
+        backfill_reason(backfill),
+    ]
+    return ", ".join(filter(None, parts))
+
+
 def clock_text(clock: ClockStatus) -> str:
     """What is being done about the computer's clock; empty while nothing is."""
     size, signed = f"{clock.seconds:.0f} s", f"{clock.seconds:+.0f} s"
@@ -329,25 +350,32 @@ def listed(names: Iterable[str]) -> str:
 
 def _facts(feed: FeedStatus) -> dict[str, str]:
     """What reasons are made of."""
-    seconds, lag = feed.seconds or 0.0, feed.lag or 0.0
-    code = legible(str(feed.code), _CODE_DIGITS)
-    not_accepted = f"is not accepted (reason {code})", _IN_BETWEEN
-    flaw, remedy = _CERTIFICATES.get(feed.code or 0, not_accepted)
-    return {
-        "code": code,
-        "status": "" if feed.code is None else f" (status {code})",
-        "answer": "no address answered"
-        if feed.code is None
-        else _ANSWERS.get(feed.code, f"the network answered with error {feed.code}"),
-        "host": legible(feed.host),
-        "flaw": flaw,
-        "remedy": remedy,
-        "broken": _BROKEN.get(feed.code or 0, "what came cannot be read"),
+    lag = feed.lag or 0.0
+    return _named(feed.code, feed.seconds, feed.host) | {
         "key": feed.key_setting,
         "held": ", ".join(held.symbol for held in feed.held),
+        "lag": f"{abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'}",
+    }
+
+
+def _named(given: int | None, seconds: float | None, host: str) -> dict[str, str]:
+    """The facts that come with a trouble: the code that was ``given``, how long, and of whom."""
+    seconds, code = seconds or 0.0, legible(str(given), _CODE_DIGITS)
+    why = "" if given is None else f" (reason {code})"
+    not_accepted = f"is not accepted{why}", _IN_BETWEEN
+    flaw, remedy = _CERTIFICATES.get(given or 0, not_accepted)
+    return {
+        "code": code,
+        "status": "" if given is None else f" (status {code})",
+        "answer": "no address answered"
+        if given is None
+        else _ANSWERS.get(given, f"the network answered with error {given}"),
+        "host": legible(host),
+        "flaw": flaw,
+        "remedy": remedy,
+        "broken": _BROKEN.get(given or 0, "what came cannot be read"),
         "seconds": f"{seconds:g} s" if seconds < 10 else f"{seconds:.0f} s",
         "duration": _rough_duration(seconds),
-        "lag": f"{abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'}",
     }
 
 

@@ -17,6 +17,7 @@ from engine.status import (
     ArchiveState,
     ArchiveStatus,
     ArchiveTrouble,
+    BackfillStatus,
     ClockStatus,
     ClockTrouble,
     FeedState,
@@ -413,6 +414,47 @@ def test_who_stands_in_for_whom_is_told() -> None:
     (alone,) = status_card(status_of(down), NOW, NOW).messages
     assert alone.kind == "warning"
     assert status_card(status_of(OPEN), NOW, NOW).feeds[0].role == ()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble.KEY_REFUSED,
+        Trouble.HTTP_ERROR,
+        Trouble.UNAVAILABLE,
+        Trouble.UNREADABLE,
+        Trouble.NO_ANSWER,
+        Trouble.NAME_NOT_FOUND,
+        Trouble.CERTIFICATE,
+        Trouble.NOT_SECURE,
+        Trouble.NO_CONNECTION,
+        Trouble.THROTTLED,
+    ],
+)
+def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
+    """In a note if it lasts, with the reason, and that live prices are not affected."""
+    code = 503 if trouble in (Trouble.HTTP_ERROR, Trouble.UNAVAILABLE) else None
+    backfill = BackfillStatus(
+        vendor="Kraken", host="k.example", trouble=trouble, code=code, asked=5, waiting=2
+    )
+    status = status_of(OPEN)
+    status = replace(status, source=replace(status.source, backfill=(backfill,)))
+    card = status_card(status, NOW, NOW)
+    (message,) = card.messages
+    assert (message.kind, message.passing) == ("note", tuple(card.passing))
+    (text,) = told(card)
+    assert text.startswith("What was before the start cannot be had from Kraken: ")
+    assert text.endswith(". The live prices are not affected.")
+    assert not JARGON.search(text)
+    entry = dict(tables(status)[0].entries)["past from Kraken"]
+    assert str(entry).startswith("5 symbols, 2 still to be asked for, 0 answers, ")
+    later = replace(backfill, retry_at=NOW + 30)
+    status = replace(status, source=replace(status.source, backfill=(later,)))
+    assert "retried automatically" in told(status_card(status, NOW, NOW))[0]
+    # What was answered in the end is nobody's trouble.
+    done = replace(backfill, waiting=0)
+    status = replace(status, source=replace(status.source, backfill=(done,)))
+    assert told(status_card(status, NOW, NOW)) == []
 
 
 @pytest.mark.parametrize("kind", SourceKind)
