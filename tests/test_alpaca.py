@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.sync.client import connect
 
+from tests.fake_alpaca import FakeAlpaca
 from vendors.alpaca import Alpaca
 from vendors.wire import Dialogue, Halt, Notice, NoticeKind, RawTick, Vendor
 
@@ -509,3 +511,12 @@ def test_no_bytes_raise(rubbish: bytes) -> None:
     """Neither does what is not even text."""
     confirmed().receive(rubbish, 0.0)
     confirmed().receive(b"[" + rubbish + b"]", 0.0)
+
+
+def test_frames_are_text_unless_they_are_asked_for_packed() -> None:
+    """A header would ask for it, which is not among those of the vendor."""
+    with FakeAlpaca(KEY, SECRET) as server:
+        packed = {"Content-Type": "application/msgpack"}
+        for headers, kind in ((VENDOR.headers("stocks"), str), (packed, bytes)):
+            with connect(server.url, additional_headers=headers, proxy=None) as ws:
+                assert isinstance(ws.recv(), kind)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fake_alpaca import PRICES, FakeAlpaca
+from tests.waiting import HANG_SEC
 from vendors.alpaca_rest import AlpacaRest
 from vendors.rest import Candle, Past, PastError, Quote, Request, Rest, Want
 
@@ -189,3 +194,39 @@ def test_rubbish_is_told_as_one_error(body: bytes) -> None:
     for request in requests("AAPL").values():
         with contextlib.suppress(PastError):
             assert REST.read(request, body, NOW) in (Past(candles=[]), Past(quotes=[]))
+
+
+# Through a real server.
+
+
+def fetch(request: Request) -> bytes:
+    """What a plain HTTP client gets."""
+    asked = urllib.request.Request(request.url, headers=dict(request.headers))  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=HANG_SEC) as response:  # noqa: S310
+        body: bytes = response.read()
+    return body
+
+
+def test_a_server_is_asked_and_read() -> None:
+    """An hour of all stocks in one request, and their sessions in another."""
+    symbols = ("AAPL", "BRK-B", "VOID")
+    with FakeAlpaca(KEY, SECRET, trade_sec=0.0) as server:
+        rest = AlpacaRest(server.rest_url, KEY, SECRET)
+        now = time.time()
+        past = {
+            request.want: rest.read(request, fetch(request), now)
+            for request in rest.requests("stocks", symbols, now, now)
+        }
+        candles = past[Want.LAST_HOUR].candles
+        assert {one.symbol for one in candles} == {"AAPL", "BRK-B"}
+        minutes = [one.minute for one in candles if one.symbol == "BRK-B"]
+        assert 50 <= len(minutes) <= 53
+        assert now - 3660 <= minutes[0]
+        assert minutes[-1] + 60 <= now
+        quotes = {one.symbol: one.last for one in past[Want.DAY].quotes}
+        assert quotes == {"AAPL": PRICES["AAPL"], "BRK-B": PRICES["BRK.B"]}
+        assert "SECRET" not in "".join(server.asked)
+
+        wrong = AlpacaRest(server.rest_url, KEY, KEY)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            fetch(wrong.requests("stocks", symbols, now, now)[0])
