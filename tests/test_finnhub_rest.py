@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fake_finnhub import PRICES, FakeFinnhub
+from tests.waiting import HANG_SEC
 from vendors.finnhub_rest import FinnhubRest
-from vendors.rest import Past, PastError, Quote, Rest, Want
+from vendors.rest import Past, PastError, Quote, Request, Rest, Want
 
 KEY = "SECRETKEY0123456789"
 REST: Rest = FinnhubRest("https://finnhub.example/api/v1/", KEY)
@@ -71,3 +77,35 @@ def test_rubbish_is_told_as_one_error(answer: bytes) -> None:
     (request,) = REST.requests("stocks", ["AAPL"], NOW, NOW)
     with pytest.raises(PastError):
         REST.read(request, answer, NOW)
+
+
+# Through a real server.
+
+
+def fetch(request: Request) -> bytes:
+    """What a plain HTTP client gets."""
+    asked = urllib.request.Request(request.url, headers=dict(request.headers))  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=HANG_SEC) as response:  # noqa: S310
+        body: bytes = response.read()
+    return body
+
+
+def test_a_server_is_asked_and_read() -> None:
+    """What it does not know is no quote; candles, which are never asked for, it would refuse."""
+    with FakeFinnhub(KEY, trade_sec=0.0) as server:
+        rest = FinnhubRest(server.rest_url, KEY)
+        now = time.time()
+        requests = rest.requests("stocks", ["BRK-B", "VOID"], now, now)
+        known, unknown = (rest.read(request, fetch(request), now) for request in requests)
+        (quote,) = known.quotes
+        assert (quote.symbol, quote.last) == ("BRK-B", PRICES["BRK.B"])
+        assert abs(quote.ts - now) < HANG_SEC
+        assert unknown == Past()
+        assert "SECRET" not in "".join(server.asked)
+
+        candles = replace(requests[0], url=requests[0].url.replace("quote", "stock/candle"))
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            fetch(candles)
+        wrong = FinnhubRest(server.rest_url, "SECRETWRONG")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            fetch(wrong.requests("stocks", ["AAPL"], now, now)[0])

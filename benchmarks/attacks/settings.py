@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from benchmarks.attacks.rubbish import text, value
 from benchmarks.attacks.tally import Tally
-from settings import KEY_VARIABLES, VARIABLES, SettingsError, load
-from ticks import VENDORS
+from settings import VARIABLES, SettingsError, load
 
 LONGEST_SENTENCE: Final = 700
 """An error may hold a path and the names of all settings."""
@@ -19,20 +18,16 @@ LONGEST_SENTENCE: Final = 700
 SLOWEST_SEC: Final = 2.0
 
 SECRETS: Final = (
-    "WHISPERED0123456789",
-    "WHISPER\"ED'0123\\456789",
-    "WHISPERED" * 40,
+    "SECRETKEY0123456789",
+    "SECRET\"KEY'0123\\456789",
+    "SECRETKEY" * 40,
 )
-
-_KEY_VARIABLES: Final = tuple(name for names in KEY_VARIABLES.values() for name in names)
 
 _KEYS: Final = (
-    *("source", "eodhd_url", "kraken_rest_url", "seed", "speed", "from", "to", "data"),
-    *("window_sec", "other"),
+    *("source", "eodhd_url", "seed", "speed", "from", "to", "data", "window_sec", "other"),
 )
 _TABLES: Final = (
-    *("watchlist", "stress", "archive", "sources"),
-    *("stress.stocks", "stress.crypto", "stress.other"),
+    *("watchlist", "stress", "archive", "stress.stocks", "stress.crypto", "stress.other"),
 )
 _ENTRIES: Final = (
     *("stocks", "forex", "crypto", "min_surprise", "cooldown_sec", "max_events", "move_1m"),
@@ -77,7 +72,7 @@ def _trouble(sentence: str, secret: str) -> str:
 
 
 def _environ(rng: random.Random, folder: Path, secret: str) -> dict[str, str]:
-    environ = {rng.choice(_KEY_VARIABLES): secret, "MARKET_PULSE_DATA": "off"}
+    environ = {"EODHD_API_KEY": secret, "MARKET_PULSE_DATA": "off"}
     for variable in rng.sample(VARIABLES, rng.randrange(3)):
         # No system's environment holds a zero byte.
         environ[variable] = _words(rng, secret).replace("\0", "")
@@ -89,8 +84,7 @@ def _environ(rng: random.Random, folder: Path, secret: str) -> dict[str, str]:
 
 
 def _words(rng: random.Random, secret: str) -> str:
-    addresses = (f"wss://host/ws?api_token={secret}", f"https://host/{secret}")
-    likely = ("live", "simulated", "replay:none.csv", *VENDORS, "off", *addresses, secret)
+    likely = ("simulated", "eodhd", "replay:none.csv", f"wss://host/ws?api_token={secret}", secret)
     return rng.choice(likely) if rng.random() < 0.4 else text(rng)
 
 
@@ -112,10 +106,7 @@ def _file(rng: random.Random, secret: str) -> bytes:
 
 def _toml(rng: random.Random, secret: str) -> str:
     """A value in TOML: JSON is nearly that."""
-    chance = rng.random()
-    if chance < 0.1:
-        return json.dumps(rng.choice((*VENDORS, "off")))
-    if chance < 0.3:
+    if rng.random() < 0.2:
         return json.dumps([secret, "AAPL", "EUR-USD", "BTCUSD"][: rng.randrange(5)])
     given: Any = value(rng, 1)
     if isinstance(given, dict) or given is None:
