@@ -15,6 +15,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
@@ -27,8 +28,8 @@ from connections.connection import Connection, Parts
 from connections.ending import Condition, EndedError, closed, meant
 from connections.meter import LATEST_SEC, Meter
 from connections.opening import Connect, host_of, open_connection
-from connections.pace import Backoff, Timing
-from connections.queue import TickQueue
+from connections.pace import Attempts, Backoff, Timing
+from connections.queue import TickQueue, TickSink
 from connections.silence import Silence
 from connections.status import FeedState, FeedStatus, Lately, Refusal, Role, Trouble
 from gate import HeldBack, TickGate
@@ -37,6 +38,7 @@ from ticks import Asset, Tick
 from vendors.wire import NoticeKind, Vendor
 
 __all__ = [
+    "Attempts",
     "Backoff",
     "Feed",
     "FeedState",
@@ -46,6 +48,7 @@ __all__ = [
     "Refusal",
     "Role",
     "TickQueue",
+    "TickSink",
     "Timing",
     "Trouble",
     "allot",
@@ -69,8 +72,9 @@ class Feed:
 
     ``clock`` is the source's, ``session`` says which session an instant falls into: a closed market
     may be silent, and its prices enter no window. ``far_off`` is the gate's. ``unasked`` are the
-    symbols that found no room in the account's limit. ``rng`` draws the jitter of the backoff.
-    ``connect`` opens a connection as that of websockets does, and ``monotonic`` is the loop's time.
+    symbols that found no room in the account's limit. ``attempts`` are those of the vendor's other
+    feeds as well. ``rng`` draws the jitter of the backoff. ``connect`` opens a connection as that
+    of websockets does, and ``monotonic`` is the loop's time.
     """
 
     def __init__(
@@ -78,13 +82,14 @@ class Feed:
         vendor: Vendor,
         asset: Asset,
         symbols: Sequence[str],
-        queue: TickQueue,
+        queue: TickSink,
         clock: Callable[[], float],
         *,
         timing: Timing | None = None,
         session: Callable[[Asset, float], Session] = sessions.session,
         far_off: float | None = None,
         unasked: Sequence[str] = (),
+        attempts: Attempts | None = None,
         rng: random.Random | None = None,
         connect: Callable[..., Awaitable[ClientConnection]] = Connect,
         monotonic: Callable[[], float] = time.monotonic,
@@ -122,7 +127,8 @@ class Feed:
         self._traded_sec = 0
         """For how many seconds the market was open and prices came."""
         self._backoff = Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec)
-        self._next_at = self._tried_at = -math.inf  # monotonic
+        self._attempts = attempts or Attempts(vendor.spacing_sec)
+        self._next_at = -math.inf  # monotonic
         self._brief = 0
         """How many connections in a row the vendor ended soon after they were open."""
         self._reconnects = 0
@@ -144,6 +150,12 @@ class Feed:
     def symbols(self) -> tuple[str, ...]:
         """The symbols that are asked of the vendor."""
         return self._asked
+
+    @property
+    def refused(self) -> AbstractSet[str]:
+        """Those that the vendor says it does not send."""
+        current = self._current
+        return self._unknown.keys() | (set() if current is None else current.refused.keys())
 
     @property
     def prices(self) -> int:
@@ -222,6 +234,12 @@ class Feed:
         """The same as a record, with who says so."""
         return self._parts.hours.hours(now)
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether no price entered for longer than the vendor may be silent while it streams."""
+        current = self._current
+        is_open = self._condition.state is FeedState.LIVE and current is not None
+        return is_open and current is not None and current.is_overdue(now)
+
     def status(self, now: float) -> FeedStatus:
         """What is true of this feed at ``now``; any thread may ask."""
         parts, current, found = self._parts, self._current, self._condition
@@ -276,8 +294,8 @@ class Feed:
     async def _connection(self, url: str) -> EndedError:
         """Run one connection to its end, and return how it ended."""
         parts = self._parts
+        await asyncio.sleep(self._attempts.reserve(parts.monotonic()))
         self._reconnection.clear()
-        self._tried_at = parts.monotonic()
         if self._current is not None:
             self._heard = self._heard.union(self._current.heard)
         self._current = current = Connection(parts, self._note_acceptance)
@@ -340,7 +358,7 @@ class Feed:
             backoff = self._backoff.reset() if is_healthy or has_opened else self._backoff
             self._backoff = backoff.failed()
             self._next_at += self._wait_sec(ended, session)
-        self._next_at = max(self._next_at, self._tried_at + parts.vendor.spacing_sec)
+        self._next_at = max(self._next_at, self._attempts.next_at)
         state = FeedState.REFUSED if ended.is_refusal else FeedState.RECONNECTING
         self._set_condition(ended.condition(state))
 

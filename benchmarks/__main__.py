@@ -9,13 +9,14 @@ simulated one is; and ``python -m benchmarks.attacks`` shows what bad input and 
 
 from __future__ import annotations
 
-from benchmarks import archive, correlations, end_to_end, export, recompute, refresh, store
+from benchmarks import archive, correlations, decode, end_to_end, export, recompute, refresh, store
 from benchmarks.report import table
 
 
 def main() -> None:
     """Measure in order of what the promises say."""
     print(table("It keeps up", end_to_end.measure()))
+    print(table("Reading is cheap", decode.measure()))
     print(table("It is lean, and a glance is cheap", store.measure()))
     print(table("What moves together is cheap to know", correlations.measure()))
     print(table("Remembering is cheap", archive.measure()))

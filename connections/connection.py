@@ -16,7 +16,7 @@ from connections.ending import Condition, EndedError, meant
 from connections.line import TURN_SEC
 from connections.meter import LATEST_SEC, Meter
 from connections.pace import Timing
-from connections.queue import TickQueue
+from connections.queue import TickSink
 from connections.silence import Silence
 from connections.status import FeedState, Trouble
 from gate import MAX_AGE_SEC, MAX_LEAD_SEC, TickGate, Verdict
@@ -40,7 +40,7 @@ class Parts:
     vendor: Vendor
     asset: Asset
     symbols: tuple[str, ...]
-    queue: TickQueue
+    queue: TickSink
     gate: TickGate
     meter: Meter
     hours: CorrectedHours
@@ -334,6 +334,19 @@ class Connection:
     def _is_fully_refused(self) -> bool:
         return len(self.refused) == len(self._parts.symbols)
 
+    def _quiet(self, now: float) -> float:
+        """For how long no price has entered, since one is expected."""
+        meter = self._parts.meter
+        age = meter.age(now) if self.has_ticked else None
+        return meter.since(self._expected_at, now) if age is None else age
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether that is longer than the accepted connection may be without a price."""
+        if self._is_paused or self._is_fully_refused():
+            return False
+        limit = self._parts.silence.patience(now)
+        return self._quiet(now) >= limit and self._parts.hours.has_streamed(now, limit)
+
     def condition(self, now: float) -> Condition:
         """What comes through the accepted connection."""
         parts = self._parts
@@ -352,7 +365,7 @@ class Connection:
             return Condition(FeedState.HELD_BACK, Trouble.HELD_BACK)
         patience = parts.silence.patience(now) / 2
         age = parts.meter.age(now) if self.has_ticked else None
-        quiet = parts.meter.since(self._expected_at, now) if age is None else age
+        quiet = self._quiet(now)
         if quiet < patience:
             if age is None:
                 return Condition(FeedState.CONNECTING, Trouble.FIRST_TICK)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
-__all__ = ["Backoff", "Timing"]
+__all__ = ["Attempts", "Backoff", "Timing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,22 @@ class Backoff:
         """The wait for a ``jitter`` in [0, 1): from the floor to 2 to the power of ``attempt``."""
         longest = min(self.cap_sec, 2.0 ** min(self.attempt, 30))
         return self.floor_sec + jitter * max(0.0, longest - self.floor_sec)
+
+
+class Attempts:
+    """The attempts to connect to one vendor, by all of its feeds.
+
+    Each begins at least ``spacing_sec`` after the one before. Time is of a clock that nobody sets,
+    in seconds.
+    """
+
+    def __init__(self, spacing_sec: float) -> None:
+        self._spacing_sec = spacing_sec
+        self.next_at = -math.inf
+        """When the next one may begin."""
+
+    def reserve(self, now: float) -> float:
+        """Take the next one; returns for how long to wait before it may begin."""
+        begins_at = max(now, self.next_at)
+        self.next_at = begins_at + self._spacing_sec
+        return begins_at - now

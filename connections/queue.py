@@ -1,13 +1,29 @@
-"""TickQueue: the bounded queue that all feeds fill."""
+"""TickQueue: the bounded queue that all feeds fill, and what a feed knows of it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Protocol
 
 from ticks import Tick
 
-__all__ = ["TickQueue"]
+__all__ = ["TickQueue", "TickSink"]
+
+
+class TickSink(Protocol):
+    """Where a feed puts its ticks."""
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Number of ticks that made room for newer ones, by asset class."""
+
+    def add(self, tick: Tick) -> None:
+        """Add a tick; never waits."""
+
+    def add_last_price(self, tick: Tick) -> None:
+        """Add a tick that may only set a missing last price."""
 
 
 class TickQueue:

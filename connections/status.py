@@ -37,6 +37,8 @@ class Trouble(StrEnum):
 
     NONE = ""
     NO_SYMBOLS = "no symbols"
+    NO_VENDOR = "no vendor"
+    """Nobody is asked for the asset class."""
     STOPPED = "stopped"
     NO_ANSWER = "no answer"
     """No connection was open after ``seconds``."""

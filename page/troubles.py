@@ -46,6 +46,7 @@ __all__ = [
 _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.NONE: "",
     Trouble.NO_SYMBOLS: "no symbols are watched",
+    Trouble.NO_VENDOR: "no vendor is asked",
     Trouble.STOPPED: "stopped",
     Trouble.NO_ANSWER: "no answer within {seconds}",
     Trouble.NO_CONNECTION: "no connection: {answer}",

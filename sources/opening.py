@@ -11,10 +11,12 @@ from history.archive import Archive
 from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
 from sources.exchange import EMBEDDED_KEY
-from sources.live import Calendar, LiveSource
+from sources.failover import Patience
+from sources.live import LiveSource
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
+from sources.vendor_feeds import Calendar
 from ticks import ASSETS, Asset
 from vendors import eodhd, make_vendor
 from vendors.wire import Vendor
@@ -35,6 +37,8 @@ class SourceOptions(TypedDict, total=False):
     """For a new one, which the feeds fill."""
     vendors: Mapping[Asset, Sequence[Vendor]] | None
     """For those of the settings."""
+    patience: Patience | None
+    """For that with vendors in trouble."""
 
 
 def open_source(
@@ -83,6 +87,7 @@ def open_source(
         clock=clock,
         timing=timing,
         calendar=calendar,
+        patience=options.get("patience"),
     )
 
 

@@ -172,6 +172,10 @@ class HarborServer:
         """Whether it turns everybody away."""
         self.denies = False
         """Whether it accepts no login."""
+        self.is_down = False
+        """Whether it ends every connection, and begins none."""
+        self.level = 78.0
+        """Where prices are."""
         self.word: tuple[str, str] | None = None
         """What it says beside every heartbeat: a kind of notice, and of what."""
         self.closes_with: int | None = None
@@ -180,6 +184,10 @@ class HarborServer:
         """What it wants to be left alone for, or until when, while it is abroad; then it is only
         out of service."""
         self.connections = 0
+        self.open = 0
+        """Connections at the moment, ..."""
+        self.most_open = 0
+        """... and at most."""
         self.joins: list[str] = []
         """The pairs that were asked for, in their order."""
         self.pings = 0
@@ -228,11 +236,15 @@ class HarborServer:
             response = ws.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
             response.headers["Retry-After"] = self.retry_after
             return response
+        if self.is_down:
+            return ws.respond(HTTPStatus.SERVICE_UNAVAILABLE, "down\n")
         if self.is_abroad or not is_known:
             return ws.respond(HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS, f"not here, {self._key}\n")
         return None
 
     async def _attend(self, ws: ServerConnection) -> None:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
         try:
             login = json.loads(await ws.recv())
             if self.denies or login != {"op": "login", "secret": self._key}:
@@ -250,6 +262,7 @@ class HarborServer:
         except* ConnectionClosed:
             pass
         finally:
+            self.open -= 1
             self.close_codes.append(ws.close_code)
 
     async def _obey(self, ws: ServerConnection, pairs: list[str]) -> None:
@@ -272,13 +285,15 @@ class HarborServer:
 
     async def _stream(self, ws: ServerConnection, pairs: Sequence[str]) -> None:
         for turn in _count():
+            if self.is_down:
+                await ws.close()
             if self.beats:
                 await _say(ws, "beat", turn)
             if self.word is not None:
                 await _say(ws, *self.word)
             if self.trades and pairs:
                 now = time.time()
-                prices = [f"{78 + 0.001 * ((turn + part) % 5):.4f}" for part in range(3)]
+                prices = [f"{self.level + 0.001 * ((turn + part) % 5):.4f}" for part in range(3)]
                 # In one frame: two of the first pair, and one of the last.
                 trades = [[pairs[0], prices[0], _stamp(now - 0.01)]]
                 trades += [[pairs[0], prices[1], _stamp(now)], [pairs[-1], prices[2], _stamp(now)]]

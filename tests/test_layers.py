@@ -51,8 +51,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "sources": (
-        {"feeds", "vendors", "sessions", "events", "bars", "pulse_store", "history.archive"}
-        | {"history.losses", "settings", "ticks"},
+        {"feeds", "gate", "vendors", "sessions", "events", "bars", "pulse_store"}
+        | {"history.archive", "history.losses", "settings", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
     "sources.backfill": ({"sources", "feeds", "vendors", "sessions", "ticks"}, {"aiohttp"}),

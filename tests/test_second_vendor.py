@@ -395,7 +395,7 @@ def test_an_account_has_one_limit_over_its_classes() -> None:
         "crypto": (harbor, small),
     }
     found = [
-        (share.vendor.name, share.asset, share.asked, share.unasked)
+        (share.vendor.name, share.place.asset, share.asked, share.unasked)
         for share in allotted(WATCHLIST, vendors)
     ]
     assert sorted(found) == [

@@ -1101,7 +1101,7 @@ def test_a_key_in_any_place_is_not_quoted(nowhere: Path, key: str, form: str) ->
     secrets(settings.USUAL.secrets[1], "EODHD_API_KEY = " + json.dumps(key))
     refused = 0
     for place in PLACES.values():
-        for known in ({}, {"EODHD_API_KEY": key}, {"EODHD_API_KEY": "demo"}):
+        for known in ({}, *({name: key} for name in KEY_NAMES), {"EODHD_API_KEY": "demo"}):
             try:
                 load({**known, **place(text)})
             except SettingsError as error:

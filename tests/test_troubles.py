@@ -78,6 +78,7 @@ STATES: Final = {
     **dict.fromkeys(RETRIED, FeedState.RECONNECTING),
     Trouble.NONE: FeedState.LIVE,
     Trouble.NO_SYMBOLS: FeedState.OFF,
+    Trouble.NO_VENDOR: FeedState.OFF,
     Trouble.STOPPED: FeedState.OFF,
     Trouble.KEY_REFUSED: FeedState.REFUSED,
     Trouble.PLAN_REFUSED: FeedState.REFUSED,

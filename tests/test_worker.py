@@ -20,8 +20,8 @@ from feeds import TickQueue
 from pulse_store import PulseStore
 from settings import Settings, SettingsError, SourceSettings
 from sources.exchange import Exchange
-from sources.live import VendorFeeds
 from sources.tape import TapeError
+from sources.vendor_feeds import VendorFeeds
 from tests.stage import staged
 from tests.waiting import HANG_SEC, until
 from ticks import ASSETS, Asset, Tick

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from benchmarks.attacks.rubbish import text, value
 from benchmarks.attacks.tally import Tally
-from settings import VARIABLES, SettingsError, load
+from settings import KEY_VARIABLES, VARIABLES, SettingsError, load
+from ticks import VENDORS
 
 LONGEST_SENTENCE: Final = 700
 """An error may hold a path and the names of all settings."""
@@ -18,16 +19,20 @@ LONGEST_SENTENCE: Final = 700
 SLOWEST_SEC: Final = 2.0
 
 SECRETS: Final = (
-    "SECRETKEY0123456789",
-    "SECRET\"KEY'0123\\456789",
-    "SECRETKEY" * 40,
+    "WHISPERED0123456789",
+    "WHISPER\"ED'0123\\456789",
+    "WHISPERED" * 40,
 )
 
+_KEY_VARIABLES: Final = tuple(name for names in KEY_VARIABLES.values() for name in names)
+
 _KEYS: Final = (
-    *("source", "eodhd_url", "seed", "speed", "from", "to", "data", "window_sec", "other"),
+    *("source", "eodhd_url", "kraken_rest_url", "seed", "speed", "from", "to", "data"),
+    *("window_sec", "other"),
 )
 _TABLES: Final = (
-    *("watchlist", "stress", "archive", "stress.stocks", "stress.crypto", "stress.other"),
+    *("watchlist", "stress", "archive", "sources"),
+    *("stress.stocks", "stress.crypto", "stress.other"),
 )
 _ENTRIES: Final = (
     *("stocks", "forex", "crypto", "min_surprise", "cooldown_sec", "max_events", "move_1m"),
@@ -72,7 +77,7 @@ def _trouble(sentence: str, secret: str) -> str:
 
 
 def _environ(rng: random.Random, folder: Path, secret: str) -> dict[str, str]:
-    environ = {"EODHD_API_KEY": secret, "MARKET_PULSE_DATA": "off"}
+    environ = {rng.choice(_KEY_VARIABLES): secret, "MARKET_PULSE_DATA": "off"}
     for variable in rng.sample(VARIABLES, rng.randrange(3)):
         # No system's environment holds a zero byte.
         environ[variable] = _words(rng, secret).replace("\0", "")
@@ -84,7 +89,8 @@ def _environ(rng: random.Random, folder: Path, secret: str) -> dict[str, str]:
 
 
 def _words(rng: random.Random, secret: str) -> str:
-    likely = ("simulated", "eodhd", "replay:none.csv", f"wss://host/ws?api_token={secret}", secret)
+    addresses = (f"wss://host/ws?api_token={secret}", f"https://host/{secret}")
+    likely = ("live", "simulated", "replay:none.csv", *VENDORS, "off", *addresses, secret)
     return rng.choice(likely) if rng.random() < 0.4 else text(rng)
 
 
@@ -106,7 +112,10 @@ def _file(rng: random.Random, secret: str) -> bytes:
 
 def _toml(rng: random.Random, secret: str) -> str:
     """A value in TOML: JSON is nearly that."""
-    if rng.random() < 0.2:
+    chance = rng.random()
+    if chance < 0.1:
+        return json.dumps(rng.choice((*VENDORS, "off")))
+    if chance < 0.3:
         return json.dumps([secret, "AAPL", "EUR-USD", "BTCUSD"][: rng.randrange(5)])
     given: Any = value(rng, 1)
     if isinstance(given, dict) or given is None:

@@ -1,0 +1,361 @@
+"""VendorFeeds: the feeds of every vendor and asset class, of which one serves each symbol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import sessions
+from feeds import Attempts, Feed, FeedState, FeedStatus, Role, TickQueue, Timing, Trouble
+from gate import MAX_LEAD_SEC
+from sessions import CorrectedHours, HoursFrom, MarketHours, Phase, Session
+from sources.exchange import EMBEDDED_KEY
+from sources.failover import Change, Failover, Patience
+from sources.lanes import Lane, Outlet
+from sources.shares import Place, Share, within_connections
+from sources.source import Keep
+from ticks import ASSETS, Asset, Tick
+from vendors import eodhd
+from vendors.wire import Vendor
+
+__all__ = ["Calendar", "Serve", "VendorFeeds"]
+
+Calendar = Callable[[Asset, float], Session]
+
+Serve = Callable[[Asset, Sequence[str], str, int], None]
+"""Told that symbols of a class have the prices of a vendor, by its name, from a second on."""
+
+_PRESENT_SEC: Final = 7.0
+"""An instant no longer ago than this counts as the present, of which the vendor's own word on its
+hours is the newest: the second that is shown may have ended seconds ago, and another may be shown
+meanwhile."""
+
+_logger = logging.getLogger(__name__)
+
+
+class VendorFeeds:
+    """The feeds of every vendor and asset class, of which one serves each symbol.
+
+    ``vendors`` are those of each asset class, the first choice first; none: the class is off. If
+    there are several, ``patience`` says when one of them takes the place of another; see
+    ``Failover``. Without a ``calendar`` the markets are always open. ``monotonic`` is a clock that
+    nobody sets.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[Asset, Sequence[str]],
+        queue: TickQueue,
+        clock: Callable[[], float],
+        vendors: Mapping[Asset, Sequence[Vendor]],
+        *,
+        timing: Timing | None = None,
+        calendar: Calendar | None = None,
+        far_off: float | None = None,
+        patience: Patience | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._calendar = calendar
+        self._patience = patience or Patience()
+        able = within_connections(vendors)
+        self._failover = Failover(wanted, able, self._patience)
+        attempts = {
+            id(vendor): Attempts(vendor.spacing_sec) for chain in able.values() for vendor in chain
+        }
+
+        def lane(place: Place, vendor: Vendor) -> Lane:
+            is_alone = len(able[place.asset]) == 1
+            outlet = None if is_alone else Outlet(queue)
+
+            def make(share: Share) -> Feed:
+                return Feed(
+                    vendor,
+                    place.asset,
+                    share.asked,
+                    outlet or queue,
+                    clock,
+                    timing=timing,
+                    session=calendar or _always,
+                    far_off=far_off,
+                    unasked=share.unasked,
+                    attempts=attempts[id(vendor)],
+                )
+
+            name = f"{place.asset} feed"
+            return Lane(name if is_alone else f"{name} of {vendor.name}", vendor, make, outlet)
+
+        self._lanes = {
+            place: lane(place, vendor)
+            for asset in ASSETS
+            for rank, vendor in enumerate(able[asset])
+            for place in [Place(asset, rank)]
+        }
+        self._calendars = {
+            asset: CorrectedHours(asset, calendar or _always, 0.0) for asset in ASSETS
+        }
+        self._since: dict[Place, float] = {}
+        """When each vendor last took another's place."""
+        self._serve: Serve = _tell_nobody
+        # Replaced as a whole: any thread asks for hours.
+        self._serving: Mapping[Asset, tuple[Feed, ...]] = {}
+        self._ask()
+        serving = self._failover.serving
+        self.asked: Mapping[Asset, tuple[str, ...]] = {
+            asset: tuple(s for s in wanted.get(asset, ()) if (asset, s) in serving)
+            for asset in ASSETS
+        }
+        """The symbols of each asset class within the accounts' limits."""
+        for place, symbols in self._served().items():
+            if (outlet := self._lanes[place].outlet) is not None:
+                outlet.open(symbols, -math.inf)
+
+    async def run(
+        self, keep: Keep, embedded: str | None = None, serve: Serve | None = None
+    ) -> None:
+        """Run every feed until cancelled; at the ``embedded`` exchange's address, if given.
+
+        ``serve`` is told of each symbol whose prices they are, now and whenever that changes.
+        """
+        self._serve = serve or _tell_nobody
+        for place, symbols in self._served().items():
+            self._tell(place, symbols, int(self._clock()))
+        async with asyncio.TaskGroup() as tasks:
+
+            def begin(lane: Lane, asset: Asset) -> None:
+                # The embedded exchange has no address before it runs.
+                url = eodhd.url(embedded, asset, EMBEDDED_KEY) if embedded else None
+                lane.begin(tasks, keep, url)
+
+            for place, lane in self._lanes.items():
+                begin(lane, place.asset)
+            if any(lane.outlet is not None for lane in self._lanes.values()):
+                tasks.create_task(keep("failover", partial(self._follow, begin)))
+
+    async def _follow(self, begin: Callable[[Lane, Asset], None]) -> None:
+        """Look at the vendors again and again, and have others serve if need be."""
+        while True:
+            await asyncio.sleep(self._patience.look_sec)
+            now = self._clock()
+            seen = {place: lane.seen(now) for place, lane in self._lanes.items()}
+            known = {place: one for place, one in seen.items() if one is not None}
+            for change in self._failover.look(self._monotonic(), known):
+                self._hand_over(change, now)
+            self._ask()
+            for place, lane in self._lanes.items():
+                if not lane.has_begun:
+                    begin(lane, place.asset)
+
+    def _hand_over(self, change: Change, now: float) -> None:
+        """Let the prices of another vendor through from a second on that no price is of yet."""
+        second = _next_second(now)
+        before, after = change.before, self._lanes[change.after]
+        if before is not None and (outlet := self._lanes[before].outlet) is not None:
+            outlet.close(change.symbols, second)
+        if after.outlet is not None:
+            after.outlet.open(change.symbols, second)
+        self._since[change.after] = now
+        _logger.warning(
+            "%s: %s serves %s%s",
+            change.after.asset,
+            after.vendor.name,
+            ", ".join(change.symbols),
+            "" if before is None else f" instead of {self._lanes[before].vendor.name}",
+        )
+        self._tell(change.after, change.symbols, second)
+
+    def _tell(self, place: Place, symbols: Sequence[str], second: int) -> None:
+        self._serve(place.asset, symbols, self._lanes[place].vendor.name, second)
+
+    def _ask(self) -> None:
+        """Have each vendor asked for its share."""
+        shares = self._failover.shares
+        for place, lane in self._lanes.items():
+            share = shares.get(place)
+            is_needed = share is not None and (share.asked or share.unasked or place.rank == 0)
+            lane.ask(share if is_needed else None)
+        served = self._served()
+        self._serving = {
+            asset: tuple(
+                lane.feed
+                for place, lane in self._lanes.items()
+                if place.asset == asset and place in served and lane.feed is not None
+            )
+            for asset in ASSETS
+        }
+
+    def _served(self) -> dict[Place, list[str]]:
+        """The symbols that each vendor serves."""
+        found: dict[Place, list[str]] = {}
+        for (_, symbol), place in self._failover.serving.items():
+            found.setdefault(place, []).append(symbol)
+        return found
+
+    @property
+    def _running(self) -> list[Feed]:
+        return [lane.feed for lane in self._lanes.values() if lane.feed is not None]
+
+    @property
+    def _leaders(self) -> list[Feed]:
+        """The feeds that serve."""
+        return [feed for feeds in self._serving.values() for feed in feeds]
+
+    def measure(self) -> None:
+        """Have every feed measure the second that is over."""
+        now = self._clock()
+        for feed in self._running:
+            feed.end_second(now)
+
+    def price_counts(self) -> dict[Asset, int]:
+        """How many prices the feeds of each asset class ever received."""
+        return {
+            asset: sum(feed.prices for feed in self._running if feed.asset == asset)
+            for asset in ASSETS
+        }
+
+    def restore(self, ticks: Collection[Tick]) -> None:
+        """Let the feeds judge their first prices by these, the last ones of a time before."""
+        for feed in self._running:
+            feed.restore(ticks)
+
+    def latest_lag(self) -> float | None:
+        """How late prices come, in seconds, of the vendor whose come latest; None if none came."""
+        lags = [lag for feed in self._leaders if (lag := feed.latest_lag()) is not None]
+        return max(lags, default=None)
+
+    def lags(self) -> list[float]:
+        """How far the newest stamps of each vendor that serves and has any lag the clock."""
+        lags = [feed.recent_lag() for feed in self._leaders]
+        return [lag for lag in lags if lag is not None]
+
+    def reset(self) -> None:
+        """Forget what was measured, and agreed upon, by a clock that has jumped since."""
+        for feed in self._running:
+            feed.reset_meter()
+        second = _next_second(self._clock())
+        for place, symbols in self._served().items():
+            outlet = self._lanes[place].outlet
+            late = [] if outlet is None else outlet.begin_after(symbols, second)
+            if outlet is not None and late:
+                outlet.open(late, second)
+                self._tell(place, late, second)
+        for place, lane in self._lanes.items():
+            if lane.outlet is not None:
+                lane.outlet.close_all_but(self._served().get(place, ()), second)
+
+    def reconnect(self, slept_sec: float) -> None:
+        """Connect again after the computer slept: a socket may be dead without showing it."""
+        for feed in self._running:
+            feed.reconnect(slept_sec)
+
+    def streams_at(self, asset: Asset, now: float) -> bool:
+        """Whether a market is not closed at ``now``; for the present the vendor's word counts."""
+        if now >= self._clock() - _PRESENT_SEC or self._calendar is None:
+            return self._leading(asset, now).session(now).phase != "closed"
+        return self._calendar(asset, now).phase != "closed"
+
+    def hours(self, asset: Asset, now: float) -> MarketHours:
+        """The phase of a market at ``now``, and who says so."""
+        if self._calendar is None:
+            phase: Phase = "open" if self.streams_at(asset, now) else "closed"
+            return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
+        present = self._clock()
+        if now >= present - _PRESENT_SEC:
+            return self._leading(asset, present).hours(present)
+        phase, since, until, opens, occasion = self._calendar(asset, now)
+        return MarketHours(
+            asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR, occasion
+        )
+
+    def _leading(self, asset: Asset, now: float) -> Feed | CorrectedHours:
+        """The feed whose word on its class's hours counts: the first with an open market, if any.
+
+        Vendors that know better than the calendar do so from what they send, so an open market is
+        the surer of two answers. The calendar, if no vendor serves the class.
+        """
+        feeds = self._serving[asset]
+        is_open = (feed for feed in feeds if feed.session(now).phase != "closed")
+        return next(is_open, feeds[0] if feeds else self._calendars[asset])
+
+    def vendors(self) -> dict[str, str]:
+        """The name of the vendor whose prices each symbol's are now."""
+        return {
+            symbol: self._lanes[place].vendor.name
+            for (_, symbol), place in self._failover.serving.items()
+        }
+
+    def status(self) -> tuple[FeedStatus, ...]:
+        """What is true now of each feed that is asked for something, and of each class without."""
+        now = self._clock()
+        served = self._served()
+        found = []
+        for asset in ASSETS:
+            lanes = {place: lane for place, lane in self._lanes.items() if place.asset == asset}
+            for place, lane in lanes.items():
+                if lane.feed is not None:
+                    status = lane.feed.status(now)
+                    found.append(self._with_role(status, place, served.get(place, ()), now))
+            if not lanes:
+                state, trouble = FeedState.OFF, Trouble.NO_VENDOR
+                hours = self.hours(asset, now)
+                found.append(
+                    FeedStatus(vendor="", asset=asset, state=state, trouble=trouble, hours=hours)
+                )
+        if self._calendar is None:
+            found = [replace(status, hours=self.hours(status.asset, now)) for status in found]
+        return tuple(found)
+
+    def _with_role(
+        self, status: FeedStatus, place: Place, serves: Sequence[str], now: float
+    ) -> FeedStatus:
+        share = self._failover.shares.get(place)
+        if self._lanes[place].outlet is None or share is None:
+            return replace(status, serves=tuple(serves))
+        since, passed_at = None, self._failover.passed_at(place)
+        instead = self._failover.instead_of(place)
+        if instead:
+            since = self._since.get(place)
+        elif passed_at is not None:
+            since = now - (self._monotonic() - passed_at)
+        behind = [
+            lane.vendor.name
+            for other, lane in self._lanes.items()
+            if other.asset == place.asset and other.rank > place.rank and lane.feed is None
+        ]
+        asked = set(share.asked)
+        return replace(
+            status,
+            asked=share.asked,
+            over_limit=share.unasked,
+            refused_symbols={s: why for s, why in status.refused_symbols.items() if s in asked},
+            role=Role.SERVING if serves or not asked else Role.ON_TRIAL,
+            serves=tuple(serves),
+            instead_of=tuple(self._lanes[one].vendor.name for one in instead),
+            since=since,
+            behind=tuple(behind) if serves else (),
+        )
+
+
+def _tell_nobody(asset: Asset, symbols: Sequence[str], vendor: str, second: int) -> None:
+    """For a source whose prices are all of one market."""
+
+
+def _next_second(now: float) -> int:
+    """The first second of which no price can have come yet."""
+    return int(now + MAX_LEAD_SEC) + 1
+
+
+def _always(asset: Asset, now: float) -> Session:
+    return sessions.ALWAYS
+
+
+def _finite(value: float) -> float | None:
+    """A time; None if it never comes."""
+    return value if math.isfinite(value) else None
