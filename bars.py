@@ -1,4 +1,4 @@
-"""Bars: one-second bars and minutes of many symbols, each as one block, as they are passed on.
+"""Bars: bars, minutes and candles of many symbols, each as one block, as they are passed on.
 
 Plain values and pure functions; time is in the bars themselves.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CELL", "KEPT_MINUTES", "MINUTE", "Bars", "Minutes"]
+__all__ = ["CANDLE", "CELL", "KEPT_MINUTES", "MINUTE", "Bars", "Begin", "Candles", "Minutes"]
 
 CELL: Final = np.dtype(
     [
@@ -33,6 +33,19 @@ MINUTE: Final = np.dtype(
 )
 """One symbol in one minute: the seconds since the epoch over 60, the symbol's row, and the cells of
 its figures as ``usual`` counts them, of which at least one is not 0, unknown."""
+
+CANDLE: Final = np.dtype(
+    [
+        ("minute", "<i8"),
+        ("row", "<u2"),
+        ("open", "<f8"),
+        ("high", "<f8"),
+        ("low", "<f8"),
+        ("close", "<f8"),
+    ]
+)
+"""The prices of one symbol in one minute, as a vendor sums them up: the seconds since the epoch
+over 60, the symbol's row, and its first, highest, lowest and last price."""
 
 KEPT_MINUTES: Final = 1620
 """Minutes kept of each asset class: a day, and three hours more to look back from."""
@@ -96,6 +109,25 @@ class Minutes:
     def of(self, symbols: Sequence[str]) -> Self:
         """The minutes of some symbols only; their rows are renumbered."""
         return type(self)(*_picked(self.symbols, self.assets, self.cells, symbols))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles:
+    """Candles of some symbols, of minutes that are over."""
+
+    symbols: tuple[str, ...]
+    """The symbols, by row."""
+    cells: npt.NDArray[Any]
+    """``CANDLE``s."""
+
+
+class Begin(NamedTuple):
+    """From ``second`` on the prices of a symbol do not continue those before."""
+
+    symbol: str
+    second: int
+    vendor: str
+    """Whose they are from then on; empty: the same one's as before, after a halt say."""
 
 
 def _picked(

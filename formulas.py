@@ -79,6 +79,14 @@ class Instant:
     last: Floats
     last_ts: Floats
     """Price and time of the newest tick at or before the second of ``now``."""
+    measured: Floats
+    """The price that a day's change is measured against, NaN if that is not known."""
+    measured_from: Floats
+    """An older last price than of this time is none of that day."""
+    newest: tuple[Floats, Floats]
+    """The same of the window that the symbol is in; a candle's, too."""
+    ticked_1m: tuple[tuple[Floats, Floats], tuple[Floats, Floats]] | None
+    """Without candles, the newest tick and the one of a minute ago; None: there are no candles."""
     references: Mapping[str, tuple[Floats, Floats]]
     """By horizon, price and time of the newest tick at its far end or up to half of it earlier."""
     recent: Stretch
@@ -105,9 +113,8 @@ class Instant:
     @cached_property
     def returns(self) -> dict[str, Floats]:
         """By horizon, the change of the price."""
-        now = self.last, self.last_ts
         return {
-            name: returns(now, self.references[name], int(self.now), horizon)
+            name: returns(self.newest, self.references[name], int(self.now), horizon)
             for name, horizon in HORIZONS_SEC.items()
         }
 
@@ -116,6 +123,12 @@ class Instant:
         known = ~np.isnan(self.returns[horizon])
         price, ts = self.references[horizon]
         return np.where(known, price, np.nan), np.where(known, ts, np.nan)
+
+    @property
+    def ret_day(self) -> Floats:
+        """The change of the price since that which a day's change is measured against."""
+        is_of_day = self.last_ts >= self.measured_from
+        return np.where(is_of_day, self.last / self.measured - 1.0, np.nan)
 
     @cached_property
     def sigma(self) -> dict[str, Floats]:
@@ -129,8 +142,10 @@ class Instant:
 
     @cached_property
     def z(self) -> Floats:
-        """The return over a minute in units of its sigma."""
-        return ratio(self.returns["1m"], self.sigma["1m"])
+        """The return over a minute, from tick to tick, in units of its sigma."""
+        if self.ticked_1m is None:
+            return ratio(self.returns["1m"], self.sigma["1m"])
+        return ratio(returns(*self.ticked_1m, int(self.now), 60), self.sigma["1m"])
 
     @cached_property
     def vol_rest(self) -> Floats:
@@ -208,6 +223,8 @@ COLUMNS: Final[Mapping[str, Callable[[Instant], npt.NDArray[Any]]]] = MappingPro
         "ret_1m": lambda at: at.returns["1m"],
         "ret_5m": lambda at: at.returns["5m"],
         "ret_15m": lambda at: at.returns["15m"],
+        "ret_day": lambda at: at.ret_day,
+        "prev_close": lambda at: at.measured,
         "vol_15m": lambda at: at.vol["now"],
         "vol_median": lambda at: at.vol_median,
         "vol_rest": lambda at: at.vol_rest,

@@ -9,18 +9,23 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bars import Bars, Minutes
+from bars import Bars, Begin, Candles, Minutes
 from formulas import COLUMNS, RANGE_SEC, Instant, ratio
 from moves import END_REACH_SEC, HEAT_BARS, LEAD_SEC, hottest, minute_returns, returns
 from rings import Rings
 from samples import ClosedBars, SampleRing
-from ticks import HORIZONS_SEC, WINDOW_SEC, Regime, Tick
+from store.candles import CandleRing
+from store.references import DayReferences, Measured
+from store.view import View
+from store.windows import Windows
+from ticks import HORIZONS_SEC, LEAST_PRICE, MOST_PRICE, WINDOW_SEC, Regime, Tick
 from usual import DayMemory
 from volatility import (
     BAR_SEC,
@@ -68,6 +73,9 @@ class PulseStore:
         self._rings = Rings(bars, records=records)
         self._samples = SampleRing(bars)
         self._day = DayMemory(records=records)
+        self._windows = Windows(records=records)
+        self._candles = CandleRing(window_sec // 60)
+        self._references = DayReferences()
         # As frames share them: remade when there are more symbols.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
@@ -112,6 +120,70 @@ class PulseStore:
         with self._lock:
             self._rings.write_initial_price(tick)
 
+    def set_known_price(self, tick: Tick) -> None:
+        """Give a symbol its last price unless it has a newer one; it enters no window.
+
+        Raises:
+            ValueError: as ``update_many``.
+        """
+        with self._lock:
+            self._rings.write_initial_price(tick, is_newer=True)
+
+    def begin_anew(self, symbols: Iterable[str], second: int, vendor: str = "") -> None:
+        """From ``second`` on let these symbols' prices not continue those before.
+
+        No figure but the last price and what is usual in a day is then of both. The ``vendor`` is
+        whose prices they are from then on: if it is the one that serves already, nothing begins,
+        and if none was known yet, it is known from now on. Without one it stays the same; then the
+        hour's prices, its range and the trace go on, with what a halt leaves in them. Symbols that
+        have no row are left out.
+        """
+        with self._lock:
+            for symbol in symbols:
+                row = self._rings.rows.get(symbol)
+                if row is not None:
+                    self._windows.add(row, Begin(symbol, second, vendor))
+
+    def collect_begins(self) -> list[Begin]:
+        """Hand out the begins since this was last called; none if the store does not record."""
+        with self._lock:
+            return self._windows.collect()
+
+    def load_candles(self, candles: Candles, vendor: str = "") -> None:
+        """Know candles of the past, of the symbols that have a row.
+
+        They are seen while the ``vendor`` serves, in minutes without a tick: as the last price of
+        second 59 by ``last``, ``ret_*``, ``history``, ``trace``; as highest and lowest by
+        ``range_*``; and as a mean by the 60 s bars. No other figure sees them, nor any event.
+        """
+        with self._lock:
+            rows = np.array([self._rings.rows.get(name, -1) for name in candles.symbols], np.intp)
+            is_known = rows[candles.cells["row"]] >= 0
+            known = Candles(candles.symbols, candles.cells[is_known])
+            self._candles.load(known, rows, self._windows.number(vendor))
+
+    def set_reference(
+        self,
+        symbol: str,
+        price: float,
+        since: float,
+        until: float,
+        *,
+        counts_from: float,
+        vendor: str = "",
+    ) -> None:
+        """From ``since`` and before ``until``, measure a symbol's day change against ``price``.
+
+        ``counts_from`` is the time from which on its last price is one of that day. It is measured
+        while the ``vendor`` serves. A symbol without a row, and what is no price, is left out.
+        """
+        with self._lock:
+            row = self._rings.rows.get(symbol)
+            if row is None or not LEAST_PRICE <= price <= MOST_PRICE:
+                return
+            number = self._windows.number(vendor)
+            self._references.set(row, price, (int(since), int(until), int(counts_from), number))
+
     def load_bars(self, bars: Bars) -> None:
         """Write bars of the past in one go; the seconds they lie in must be empty.
 
@@ -152,6 +224,8 @@ class PulseStore:
         """
         newest = int(now) // BAR_SEC - 1
         with self._lock:
+            self._candles.forget(int(now) // 60 - self.window_sec // 60)
+            self._references.forget(int(now) - self.window_sec)
             if self._samples.closed < 0:
                 # Nothing to sample before the first tick, which may yet come from the past.
                 live = self._rings.first_live_bar(newest)
@@ -161,12 +235,16 @@ class PulseStore:
             bars = self._rings.bars
             first = max(self._samples.closed + 1, newest - bars + 1)
             rows = len(self._rings.rows)
+            begins = self._windows.begins_within(first * BAR_SEC, (newest + 1) * BAR_SEC - 1)
         # Several at once only if all that any of them looks at is still stored at their end.
         at_once = 1
         if bars >= SAMPLE_BARS + _CLOSED_AT_ONCE:
             at_once = min(_CLOSED_AT_ONCE, max(1, _CLOSED_CELLS // max(1, rows)))
-        for bar in range(first, newest + 1, at_once):
-            self._close(bar, min(bar + at_once - 1, newest))
+        # A bar in which a window begins, and what follows, is judged by what is in that window.
+        parts = sorted({first, newest + 1, *(begin // BAR_SEC for begin in begins)})
+        for begin, end in pairwise(parts):
+            for bar in range(begin, end, at_once):
+                self._close(bar, min(bar + at_once, end) - 1)
 
     def set_clock_back(self, now: float) -> None:
         """Let time go on from ``now`` again: what follows is closed and collected in its time.
@@ -186,11 +264,17 @@ class PulseStore:
         with self._lock:
             return list(self._rings.rows)
 
+    def asset(self, symbol: str) -> str | None:
+        """The asset class of a symbol; None if it has no row."""
+        with self._lock:
+            row = self._rings.rows.get(symbol)
+            return None if row is None else self._rings.assets[row]
+
     @property
     def nbytes(self) -> int:
         """Bytes of the rings, whatever the tick rate; resident are those once written."""
         with self._lock:
-            return self._rings.nbytes + self._samples.nbytes
+            return self._rings.nbytes + self._samples.nbytes + self._candles.nbytes
 
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
@@ -214,7 +298,7 @@ class PulseStore:
         """Last price of each of the ``seconds`` seconds up to ``now``, as column ``price``.
 
         The index is the second since the epoch. A second without a tick is NaN: a hole, not a
-        line. Empty for an unknown symbol.
+        line; a candle's last price counts as of second 59. Empty for an unknown symbol.
         """
         end = int(now) + 1
         index = pd.RangeIndex(end - seconds, end, name="second")
@@ -222,7 +306,7 @@ class PulseStore:
             row = self._rings.rows.get(symbol)
             if row is None:
                 return pd.DataFrame({"price": np.empty(0)}, index=index[:0])
-            price = self._rings.prices(row, np.arange(end - seconds, end))
+            price = self._view(end - 1).prices(row, np.arange(end - seconds, end))
         return pd.DataFrame({"price": price}, index=index)
 
     def regime(self, symbol: str, now: float | None = None) -> Regime:
@@ -235,7 +319,38 @@ class PulseStore:
             bar = self._samples.closed
             if now is not None:
                 bar = min(bar, int(now) // BAR_SEC - 1)
-            return REGIMES[int(self._samples.regimes_at(bar)[0][row])]
+            second = (bar + 1) * BAR_SEC if now is None else int(now)
+            return REGIMES[int(self._view(second).regimes_at(bar)[0][row])]
+
+    def vendors(self, now: float) -> dict[str, str]:
+        """Whose prices each symbol has at ``now``, as far as that is known."""
+        with self._lock:
+            rows = self._rings.rows
+            served = self._windows.served(int(now), len(rows)).tolist()
+            return {
+                symbol: self._windows.vendor(served[row])
+                for symbol, row in rows.items()
+                if served[row]
+            }
+
+    def candles_until(self, symbol: str, now: float, seconds: int = RANGE_SEC) -> int | None:
+        """Until when prices of the ``seconds`` up to ``now`` are from candles; None: none are."""
+        with self._lock:
+            row = self._rings.rows.get(symbol)
+            return (
+                None if row is None else self._view(int(now)).candles_until(row, int(now), seconds)
+            )
+
+    def trace(self, symbols: Sequence[str], window_sec: int, now: float) -> Floats:
+        """Log of the mean price of every ten seconds, [symbol, bar]; NaN if there is no price.
+
+        As ``bars``; a candle's last price is that of the last ten seconds of its minute.
+        """
+        end = int(now) // BAR_SEC
+        with self._lock:
+            rows = [self._rings.rows.get(symbol, -1) for symbol in symbols]
+            sums = self._view(int(now)).trace(end - window_sec // BAR_SEC, end, rows)
+        return mean_logs(*sums)
 
     def bars(
         self, symbols: Sequence[str], bin_sec: int, window_sec: int, now: float
@@ -243,7 +358,8 @@ class PulseStore:
         """Log of the mean price and number of ticks per bin, two [symbol, bin] arrays.
 
         The bins are aligned to the epoch and are the ``window_sec // bin_sec`` ones that ended at
-        or before ``now``; the log is NaN if a bin has no tick. ``bin_sec`` is a multiple of 10.
+        or before ``now``; the log is NaN if a bin has no tick. ``bin_sec`` is a multiple of 10. In
+        bins of 60 s the mean of a candle, with ``CANDLE_TICKS``, stands for a minute without ticks.
         """
         if bin_sec < BAR_SEC or bin_sec % BAR_SEC:
             raise ValueError(f"bin_sec is {bin_sec}, expected a multiple of {BAR_SEC} seconds")
@@ -252,13 +368,25 @@ class PulseStore:
         end = int(now) // bin_sec * per_bin
         with self._lock:
             rows = [self._rings.rows.get(symbol, -1) for symbol in symbols]
-            bar_sum, bar_n = self._rings.bar_sums(end - bins * per_bin, end, rows)
+            view = self._view(int(now))
+            if bin_sec == 60:
+                bar_sum, bar_n = view.minute_sums(end // per_bin - bins, end // per_bin, rows)
+                return mean_logs(bar_sum, bar_n), bar_n
+            bar_sum, bar_n = view.bar_sums(end - bins * per_bin, end, rows)
         shape = (len(rows), bins, per_bin)
         bin_sum = bar_sum.reshape(shape).sum(axis=2)
         bin_n = bar_n.reshape(shape).sum(axis=2, dtype=np.int32)
         return mean_logs(bin_sum, bin_n), bin_n
 
     # Private.
+
+    def _view(self, second: int, *, has_candles: bool = True) -> View:
+        """What a second sees."""
+        count = len(self._rings.rows)
+        shown = None
+        if has_candles and self._candles.has_any:
+            shown = self._candles.shown(second, self._windows.served(second, count))
+        return View(self._rings, self._samples, self._windows.since(second, count), shown)
 
     def _know_symbols(self) -> None:
         """Give the symbols that appeared a row everywhere."""
@@ -275,7 +403,10 @@ class PulseStore:
         with self._lock:
             self._know_symbols()
             index = self._index
-            instant = _instant(self._rings, self._samples, self._day, now, self._asset)
+            view, second = self._view(int(now)), int(now)
+            served = self._windows.served(second, len(index))
+            measured = self._references.at(second, served)
+            instant = _instant(view, self._day, measured, now, self._asset)
         # Not under the lock: this is most of the work, and on copies.
         return {name: column(instant) for name, column in COLUMNS.items()}, index
 
@@ -284,12 +415,13 @@ class PulseStore:
         with self._lock:
             self._know_symbols()
             rings, samples = self._rings, self._samples
+            view = self._view((first + 1) * BAR_SEC - 1, has_candles=False)
             if last > rings.head:
                 rings.roll(last)
             if not rings.has_ticks(first - VOL_BARS + 1, last + 1):
                 samples.write_nothing(first, last)  # a long gap
                 return
-            before, _ = samples.regimes_at(first - 1)
+            before, _ = view.regimes_at(first - 1)
         shape = len(before), last - first + 1
         vol, medians = np.empty((2, *shape), np.float32)
         regimes = np.empty(shape, np.int8)
@@ -298,9 +430,9 @@ class PulseStore:
         for begin in range(0, shape[0], _ROWS_AT_ONCE):
             some = slice(begin, begin + _ROWS_AT_ONCE)
             with self._lock:
-                bar_sums = rings.bar_sums(first - VOL_BARS + 1, last + 1, some)
-                vols = samples.vol(first - SAMPLE_BARS + 1, last + 1, some)
-                seconds = rings.stretch(
+                bar_sums = view.bar_sums(first - VOL_BARS + 1, last + 1, some)
+                vols = view.vol(first - SAMPLE_BARS + 1, last + 1, some)
+                seconds = view.stretch(
                     first * BAR_SEC - LEAD_SEC, (last + 1) * BAR_SEC - 1, some
                 ).price
             sampled = sample_bars(*bar_sums, vols, before[some])
@@ -319,55 +451,59 @@ class PulseStore:
             heat[:, of_minute], parts[:, of_minute] = hottest(surprise.reshape(z_of.shape))
             if end <= vol.shape[1]:
                 with self._lock:
-                    ret_5m = _ret_5m(rings, minute * 60 + 59)
+                    ret_5m = _ret_5m(view, minute * 60 + 59)
                     self._day.close(minute, z_of[:, -1, -1], ret_1m[:, end - 1, -1], ret_5m)
         with self._lock:
             samples.write(first, ClosedBars(vol, medians, heat, parts, regimes))
 
 
-def _ret_5m(rings: Rings, second: int) -> Floats:
+def _ret_5m(view: View, second: int) -> Floats:
     horizon = HORIZONS_SEC["5m"]
-    now = rings.newest_at(second, horizon // BAR_SEC)
-    reference = rings.newest_at(second - horizon, horizon // (2 * BAR_SEC))
+    now = view.newest_at(second, horizon // BAR_SEC)
+    reference = view.newest_at(second - horizon, horizon // (2 * BAR_SEC))
     return returns(now, reference, second, horizon)
 
 
 def _instant(
-    rings: Rings, samples: SampleRing, day: DayMemory, now: float, asset: npt.NDArray[Any]
+    view: View, day: DayMemory, measured: Measured, now: float, asset: npt.NDArray[Any]
 ) -> Instant:
     """What the columns of ``now`` are computed from."""
     second = int(now)
     end = second // BAR_SEC
-    last, last_ts = rings.last_at(second)
+    prices = view.newest(second)
     references = {
-        name: rings.newest_at(second - horizon, -(-horizon // (2 * BAR_SEC)))
+        name: view.price_at(second - horizon, -(-horizon // (2 * BAR_SEC)))
         for name, horizon in HORIZONS_SEC.items()
     }
-    bar_sum, bar_n = rings.bar_sums(end - VOL_BARS, end)
+    bar_sum, bar_n = view.bar_sums(end - VOL_BARS, end)
     before_5m = second - HORIZONS_SEC["5m"]
-    regime, vol_median = samples.regimes_at(min(samples.closed, end - 1))
-    low, high = rings.price_range(second, RANGE_SEC)
+    regime, vol_median = view.regimes_at(min(view.closed, end - 1))
+    low, high = view.price_range(second, RANGE_SEC)
     return Instant(
         now=now,
         asset=asset,
-        last=last,
-        last_ts=last_ts,
+        last=prices.shown[0],
+        last_ts=prices.shown[1],
+        measured=measured.price,
+        measured_from=np.fmax(measured.counts_from, view.served_from()),
+        newest=prices.in_window,
         references=references,
-        recent=rings.stretch(end * BAR_SEC - LEAD_SEC, second),
-        before_5m=rings.stretch(before_5m - END_REACH_SEC + 1, before_5m),
+        ticked_1m=(prices.ticked, view.newest_at(second - 60, 3)) if view.has_candles else None,
+        recent=view.stretch(end * BAR_SEC - LEAD_SEC, second),
+        before_5m=view.stretch(before_5m - END_REACH_SEC + 1, before_5m),
         bar_sum=bar_sum,
         bar_n=bar_n,
         vol={
-            "now": samples.vol_at(end - 1),
-            "1m": samples.vol_at(end - _SIGMA_BARS),
-            "5m": samples.vol_at(end - 1 - HORIZONS_SEC["5m"] // BAR_SEC),
+            "now": view.vol_at(end - 1),
+            "1m": view.vol_at(end - _SIGMA_BARS),
+            "5m": view.vol_at(end - 1 - HORIZONS_SEC["5m"] // BAR_SEC),
         },
         regime=regime,
         vol_median=vol_median,
-        hottest=samples.hottest(end - HEAT_BARS, end),
+        hottest=view.hottest(end - HEAT_BARS, end),
         low=low,
         high=high,
-        price_step=rings.price_step(second, RANGE_SEC // 60),
+        price_step=view.price_step(second, RANGE_SEC // 60),
         usual=day.at(second),
     )
 

@@ -27,7 +27,11 @@ _RECENT_BARS = 9
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
 _MINUTE_BARS = 60 // BAR_SEC
+# Further apart than any return over fifteen minutes reaches.
+_APART_SEC = 1800.0
 _ALL = slice(None)
+
+Rows = npt.NDArray[np.intp]
 
 
 class _Block(NamedTuple):
@@ -170,13 +174,19 @@ class Rings:
                     changed.add(second)
                     newest_changed = second
 
-    def write_initial_price(self, tick: Tick) -> None:
-        """Give a symbol without any price its last one; it enters no window."""
+    def write_initial_price(self, tick: Tick, *, is_newer: bool = False) -> None:
+        """Give a symbol without any price its last one; it enters no window.
+
+        With ``is_newer`` a symbol, too, whose last price is an older one of no window, or so old
+        that no return is from one to the other.
+        """
         _check_tick(tick.symbol, tick.ts, tick.price)
         if not LEAST_PRICE <= tick.price <= MOST_PRICE:
             return
         row = self._row(tick.symbol, tick.asset)
-        if self._block.last_ts[row] == 0.0:
+        before = self._block.last_ts[row]
+        apart_sec = 0.0 if row in self._initial else _APART_SEC
+        if before == 0.0 or (is_newer and before + apart_sec < tick.ts):
             self._block.last[row] = tick.price
             self._block.last_ts[row] = int(tick.ts * 1000.0 + 0.5) / 1000.0
             self._initial.add(row)
@@ -355,8 +365,10 @@ class Rings:
             last, last_ts = np.where(newer, price, last), np.where(newer, ts, last_ts)
         return last, last_ts
 
-    def price_range(self, second: int, seconds: int) -> tuple[Floats, Floats]:
-        """Each symbol's lowest and highest price over ``seconds`` seconds up to ``second``.
+    def price_range(
+        self, second: int, seconds: int, rows: Rows | slice = _ALL
+    ) -> tuple[Floats, Floats]:
+        """The lowest and highest price over ``seconds`` seconds up to ``second``, of some rows.
 
         Of the newest price of each second; NaN if there was none, or none is stored any more.
         """
@@ -364,18 +376,18 @@ class Rings:
         end = max(first, min(second + 1, (self.head + 1) * BAR_SEC))
         first_minute, end_minute = -(-first // 60), end // 60
         if first_minute >= end_minute:
-            low, high = self._extremes(first, end)
+            low, high = self._extremes(first, end, rows)
         else:
             self._sum_up(first_minute, end_minute)
             count = len(self.rows)
             places = np.arange(first_minute, end_minute) % self._block.low.shape[1]
             parts = (
-                self._extremes(first, first_minute * 60),
+                self._extremes(first, first_minute * 60, rows),
                 _lowest_highest(
-                    self._block.low[:count].take(places, axis=1),
-                    self._block.high[:count].take(places, axis=1),
+                    self._block.low[:count][rows].take(places, axis=1),
+                    self._block.high[:count][rows].take(places, axis=1),
                 ),
-                self._extremes(end_minute * 60, end),
+                self._extremes(end_minute * 60, end, rows),
             )
             low = np.minimum.reduce([low for low, _ in parts])
             high = np.maximum.reduce([high for _, high in parts])
@@ -384,16 +396,22 @@ class Rings:
 
     def price_step(self, second: int, minutes: int) -> Floats:
         """Each symbol's price step by the ``minutes`` before that of ``second``; NaN: unknown."""
-        end = min(second // 60, self.head // _MINUTE_BARS + 1)
-        first = max(second // 60 - minutes, -(-(self.head - self.bars + 1) // _MINUTE_BARS), 0)
-        end = max(first, end)
+        first, end = self._whole_minutes(second, minutes)
         self._sum_up(first, end)
         key = first, end, len(self.rows)
         if self._step is None or self._step[0] != key:
-            places = np.arange(first, end) % self._block.step.shape[1]
-            smallest = self._block.step[: len(self.rows)].take(places, axis=1)
-            self._step = key, price_steps(smallest)
+            self._step = key, price_steps(self._steps(first, end, _ALL))
         return self._step[1].copy()
+
+    def minute_steps(
+        self, second: int, minutes: int, rows: Rows
+    ) -> tuple[Samples, npt.NDArray[np.int64]]:
+        """The smallest change of the price in each minute that ``price_step`` looks at, of some
+        rows, 0 if nothing changed; and which minutes these are.
+        """
+        first, end = self._whole_minutes(second, minutes)
+        self._sum_up(first, end)
+        return self._steps(first, end, rows), np.arange(first, end)
 
     # Private.
 
@@ -431,15 +449,26 @@ class Rings:
             if minute < self.head // _MINUTE_BARS:
                 self._stale.discard(minute)
 
-    def _extremes(self, first: int, end: int) -> tuple[Floats, Floats]:
+    def _whole_minutes(self, second: int, minutes: int) -> tuple[int, int]:
+        """The first and the end of those ``minutes`` before that of a second that are stored."""
+        first = max(second // 60 - minutes, -(-(self.head - self.bars + 1) // _MINUTE_BARS), 0)
+        return first, max(first, min(second // 60, self.head // _MINUTE_BARS + 1))
+
+    def _steps(self, first: int, end: int, rows: Rows | slice) -> Samples:
+        """The smallest change of each of the minutes ``first`` to ``end`` (excluded)."""
+        places = np.arange(first, end) % self._block.step.shape[1]
+        found: Samples = self._block.step[: len(self.rows)][rows].take(places, axis=1)
+        return found
+
+    def _extremes(self, first: int, end: int, rows: Rows | slice = _ALL) -> tuple[Floats, Floats]:
         """The lowest and highest price of the stored seconds ``first`` to ``end`` (excluded)."""
-        inside = self._seconds(first, end)
+        inside = self._seconds(first, end, rows)
         return _lowest_highest(inside, inside)
 
-    def _seconds(self, first: int, end: int) -> Floats:
+    def _seconds(self, first: int, end: int, rows: Rows | slice = _ALL) -> Floats:
         """The newest price in each of the stored seconds ``first`` to ``end`` (excluded)."""
         bars = np.arange(first // BAR_SEC, -(-end // BAR_SEC))
-        prices = self._block.price[: len(self.rows)].take(bars % self.bars, axis=1)
+        prices = self._block.price[: len(self.rows)][rows].take(bars % self.bars, axis=1)
         seconds: Floats = prices.reshape(len(prices), len(bars) * BAR_SEC)
         begin = first % BAR_SEC
         return seconds[:, begin : begin + end - first]

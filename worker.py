@@ -283,12 +283,12 @@ class Worker:
         source, heartbeat, history = self._parts.source, self.heartbeat, self._parts.history
         first = source.restore(self.store, self.events, self._settings.stress.max_events)
         if first is not None:
-            heartbeat.add_past(first, 0)
+            heartbeat.know_past(first, 0)
         if history is None:
             return
         restored = history.restore(source.archive_meta, source.continues_from, source.clock)
         if restored is not None:
-            heartbeat.add_past(*restored)
+            heartbeat.know_past(*restored)
             self._show(restored.live_from - 1)
 
     def _show(self, second: int | None) -> None:

@@ -31,5 +31,5 @@ def backfill(
         bar = list(group)
         store.update_many(bar)
         store.advance(bar[-1].ts)
-    heartbeat.add_past(first, last + 1, range(first, last + 1))
+    heartbeat.know_past(first, last + 1, range(first, last + 1))
     return last if first <= last else None

@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from correlation import twins
+from engine.pasts import add_past
 from engine.ranking import Ranking, row_states
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from ticks import ASSETS, Asset
+from vendors.rest import Past
 
 __all__ = [
     "GRACE_SEC",
@@ -146,7 +148,7 @@ class Heartbeat:
         except IndexError:  # not asked first: the loop may take the last one in between
             return False
 
-    def add_past(self, oldest: int | None, live_from: int, unsearched: Iterable[int] = ()) -> None:
+    def know_past(self, oldest: int | None, live_from: int, unsearched: Iterable[int] = ()) -> None:
         """Know of a past that the store was filled with, from ``oldest`` until ``live_from``.
 
         The ``unsearched`` seconds of it are searched for events whenever the present leaves time.
@@ -156,6 +158,17 @@ class Heartbeat:
         self._oldest = min(known, default=None)
         self._live_from = live_from
         self._unsearched.extend(unsearched)
+
+    def begin_anew(self, symbols: Sequence[str], second: int, vendor: str) -> None:
+        """Let the prices of symbols begin a new window; see ``sources.source.Seconds``."""
+        self._store.begin_anew(symbols, second, vendor)
+
+    def add_past(self, past: Past, vendor: str) -> None:
+        """Lay what is known of the time before into the store; see ``sources.source.Seconds``.
+
+        What it tells of symbols that are not watched is left out.
+        """
+        add_past(self._store, past, vendor, self._newest.now)
 
     def show(self, second: int) -> None:
         """Close the bars that ended with ``second``, and compute its frame and its orders."""

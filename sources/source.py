@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from history.losses import LeftOut
 from pulse_store import PulseStore
 from sessions import MarketHours
 from ticks import Asset, Tick
+from vendors.rest import Past
 
 __all__ = [
     "BackfillStatus",
@@ -197,6 +198,22 @@ class Seconds(Protocol):
         later_sec: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Do both for every second of a clock, ``later_sec()`` later than else, until cancelled."""
+
+    def begin_anew(self, symbols: Sequence[str], second: int, vendor: str) -> None:
+        """From ``second`` on these symbols' prices are the ``vendor``'s: a new window, with a gap.
+
+        Told when a vendor begins to serve. If it is the one that served last, before a restart
+        too, nothing begins; if it is empty the vendor stays and the window is new all the same.
+        """
+
+    def add_past(self, past: Past, vendor: str) -> None:
+        """Lay into the store what is known of the time before: each part as what it is.
+
+        It counts while the ``vendor`` serves, in minutes in which the stream sent nothing. Trades
+        and quotes enter no window: the newest is the last price of a symbol that has no newer one.
+        A crypto's references may be as many as are known of its last day: each is in its turn the
+        one of 24 hours ago, for the five minutes from the next multiple of five minutes on.
+        """
 
 
 class Source(Protocol):

@@ -19,6 +19,7 @@ import numpy as np
 
 from ticks import Asset, Tick
 from usual import DayMemory
+from vendors.rest import Candle
 
 BAR_SEC: Final = 10
 VOL_BARS: Final = 90
@@ -71,6 +72,24 @@ class Judgement(NamedTuple):
     close_call: bool
 
 
+class Window(NamedTuple):
+    """Since when a symbol's prices belong together, and since when they are its vendor's."""
+
+    gap: int
+    change: int
+    vendor: str
+
+
+class Reference(NamedTuple):
+    """A price that a symbol's day change is measured against, and when."""
+
+    price: float
+    since: float
+    until: float
+    counts_from: float
+    vendor: str
+
+
 class Oracle:
     """All ticks ever, and the metrics recomputed from them at every call."""
 
@@ -88,8 +107,76 @@ class Oracle:
         self.doubtful: set[str] = set()
         self.day = DayMemory()
         self.hot: dict[str, dict[int, list[Hot]]] = {}
+        self.minutes = window_sec // 60
+        self.begins: dict[str, list[tuple[int, str]]] = {}
+        self.candles: dict[str, dict[int, tuple[Candle, str]]] = {}
+        self.references: dict[str, list[Reference]] = {}
+        self.asked_at = 0
+        """The second whose answer is being found: it sees its own windows and no others."""
 
     # Writing.
+
+    def begin_anew(self, symbol: str, second: int, vendor: str = "") -> None:
+        """Keep that a window begins; that it might not is found when it is asked for."""
+        self.begins.setdefault(symbol, []).append((second, vendor))
+
+    def load_candle(self, candle: Candle, vendor: str = "") -> None:
+        """Keep a candle."""
+        self.candles.setdefault(candle.symbol, {})[candle.minute // 60] = candle, vendor
+
+    def set_reference(self, symbol: str, reference: tuple[float, float, float, float, str]) -> None:
+        """Keep a price that a day's change is measured against."""
+        self.references.setdefault(symbol, []).append(Reference(*reference))
+
+    def window(self, symbol: str) -> Window:
+        """The window that the second asked at is in."""
+        windows = [Window(0, 0, "")]
+        for second, vendor in self.begins.get(symbol, []):
+            last = windows[-1]
+            if vendor and vendor == last.vendor:
+                continue
+            if vendor and not last.vendor:
+                windows[-1] = last._replace(vendor=vendor)
+            else:
+                windows.append(
+                    Window(second, second if vendor else last.change, vendor or last.vendor)
+                )
+        return [window for window in windows if window.gap <= self.asked_at][-1]
+
+    def seen_candles(self, symbol: str, *, in_window: bool) -> dict[int, Candle]:
+        """The candles of the vendor that serves, of minutes that are over and have no tick of it.
+
+        In the window: those that no gap without a change of the vendor lies after.
+        """
+        window = self.window(symbol)
+        every = [minute for kept in self.candles.values() for minute in kept]
+        oldest = max(every, default=0) - self.minutes + 1
+        since = window.gap if in_window and window.gap > window.change else 0
+        return {
+            minute: candle
+            for minute, (candle, vendor) in self.candles.get(symbol, {}).items()
+            if vendor == window.vendor
+            and minute >= oldest
+            and since <= minute * 60
+            and minute * 60 + 59 <= self.asked_at
+            and not any(
+                bar * BAR_SEC >= window.change and self.stored_ticks(symbol, bar, 0)
+                for bar in range(minute * 6, minute * 6 + 6)
+            )
+        }
+
+    def priced_at(self, symbol: str, second: int, *, in_window: bool) -> tuple[float, float] | None:
+        """Price and time of the newest tick or, if its minute is later, candle."""
+        tick = self.newest_at(symbol, second)
+        closes = [
+            (minute * 60 + 59.0, candle.close)
+            for minute, candle in self.seen_candles(symbol, in_window=in_window).items()
+            if minute * 60 + 59 <= second and (tick is None or minute > tick.second // 60)
+        ]
+        if closes:
+            ts, close = max(closes)
+            return close, ts
+        return (tick.price, tick.ts) if tick else None
 
     def _know(self, symbol: str, asset: str) -> None:
         if symbol not in self.assets:
@@ -130,6 +217,7 @@ class Oracle:
             self.head = max(self.head, bar)
             self.closed = bar
             self.newest_closed = max(self.newest_closed, bar)
+            self.asked_at = bar * BAR_SEC + BAR_SEC - 1
             for symbol in self.assets:
                 vol = self.vol(symbol, bar + 1)
                 if vol is not None:
@@ -154,7 +242,7 @@ class Oracle:
     def _judge(self, symbol: str, bar: int) -> None:
         stored = self.samples[symbol]
         hour = [
-            stored.get(number) if self.is_sampled(number) else None
+            stored.get(number) if self.is_sampled(number, symbol) else None
             for number in range(bar - SAMPLES + 1, bar + 1)
         ]
         before = self.judgements[symbol].get(bar - 1)
@@ -169,14 +257,17 @@ class Oracle:
         """Whether ``bar`` is one of the newest ones, which are all that is kept."""
         return bar >= 0 and self.head - self.stored_bars < bar <= self.head
 
-    def stored_ticks(self, symbol: str, bar: int) -> list[Arrival]:
-        """The ticks of a bar, none where the bar is no longer kept."""
-        return self.ticks.get(symbol, {}).get(bar, []) if self.is_stored(bar) else []
+    def stored_ticks(self, symbol: str, bar: int, since: int | None = None) -> list[Arrival]:
+        """The ticks of a bar from the window's begin on, none where the bar is no longer kept."""
+        if since is None:
+            since = self.window(symbol).gap
+        ticks = self.ticks.get(symbol, {}).get(bar, []) if self.is_stored(bar) else []
+        return [tick for tick in ticks if tick.second >= since]
 
-    def is_sampled(self, bar: int) -> bool:
-        """Whether what was found at the close of ``bar`` is still kept."""
+    def is_sampled(self, bar: int, symbol: str) -> bool:
+        """Whether what was found at the close of ``bar`` is still kept, and of this window."""
         oldest = max(0, self.newest_closed - self.stored_bars + 1)
-        return oldest <= bar <= self.closed
+        return oldest <= bar <= self.closed and bar * BAR_SEC >= self.window(symbol).gap
 
     def newest_at(self, symbol: str, second: int, reach_sec: int = 10**9) -> Arrival | None:
         """The newest stored tick whose second is at or before ``second``.
@@ -192,13 +283,26 @@ class Oracle:
 
     def last_at(self, symbol: str, second: int) -> tuple[float, float] | None:
         """Price and time of the last price: it is kept however old it is."""
+        priced = self.priced_at(symbol, second, in_window=True)
+        if priced is not None:
+            return priced
+        # Until its window has a price, it is that of a window before.
         every = [tick for ticks in self.ticks[symbol].values() for tick in ticks]
         newest = max(every, default=None)
         if newest is not None and newest.second > second:
-            newest = self.newest_at(symbol, second)
+            stored = [tick for tick in every if self.is_stored(tick.second // BAR_SEC)]
+            newest = max((tick for tick in stored if tick.second <= second), default=None)
         only = self.snapshot_prices.get(symbol)
         if only is not None and only.ts < second + 1 and (newest is None or newest.ts < only.ts):
             return only.price, only.ts
+        closes = [
+            (minute * 60 + 59.0, candle.close)
+            for minute, candle in self.seen_candles(symbol, in_window=False).items()
+            if newest is None or minute > newest.second // 60
+        ]
+        if closes:
+            ts, close = max(closes)
+            return close, ts
         return (newest.price, newest.ts) if newest else None
 
     def live_bars(self, symbol: str, first: int, end: int, bars_per_bin: int = 1) -> list[Bar]:
@@ -208,6 +312,7 @@ class Oracle:
             prices = [
                 tick.price
                 for bar in range(number * bars_per_bin, (number + 1) * bars_per_bin)
+                if bar * BAR_SEC >= self.window(symbol).gap
                 for tick in self.stored_ticks(symbol, bar)
             ]
             if prices:
@@ -272,7 +377,7 @@ class Oracle:
 
     def sampled_vol(self, symbol: str, bar: int) -> float | None:
         """vol_15m as it was found when ``bar`` closed."""
-        return self.samples[symbol].get(bar) if self.is_sampled(bar) else None
+        return self.samples[symbol].get(bar) if self.is_sampled(bar, symbol) else None
 
     def trend(self, symbol: str, end: int) -> float | None:
         """The least-squares slope of the log price per minute over the 90 bars before ``end``."""
@@ -294,24 +399,38 @@ class Oracle:
         bars = self.live_bars(symbol, end - VOL_BARS, end)
         return now - bars[0].number * BAR_SEC if bars else None
 
-    def move(self, symbol: str, second: int, horizon: int) -> tuple[float, Arrival] | None:
-        """The return over ``horizon`` and the tick it is measured from."""
-        newest = self.newest_at(symbol, second, horizon)
-        if newest is None or newest.second <= second - horizon:
+    def move(
+        self, symbol: str, second: int, horizon: int, *, of_ticks: bool = False
+    ) -> tuple[float, tuple[float, float]] | None:
+        """The return over ``horizon``, and price and time of what it is measured from."""
+
+        def priced_at(at: int) -> tuple[float, float] | None:
+            if of_ticks:
+                tick = self.newest_at(symbol, at, horizon)
+                return (tick.price, tick.ts) if tick else None
+            return self.priced_at(symbol, at, in_window=True)
+
+        newest = priced_at(second)
+        if newest is None or math.floor(newest[1]) <= second - horizon:
             return None
-        reference = self.newest_at(symbol, second - horizon, horizon)
-        if reference is None or second - horizon - reference.second > horizon / 2:
+        reference = priced_at(second - horizon)
+        if reference is None or second - horizon - math.floor(reference[1]) > horizon / 2:
             return None
-        return newest.price / reference.price - 1.0, reference
+        return newest[0] / reference[0] - 1.0, reference
 
     def price_range(self, symbol: str, second: int) -> tuple[float | None, float | None]:
         """The lowest and highest newest price of a second of the hour."""
-        prices = [price for _, price in self.history(symbol, second, 3600) if price is not None]
+        self.asked_at = second
+        seen = self.history(symbol, second, 3600, with_candles=False)
+        prices = [price for _, price in seen if price is not None]
+        for minute, candle in self.seen_candles(symbol, in_window=False).items():
+            if minute * 60 > second - 3600:
+                prices += [candle.low, candle.high]
         return (min(prices), max(prices)) if prices else (None, None)
 
     def ret(self, symbol: str, second: int, horizon: int) -> float | None:
-        """The return over ``horizon``."""
-        move = self.move(symbol, second, horizon)
+        """The return over ``horizon``, from tick to tick."""
+        move = self.move(symbol, second, horizon, of_ticks=True)
         return move[0] if move else None
 
     def sigma(self, symbol: str, second: int, horizon: int) -> float | None:
@@ -352,7 +471,7 @@ class Oracle:
         bar = second // BAR_SEC
         hot = list(now)
         for number in range(bar - 90, bar):
-            if self.is_sampled(number):
+            if self.is_sampled(number, symbol):
                 hot += self.hot[symbol].get(number, [])
         decayed = [(each.surprise * 2 ** (-(second - each.second) / 180), each) for each in hot]
         decayed.sort(key=lambda pair: -abs(pair[0]))
@@ -377,7 +496,10 @@ class Oracle:
         for minute in range(second // 60 - 60, second // 60):
             if minute * 6 <= self.head - self.stored_bars or minute > self.head // 6:
                 continue
-            prices = [p for _, p in self.history(symbol, minute * 60 + 59, 60) if p is not None]
+            if minute * 60 < self.window(symbol).gap:
+                continue
+            seen = self.history(symbol, minute * 60 + 59, 60, with_candles=False)
+            prices = [p for _, p in seen if p is not None]
             changes = [abs(b - a) for a, b in pairwise(prices) if abs(b - a) > 1e-9 * b]
             if changes:
                 smallest.append(min(changes))
@@ -401,13 +523,13 @@ class Oracle:
         if now is not None:
             bar = min(bar, math.floor(now) // BAR_SEC - 1)
         nothing = Judgement("unknown", None, close_call=False)
-        if symbol not in self.assets or not self.is_sampled(bar):
+        if symbol not in self.assets or not self.is_sampled(bar, symbol):
             return nothing
         return self.judgements[symbol].get(bar, nothing)
 
     def snapshots(self, now: float) -> list[dict[str, Any]]:
         """Every column of every symbol; ``heats`` in the place of heat and its second."""
-        second = math.floor(now)
+        second = self.asked_at = math.floor(now)
         rows = {name: self._snapshot(name, now) for name in self.assets}
         usual = self.day.at(second)
         begin = second // BAR_SEC * BAR_SEC
@@ -455,14 +577,15 @@ class Oracle:
             "price_step": self.price_step(symbol, second),
             "watched_sec": self.watched_sec(symbol, now),
         }
+        row["prev_close"], row["ret_day"] = self.day_change(symbol, second, last)
         row["range_low"], row["range_high"] = self.price_range(symbol, second)
         for name, horizon in HORIZONS.items():
             move = self.move(symbol, second, horizon)
             row[f"ret_{name}"] = move[0] if move else None
             if name == "15m":
                 continue
-            row[f"ref_{name}"] = move[1].price if move else None
-            row[f"ref_{name}_ts"] = move[1].ts if move else None
+            row[f"ref_{name}"] = move[1][0] if move else None
+            row[f"ref_{name}_ts"] = move[1][1] if move else None
             row[f"sigma_{name}"] = self.sigma(symbol, second, horizon)
             begin = self.move_end(symbol, second - horizon) if to else None
             row[f"move_from_{name}"] = begin[0] if begin else None
@@ -470,20 +593,55 @@ class Oracle:
             row[f"move_{name}"] = to[0] / begin[0] - 1 if to and begin else None
         return row
 
-    def history(self, symbol: str, now: float, seconds: int) -> list[tuple[int, float | None]]:
-        """The newest price of each second; None where it has no tick."""
+    def day_change(
+        self, symbol: str, second: int, last: tuple[float, float] | None
+    ) -> tuple[float | None, float | None]:
+        """What the day's change is measured against, and the change."""
+        window = self.window(symbol)
+        found = [
+            reference
+            for reference in self.references.get(symbol, [])
+            if reference.since <= second < reference.until and reference.vendor == window.vendor
+        ]
+        if not found:
+            return None, None
+        reference = found[-1]
+        if last is None or last[1] < max(reference.counts_from, window.change):
+            return reference.price, None
+        return reference.price, last[0] / reference.price - 1
+
+    def history(
+        self, symbol: str, now: float, seconds: int, *, with_candles: bool = True
+    ) -> list[tuple[int, float | None]]:
+        """The newest price of each second of this vendor; None where it has none."""
         end = math.floor(now)
-        found = []
+        since = self.window(symbol).change
+        candles = self.seen_candles(symbol, in_window=False) if with_candles else {}
+        found: list[tuple[int, float | None]] = []
         for second in range(end - seconds + 1, end + 1):
-            inside = [t for t in self.stored_ticks(symbol, second // BAR_SEC) if t.second == second]
-            found.append((second, max(inside).price if inside else None))
+            stored = self.stored_ticks(symbol, second // BAR_SEC, since)
+            inside = [tick for tick in stored if tick.second == second]
+            candle = candles.get(second // 60) if second % 60 == 59 else None
+            is_whole = second - 59 > end - seconds
+            close = candle.close if candle and is_whole else None
+            found.append((second, max(inside).price if inside else close))
         return found
 
     def bins(self, symbol: str, bin_sec: int, window_sec: int, now: float) -> dict[int, Bar]:
-        """The live bins of a window, by their number: whole ones that ended by ``now``."""
-        end = math.floor(now) // bin_sec
+        """The live bins of a window, by their number: whole ones that ended by ``now``.
+
+        A minute without a tick is a candle's, as if a thousand ticks had its mean.
+        """
+        self.asked_at = math.floor(now)
+        end = self.asked_at // bin_sec
         first = end - window_sec // bin_sec
-        return {bar.number: bar for bar in self.live_bars(symbol, first, end, bin_sec // BAR_SEC)}
+        found = {bar.number: bar for bar in self.live_bars(symbol, first, end, bin_sec // BAR_SEC)}
+        if bin_sec == 60:
+            for minute, candle in self.seen_candles(symbol, in_window=True).items():
+                if first <= minute < end and minute not in found:
+                    mean = (candle.open + candle.high + candle.low + candle.close) / 4
+                    found[minute] = Bar(minute, math.log(mean), 1000)
+        return dict(sorted(found.items()))
 
     def bin_returns(
         self, symbol: str, bin_sec: int, window_sec: int, now: float

@@ -362,7 +362,7 @@ def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worke
 
 def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engine: Worker) -> None:
     """Listed with its own time, never notified."""
-    engine.heartbeat.add_past(None, NOW)
+    engine.heartbeat.know_past(None, NOW)
     ticking(engine)
     drawn = payload(page())
     assert drawn["events"]["shown"][0]["history"]

@@ -64,7 +64,7 @@ def test_history_is_marked() -> None:
     """Seconds before those that anybody could watch, and their events, say so."""
     told: list[SecondOver] = []
     _, _, heartbeat = heartbeat_of(Subscriber("one", told.append))
-    heartbeat.add_past(NOW - 3600, NOW + 5, range(NOW, NOW + 5))
+    heartbeat.know_past(NOW - 3600, NOW + 5, range(NOW, NOW + 5))
     assert heartbeat.is_searching_past
     heartbeat.show(NOW + 9)
     for second in range(NOW, NOW + 10):
@@ -78,10 +78,10 @@ def test_a_past_behind_a_past_is_searched_first() -> None:
     """What an archive brought back, then what the source adds: nothing known is forgotten."""
     told: list[SecondOver] = []
     _, _, heartbeat = heartbeat_of(Subscriber("one", told.append))
-    heartbeat.add_past(NOW - 3600, NOW - 20, range(NOW - 40, NOW - 30))
-    heartbeat.add_past(NOW - 5, NOW, range(NOW - 5, NOW))
+    heartbeat.know_past(NOW - 3600, NOW - 20, range(NOW - 40, NOW - 30))
+    heartbeat.know_past(NOW - 5, NOW, range(NOW - 5, NOW))
     assert heartbeat.oldest == NOW - 3600
-    heartbeat.add_past(None, NOW)
+    heartbeat.know_past(None, NOW)
     assert heartbeat.oldest == NOW - 3600
 
     async def run() -> None:
@@ -158,7 +158,7 @@ def followed(
     shown: Shown = []
     _, _, heartbeat = heartbeat_of(Subscriber("one", told.append))
     if live_from:
-        heartbeat.add_past(NOW - 3600, live_from)
+        heartbeat.know_past(NOW - 3600, live_from)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

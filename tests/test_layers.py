@@ -18,6 +18,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "bars": (set(), {"numpy"}),
     "wording": ({"ticks"}, set()),
     "sessions": ({"ticks"}, {"exchange_calendars"}),
+    "days": ({"sessions", "ticks"}, set()),
     "settings": ({"ticks"}, set()),
     "pages": (set(), {"numpy"}),
     "volatility": ({"ticks"}, {"numpy"}),
@@ -33,8 +34,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "usual": ({"bars", "pages", "ticks"}, {"numpy"}),
     "rings": ({"bars", "moves", "pages", "volatility", "ticks"}, {"numpy"}),
     "samples": ({"moves", "pages", "volatility"}, {"numpy"}),
+    "store": ({"rings", "samples", "bars", "moves", "pages", "volatility", "ticks"}, {"numpy"}),
     "pulse_store": (
-        {"rings", "samples", "usual", "bars", "formulas", "moves", "volatility", "ticks"},
+        {"store", "rings", "samples", "usual", "bars", "formulas", "moves", "volatility", "ticks"},
         {"numpy", "pandas"},
     ),
     "connections": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
@@ -58,7 +60,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "sources.backfill": ({"sources", "feeds", "vendors", "sessions", "ticks"}, {"aiohttp"}),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
-        | {"history.hours", "history.losses", "feeds", "ticks"},
+        | {"history.hours", "history.losses", "feeds", "bars", "days", "vendors.rest", "ticks"},
         {"numpy", "pandas"},
     ),
     "worker": (
@@ -92,6 +94,7 @@ PURE = (
     "samples",
     "usual",
     "rings",
+    "store",
     "pulse_store",
     "robust",
     "correlation",
@@ -100,6 +103,7 @@ PURE = (
     "events",
     "gate",
     "sessions",
+    "days",
     "vendors",
     "page",
 )

@@ -1,0 +1,63 @@
+"""References: the prices that a day's change is measured against, each for as long as it is so.
+
+They have no lock of their own: whoever shares them between threads guards them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from volatility import Floats
+
+__all__ = ["DayReferences", "Measured"]
+
+
+class Measured(NamedTuple):
+    """What each symbol's change is measured against, by row; NaN if it is not known."""
+
+    price: Floats
+    counts_from: Floats
+    """An older price than of this time, in seconds since the epoch, is none of that day."""
+
+
+class _Stretch(NamedTuple):
+    """When a reference is one, and of whose prices; in seconds, the end excluded."""
+
+    since: int
+    until: int
+    counts_from: int
+    vendor: int
+
+
+class DayReferences:
+    """The references of all symbols, by their rows; only symbols that have one take memory."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[_Stretch, dict[int, float]] = {}
+
+    def set(self, row: int, price: float, stretch: tuple[int, int, int, int]) -> None:
+        """Measure a symbol against a price: since when, until when, from when on its prices count,
+        and the number of the vendor that these are of.
+        """
+        self._stretches.setdefault(_Stretch(*stretch), {})[row] = price
+
+    def forget(self, before: int) -> None:
+        """Forget those of before a second."""
+        for stretch in [found for found in self._stretches if found.until <= before]:
+            del self._stretches[stretch]
+
+    def at(self, second: int, served: npt.NDArray[np.int16]) -> Measured:
+        """What the changes at a second are measured against, of the vendors that serve."""
+        price, counts_from = np.full((2, len(served)), np.nan)
+        for stretch, prices in self._stretches.items():
+            if not stretch.since <= second < stretch.until:
+                continue
+            rows = np.fromiter(prices, np.intp, len(prices))
+            is_served = served[rows] == stretch.vendor
+            rows = rows[is_served]
+            price[rows] = np.fromiter(prices.values(), np.float64, len(prices))[is_served]
+            counts_from[rows] = stretch.counts_from
+        return Measured(price, counts_from)
