@@ -351,10 +351,11 @@ def test_product_whose_trades_do_not_come_is_asked_for_anew() -> None:
         ("unsubscribe", ["BTC-USD"], ["matches"]),
         ("subscribe", ["BTC-USD"], ["matches"]),
     ]
-    # If that did not help, much later again.
-    hear(one, *[newer] * 29)
+    # If that brought the newest trade and no other, much later again.
+    hear(one, LAST_MATCH.replace("1087540757", "1087540759"), newer)
+    hear(one, *[beat(1087540760)] * 29)
     assert one.due(36.0) == ([], math.inf)
-    hear(one, newer)
+    hear(one, beat(1087540760))
     assert len(one.due(37.0)[0]) == 2
 
 

@@ -158,7 +158,7 @@ class _Talk:
             case "subscriptions":
                 return self._confirm(message.channels)
             case "error":
-                return (Notice(self._object(message)),)
+                return (Notice(self._note_error(message)),)
             case "":
                 return _UNREADABLE
             case _:
@@ -207,7 +207,8 @@ class _Talk:
         trade_id = trade_id if type(trade_id) is int else None
         newest = self._newest.get(symbol)
         if newest is not None:
-            newest.beats = 0
+            if not is_snapshot:
+                newest.beats = 0
             if trade_id is not None and trade_id > newest.trade_id:
                 newest.trade_id = trade_id
             if symbol not in self._confirmed:
@@ -225,7 +226,7 @@ class _Talk:
         if not newest.trade_id:
             newest.trade_id = last
         if last <= newest.trade_id:  # also 0, if the vendor does not know
-            newest.beats = 0
+            newest.beats = min(newest.beats, 0)
             return
         newest.beats += 1
         if newest.beats == self._pace.behind_beats:
@@ -248,7 +249,7 @@ class _Talk:
         self.is_accepted = True
         return (Notice(NoticeKind.SUBSCRIBED),)
 
-    def _object(self, message: _Message) -> NoticeKind:
+    def _note_error(self, message: _Message) -> NoticeKind:
         """What an error means: of a product, or of the request; its text is handed to nobody."""
         text = message.reason if isinstance(message.reason, str) else message.message
         if not isinstance(text, str):
