@@ -38,6 +38,7 @@ from page.troubles import (
     feed_help,
     feed_reason,
     frames_text,
+    lacking_text,
     listed,
     retry_text,
 )
@@ -224,7 +225,7 @@ def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
     heard = f"{len(feed.heard)} of {len(feed.asked)} symbols heard"
     parts = [
         whole_reason(feed, now),
-        f"{heard}, {f'last tick {age}' if has_ticked else 'no tick yet'}",
+        f"{heard}, {f'last tick {age}' if has_ticked else 'no tick yet'}" if feed.asked else "",
         _skew_reason(feed.skew),
     ]
     return FeedLine(
@@ -266,6 +267,8 @@ def _wait_text(feed: FeedStatus, now: float) -> str:
 
 def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
     clock, lost = clock_text(status.source.clock), status.source.lost
+    for asset in status.source.lacking:
+        yield Message(kind="note", text=(lacking_text(asset),))
     if clock:
         yield _warning(clock)
     if behind_sec > STANDSTILL_SEC + status.source.later_sec:

@@ -25,7 +25,7 @@ from engine.status import (
     Refusal,
     Trouble,
 )
-from ticks import legible
+from ticks import Asset, legible
 from wording import price_text, size_text
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "feed_reason",
     "frames_text",
     "held_text",
+    "lacking_text",
     "listed",
     "retry_text",
 ]
@@ -92,6 +93,12 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.UNKNOWN: "not among its symbols",
     Refusal.UNCONFIRMED: "asked for and not confirmed",
 }
+
+_KEYS: Final[Mapping[Asset, str]] = {
+    "stocks": " A free one brings them: of app.alpaca.markets/signup (ALPACA_API_KEY and"
+    " ALPACA_API_SECRET) or of finnhub.io/register (FINNHUB_API_KEY)."
+}
+"""Whose key brings the prices of a class that nobody sends without one."""
 
 _AGAIN: Final = "It is retried automatically."
 
@@ -311,6 +318,11 @@ def retry_text(feed: FeedStatus, now: float) -> str:
 def archive_reason(archive: ArchiveStatus) -> str:
     """Why an archive is not written, and what to do; empty while it is."""
     return _ARCHIVE[archive.trouble].format(file=archive.file, detail=archive.detail)
+
+
+def lacking_text(asset: Asset) -> str:
+    """Which key would bring the prices of a class that nobody serves without one."""
+    return f"{asset.capitalize()} are off: nobody sends them without a key.{_KEYS.get(asset, '')}"
 
 
 def backfill_reason(backfill: BackfillStatus) -> str:

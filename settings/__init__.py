@@ -28,6 +28,7 @@ from settings.accounts import (
     chains,
     chosen,
     eodhd_alone,
+    switched_off,
 )
 from settings.addresses import http_address, websocket_address
 from settings.given import (
@@ -99,6 +100,8 @@ class SourceSettings:
 
     Empty: the class is off.
     """
+    off: frozenset[Asset] = frozenset()
+    """The classes that were chosen to be off, so that nothing is missing there."""
     keys: Mapping[VendorName, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Those that each vendor wants, as far as they are set."""
     urls: Mapping[VendorName, str] = field(default_factory=dict)
@@ -270,6 +273,7 @@ def _source(given: Given, keys: Accounts) -> SourceSettings:
         name,
         watchlist=watchlist(given.file, is_recorded=name == "replay"),
         vendors=_vendors(name, choices, keys),
+        off=switched_off(choices),
         keys=keys.keys,
         urls=_addresses(given, "url", websocket_address, keys),
         rest_urls=_addresses(given, "rest_url", http_address, keys),

@@ -20,6 +20,7 @@ __all__ = [
     "chains",
     "chosen",
     "eodhd_alone",
+    "switched_off",
 ]
 
 CHAINS: Final[Mapping[Asset, tuple[VendorName, ...]]] = MappingProxyType(
@@ -162,6 +163,11 @@ def _watched(
     raise SettingsError(
         f"{places} leave nothing to watch, expected a vendor for one of them at least: choose one"
     )
+
+
+def switched_off(choices: Mapping[Asset, Entry]) -> frozenset[Asset]:
+    """The classes that were chosen to be off."""
+    return frozenset(asset for asset, entry in choices.items() if _is_off(entry))
 
 
 def _is_off(entry: Entry) -> bool:

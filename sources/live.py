@@ -28,7 +28,8 @@ class LiveSource:
     """Vendors' prices by the computer's clock, as far as the vendors' stamps confirm it.
 
     ``vendors`` holds those of each asset class, the first choice first; see ``VendorFeeds``. Only a
-    ``clock`` that is a ``VendorClock`` is judged by the stamps.
+    ``clock`` that is a ``VendorClock`` is judged by the stamps. ``lacking`` are the classes that no
+    vendor serves without a key that is not set.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class LiveSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
         patience: Patience | None = None,
+        lacking: Sequence[Asset] = (),
     ) -> None:
         self.queue = queue
+        self._lacking = tuple(lacking)
         self.clock = clock or VendorClock(time.time)
         self.archive = archive
         self.takes_over = True
@@ -106,6 +109,7 @@ class LiveSource:
             name="live",
             clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
             later_sec=self._later.sec,
+            lacking=self._lacking,
         )
 
     def vendors(self) -> Mapping[str, str]:

@@ -88,7 +88,14 @@ def open_source(
         timing=timing,
         calendar=calendar,
         patience=options.get("patience"),
+        lacking=[asset for asset in ASSETS if _lacks_vendor(asset, settings, vendors[asset])],
     )
+
+
+def _lacks_vendor(asset: Asset, settings: SourceSettings, vendors: Sequence[Vendor]) -> bool:
+    """Whether a class is wanted, and no vendor serves it without a key that is not set."""
+    is_wanted = settings.watchlist is None or bool(settings.watchlist[asset])
+    return is_wanted and not vendors and asset not in settings.off
 
 
 def _vendors(settings: SourceSettings) -> Mapping[Asset, tuple[Vendor, ...]]:

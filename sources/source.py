@@ -173,6 +173,8 @@ class SourceStatus:
     clock: ClockStatus = ClockStatus()
     later_sec: float = 0.0
     """How much later each second is shown because the vendor's prices come late."""
+    lacking: tuple[Asset, ...] = ()
+    """The asset classes that no vendor serves without a key that is not set."""
     backfill: tuple[BackfillStatus, ...] = ()
     """The requests for the time before the stream, of each vendor that is asked for anything."""
 

@@ -37,6 +37,8 @@ from page.hours import HoursLine, hours_line
 from page.status import Instant, StatusCard, Words, feed_text, status_card, whole_reason
 from page.troubles import archive_reason, clock_text, feed_reason
 from sessions import CorrectedHours, HoursFrom, MarketHours, Phase
+from settings import load
+from sources.opening import open_source
 from ticks import ASSETS, Asset
 
 NOW: Final = 1_790_000_000.0
@@ -456,6 +458,40 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     done = replace(backfill, waiting=0)
     status = replace(status, source=replace(status.source, backfill=(done,)))
     assert told(status_card(status, NOW, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "stocks", "lacking"),
+    [
+        ({}, ("AAPL",), True),
+        ({"MARKET_PULSE_STOCKS": "off"}, ("AAPL",), False),
+        ({"FINNHUB_API_KEY": "SECRETKEY"}, ("AAPL",), False),
+        ({}, (), False),
+    ],
+)
+def test_a_class_that_lacks_a_key_says_which(
+    environ: dict[str, str], stocks: tuple[str, ...], lacking: bool
+) -> None:
+    """In one line, unless nobody wants it; its chip is off, and no price stands in."""
+    settings = replace(
+        load({"MARKET_PULSE_SOURCE": "live", "MARKET_PULSE_DATA": "off", **environ}).source,
+        watchlist={"stocks": stocks, "forex": ("EURUSD",), "crypto": ()},
+    )
+    source = open_source(settings, None)
+    status = replace(status_of(*source.feeds()), source=source.status())
+    card = status_card(status, NOW, NOW)
+    line = (
+        "Stocks are off: nobody sends them without a key. A free one brings them: of"
+        " app.alpaca.markets/signup (ALPACA_API_KEY and ALPACA_API_SECRET) or of"
+        " finnhub.io/register (FINNHUB_API_KEY)."
+    )
+    assert [text for text in told(card) if "key" in text] == ([line] if lacking else [])
+    assert [message.kind for message in card.messages if lacking] == ["note"] * lacking
+    chip = card.feeds[0]
+    assert chip.vendor == ("Finnhub" if environ.get("FINNHUB_API_KEY") else "")
+    if not chip.vendor:
+        assert (chip.state, chip.title) == ("off", "no vendor is asked")
+        assert source.watched["stocks"] == ()
 
 
 @pytest.mark.parametrize("kind", SourceKind)
