@@ -65,8 +65,8 @@ HELD_SEC: Final = 10.0
 _LAST_ONLY: Final[frozenset[Reason]] = frozenset({"old", "snapshot", "closed market"})
 
 _REMEMBERED_IDS: Final = 1000
-"""So many trade ids of a symbol are remembered: of the newest trades, or of those that are missing
-among them."""
+"""No more trade ids of a symbol are remembered than these, and at least the newer half: of the
+newest trades, or of those that are missing among them."""
 
 _MOST_MISSED: Final = 1_000_000
 """An id that is further ahead than this many trades is not believed."""
@@ -274,11 +274,17 @@ class TickGate:
             and (market != "closed" if market else self._since <= ts < self._until)
             and not level.held
             and ts - level.ts < _PAUSE_SEC
-            and (trade_id is None or trade_id == level.next_id)
+            and (
+                trade_id is None
+                or (trade_id == level.next_id if self._counts_trades else trade_id not in level.ids)
+            )
         ):
             if trade_id is not None:
-                level.next_id = trade_id + 1
-                level.next_id_ts = ts
+                if self._counts_trades:
+                    level.next_id = trade_id + 1
+                    level.next_id_ts = ts
+                else:
+                    _remember(trade_id, level.ids)
             level.recent.append(price)
             level.ts = ts
             return Verdict.ENTERS
@@ -322,8 +328,7 @@ class TickGate:
         ids = level.ids
         if not self._counts_trades:
             is_known = trade_id in ids
-            ids[trade_id] = None
-            _forget_oldest(ids)
+            _remember(trade_id, ids)
             return is_known
         next_id = level.next_id
         if trade_id in ids:  # late
@@ -338,8 +343,7 @@ class TickGate:
         else:
             self.missed += trade_id - next_id
             for missing in range(max(next_id, trade_id - _REMEMBERED_IDS), trade_id):
-                ids[missing] = None
-            _forget_oldest(ids)
+                _remember(missing, ids)
         level.next_id, level.next_id_ts = trade_id + 1, ts
         return False
 
@@ -461,9 +465,13 @@ class TickGate:
         )
 
 
-def _forget_oldest(ids: dict[int, None]) -> None:
-    while len(ids) > _REMEMBERED_IDS:
-        del ids[next(iter(ids))]
+def _remember(trade_id: int, ids: dict[int, None]) -> None:
+    """Note an id; if there are too many, forget the older half of them."""
+    ids[trade_id] = None
+    if len(ids) > _REMEMBERED_IDS:
+        # Together, as finding the oldest takes the longer the more were taken away before it.
+        for old in tuple(islice(ids, _REMEMBERED_IDS // 2)):
+            del ids[old]
 
 
 def _settle(level: _Level, ts: float, far_off: float) -> None:

@@ -621,6 +621,15 @@ def test_ids_that_count_nothing_tell_of_no_missed_trade() -> None:
     assert subject.missed == 0
 
 
+@pytest.mark.parametrize("counts_trades", [False, True])
+def test_hundreds_of_trades_are_remembered(counts_trades: bool) -> None:
+    """As many as a vendor may ever repeat, however many came before."""
+    subject = TickGate("crypto", [BTC], counts_trades=counts_trades)
+    trades = [(number, 9 - number / 1000) for number in range(1, 3001)]
+    assert admitted(subject, *trades, *trades[-500:]) == "E" * 3000 + "-" * 500
+    assert subject.refused == {"duplicate": 500}
+
+
 def test_vendor_may_count_from_another_number_on() -> None:
     """An old trade has an old time; one absurd id changes nothing."""
     subject = TickGate("crypto", [BTC], counts_trades=True)
