@@ -56,6 +56,17 @@ _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
 _IGNORED: Final = Notice(NoticeKind.IGNORED)
 
 
+class _Stock:
+    """What is known of a stock, by the vendor's name."""
+
+    def __init__(self, name: str, symbol: str) -> None:
+        self.symbol = symbol
+        """In our spelling."""
+        # The market of the invented stock never closes; of others the vendor says nothing.
+        self.market: MarketState = "open" if name == TEST_SYMBOL else ""
+        self.prints = Prints()
+
+
 class _Talk:
     """One connection's dialogue: greeted, authenticated, and subscribed as the vendor confirms.
 
@@ -79,7 +90,7 @@ class _Talk:
         """When the answer is due."""
         self._asks_for_halts = False
         self._wants_halts = True
-        self._prints = Prints()
+        self._stocks = {name: _Stock(name, ours) for name, ours in names.items()}
 
     def begin(self) -> Sequence[str]:
         """Nothing: the vendor greets first."""
@@ -120,26 +131,34 @@ class _Talk:
     # What comes.
 
     def _trade(self, message: Message) -> RawTick | Notice:
-        ts = epoch(message.time)
-        name = message.symbol
-        if math.isnan(ts) or not isinstance(name, str) or not name:
+        """A trade as a price: the hot path."""
+        ts, name, price = epoch(message.time), message.symbol, message.price
+        if math.isnan(ts) or type(name) is not str or not name:
             return _UNREADABLE
-        price = number(message.price)
+        if type(price) is not float:
+            price = number(price)
         trade_id, exchange = message.trade_id, message.exchange
-        has_flaw = is_barred(message.conditions, message.tape)
-        ours = self._names.get(name)
-        if ours is not None and not has_flaw and price > 0:
-            self._prints.add(ours, Print(trade_id, exchange, ts, price))
-        # Unique only together with the exchange and, at best, the day.
-        is_numbered = isinstance(trade_id, int | str) and isinstance(exchange, str | None)
-        return RawTick(
-            ours or name,
-            ts,
-            price,
-            "condition" if has_flaw else "",
-            _market(name),
-            False,
-            hash((trade_id, exchange, message.time)) if is_numbered else None,
+        has_flaw = message.conditions and is_barred(message.conditions, message.tape)
+        stock = self._stocks.get(name)
+        if stock is not None and not has_flaw and price > 0:
+            # Not by the constructor of named tuples, which takes twice as long.
+            stock.prints.add(tuple.__new__(Print, (trade_id, exchange, ts, price)))
+        try:
+            # Unique only together with the exchange and, at best, the day.
+            identity = None if trade_id is None else hash((trade_id, exchange, message.time))
+        except TypeError:
+            identity = None
+        return tuple.__new__(
+            RawTick,
+            (
+                name if stock is None else stock.symbol,
+                ts,
+                price,
+                "condition" if has_flaw else "",
+                "" if stock is None else stock.market,
+                False,
+                identity,
+            ),
         )
 
     def _heed(self, message: Message | None, now: float) -> RawTick | Notice | Halt:
@@ -229,48 +248,44 @@ class _Talk:
         self.refused = {**self.refused, **{self._names[name]: kind for name in names}}
 
     def _status(self, message: Message, now: float) -> Notice | Halt:
-        ours, is_halted = self._named(message.symbol), halts(message.status)
-        if ours is None or is_halted is None:
+        stock, is_halted = self._stock(message), halts(message.status)
+        if stock is None or is_halted is None:
             return _IGNORED
         ts = epoch(message.time)
-        return Halt(ours, now if math.isnan(ts) else ts, is_halted)
+        return Halt(stock.symbol, now if math.isnan(ts) else ts, is_halted)
 
     def _cancel(self, message: Message) -> RawTick | Notice:
         """The price is that of the trade before, if this one had set it."""
-        ours = self._named(message.symbol)
-        if ours is None or message.trade_id is None:
+        stock, trade_id = self._stock(message), message.trade_id
+        if stock is None or trade_id is None:
             return _IGNORED
-        return self._again(message, self._prints.cancel(ours, message.trade_id, message.exchange))
+        return _again(stock, stock.prints.cancel(trade_id, message.exchange))
 
     def _correct(self, message: Message) -> RawTick | Notice:
         """The price is the corrected one, if the trade had set it."""
-        ours, price = self._named(message.symbol), number(message.corrected_price)
-        trade_id, exchange = message.original_id, message.exchange
-        if ours is None or trade_id is None:
+        stock, trade_id, exchange = self._stock(message), message.original_id, message.exchange
+        if stock is None or trade_id is None:
             return _IGNORED
+        price = number(message.corrected_price)
         if not price > 0 or is_barred(message.corrected_conditions, message.tape):
-            return self._again(message, self._prints.cancel(ours, trade_id, exchange))
+            return _again(stock, stock.prints.cancel(trade_id, exchange))
         corrected = Print(message.corrected_id, exchange, 0.0, price)
-        return self._again(message, self._prints.correct(ours, trade_id, corrected))
+        return _again(stock, stock.prints.correct(trade_id, corrected))
 
-    def _again(self, message: Message, found: Print | None) -> RawTick | Notice:
-        """The price once more, with the time it had: so it takes the place of the wrong one."""
-        if found is None:
-            return _IGNORED
+    def _stock(self, message: Message) -> _Stock | None:
         name = message.symbol
-        return RawTick(self._names[name], found.ts, found.price, "", _market(name))
+        return self._stocks.get(name) if isinstance(name, str) else None
 
-    def _named(self, name: object) -> str | None:
-        return self._names.get(name) if isinstance(name, str) else None
+
+def _again(stock: _Stock, found: Print | None) -> RawTick | Notice:
+    """The price once more, with the time it had: so it takes the place of the wrong one."""
+    if found is None:
+        return _IGNORED
+    return RawTick(stock.symbol, found.ts, found.price, "", stock.market)
 
 
 def _subscription(channel: str, names: Sequence[str]) -> str:
     return json.dumps({"action": "subscribe", channel: names})
-
-
-def _market(name: str) -> MarketState:
-    """The market of the invented stock never closes."""
-    return "open" if name == TEST_SYMBOL else ""
 
 
 @dataclass(frozen=True, slots=True)

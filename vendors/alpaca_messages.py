@@ -82,8 +82,9 @@ def halts(status: object) -> bool | None:
 
 def is_barred(conditions: object, tape: object) -> bool:
     """Whether a trade under these conditions must not set the last price; unknown ones may."""
-    if not conditions:
-        return False
-    barred = _BARRED_OF_TAPE.get(tape, _BARRED) if isinstance(tape, str) else _BARRED
+    barred = _BARRED_OF_TAPE.get(tape, _BARRED) if type(tape) is str else _BARRED
     codes = conditions if isinstance(conditions, list) else [conditions]
-    return any(isinstance(code, str) and code in barred for code in codes)
+    try:
+        return not barred.isdisjoint(codes)
+    except TypeError:  # some are no codes
+        return any(isinstance(code, str) and code in barred for code in codes)
