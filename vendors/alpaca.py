@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ticks import Asset
 from vendors.alpaca_messages import Message, halts, is_barred, read
+from vendors.alpaca_subscription import Subscription
 from vendors.corrections import Print, Prints
 from vendors.values import epoch, number, us_stock
 from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
@@ -32,9 +33,6 @@ _SILENCE_SEC: Final[Mapping[Asset, float]] = MappingProxyType(
     {"stocks": 120.0, "forex": math.inf, "crypto": math.inf}
 )
 
-_ANSWER_SEC: Final = 5.0
-"""A subscription that is not answered by then is taken for unconfirmed."""
-
 _ERRORS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
     {
         400: NoticeKind.BAD_REQUEST,
@@ -47,10 +45,6 @@ _ERRORS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
     }
 )
 """What its own codes mean; any other one that something went wrong and may go well next time."""
-
-_OF_A_SUBSCRIPTION: Final = frozenset({400, 405, 409, 410})
-"""The codes with which it refuses one; the connection lives on, with the subscriptions it had."""
-
 
 _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
 _IGNORED: Final = Notice(NoticeKind.IGNORED)
@@ -68,29 +62,24 @@ class _Stock:
 
 
 class _Talk:
-    """One connection's dialogue: greeted, authenticated, and subscribed as the vendor confirms.
-
-    All stocks are asked for at once, and one by one if that is refused; then for their halts, which
-    are not in every plan. A confirmation holds all that is subscribed to by then.
-    """
+    """One connection's dialogue: greeted, authenticated, and subscribed."""
 
     def __init__(self, names: Mapping[str, str], key: str, secret: str) -> None:
-        self.is_accepted = False
-        self.refused: Mapping[str, NoticeKind] = {}
-        self._names = names
-        """Our symbols by the vendor's names."""
         self._key, self._secret = key, secret
         self._login: str | None = None
         """What to send next of it."""
-        self._batches: list[tuple[str, ...]] = []
-        """What is still to be asked for, in the vendor's names."""
-        self._asking: tuple[str, ...] = ()
-        self._asked: set[str] = set()
-        self._until = -math.inf
-        """When the answer is due."""
-        self._asks_for_halts = False
-        self._wants_halts = True
+        self._subscription = Subscription(names)
         self._stocks = {name: _Stock(name, ours) for name, ours in names.items()}
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether anything is subscribed to: an open socket, or a good key, is not enough."""
+        return self._subscription.is_accepted
+
+    @property
+    def refused(self) -> Mapping[str, NoticeKind]:
+        """The symbols that are not confirmed, and why."""
+        return self._subscription.refused
 
     def begin(self) -> Sequence[str]:
         """Nothing: the vendor greets first."""
@@ -110,23 +99,7 @@ class _Talk:
         if self._login is not None:
             login, self._login = self._login, None
             return (login,), math.inf
-        if self._asking:
-            if now < self._until:
-                return (), self._until
-            self._refuse(self._asking, NoticeKind.UNCONFIRMED)
-            self._asking = ()
-        if self._batches:
-            self._asking = self._batches.pop(0)
-            self._asked.update(self._asking)
-            self._until = now + _ANSWER_SEC
-            return (_subscription("trades", self._asking),), self._until
-        if self._wants_halts and self.is_accepted:
-            self._wants_halts = False
-            streamed = [name for name, ours in self._names.items() if ours not in self.refused]
-            if streamed:  # an empty list is refused
-                self._asks_for_halts = True
-                return (_subscription("statuses", streamed),), math.inf
-        return (), math.inf
+        return self._subscription.due(now)
 
     # What comes.
 
@@ -168,7 +141,8 @@ class _Talk:
             case "success":
                 return self._greet(message)
             case "subscription":
-                return self._confirm(message)
+                self._subscription.confirm(message.trades)
+                return Notice(NoticeKind.SUBSCRIBED)
             case "error":
                 return self._fail(message)
             case "s":
@@ -188,64 +162,17 @@ class _Talk:
         return _IGNORED
 
     def _authorize(self, code: int | None) -> Notice:
-        if not self._asked and not self._batches:
-            self._batches = [tuple(self._names)]
+        self._subscription.begin()
         return Notice(NoticeKind.AUTHORIZED, code)
 
-    def _confirm(self, message: Message) -> Notice:
-        """Compare what is subscribed to with what was asked for."""
-        confirmed = message.trades if isinstance(message.trades, list) else []
-        if self._asks_for_halts and not confirmed:  # of these alone
-            self._asks_for_halts = False
-            return Notice(NoticeKind.SUBSCRIBED)
-        self._asks_for_halts = False
-        self._asking = ()
-        self.is_accepted = True
-        refused = {
-            ours: self.refused.get(ours, NoticeKind.UNCONFIRMED)
-            for name, ours in self._names.items()
-            if name in self._asked and name not in confirmed
-        }
-        if refused != self.refused:
-            self.refused = refused
-        return Notice(NoticeKind.SUBSCRIBED)
-
     def _fail(self, message: Message) -> Notice:
-        code = message.code if type(message.code) is int else None
-        kind = _ERRORS.get(code or 0, NoticeKind.SERVER_ERROR)
+        code = message.code
+        if type(code) is not int:
+            return Notice(NoticeKind.SERVER_ERROR)
+        kind = _ERRORS.get(code, NoticeKind.SERVER_ERROR)
         if kind is NoticeKind.AUTHORIZED:
             return self._authorize(code)
-        if code not in _OF_A_SUBSCRIPTION:
-            return Notice(kind, code)
-        if self._asks_for_halts:
-            self._asks_for_halts = False
-            return Notice(NoticeKind.IGNORED, code)
-        if code not in (400, 405) or not self._asking:
-            return Notice(kind, code)
-        return self._refuse_batch(code)
-
-    def _refuse_batch(self, code: int) -> Notice:
-        """Ask one by one for what was refused together; at the limit, no more."""
-        asking, self._asking = self._asking, ()
-        is_limit = code == 405
-        if len(asking) > 1:
-            self._batches = [(name,) for name in asking]
-            return Notice(NoticeKind.SYMBOL_LIMIT if is_limit else NoticeKind.SYMBOLS_REFUSED, code)
-        if is_limit:
-            beyond = [*asking, *(name for batch in self._batches for name in batch)]
-            self._batches = []
-            self._asked.update(beyond)
-            self._refuse(beyond, NoticeKind.SYMBOL_LIMIT)
-            self.is_accepted = True
-            return Notice(NoticeKind.SYMBOL_LIMIT, code)
-        self._refuse(asking, NoticeKind.SYMBOL_UNKNOWN)
-        if len(self.refused) == len(self._names) and not self.is_accepted:
-            return Notice(NoticeKind.BAD_REQUEST, code)  # it is not the names
-        return Notice(NoticeKind.SYMBOL_UNKNOWN, code)
-
-    def _refuse(self, names: Sequence[str], kind: NoticeKind) -> None:
-        # A new dictionary each time: other threads read the one there was.
-        self.refused = {**self.refused, **{self._names[name]: kind for name in names}}
+        return self._subscription.fail(code) or Notice(kind, code)
 
     def _status(self, message: Message, now: float) -> Notice | Halt:
         stock, is_halted = self._stock(message), halts(message.status)
@@ -282,10 +209,6 @@ def _again(stock: _Stock, found: Print | None) -> RawTick | Notice:
     if found is None:
         return _IGNORED
     return RawTick(stock.symbol, found.ts, found.price, "", stock.market)
-
-
-def _subscription(channel: str, names: Sequence[str]) -> str:
-    return json.dumps({"action": "subscribe", channel: names})
 
 
 @dataclass(frozen=True, slots=True)
