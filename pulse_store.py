@@ -241,8 +241,8 @@ class PulseStore:
         if bars >= SAMPLE_BARS + _CLOSED_AT_ONCE:
             at_once = min(_CLOSED_AT_ONCE, max(1, _CLOSED_CELLS // max(1, rows)))
         # A bar in which a window begins, and what follows, is judged by what is in that window.
-        parts = sorted({first, newest + 1, *(begin // BAR_SEC for begin in begins)})
-        for begin, end in pairwise(parts):
+        edges = [first, *sorted({begin // BAR_SEC for begin in begins} - {first}), newest + 1]
+        for begin, end in pairwise(edges):
             for bar in range(begin, end, at_once):
                 self._close(bar, min(bar + at_once, end) - 1)
 
