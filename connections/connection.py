@@ -163,6 +163,7 @@ class Connection:
         )
         clock, monotonic, asset = parts.clock, parts.monotonic, parts.asset
         meter, lags, said, heard = parts.meter, parts.meter.lags, parts.hours.said, self.heard
+        halted = parts.halted
         loop, at = asyncio.get_running_loop(), monotonic()
         now, turn_ends_at = clock(), at + TURN_SEC
         while True:
@@ -199,6 +200,8 @@ class Connection:
                     meter.ticked_at = now, at
                     if lags.most < lag <= LATEST_SEC:
                         lags.most = lag
+                    if halted and ts > halted.get(symbol, math.inf):
+                        del halted[symbol]  # a trade is the surer word
                 elif verdict is Verdict.LAST_ONLY:
                     parts.queue.add_last_price(Tick(symbol, asset, ts, price))
                     if is_snapshot or (lag > MAX_AGE_SEC and symbol not in heard):

@@ -251,7 +251,6 @@ MARKETS = {
     '"closed"': "closed",
     '" Closed "': "closed",
     '""': "",
-    '"halted"': "",
     '"not open"': "",
     '"reopened"': "",
     "null": "",
@@ -269,6 +268,14 @@ def test_market_is_told_in_any_spelling(said: str) -> None:
     """And rubbish of any type tells nothing."""
     found = eodhd.parse(f'{{"s":"AAPL","p":1.5,"ms":{said},"t":1790899194028}}')
     assert found == RawTick("AAPL", 1790899194.028, 1.5, "", MARKETS[said])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("said", ["halted", "Halted", "trading-halt", "trading halt", "paused"])
+def test_halt_is_told_in_any_spelling(said: str) -> None:
+    """Of the stock that the message is about; what price it holds does not matter."""
+    frame = f'{{"s":"AAPL","p":1.5,"ms":"{said}","t":1790899194028}}'
+    assert eodhd.parse(frame) == Halt("AAPL", 1790899194.028, is_halted=True)
+    assert greeted("AAPL").receive(frame.encode(), 0.0) == (eodhd.parse(frame),)
 
 
 def test_market_is_told_of_trades_alone() -> None:

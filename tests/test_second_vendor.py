@@ -316,10 +316,17 @@ def test_halt_is_told_until_trading_goes_on() -> None:
     ):
         server.word = "halt", "rubbish"
         until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+        server.trades = False
         server.word = "halt", "eth/usd"
         until(lambda: feed_of(worker, "crypto").halted)
         assert set(feed_of(worker, "crypto").halted) == {"ETH-USD"}
         server.word = "go on", "eth/usd"
+        until(lambda: not feed_of(worker, "crypto").halted)
+        server.word = "halt", "eth/usd"
+        until(lambda: feed_of(worker, "crypto").halted)
+        # A price is as good, if nobody says more.
+        server.word = None
+        server.trades = True
         until(lambda: not feed_of(worker, "crypto").halted)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from ticks import ASSETS, Asset
-from vendors.wire import Dialogue, MarketState, Notice, NoticeKind, RawTick
+from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
 
 __all__ = [
     "CHANNELS",
@@ -68,6 +68,9 @@ _LONGEST_NUMBER: Final = 100
 _CODE_DIGITS: Final = 10
 """A status is cut after this many: no true one has as many."""
 
+_HALTED: Final = frozenset({"halt", "halted", "paused", "suspended"})
+"""Words that a market's status has if trading in the stock is halted. None was seen yet."""
+
 _YES: Final = frozenset({"true", "1", "yes", "y", "t"})
 """What a flag that is text says if it is set, in lower case."""
 
@@ -111,11 +114,11 @@ _decode = msgspec.json.Decoder(_Message).decode
 _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
 
 
-def parse(frame: bytes | str) -> RawTick | Notice:
-    """One received frame as a price or a notice.
+def parse(frame: bytes | str) -> RawTick | Notice | Halt:
+    """One received frame as a price, a notice, or the word that trading in a stock is halted.
 
     Numbers, codes and flags may come as such or as text, whatever the documentation says; ``c`` as
-    a list, a single code or not at all. Never raises.
+    a list, a single code or not at all. The price beside a halt is no news. Never raises.
     """
     try:
         message = _decode(frame)
@@ -142,6 +145,8 @@ def parse(frame: bytes | str) -> RawTick | Notice:
             if said == "extended-hours"
             else _market(said)
         )
+        if said and not market and _says_halted(said):
+            return Halt(message.s, ts, is_halted=True)
         is_barred = (message.c or message.dp) and _is_barred(message, market)
         # Past the constructor of named tuples, which takes twice as long: this is the hot path.
         return tuple.__new__(
@@ -187,6 +192,11 @@ def _market(said: object) -> MarketState:
     if words[:1] == ["extended"]:
         return "extended"
     return "open" if words == ["open"] else "closed" if words == ["closed"] else ""
+
+
+def _says_halted(said: object) -> bool:
+    """Whether a stock's market status is that nobody may trade it, in any spelling."""
+    return isinstance(said, str) and not _HALTED.isdisjoint(said.lower().replace("-", " ").split())
 
 
 def _is_barred(message: _Message, market: MarketState) -> bool:
@@ -294,11 +304,13 @@ class _Talk:
         """Nothing: a client that speaks before it is greeted is dropped."""
         return ()
 
-    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
+    def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice | Halt]:
         """What a frame means; before the greeting, prices and refusals of symbols mean nothing."""
         found = parse(frame)
         if type(found) is RawTick and self.is_accepted:
             self._unheard.discard(found.symbol)  # whatever comes, this does not grow
+            return (found,)
+        if isinstance(found, Halt) and self.is_accepted:
             return (found,)
         return (self._heed(found),)
 
@@ -313,7 +325,7 @@ class _Talk:
         self._until = now + self._turn.sec
         return self._turn.frames, self._until
 
-    def _heed(self, found: RawTick | Notice) -> Notice:
+    def _heed(self, found: RawTick | Notice | Halt) -> Notice:
         if not isinstance(found, Notice):
             return _UNREADABLE
         if found.kind is NoticeKind.AUTHORIZED:
