@@ -208,6 +208,8 @@ class Worker:
             source.clock(),
             subscribers,
             partial(self._supervisor.report, wait_sec=1.0),
+            hours=source.hours,
+            said_halted=self._said_halted,
         )
         reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
         return _Parts(source, store, events, detector, heartbeat, reader, history)
@@ -226,6 +228,11 @@ class Worker:
             archive=ArchiveStatus() if history is None else history.status(),
             faults=self._supervisor.faults,
         )
+
+    def _said_halted(self) -> dict[str, float]:
+        """What vendors said at the last second to be halted, and since when."""
+        feeds = self._publisher.newest.feeds
+        return {symbol: since for feed in feeds for symbol, since in feed.halted.items()}
 
     # The thread.
 

@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from correlation import twins
+from engine.halts import Halts, unknown_hours
 from engine.pasts import add_past
 from engine.ranking import Ranking, row_states
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore, to_snapshots
+from sessions import MarketHours
 from ticks import ASSETS, Asset
 from vendors.rest import Past
 
@@ -93,7 +95,7 @@ class Heartbeat:
     ``streams_at`` tells whether a market streams at an instant. ``subscribers`` are called in turn
     with every second that was searched. One that raises misses that second and no other, and
     neither the heartbeat nor the other subscribers miss anything: the first of its errors in a row
-    goes to ``on_crash``, with its name.
+    goes to ``on_crash``, with its name. ``hours`` and ``said_halted`` are those of ``Halts``.
     """
 
     def __init__(
@@ -105,6 +107,9 @@ class Heartbeat:
         now: float,
         subscribers: Sequence[Subscriber] = (),
         on_crash: Callable[[str, Exception], None] = lambda name, error: None,
+        *,
+        hours: Callable[[Asset, float], MarketHours] = unknown_hours,
+        said_halted: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._store = store
         self._events = events
@@ -122,6 +127,8 @@ class Heartbeat:
         self._twins_since = -1
         self.ranking = Ranking(REWIND_SEC + GRACE_SEC)
         """The orders that were shown."""
+        self.halts = Halts(store, hours, said_halted, REWIND_SEC + GRACE_SEC)
+        """What was halted."""
         self.ready = threading.Event()
         """Set when the first second is shown."""
 
@@ -172,13 +179,16 @@ class Heartbeat:
 
     def show(self, second: int) -> None:
         """Close the bars that ended with ``second``, and compute its frame and its orders."""
+        self.halts.end(second)
         self._store.advance(second + 1)
         now = second + SECOND_END
         if self._oldest is None:
             self._oldest = second
         frame = self._store.frame(now)
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
-        self.ranking.update(second, frame, row_states(frame, is_streaming))
+        self.halts.update(second, now, frame)
+        of_rows = row_states(frame, is_streaming, self.halts.at(now))
+        self.ranking.update(second, frame, of_rows)
         self._newest = Pulse(now, frame)
         self._has_prices = bool(frame["last"].notna().any())
         self.ready.set()
@@ -186,7 +196,7 @@ class Heartbeat:
     def search(self, second: int) -> None:
         """Find the events of a second in the frame of then, and tell the subscribers.
 
-        A closed market has no events.
+        A closed market has no events, nor has a symbol that is halted.
         """
         now = second + SECOND_END
         shown_at, newest = self._newest
@@ -194,7 +204,12 @@ class Heartbeat:
         snapshots = self._store.snapshots(now) if frame is None else to_snapshots(frame, now)
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         is_history = second < self._live_from
-        streaming = [snapshot for snapshot in snapshots if is_streaming[snapshot["asset"]]]
+        halted = self.halts.at(now)
+        streaming = [
+            snapshot
+            for snapshot in snapshots
+            if is_streaming[snapshot["asset"]] and snapshot["symbol"] not in halted
+        ]
         self._find_twins(second // TWINS_SEC * TWINS_SEC, streaming)
         found = self._detector.check_all(streaming, history=is_history)
         self._events.add_many(found)

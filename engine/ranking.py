@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.halts import HaltState, rows_of
 from ticks import STALE_SEC, WINDOW_SEC, Asset
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
     "states",
 ]
 
-State = Literal["live", "quiet", "stale", "closed", "no data"]
+State = Literal["live", "quiet", "stale", "halted", "halted?", "closed", "no data"]
 
 LIVE_SEC: Final = 10
 """A symbol whose newest tick is older than this many seconds is quiet."""
@@ -92,10 +93,12 @@ Rows = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 
 
+_NOTHING: Final[Mapping[str, HaltState]] = MappingProxyType({})
+
 _TIERS: Final[Mapping[State, int]] = MappingProxyType(
-    {"live": 0, "quiet": 0, "stale": 1, "closed": 2, "no data": 3}
+    {"live": 0, "quiet": 0, "stale": 1, "halted": 1, "halted?": 1, "closed": 2, "no data": 3}
 )
-"""Which rows come before which, whatever their size: what is stale may not lead."""
+"""Which rows come before which, whatever their size: what is stale or halted may not lead."""
 
 
 def states(age: Floats, is_open: npt.NDArray[np.bool_]) -> list[State]:
@@ -112,10 +115,22 @@ def states(age: Floats, is_open: npt.NDArray[np.bool_]) -> list[State]:
     return found
 
 
-def row_states(frame: pd.DataFrame, is_streaming: Mapping[Asset, bool]) -> list[State]:
-    """The state of each row of a frame, by the asset classes whose markets stream."""
+def row_states(
+    frame: pd.DataFrame,
+    is_streaming: Mapping[Asset, bool],
+    halted: Mapping[str, HaltState] = _NOTHING,
+) -> list[State]:
+    """The state of each row of a frame, by the asset classes whose markets stream.
+
+    Whatever its age, a symbol that is ``halted`` is that, unless its market is closed.
+    """
     is_open = frame["asset"].map(is_streaming).to_numpy(dtype=bool)
-    return states(frame["age"].to_numpy(), is_open)
+    found = states(frame["age"].to_numpy(), is_open)
+    if halted:
+        for symbol, row in rows_of(halted, frame):
+            if is_open[row]:
+                found[row] = halted[symbol]
+    return found
 
 
 def _sizes(frame: pd.DataFrame, rank: str) -> Floats:

@@ -122,7 +122,7 @@ class Reader:
     def states(self, frame: pd.DataFrame, now: float) -> list[State]:
         """The state of each row of ``frame``, the frame of ``now``."""
         is_streaming = {asset: self._source.streams_at(asset, now) for asset in ASSETS}
-        return row_states(frame, is_streaming)
+        return row_states(frame, is_streaming, self._heartbeat.halts.at(now))
 
     def order(self, rank: str, now: float) -> list[int]:
         """The rows of the frame of ``now``, those that lead by ``rank`` (of ``RANKS``) first.
