@@ -202,7 +202,7 @@ class FeedStatus:
     host: str = ""
     """The name of the vendor's host; empty if the feed never ran."""
     key_setting: str = ""
-    """The setting that holds the vendor's key; empty if the vendor wants none."""
+    """The setting that holds the vendor's key, or both if there are two; empty if it wants none."""
     role: Role = Role.SERVING
     serves: tuple[str, ...] = ()
     """The symbols whose prices are this feed's."""

@@ -27,7 +27,7 @@ def test_a_vendor_is_what_the_settings_say(name: VendorName) -> None:
     vendor = make_vendor(name, keys_of(name))
     assert vendor.name.casefold() == name
     assert set(vendor.assets) == {asset for asset in ASSETS if name in CHAINS[asset]}
-    assert vendor.key_setting == next(iter(KEY_VARIABLES.get(name, ())), "")
+    assert vendor.key_setting == " and ".join(KEY_VARIABLES.get(name, ()))
     assert set(vendor.secrets) >= set(keys_of(name))
     assert not [
         key for key in KEYS if key in f"{vendor!r}{vendor}{make_rest(name, keys_of(name))!r}"

@@ -220,7 +220,7 @@ class Alpaca:
     key: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
     name: str = "Alpaca"
-    key_setting: str = "ALPACA_API_KEY"
+    key_setting: str = "ALPACA_API_KEY and ALPACA_API_SECRET"
     assets: Sequence[Asset] = ("stocks",)
     has_contiguous_ids: bool = False
     spacing_sec: float = 5.0

@@ -146,7 +146,7 @@ class Vendor(Protocol):
 
     @property
     def key_setting(self) -> str:
-        """The setting that holds the key; empty if the vendor wants none."""
+        """The setting that holds the key, or both of two; empty if the vendor wants none."""
 
     @property
     def secrets(self) -> Sequence[str]:
