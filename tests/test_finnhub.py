@@ -98,6 +98,7 @@ def test_name_that_is_refused_is_asked_for_again() -> None:
     assert one.due(again_at + 1.0) == ((), later), "and no sooner"
     one.receive(trade("BRK.B"), AT)
     assert one.refused == {}
+    assert one.due(later) == ((), math.inf), "nor when it came after all"
 
 
 @pytest.mark.parametrize(
@@ -164,10 +165,11 @@ def test_ping_is_a_sign_of_life() -> None:
     assert tuple(talk().receive(PING, AT)) == (Notice(NoticeKind.ALIVE),)
 
 
-def test_new_kind_of_message_tells_nothing() -> None:
-    assert tuple(talk().receive(b'{"type":"news","data":[{"id":1}]}', AT)) == (
-        Notice(NoticeKind.IGNORED),
-    )
+@pytest.mark.parametrize("data", ['[{"id":1}]', "[7]", "7", '{"s":1}', "null"])
+def test_new_kind_of_message_tells_nothing(data: str) -> None:
+    """Whatever it holds."""
+    found = talk().receive(f'{{"type":"news","data":{data}}}'.encode(), AT)
+    assert tuple(found) == (Notice(NoticeKind.IGNORED),)
 
 
 @pytest.mark.parametrize(

@@ -63,14 +63,15 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    """A message whose trades are still to be read, one by one."""
+    """A message whose data are still to be read."""
 
     type: str = ""
-    data: list[msgspec.Raw] | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decode = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_trade = msgspec.json.Decoder(_Trade).decode
 
 _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
@@ -148,7 +149,8 @@ class _Talk:
         if now < self._ask_at:
             return (), self._ask_at
         if not self._to_ask:
-            self._to_ask = [name for name, ours in self._names.items() if ours in self._invalid]
+            invalid = self._invalid.keys() - self._heard
+            self._to_ask = [name for name, ours in self._names.items() if ours in invalid]
             if not self._to_ask:
                 return (), math.inf
         name = self._to_ask.pop(0)
@@ -159,14 +161,14 @@ class _Talk:
         return (json.dumps({"type": "subscribe", "symbol": name}),), self._ask_at
 
     def _receive_parts(self, frame: bytes) -> Sequence[RawTick | Notice]:
-        """A frame of which something cannot be read: what can be, is."""
+        """A frame of which something is not as expected: what can be read of it, is."""
         try:
             envelope = _decode_envelope(frame)
+            if envelope.type != "trade":
+                return (_IGNORED if envelope.type else _UNREADABLE,)
+            return [self._part(part) for part in _decode_parts(envelope.data)]
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return (_UNREADABLE,)
-        if envelope.type != "trade":
-            return (_UNREADABLE,)
-        return [self._part(part) for part in envelope.data or ()]
 
     def _part(self, part: msgspec.Raw) -> RawTick | Notice:
         try:
