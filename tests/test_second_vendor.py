@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from feeds import Feed, FeedState, FeedStatus, Refusal, Role, TickQueue, Timing, Trouble
+from feeds import Attempts, Feed, FeedState, FeedStatus, Refusal, Role, TickQueue, Timing, Trouble
 from page.status import status_card
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
@@ -454,6 +455,43 @@ def test_feed_speaks_when_its_dialogue_wants_to() -> None:
     assert said[0] == (0.0, "")
     assert [at for at, pair in said if pair] == pytest.approx([0.0, SPACING_SEC, 2 * SPACING_SEC])
     assert [at for at, pair in said[1:] if not pair] == pytest.approx([0.0, PING_SEC])
+
+
+def test_feeds_of_a_vendor_share_its_attempts() -> None:
+    """However many they are, the vendor is asked no more often than it wants."""
+    tried: list[float] = []
+
+    async def refuse(url: str, **options: Any) -> Any:
+        tried.append(asyncio.get_running_loop().time())
+        raise ConnectionRefusedError
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        vendor, attempts = Harbor("ws://h", KEY, spacing_sec=5.0), Attempts(5.0)
+        feeds = [
+            Feed(
+                vendor,
+                "crypto",
+                (name,),
+                TickQueue(),
+                time.time,
+                attempts=attempts,
+                timing=TIMING,
+                connect=refuse,
+                monotonic=loop.time,
+            )
+            for name in ("BTC-USD", "ETH-USD", "SOL-USD")
+        ]
+        running = [asyncio.create_task(one.run()) for one in feeds]
+        await asyncio.sleep(60)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    in_virtual_time(run())
+    assert tried[0] == 0.0
+    assert len(tried) >= 12
+    assert all(after - before >= 5.0 - 1e-6 for before, after in pairwise(tried))
 
 
 # Its dialogue, without any socket.

@@ -347,8 +347,7 @@ class Kraken:
     secrets: Sequence[str] = ()
     assets: Sequence[Asset] = ("forex", "crypto")
     has_contiguous_ids: bool = True
-    spacing_sec: float = 10.0
-    """It wants one attempt in five seconds at most, and each of two classes has its connection."""
+    spacing_sec: float = 5.0
     renew_sec: float | None = None
     connections: int | None = None
     symbol_limit: int | None = None
