@@ -97,7 +97,7 @@ class LiveSource:
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._feeds.run(keep))
+            tasks.create_task(self._feeds.run(keep, serve=partial(self._serve, seconds)))
             beat = partial(seconds.follow, self.clock, self._judge_clock, self._later_sec)
             tasks.create_task(keep("heartbeat", beat))
 
@@ -119,6 +119,12 @@ class LiveSource:
     def feeds(self) -> tuple[FeedStatus, ...]:
         """See ``Source``."""
         return self._feeds.status()
+
+    def _serve(
+        self, seconds: Seconds, asset: Asset, symbols: Sequence[str], vendor: str, second: int
+    ) -> None:
+        """Let a vendor's prices begin."""
+        seconds.begin_anew(symbols, second, vendor)
 
     def _later_sec(self) -> float:
         return self._later.sec

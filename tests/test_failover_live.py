@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -86,16 +87,15 @@ def all_served_by(worker: Worker, name: str) -> bool:
     return is_alone and feed is not None and feed.state is FeedState.LIVE
 
 
-def levels(worker: Worker, symbol: str = "BTC-USD") -> list[float]:
-    """Around which prices the store's seconds were, one after the other, each as often as it was
-    come back to.
-    """
+def row(worker: Worker) -> dict[str, Any]:
+    """The figures of BTC-USD."""
+    return worker.store.snapshot("BTC-USD", time.time()) or {}
+
+
+def levels(worker: Worker, symbol: str = "BTC-USD") -> set[float]:
+    """Around which prices the seconds are that a symbol's chart shows."""
     prices = worker.store.history(symbol, time.time(), seconds=60)["price"].dropna()
-    found: list[float] = []
-    for level in prices.round(-1):
-        if found[-1:] != [level]:
-            found.append(level)
-    return found
+    return set(prices.round(-1))
 
 
 def test_a_vendor_is_killed_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,7 +108,7 @@ def test_a_vendor_is_killed_and_comes_back(caplog: pytest.LogCaptureFixture) -> 
         running(eodhd.url, *harbors(one, two)) as worker,
     ):
         until(lambda: all_served_by(worker, "One"))
-        until(lambda: levels(worker, "ETH-USD") == [80.0])
+        until(lambda: levels(worker, "ETH-USD") == {80.0})
         (feed,) = coins(worker).values()
         assert (feed.role, feed.behind, feed.instead_of) == (Role.SERVING, ("Two",), ())
         assert two.connections == 0
@@ -125,19 +125,30 @@ def test_a_vendor_is_killed_and_comes_back(caplog: pytest.LogCaptureFixture) -> 
         for status in feeds.values():
             assert status.since is not None
             assert 0 <= time.time() - status.since < time.monotonic() - began + 1
-        until(lambda: levels(worker) == [80.0, 90.0])
+        # A window of its own: no figure knows both.
+        until(lambda: levels(worker) == levels(worker, "ETH-USD") == {90.0})
+        assert row(worker)["range_low"] == pytest.approx(90.0, abs=0.1)
+        assert set(worker.store.vendors(time.time()).values()) == {"EODHD", "Two"}
 
         # On trial its prices enter nothing.
         one.is_down = False
         until(lambda: coins(worker)["One"].state is FeedState.LIVE)
-        back = time.monotonic()
-        until(lambda: all_served_by(worker, "One"))
+        back, seen = time.monotonic(), set()
+
+        def is_back() -> bool:
+            seen.update(levels(worker) | levels(worker, "ETH-USD"))
+            return all_served_by(worker, "One")
+
+        until(is_back)
+        assert seen == {90.0}
         assert time.monotonic() - back >= PATIENCE.healthy_sec / 2
-        until(lambda: levels(worker) == [80.0, 90.0, 80.0])
-        assert levels(worker, "ETH-USD") == [80.0, 90.0, 80.0]
+        until(lambda: levels(worker) == levels(worker, "ETH-USD") == {80.0})
         until(lambda: two.open == 0)
         assert list(coins(worker)) == ["One"]
         assert coins(worker)["One"].instead_of == ()
+        assert row(worker)["range_high"] == pytest.approx(78.0, abs=0.1)
+        assert set(worker.store.vendors(time.time()).values()) == {"EODHD", "One"}
+        assert len(worker.events) == 0
 
         assert one.most_open == two.most_open == 1
         assert two.close_codes == [1000]
@@ -210,8 +221,8 @@ def test_what_a_vendor_refuses_is_asked_of_the_next() -> None:
         running(eodhd.url, *harbors(one, two)) as worker,
     ):
         until(lambda: served_by(worker) == {"BTC-USD": "One", "ETH-USD": "Two"})
-        until(lambda: levels(worker, "ETH-USD") == [90.0])
-        assert levels(worker) == [80.0]
+        until(lambda: levels(worker, "ETH-USD") == {90.0})
+        assert levels(worker) == {80.0}
         assert {name: feed.asked for name, feed in coins(worker).items()} == {
             "One": ("BTC-USD",),
             "Two": ("ETH-USD",),
