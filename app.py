@@ -262,6 +262,7 @@ def draw_controls(view: View, symbols: list[str]) -> View:
     # The keyword arguments of any of Streamlit's widgets.
     kept: dict[str, Any] = {"bind": "query-params"}
     most = max(1, len(symbols))
+    has_stocks = bool(running().reader.symbols(("stocks",)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rank = st.selectbox("Rank by", list(RANKS), key="rank", width=112, **kept)
         lists = st.selectbox("Lists", LISTS, key="lists", width=104, **kept)
@@ -277,7 +278,7 @@ def draw_controls(view: View, symbols: list[str]) -> View:
             "Correlate with",
             ASSETS,
             selection_mode="multi",
-            default=["stocks"],
+            default=["stocks"] if has_stocks else ASSETS,
             key="correlate",
             **kept,
         )

@@ -50,6 +50,7 @@ RANKS: Final[Mapping[str, str]] = MappingProxyType(
         "1m": "ret_1m",
         "5m": "ret_5m",
         "15m": "ret_15m",
+        "day": "ret_day",
         "volatility": "vol_15m",
     }
 )

@@ -15,13 +15,14 @@ export const KINDS = {
         toggle();
       };
       const button = h("button", { type: "button", class: "symbol", onclick });
-      return [button, h("span", { class: "state" })];
+      return [button, vendorMark(), h("span", { class: "state" })];
     },
     correct: (cell, name) => say(cell.firstChild, name),
   },
   price: { make: nothing, correct: say },
   text: { make: nothing, correct: say },
   signed: { make: nothing, correct: sayTone },
+  change: { make: nothing, correct: sayTone },
   gauge: {
     make: () => [
       h("span", { class: "bar", "aria-hidden": "true" }, h("i"), h("b")),
@@ -80,6 +81,20 @@ export const KINDS = {
     },
   },
 };
+
+// Whose prices a row's are: a letter for the eye, the name for a pointer at rest and for a reader.
+function vendorMark() {
+  const letter = h("span", { "aria-hidden": "true" });
+  return h("span", { class: "of", hidden: true }, letter, h("span", { class: "hidden" }));
+}
+
+export function correctVendor(element, vendor) {
+  const [letter, name] = element.children;
+  mark(element, "hidden", !vendor);
+  mark(element, "title", vendor ? `Prices of ${vendor}` : null);
+  say(letter, vendor?.[0] ?? "");
+  say(name, vendor ? `of ${vendor}` : "");
+}
 
 function sayTone(element, [text, tone]) {
   say(element, text);

@@ -1,6 +1,6 @@
 // The pulse card: what moves most, a row per symbol.
 
-import { KINDS } from "./cells.js";
+import { correctVendor, KINDS } from "./cells.js";
 import { gliding, h, keyed, mark, say } from "./elements.js";
 
 const EARLY =
@@ -24,6 +24,7 @@ export class PulseCard {
   draw({ pulse, view, at, now }, { choices, clock }) {
     Object.assign(this, { choices, clock, now, columns: pulse.columns });
     this.empty.hidden = pulse.watched > 0;
+    mark(this.lists, "data-dayless", !pulse.has_day);
     say(this.note, pricedText(pulse, view.rank, at !== null));
     mark(this.note, "title", pulse.early ? EARLY : null);
     gliding(this.lists, () => {
@@ -81,7 +82,7 @@ export class PulseCard {
   }
 
   correctRow(row, item) {
-    mark(row, "data-state", item.state.split(" ")[0]);
+    mark(row, "data-state", item.state.match(/\w+/)[0]);
     mark(row, "data-asset", item.asset);
     mark(row, "data-open", item.symbol === this.choices.symbol);
     this.columns.forEach(({ kind }, place) => {
@@ -90,6 +91,7 @@ export class PulseCard {
     const state = row.querySelector(".state");
     say(state, stateText(item, this.clock, this.now));
     mark(state, "title", item.state_title || null);
+    correctVendor(row.querySelector(".of"), item.vendor);
     this.correctSession(row, item.session);
   }
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from engine.reader import LastSession, Reader
 from engine.status import HeldBack
-from formulas import BAR_SEC, trend_noise
+from formulas import trend_noise
 from page.surprise import BLANK, Gauge, gauge, peers
 from page.troubles import held_text
 from ticks import ASSETS, Asset
@@ -52,6 +52,12 @@ UNRECORDED_SEC: Final = 300
 
 SPARK_SEC: Final = 900
 
+_HALTED: Final[Mapping[str, str]] = {
+    "halted": "Trading in it is halted, as the vendor says",
+    "halted?": "Nothing of it was traded for five minutes, in which most of its class was: its"
+    " trading may be halted",
+}
+
 _WARM_UP_SEC: Final = {
     "1 min return": 60,
     "5 min return": 300,
@@ -82,6 +88,8 @@ class Kind(StrEnum):
     """A text."""
     SIGNED = "signed"
     """A text and its tone: up 1 or 2, down −1 or −2, none 0; 2 is a move worth a look."""
+    CHANGE = "change"
+    """The same, which a row of a closed market shows too."""
     GAUGE = "gauge"
     """A ``Gauge``."""
     WORD = "word"
@@ -140,7 +148,9 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     cells: list[Cell]
     """One for each column."""
     last_ts: float | None = None
-    """Time of the last price, if its market is closed."""
+    """Time of the last price, if its market is closed or its trading halted."""
+    vendor: str = ""
+    """Whose prices these are, if those of its class are not all of one vendor."""
     session: SessionText | None = None
     state_title: str = ""
     """More about its state."""
@@ -168,6 +178,8 @@ class PulseCard(msgspec.Struct, frozen=True):
     """Figures that no symbol has yet, and how long until they can be there."""
     early: bool
     """Whether every surprise known is early: then the card says so once, instead of every row."""
+    has_day: bool
+    """Whether the change of the day is known of any symbol: if not, it takes no room."""
     recorded: bool
     """False if open markets brought no price at this moment: the dashboard was off."""
 
@@ -213,6 +225,7 @@ def pulse_card(
         trading_priced=int(trading["last"].notna().sum()),
         warming=_warming(trading[trading["asset"].isin(fed)]),
         early=is_early,
+        has_day=bool(frame["ret_day"].notna().any()),
         recorded=trading.empty or bool((trading["age"] <= UNRECORDED_SEC).any()),
     )
 
@@ -239,15 +252,32 @@ def rows(
     }
     sessions = {asset: reader.last_session(asset, now) for asset in closed}
     columns = [part[name].tolist() for name in part.columns]
+    marks = marked_vendors(reader.store_at(now).vendors(now), frame)
     found = {}
     for place, symbol, state, spark, values in zip(
         wanted, part.index, states, sparks, zip(*columns, strict=True), strict=True
     ):
         row = dict(zip(part.columns, values, strict=True), notes_early=notes_early)
-        drawn = _row(str(symbol), row, state, spark, now, sessions.get(row["asset"]))
+        session = sessions.get(row["asset"])
+        drawn = _row(str(symbol), row, state, spark, now, session, marks.get(str(symbol), ""))
         one = held_of.get(drawn.symbol)
         found[place] = drawn if one is None else _holding(drawn, one)
     return found
+
+
+def marked_vendors(vendors: Mapping[str, str], frame: pd.DataFrame) -> dict[str, str]:
+    """The vendor of each symbol of a class that several serve, of the ``vendors`` of all symbols.
+
+    Nothing of a class that one serves: then its feed says whose prices they are.
+    """
+    if len(set(vendors.values())) < 2:
+        return {}
+    of_class: dict[str, dict[str, str]] = {}
+    for symbol, asset in zip(frame.index, frame["asset"], strict=True):
+        if symbol in vendors:
+            of_class.setdefault(asset, {})[str(symbol)] = vendors[symbol]
+    several = (found for found in of_class.values() if len(set(found.values())) > 1)
+    return {symbol: vendor for found in several for symbol, vendor in found.items()}
 
 
 def _holding(row: Row, held: HeldBack) -> Row:
@@ -266,9 +296,11 @@ def _row(
     spark: list[int | None],
     now: float,
     session: LastSession | None,
+    vendor: str,
 ) -> Row:
     asset, age = figures["asset"], figures["age"]
     is_closed = state == "closed"
+    is_dated = is_closed or state in _HALTED
     shown = _session_text(session, symbol, asset) if is_closed and session else None
     drawable = {**figures, "symbol": symbol, "spark": spark, "now": now}
     return Row(
@@ -280,8 +312,10 @@ def _row(
             draw(drawable) if shown is None or column.kind not in _BLANK else _BLANK[column.kind]
             for draw, column in _DRAWN
         ],
-        last_ts=now - age if is_closed and not math.isnan(age) else None,
+        last_ts=now - age if is_dated and not math.isnan(age) else None,
+        vendor=vendor,
         session=shown,
+        state_title=_HALTED.get(state, ""),
     )
 
 
@@ -301,7 +335,7 @@ def _session_text(session: LastSession, symbol: str, asset: str) -> SessionText 
 
 def _sparks(reader: Reader, symbols: Sequence[str], now: float) -> list[list[int | None]]:
     """Ten-second means of the last fifteen minutes, each symbol's own range as 0 to 100."""
-    logs, _ = reader.store_at(now).bars(symbols, BAR_SEC, SPARK_SEC, now)
+    logs = reader.store_at(now).trace(symbols, SPARK_SEC, now)
     sparks: list[list[int | None]] = []
     for row in logs:
         known = row[~np.isnan(row)]
@@ -368,6 +402,10 @@ def _move(name: str, sigma: str) -> _Draw:
     return draw
 
 
+def _day(figures: Mapping[str, Any]) -> Cell:
+    return _signed(percent_text(figures["ret_day"], PERCENT_DECIMALS[figures["asset"]]))
+
+
 def _surprise(figures: Mapping[str, Any]) -> Cell:
     return gauge(figures, figures["now"], notes_early=figures["notes_early"])
 
@@ -406,6 +444,17 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         Column("symbol", "Symbol", "Symbol, and how fresh its price is", Kind.NAME, 1),
     ),
     (last_text, Column("last", "Last", "Price of the newest tick", Kind.PRICE, 1)),
+    (
+        _day,
+        Column(
+            "day",
+            "Day",
+            "Change of the day: of stocks since the previous close, of forex since 17:00 in New"
+            " York, of crypto over 24 hours",
+            Kind.CHANGE,
+            3,
+        ),
+    ),
     (_move("ret_1m", "sigma_1m"), Column("1m", "1 min", "Return over one minute", Kind.SIGNED, 1)),
     (
         _move("ret_5m", "sigma_5m"),
@@ -438,7 +487,7 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
             "Trend/min",
             "Slope of the last fifteen minutes, per minute; grey if chance alone makes as much",
             Kind.SIGNED,
-            5,
+            6,
         ),
     ),
     (

@@ -243,7 +243,7 @@ def _feed_line(feed: FeedStatus, now: float) -> FeedLine:
 
 def _role_words(feed: FeedStatus) -> Words:
     if feed.role == Role.ON_TRIAL:
-        text = "passed over"
+        text = "on trial" if feed.since is None else "passed over"
     elif feed.instead_of:
         text = f"instead of {listed(feed.instead_of)}"
     else:

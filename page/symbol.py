@@ -21,11 +21,18 @@ from page.stress import EVENTS_READ, EventLine, event_line
 from page.surprise import minute_words, past_words, remembered
 from page.view import bin_sec
 from ticks import ASSETS, HORIZONS_SEC
-from wording import duration_text, percent_text, size_text
+from wording import duration_text, percent_text, price_text, size_text
 
 __all__ = ["Chart", "Dated", "SymbolCard", "symbol_card"]
 
 CHART_BIN_SEC: Final = 5
+
+_DAY_BEGINS: Final = {
+    "stocks": "the previous close of",
+    "forex": "the 17:00 New York price of",
+    "crypto": "the price 24 hours ago of",
+}
+"""What the change of a day is measured against."""
 
 _REGIMES: Final = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}
 
@@ -93,7 +100,7 @@ def symbol_card(
         state_text=row.state_text,
         last_ts=row.last_ts,
         last=last,
-        words=_words(figures, row, last, now),
+        words=[*_words(figures, row, last, now), *_origin_words(reader, symbol, now)],
         chart=_chart(reader, symbol, now),
         decimals=len(last.partition(".")[2]),
         events=[event_line(event) for event in events if event.symbol == symbol],
@@ -118,19 +125,42 @@ def _chart(reader: Reader, symbol: str, now: float) -> Chart:
     )
 
 
+def _origin_words(reader: Reader, symbol: str, now: float) -> list[str | Dated]:
+    """Whose prices these are, and until when they are from candles."""
+    store = reader.store_at(now)
+    vendor, until = store.vendors(now).get(symbol), store.candles_until(symbol, now)
+    words: list[str | Dated] = [f"Its prices are those of {vendor}."] if vendor else []
+    if until is not None:
+        words.append(Dated("Prices until {} are from candles, one a minute.", [until]))
+    return words
+
+
 # Figures are a row of a frame of pandas: numbers and words by the names of its columns.
 
 
 def _words(figures: Mapping[str, Any], row: Row, last: str, now: float) -> list[str | Dated]:
     """What is known of a symbol, a sentence each."""
     if row.state == "closed":
-        return _closing_words(row, last)
+        return [*_closing_words(row, last), *_day_words(figures)]
     if math.isnan(figures["age"]):
         return ["No price yet."]
     return [
+        *([f"{row.state_title}."] if row.state_title else []),
         f"Last price {last}, {duration_text(figures['age'])} old.",
+        *_day_words(figures),
         *_sentences(figures, PERCENT_DECIMALS[figures["asset"]], now),
     ]
+
+
+def _day_words(figures: Mapping[str, Any]) -> list[str | Dated]:
+    """The change of the day, and what it is measured against."""
+    asset = figures["asset"]
+    if math.isnan(figures["prev_close"]):
+        return []
+    against = f"{_DAY_BEGINS[asset]} {price_text(figures['prev_close'], asset)}"
+    if math.isnan(figures["ret_day"]):
+        return [f"{against[0].upper()}{against[1:]}."]
+    return [f"Day {percent_text(figures['ret_day'], PERCENT_DECIMALS[asset])}, from {against}."]
 
 
 def _closing_words(row: Row, last: str) -> list[str | Dated]:

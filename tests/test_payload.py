@@ -36,6 +36,7 @@ from settings import Settings, SourceSettings
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
+from vendors.rest import Candle, Past
 from wording import duration_text, percent_text, price_text
 from worker import Worker
 
@@ -114,10 +115,11 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) 
 
 # What a tab is sent.
 
+COINS = ("BTC-USD", "ETH-USD")
 WATCHLIST: dict[Asset, tuple[str, ...]] = {
     "stocks": ("AAPL", "MSFT"),
     "forex": ("EURUSD",),
-    "crypto": ("BTC-USD", "ETH-USD"),
+    "crypto": COINS,
 }
 NOW = 1_795_000_000
 OPENS = NOW + 100_000.0
@@ -251,6 +253,91 @@ def test_every_ranking_names_a_column(make: Make) -> None:
     }
 
 
+def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:
+    """Of closed markets too; blank where it is not known, with what it is measured against."""
+    engine = make()
+    store = engine.store
+    store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 151.5))
+    for symbol, price in (("AAPL", 150.0), ("ETH-USD", 100_000.0)):
+        store.set_reference(symbol, price, NOW - 200_000, NOW + 3600, counts_from=NOW - 200_000)
+    engine.heartbeat.show(NOW)
+    pulse = drawn(engine, rank="day")["pulse"]
+    assert pulse["has_day"]
+    assert not drawn(make(seconds=1))["pulse"]["has_day"]
+    assert cells(pulse, "AAPL")["day"] == ["+1.00 %", 1]
+    text, tone = cells(pulse, "ETH-USD")["day"]
+    assert (text[0], tone) == ("−", -1)
+    assert cells(pulse, "BTC-USD")["day"] == ["–", 0]
+    assert cells(pulse, "MSFT")["day"] == ["–", 0]
+    assert [row["symbol"] for row in pulse["lists"][0]["rows"]][:2] == ["ETH-USD", "BTC-USD"]
+    opened = drawn(engine, symbol="AAPL")["opened"]["words"]
+    assert opened[1:] == ["Day +1.00 %, from the previous close of 150.00."]
+    words = drawn(engine, symbol="ETH-USD")["opened"]["words"]
+    assert f"Day {text}, from the price 24 hours ago of 100,000.00." in words
+
+
+def test_a_row_says_whose_its_price_is_if_its_class_has_several_vendors(make: Make) -> None:
+    """As it was at the moment shown; a symbol's card says it in any case."""
+    engine = make()
+    store = engine.store
+    store.begin_anew(COINS, NOW - 1100, "Coinbase")
+    pulse = drawn(engine)["pulse"]
+    assert not any("vendor" in row for row in pulse["lists"][0]["rows"])
+    assert "Its prices are those of Coinbase." in drawn(engine, symbol="BTC-USD")["opened"]["words"]
+    store.begin_anew(["ETH-USD"], NOW - 60, "Kraken")
+    store.begin_anew(["AAPL"], NOW - 60, "Alpaca")
+    engine.heartbeat.show(NOW)
+    pulse = drawn(engine)["pulse"]
+    found = {row["symbol"]: row.get("vendor") for row in pulse["lists"][0]["rows"]}
+    assert (found["BTC-USD"], found["ETH-USD"], found["AAPL"]) == ("Coinbase", "Kraken", None)
+    before = drawn(engine, at=NOW - 100)["pulse"]["lists"][0]["rows"]
+    assert not any("vendor" in row for row in before)
+
+
+def test_a_symbol_says_until_when_its_prices_are_from_candles(make: Make) -> None:
+    """With the time, for the viewer's clock; a symbol without any says nothing."""
+    engine = make(seconds=60)
+    candles = [Candle("BTC-USD", NOW // 60 * 60 - 1200 + 60 * n, *[9e4 + n] * 4) for n in range(3)]
+    engine.heartbeat.add_past(Past(candles=candles), "")
+    engine.heartbeat.show(NOW)
+    words = drawn(engine, symbol="BTC-USD")["opened"]["words"]
+    (dated,) = [word for word in words if isinstance(word, dict)]
+    assert dated["text"] == "Prices until {} are from candles, one a minute."
+    assert NOW - 1200 < dated["at"][0] < NOW - 900
+    assert not [
+        word
+        for word in drawn(engine, symbol="ETH-USD")["opened"]["words"]
+        if isinstance(word, dict)
+    ]
+    # The line of the last quarter of an hour goes through them.
+    assert [x for x in cells(drawn(engine)["pulse"], "BTC-USD")["spark"] if x is not None]
+
+
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("halted", "Trading in it is halted, as the vendor says"),
+        ("halted?", "its trading may be halted"),
+    ],
+)
+def test_what_is_halted_is_not_called_stale(
+    make: Make, monkeypatch: pytest.MonkeyPatch, state: str, title: str
+) -> None:
+    """With the time of its last price, and why it is thought so."""
+    engine = make()
+    monkeypatch.setattr(
+        engine.reader,
+        "states",
+        lambda part, now: [state if symbol == "ETH-USD" else "live" for symbol in part.index],
+    )
+    [*_, row] = [r for r in drawn(engine)["pulse"]["lists"][0]["rows"] if r["symbol"] == "ETH-USD"]
+    assert row["state_text"] == state
+    assert row["state_title"].endswith(title)
+    assert row["last_ts"] == pytest.approx(NOW - 0.5)
+    words = drawn(engine, symbol="ETH-USD")["opened"]["words"]
+    assert words[0].endswith(f"{title}.")
+
+
 def test_the_range_of_the_last_hour_has_the_place_of_the_last_price(make: Make) -> None:
     """From its lowest to its highest, in words too; nothing for what did not tick in that hour."""
     engine = make(seconds=0)
@@ -291,7 +378,7 @@ def test_that_every_surprise_is_early_is_said_once(make: Make) -> None:
     pulse = drawn(make())["pulse"]
     assert pulse["early"]
     note = 4  # in a gauge
-    assert "early" not in [row["cells"][5][note] for row in pulse["lists"][0]["rows"]]
+    assert "early" not in [cells(pulse, symbol)["surprise"][note] for symbol in COINS]
 
 
 def test_a_moment_without_prices_is_told_from_a_closed_market(make: Make) -> None:

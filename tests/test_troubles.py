@@ -413,6 +413,8 @@ def test_who_stands_in_for_whom_is_told() -> None:
     assert found["crypto of Kraken"]["instead of"] == "Coinbase"
     assert found["crypto of Kraken"]["standing by"] == "Binance"
     assert found["crypto of Coinbase"]["role"] == "on trial"
+    coming = replace(OPEN, role=Role.ON_TRIAL)
+    assert status_card(status_of(coming), NOW, NOW).feeds[0].role == ("on trial",)
     # Without anybody who stands in, it is trouble.
     (alone,) = status_card(status_of(down), NOW, NOW).messages
     assert alone.kind == "warning"

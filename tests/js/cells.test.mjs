@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KINDS, gauge, sparkPath } from "../../page/cells.js";
+import { KINDS, correctVendor, gauge, sparkPath } from "../../page/cells.js";
 
 // As much of an element as a cell needs.
 class Element {
@@ -108,4 +108,22 @@ test("a range shows the place of the mark, and says it in words", () => {
   KINDS.range.correct(cell, null);
   assert.equal(words.textContent, "");
   assert.deepEqual([attributes(extent), attributes(cell)], [{ hidden: "" }, {}]);
+});
+
+test("a vendor is a letter for the eye and a name for a reader", () => {
+  const mark = new Element(new Element(), new Element());
+  correctVendor(mark, "Kraken");
+  assert.deepEqual(
+    mark.children.map((part) => part.textContent),
+    ["K", "of Kraken"],
+  );
+  assert.equal(mark.getAttribute("title"), "Prices of Kraken");
+  assert.equal(mark.getAttribute("hidden"), null);
+  correctVendor(mark, undefined);
+  assert.deepEqual(
+    mark.children.map((part) => part.textContent),
+    ["", ""],
+  );
+  assert.equal(mark.getAttribute("title"), null);
+  assert.notEqual(mark.getAttribute("hidden"), null);
 });
