@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -50,28 +51,28 @@ PUBLIC_KEY: Final = "demo"
 
 _SIGN_UP: Final[Mapping[VendorName, str]] = MappingProxyType(
     {
-        "eodhd": f"at https://eodhd.com, and the public key is {PUBLIC_KEY}",
-        "alpaca": "free at https://app.alpaca.markets/signup",
-        "finnhub": "free at https://finnhub.io/register",
+        "eodhd": f"from https://eodhd.com; the public key is {PUBLIC_KEY}",
+        "alpaca": "free from https://app.alpaca.markets/signup",
+        "finnhub": "free from https://finnhub.io/register",
     }
 )
-"""Where keys are had."""
+"""Where to get keys."""
 
 _OFF: Final = "off"
 
 
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """The keys that are set, by the names of their variables."""
 
-    def __init__(self, found: Mapping[str, str]) -> None:
-        self._found = {name: value for name, value in found.items() if value}
+    found: Mapping[str, str] = field(repr=False)
 
     @property
     def keys(self) -> Mapping[VendorName, tuple[str, ...]]:
         """The keys of each vendor that has all it wants."""
         return MappingProxyType(
             {
-                vendor: tuple(self._found[name] for name in names)
+                vendor: tuple(self.found[name] for name in names)
                 for vendor, names in KEY_VARIABLES.items()
                 if not self.missing(vendor)
             }
@@ -80,11 +81,11 @@ class Accounts:
     @property
     def values(self) -> Sequence[str]:
         """Every key that is set."""
-        return tuple(self._found.values())
+        return tuple(self.found.values())
 
     def missing(self, vendor: VendorName) -> tuple[str, ...]:
         """The variables without which a vendor is not available."""
-        return tuple(name for name in KEY_VARIABLES.get(vendor, ()) if name not in self._found)
+        return tuple(name for name in KEY_VARIABLES.get(vendor, ()) if name not in self.found)
 
     def reject_halves(self) -> None:
         """Raise if a vendor has one of its keys and not the other."""
@@ -93,15 +94,16 @@ class Accounts:
             if missing and len(missing) < len(names):
                 (there, *_) = (name for name in names if name not in missing)
                 raise SettingsError(
-                    f"{there} is set but {missing[0]} is not, expected both (to be had"
-                    f" {_SIGN_UP[vendor]}): set it, or remove {there}"
+                    f"{there} is set but {missing[0]} is not, expected both"
+                    f" ({_SIGN_UP[vendor]}): set it, or remove {there}"
                 )
 
 
 def accounts(environ: Mapping[str, str], files: Sequence[Path]) -> Accounts:
     """The keys that stand in the environment or in one of Streamlit's ``files``."""
     names = (name for names in KEY_VARIABLES.values() for name in names)
-    return Accounts({name: api_key(name, environ, files) for name in names})
+    found = {name: api_key(name, environ, files) for name in names}
+    return Accounts(MappingProxyType({name: key for name, key in found.items() if key}))
 
 
 def chains(
@@ -183,7 +185,7 @@ def _chain(asset: Asset, entry: Entry, available: Accounts) -> tuple[VendorName,
         are, them = ("are", "them") if len(missing) > 1 else ("is", "it")
         raise SettingsError(
             f"{entry.place} is {first} but {' and '.join(missing)} {are} not set, expected a key"
-            f" (to be had {_SIGN_UP[first]}): set {them}, or choose another vendor or {_OFF}"
+            f" ({_SIGN_UP[first]}): set {them}, or choose another vendor or {_OFF}"
         )
     rest = (v for v in CHAINS[asset] if v != first and not available.missing(v))
     return (*(() if first is None else (first,)), *rest)

@@ -510,18 +510,18 @@ WRONG_CHOICES: list[tuple[dict[str, str], str]] = [
     (
         {"MARKET_PULSE_STOCKS": "alpaca"},
         "MARKET_PULSE_STOCKS is alpaca but ALPACA_API_KEY and ALPACA_API_SECRET are not set,"
-        " expected a key (to be had free at https://app.alpaca.markets/signup): set them, or"
-        " choose another vendor or off",
+        " expected a key (free from https://app.alpaca.markets/signup): set them, or choose another"
+        " vendor or off",
     ),
     (
         {"MARKET_PULSE_STOCKS": "finnhub"},
-        "MARKET_PULSE_STOCKS is finnhub but FINNHUB_API_KEY is not set, expected a key (to be had"
-        " free at https://finnhub.io/register): set it, or choose another vendor or off",
+        "MARKET_PULSE_STOCKS is finnhub but FINNHUB_API_KEY is not set, expected a key (free"
+        " from https://finnhub.io/register): set it, or choose another vendor or off",
     ),
     (
         {"MARKET_PULSE_CRYPTO": "eodhd"},
-        "MARKET_PULSE_CRYPTO is eodhd but EODHD_API_KEY is not set, expected a key (to be had at"
-        " https://eodhd.com, and the public key is demo): set it, or choose another vendor or off",
+        "MARKET_PULSE_CRYPTO is eodhd but EODHD_API_KEY is not set, expected a key (from"
+        " https://eodhd.com; the public key is demo): set it, or choose another vendor or off",
     ),
     (
         {"MARKET_PULSE_CRYPTO": "alpaca"},
@@ -539,7 +539,7 @@ WRONG_CHOICES: list[tuple[dict[str, str], str]] = [
     ),
     (
         {"ALPACA_API_KEY": "PKALPACA0123"},
-        "ALPACA_API_KEY is set but ALPACA_API_SECRET is not, expected both (to be had free at"
+        "ALPACA_API_KEY is set but ALPACA_API_SECRET is not, expected both (free from"
         " https://app.alpaca.markets/signup): set it, or remove ALPACA_API_KEY",
     ),
     (
