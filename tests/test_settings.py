@@ -457,6 +457,12 @@ def test_off_alone_means_nothing() -> None:
     assert load({"MARKET_PULSE_STOCKS": "off"}).source.name == "simulated"
 
 
+def test_a_class_that_is_off_by_choice_lacks_nothing() -> None:
+    """Unlike one that nobody serves without a key."""
+    assert load(LIVE).source.off == frozenset()
+    assert load({**LIVE, "MARKET_PULSE_STOCKS": "Off"}).source.off == {"stocks"}
+
+
 def test_vendors_stand_in_the_file_too(nowhere: Path) -> None:
     """In a table; the environment wins class by class."""
     toml = '[sources]\ncrypto = "kraken"\nforex = "off"'
