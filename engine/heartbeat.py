@@ -18,6 +18,7 @@ import pandas as pd
 from correlation import twins
 from engine.halts import Halts, unknown_hours
 from engine.pasts import add_past
+from engine.quotes import Quotes
 from engine.ranking import Ranking, row_states
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore, to_snapshots
@@ -129,6 +130,8 @@ class Heartbeat:
         """The orders that were shown."""
         self.halts = Halts(store, hours, said_halted, REWIND_SEC + GRACE_SEC)
         """What was halted."""
+        self.quotes = Quotes()
+        """What vendors say of sessions."""
         self.ready = threading.Event()
         """Set when the first second is shown."""
 
@@ -176,6 +179,7 @@ class Heartbeat:
         What it tells of symbols that are not watched is left out.
         """
         add_past(self._store, past, vendor, self._newest.now)
+        self.quotes.add(past.quotes)
 
     def show(self, second: int) -> None:
         """Close the bars that ended with ``second``, and compute its frame and its orders."""

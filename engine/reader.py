@@ -141,12 +141,12 @@ class Reader:
         return self._source.hours(asset, now)
 
     def last_session(self, asset: Asset, now: float) -> LastSession | None:
-        """What the symbols of a closed market did in its last session, from the archive.
+        """What the symbols of a closed market did in its last session.
 
-        None if the market is not closed, and if there is no archive to ask.
+        As its vendor says, or else from the archive; None if the market is not closed, and if
+        neither knows anything.
         """
-        archived = self._archived_hours()
-        if archived is None or self._source.streams_at(asset, now):
+        if self._source.streams_at(asset, now):
             return None
         if self._source.hours(asset, now).by is HoursFrom.SOURCE:
             return None
@@ -156,7 +156,10 @@ class Reader:
             span = sessions.last_session(asset, span[0] - 1)
         if span is None:
             return None
-        return LastSession(*span, archived.session_figures(asset, *span, now))
+        archived = self._archived_hours()
+        recorded = {} if archived is None else archived.session_figures(asset, *span, now)
+        figures = {**recorded, **self._heartbeat.quotes.figures(*span)}
+        return LastSession(*span, figures) if figures or archived is not None else None
 
     def symbols(self, assets: tuple[Asset, ...]) -> list[str]:
         """The watched symbols of these asset classes, in their order."""

@@ -56,6 +56,8 @@ class SessionFigures(NamedTuple):
     """Prices."""
     change: float
     """From the first to the last, as a fraction."""
+    since_close: bool = False
+    """Whether ``first`` is the previous close, and not the first price that came."""
 
 
 class LastSession(NamedTuple):

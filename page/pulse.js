@@ -106,7 +106,7 @@ export class PulseCard {
     const brief = (second) => this.clock.brief(second, this.now);
     const title =
       session &&
-      `Last session, ${brief(session.begin)} to ${brief(session.end)} ${this.clock.city}: from its first price to its last, lowest to highest`;
+      `Last session, ${brief(session.begin)} to ${brief(session.end)} ${this.clock.city}: from ${session.since} to its last, lowest to highest`;
     mark(place, "title", title || null);
   }
 }

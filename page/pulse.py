@@ -133,6 +133,8 @@ class SessionText(msgspec.Struct, frozen=True):
     end: float
     """In epoch seconds: the viewer's clock is the browser's to know."""
     change: str
+    since: str
+    """What the change is measured from, in words."""
     first: str
     low: str
     high: str
@@ -327,6 +329,7 @@ def _session_text(session: LastSession, symbol: str, asset: str) -> SessionText 
         begin=session.begin,
         end=session.end,
         change=percent_text(figures.change, PERCENT_DECIMALS[asset]),
+        since="the previous close" if figures.since_close else "its first price",
         first=price_text(figures.first, asset),
         low=price_text(figures.low, asset),
         high=price_text(figures.high, asset),

@@ -170,8 +170,8 @@ def _closing_words(row: Row, last: str) -> list[str | Dated]:
     session = row.session
     if session is not None:
         text = (
-            f"Last session, {{}} to {{}}: {session.change} from {session.first},"
-            f" lowest {session.low}, highest {session.high}."
+            f"Last session, {{}} to {{}}: {session.change} from {session.since} of"
+            f" {session.first}, lowest {session.low}, highest {session.high}."
         )
         words.append(Dated(text, [session.begin, session.end]))
     return words or ["No price yet: its market is closed."]

@@ -36,7 +36,7 @@ from settings import Settings, SourceSettings
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
-from vendors.rest import Candle, Past
+from vendors.rest import Candle, Past, Quote
 from wording import duration_text, percent_text, price_text
 from worker import Worker
 
@@ -226,6 +226,7 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     assert rows["AAPL"]["session"] == {
         **FRIDAY,
         "change": "+1.21 %",
+        "since": "its first price",
         "first": "151.00",
         "low": "150.10",
         "high": "154.02",
@@ -233,6 +234,41 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     assert not {"last_ts", "session"} & rows["MSFT"].keys()
     assert "session" not in rows["BTC-USD"]
     assert [*rows][:2] == ["BTC-USD", "ETH-USD"]
+
+
+def test_a_closed_market_shows_what_its_vendor_says_of_the_last_session(make: Make) -> None:
+    """At first sight, without any archive: price, change since the previous close, and time."""
+    engine = make()
+    begin, end = NOW - 94_000.0, NOW - 36_400.0  # Tuesday, 04:00 to 20:00 in New York
+    quotes = [
+        Quote("AAPL", 152.83, end - 30.0, previous_close=151.0, high=154.02, low=150.1),
+        Quote("MSFT", 510.2, begin - 3600.0, previous_close=509.0, high=511.0, low=508.0),
+    ]
+    engine.heartbeat.add_past(Past(quotes=quotes), "EODHD")
+    older = quotes[0]._replace(ts=end - 60.0, last=1.0)
+    unknown = quotes[0]._replace(ts=end - 10.0, previous_close=None)
+    engine.heartbeat.add_past(Past(quotes=[older, unknown]), "EODHD")
+    engine.heartbeat.show(NOW)
+    pulse = drawn(engine)["pulse"]
+    rows = {row["symbol"]: row for row in pulse["lists"][0]["rows"]}
+    assert cells(pulse, "AAPL")["last"] == "152.83"
+    assert rows["AAPL"]["session"] == {
+        "begin": begin,
+        "end": end,
+        "change": "+1.21 %",
+        "since": "the previous close",
+        "first": "151.00",
+        "low": "150.10",
+        "high": "154.02",
+    }
+    # What is known of the session before is its price.
+    assert "session" not in rows["MSFT"]
+    assert cells(pulse, "MSFT")["last"] == "510.20"
+    words = drawn(engine, symbol="AAPL")["opened"]["words"]
+    assert words[1]["text"] == (
+        "Last session, {} to {}: +1.21 % from the previous close of 151.00, lowest 150.10,"
+        " highest 154.02."
+    )
 
 
 def cells(card: dict[str, Any], symbol: str) -> dict[str, Any]:
