@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,8 +17,15 @@ from engine.heartbeat import SECOND_END, Heartbeat, SecondOver, Subscriber
 from engine.ranking import row_states
 from events import EventStore, StressDetector
 from pulse_store import PulseStore
-from sessions import HoursFrom, MarketHours, Phase
+from sessions import ALWAYS, HoursFrom, MarketHours, Phase
+from settings import Settings, SourceSettings
+from tests.faulty_vendor import TICK_EVERY_SEC, FaultyVendor, tick
+from tests.faulty_vendor import Session as VendorSession
+from tests.statuses import feed_of
+from tests.waiting import until
 from ticks import ASSETS, Asset, Tick
+from vendors.eodhd import Eodhd
+from worker import Worker
 
 NOW = 1_795_000_000
 STOCKS = ("AAPL", "MSFT", "NVDA", "TSLA")
@@ -273,3 +283,46 @@ def test_clock_that_jumps_tells_nothing_of_silence(market: Market, step: int) ->
     market.run(SILENT_SEC - 10)
     assert market.halted() == {}
     assert all(math.isfinite(over.now) for over in market.told)
+
+
+def test_halt_that_a_vendor_tells_is_on_the_row() -> None:
+    """Through the real worker: from the vendor's own field until the next trade."""
+    is_halted = threading.Event()
+
+    async def halting(session: VendorSession) -> None:
+        await session.subscribed()
+        while True:
+            for symbol in session.symbols:
+                if symbol != "TSLA" or not is_halted.is_set():
+                    await session.send(tick("stocks", symbol))
+            if is_halted.is_set():
+                await session.send(tick("stocks", "TSLA", ts=is_halted_since, market="halted"))
+            await asyncio.sleep(TICK_EVERY_SEC)
+
+    settings = Settings(
+        SourceSettings(
+            "eodhd",
+            keys={"eodhd": ("k",)},
+            watchlist={"stocks": ("AAPL", "TSLA"), "forex": (), "crypto": ()},
+        )
+    )
+    with FaultyVendor(stocks=halting) as vendor:
+        vendors = dict.fromkeys(ASSETS, (Eodhd(vendor.url, "k"),))
+        worker = Worker(settings, session=lambda asset, now: ALWAYS, vendors=vendors)
+        worker.start()
+        try:
+
+            def states() -> list[str]:
+                now, frame = worker.reader.pulse()
+                return [str(state) for state in worker.reader.states(frame, now)]
+
+            until(lambda: states() == ["live", "live"])
+            is_halted_since = time.time()
+            is_halted.set()
+            until(lambda: states() == ["live", "halted"])
+            is_halted.clear()
+            until(lambda: states() == ["live", "live"])
+            until(lambda: not feed_of(worker, "stocks").halted)
+            assert worker.events.latest(9) == []
+        finally:
+            worker.stop()
