@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 import sessions
 from ticks import Asset
 
-__all__ = ["CRYPTO_STEP_SEC", "Day", "day", "day_of_reference"]
+__all__ = ["STEP_SEC", "Day", "day", "day_of_reference"]
 
-CRYPTO_STEP_SEC: Final = 300
-"""A crypto's change is measured against the same price for so long, and that is as precise."""
+STEP_SEC: Final = 300
+"""A crypto's change is measured against one price for so long; days begin at multiples of it."""
 
 DAY_SEC: Final = 86_400
 
@@ -44,9 +44,9 @@ class Day(NamedTuple):
 def day(asset: Asset, now: float) -> Day | None:
     """The day that holds ``now``; None if the market never had two, as far as is known."""
     if asset == "crypto":
-        since = now // CRYPTO_STEP_SEC * CRYPTO_STEP_SEC
+        since = now // STEP_SEC * STEP_SEC
         at = since - DAY_SEC
-        return Day(since, since + CRYPTO_STEP_SEC, at, CRYPTO_STEP_SEC, at)
+        return Day(since, since + STEP_SEC, at, STEP_SEC, at)
     if asset == "forex":
         return _forex_day(now)
     return _stocks_day(now)
@@ -58,9 +58,9 @@ def day_of_reference(asset: Asset, ts: float, now: float) -> Day | None:
     Of crypto, that of five minutes 24 hours later, even if it is yet to come.
     """
     if asset == "crypto":
-        return day("crypto", math.ceil(ts / CRYPTO_STEP_SEC) * CRYPTO_STEP_SEC + DAY_SEC)
+        return day("crypto", math.ceil(ts / STEP_SEC) * STEP_SEC + DAY_SEC)
     found = day(asset, now)
-    if found is None or not found.at - found.reach_sec <= ts < found.since + CRYPTO_STEP_SEC:
+    if found is None or not found.at - found.reach_sec <= ts < found.since + STEP_SEC:
         return None
     return found
 

@@ -22,7 +22,7 @@ from moves import END_REACH_SEC, HEAT_BARS, LEAD_SEC, hottest, minute_returns, r
 from rings import Rings
 from samples import ClosedBars, SampleRing
 from store.candles import CandleRing
-from store.references import DayReferences, Measured
+from store.references import DayReferences, Measured, Stretch
 from store.view import View
 from store.windows import Windows
 from ticks import HORIZONS_SEC, LEAST_PRICE, MOST_PRICE, WINDOW_SEC, Regime, Tick
@@ -171,18 +171,22 @@ class PulseStore:
         *,
         counts_from: float,
         vendor: str = "",
+        is_better: bool = True,
     ) -> None:
         """From ``since`` and before ``until``, measure a symbol's day change against ``price``.
 
         ``counts_from`` is the time from which on its last price is one of that day. It is measured
-        while the ``vendor`` serves. A symbol without a row, and what is no price, is left out.
+        while the ``vendor`` serves. One that is known stays unless this one ``is_better``. A symbol
+        without a row, and what is no price, is left out.
         """
         with self._lock:
             row = self._rings.rows.get(symbol)
             if row is None or not LEAST_PRICE <= price <= MOST_PRICE:
                 return
-            number = self._windows.number(vendor)
-            self._references.set(row, price, (int(since), int(until), int(counts_from), number))
+            stretch = Stretch(
+                int(since), int(until), int(counts_from), self._windows.number(vendor)
+            )
+            self._references.set(row, price, stretch, is_better=is_better)
 
     def load_bars(self, bars: Bars) -> None:
         """Write bars of the past in one go; the seconds they lie in must be empty.
@@ -485,7 +489,7 @@ def _instant(
         last=prices.shown[0],
         last_ts=prices.shown[1],
         measured=measured.price,
-        measured_from=np.fmax(measured.counts_from, view.served_from()),
+        measured_from=np.fmax(measured.counts_from, prices.own_from),
         newest=prices.in_window,
         references=references,
         ticked_1m=(prices.ticked, view.newest_at(second - 60, 3)) if view.has_candles else None,

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
+from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Begin, Minutes
 from events import Event, Track
 from history.leaves import leaf_rows
 from history.losses import Losses
@@ -70,6 +70,7 @@ class Contents(NamedTuple):
 
     symbols: tuple[SymbolRow, ...]
     meta: dict[str, str]
+    begins: tuple[Begin, ...]
     tracks: tuple[Track, ...]
 
 
@@ -184,6 +185,14 @@ class Archive:
                 if len(minutes):
                     yield minutes
 
+    def begins(
+        self, symbols: Sequence[str] | None = None, losses: Losses | None = None
+    ) -> list[Begin]:
+        """Where the windows of some symbols, or of all, begin, in order of their seconds."""
+        wanted = None if symbols is None else set(symbols)
+        with self._open(losses) as rows:
+            return [row for row in rows.begins() if wanted is None or row.symbol in wanted]
+
     def last_prices(
         self, before: int, symbols: Sequence[str] | None = None, losses: Losses | None = None
     ) -> list[Tick]:
@@ -278,8 +287,8 @@ class Archive:
         """All that there is beside bars, minutes and events."""
         with self._open(losses) as rows:
             rows.check_numbers()
-            symbols, meta = rows.symbols(), rows.all_meta()
-        return Contents(tuple(symbols), meta, self.search(losses).tracks)
+            symbols, meta, begins = rows.symbols(), rows.all_meta(), rows.begins()
+        return Contents(tuple(symbols), meta, tuple(begins), self.search(losses).tracks)
 
     def check(self, losses: Losses, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Read all that there is, so that ``losses`` counts all that is damaged.

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bars import KEPT_MINUTES, Bars, Minutes
+from bars import KEPT_MINUTES, Bars, Begin, Minutes
 from events import Event, Track
 
 __all__ = ["Backlog", "Batch"]
@@ -34,6 +34,7 @@ class Batch:
     """By second, each as it was last."""
     minutes: deque[Minutes] = field(default_factory=deque)
     """As they were collected."""
+    begins: deque[Begin] = field(default_factory=deque)
     events: deque[Event] = field(default_factory=deque)
     tracks: dict[str, Track] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
@@ -41,13 +42,16 @@ class Batch:
     """How many bars there are in all seconds together."""
 
     def __bool__(self) -> bool:
-        return bool(self.bars or self.minutes or self.events or self.tracks or self.meta)
+        return bool(
+            self.bars or self.minutes or self.begins or self.events or self.tracks or self.meta
+        )
 
     def add(self, later: Batch) -> None:
         """Add what came after this."""
         for second, bars in later.bars.items():
             self.add_bars(second, bars)
         self.minutes.extend(later.minutes)
+        self.begins.extend(later.begins)
         self.events.extend(later.events)
         self.tracks.update(later.tracks)
         self.meta.update(later.meta)
@@ -91,6 +95,8 @@ class Backlog:
         self._waiting = Batch()
         self._in_hand = Batch()
         self._meta: dict[str, str] = {}
+        self._serving: dict[str, Begin] = {}
+        """By symbol, since when the vendor serves whose prices it has."""
         self._counted: OrderedDict[int, int] = OrderedDict()  # bars of the last seconds written
 
     @property
@@ -115,8 +121,13 @@ class Backlog:
         events: Sequence[Event],
         tracks: Iterable[Track],
         meta: Mapping[str, str],
+        begins: Iterable[Begin] = (),
     ) -> None:
         """Add what is to be written."""
+        for begin in begins:
+            self._waiting.begins.append(begin)
+            if begin.vendor:
+                self._serving[begin.symbol] = begin
         for second, part in _by_second(bars):
             self._waiting.add_bars(second, part)
         if len(minutes):
@@ -127,8 +138,12 @@ class Backlog:
         self._meta.update(meta)
 
     def add_all_meta(self) -> None:
-        """Add every value ever added under a name: a file that has just been begun has none."""
+        """Add every value ever added under a name, and whose the prices are that come.
+
+        A file that has just been begun knows neither.
+        """
         self._waiting.meta = dict(self._meta)
+        self._waiting.begins.extendleft(self._serving.values())
 
     def make_room(self) -> None:
         """Drop the oldest if too much waits, and count it as lost."""
@@ -151,6 +166,8 @@ class Backlog:
             waiting.drop_bars(second)
         while waiting.minutes and waiting.minutes[0].cells["minute"][-1] * 60 < since - 120:
             waiting.minutes.popleft()
+        while waiting.begins and waiting.begins[0].second < since:
+            waiting.begins.popleft()
         while waiting.events and waiting.events[0].updated_ts < since:
             waiting.events.popleft()
 

@@ -17,6 +17,7 @@ from bars import Bars
 from events import EventStore
 from history.archive import Archive, ArchiveError
 from history.losses import Losses
+from history.references import load_references
 from history.schema import damaged
 from pulse_store import PulseStore
 from ticks import Asset
@@ -203,6 +204,7 @@ class ArchivedHours:
         moment, losses = self._blank(), Losses()
         since = begin - _BEFORE_SEC
         restore_prices(moment.store, self.archive, since, upto, self._symbols, losses)
+        load_references(moment.store, self.archive, self._watched, begin, upto, losses)
         states = self.archive.event_states(self._max_events, upto, begin, losses)
         self._report(losses)
         watched = set(self._symbols)
@@ -237,7 +239,8 @@ def restore_prices(
 ) -> int | None:
     """Fill a store that is still empty with what an archive knows before the second ``upto``.
 
-    That is the minutes of a day, its bars from ``since`` on, all closed, and the last price before
+    That is the minutes of a day, its bars from ``since`` on, all closed, whose prices these are and
+    where they do not continue those before, and the last price before
     them of each symbol that has none; what is damaged is left out, and counted in ``losses``.
     Returns the first second that has a bar, None if none has.
 
@@ -248,6 +251,9 @@ def restore_prices(
     store.load_minutes(archive.minutes(upto // 60, symbols, losses))
     bars = archive.bars(since, upto, symbols, losses)
     store.load_bars(bars)
+    for begin in archive.begins(symbols, losses):
+        if begin.second < upto:
+            store.begin_anew([begin.symbol], begin.second, begin.vendor)
     store.advance(upto)
     ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
     for tick in archive.last_prices(since, [s for s in symbols if s not in ticked], losses):

@@ -14,11 +14,13 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from bars import Bars
+from days import STEP_SEC
 from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
 from history.hours import ArchivedHours, restore_prices
 from history.losses import Losses
 from history.recorder import ArchiveStatus, Recorder
+from history.references import load_references
 from history.schema import SEARCHED, damaged
 from pulse_store import PulseStore
 from ticks import WINDOW_SEC, Asset
@@ -78,12 +80,14 @@ class HistoryKeeper:
         self.recorder = recorder
         self._archive = archive
         self._store, self._events, self._detector = store, events, detector
+        self._watched = watched
         self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
         self._max_events = max_events
         self._hours = ArchivedHours(archive, watched, max_events, self._report)
         self._searched: int | None = None
         """The last second that was searched for events; None: none was yet, in any life."""
         self._told_searched: int | None = None
+        self._days_known_to: int | None = None
         self._reported = ""
 
     # For readers.
@@ -99,11 +103,15 @@ class HistoryKeeper:
     # For the worker's thread.
 
     async def run(self) -> None:
-        """Hand over what is new every quarter of a second, and when this is cancelled."""
+        """Hand over what is new every quarter of a second, and when this is cancelled.
+
+        Every five minutes look up what the changes of days are measured against from then on.
+        """
         try:
             while True:
                 await asyncio.sleep(HAND_OVER_SEC)
                 self.hand_over()
+                await self._know_days()
         finally:
             self.hand_over()
 
@@ -114,17 +122,17 @@ class HistoryKeeper:
             self.hand_over(over.events)
 
     def hand_over(self, events: Sequence[Event] = ()) -> None:
-        """Hand the bars, minutes and tracks that changed to the recorder, and these events.
+        """Hand the bars, minutes, begins and tracks that are new to the recorder, and these events.
 
         With them goes how far was searched, into the file at one stroke: whatever ends this
         process, the next one goes on from there and finds what this one had not found yet.
         """
         bars, minutes = self._store.collect_changed(), self._store.collect_minutes()
-        tracks = self._detector.collect_changed()
+        begins, tracks = self._store.collect_begins(), self._detector.collect_changed()
         if self._searched is None and len(bars):
             self._searched = int(bars.cells["second"].min()) - 1
-        is_news = bool(len(bars) or len(minutes) or tracks or events)
-        self.recorder.record(bars, events, tracks, self._progress(is_news), minutes)
+        is_news = bool(len(bars) or len(minutes) or begins or tracks or events)
+        self.recorder.record(bars, events, tracks, self._progress(is_news), minutes, begins)
 
     def restore(
         self,
@@ -152,6 +160,25 @@ class HistoryKeeper:
             self._report(error)
         return None
 
+    async def _know_days(self) -> None:
+        """Tell the store what is measured against what in the five minutes that begin."""
+        if self._searched is None or not self.recorder.ready.is_set():
+            return
+        begin = (self._searched + 1) // STEP_SEC * STEP_SEC
+        if begin == self._days_known_to:
+            return
+        self._days_known_to = begin
+        losses = Losses()
+        end = begin + STEP_SEC
+        try:
+            # Not on the loop's time: of thousands of symbols five minutes are read for a while.
+            await asyncio.to_thread(
+                load_references, self._store, self._archive, self._watched, begin, end, losses
+            )
+        except ArchiveError as error:
+            self._report(error)
+        self._report_left_out(losses)
+
     def _progress(self, is_news: bool) -> dict[str, str]:
         """How far was searched: told with what is new, and if nothing is, once a minute of it."""
         searched, told = self._searched, self._told_searched
@@ -166,6 +193,10 @@ class HistoryKeeper:
         losses = Losses()
         oldest = restore_prices(self._store, archive, since, second + 1, self._symbols, losses)
         self._store.collect_changed()  # it is in the archive already
+        self._store.collect_begins()
+        load_references(
+            self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
+        )
         wanted = set(self._symbols)
         upto, tracks = archive.search(losses)
         self._detector.restore(track for track in tracks if track.symbol in wanted)

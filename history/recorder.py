@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bars import Bars, Minutes
+from bars import Bars, Begin, Minutes
 from events import Event, Track
 from history.backlog import Backlog
 from history.losses import LeftOut
@@ -188,13 +188,14 @@ class Recorder:
         tracks: Iterable[Track] = (),
         meta: Mapping[str, str] | None = None,
         minutes: Minutes | None = None,
+        begins: Iterable[Begin] = (),
     ) -> None:
         """Have all of this written soon, the values under their names; never waits for the file.
 
         The values are written into every file that is begun from now on.
         """
         with self._changed:
-            self._backlog.add(bars, minutes or Minutes.empty(), events, tracks, meta or {})
+            self._backlog.add(bars, minutes or Minutes.empty(), events, tracks, meta or {}, begins)
             if self._condition.state is ArchiveState.READING_ONLY:
                 self._backlog.drop_old()  # another process records the same
                 return

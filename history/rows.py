@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from bars import Begin
 from history.losses import Losses
 from history.schema import (
     CHECKED_FROM,
@@ -20,6 +21,7 @@ from history.schema import (
     PACKED_MINUTE,
     TIMES_END,
     UNCHECKED,
+    WINDOWS_FROM,
     checksum,
     is_damage,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "NumberedTable",
     "Rows",
     "SymbolRow",
+    "begin_content",
     "event_key",
     "symbol_content",
 ]
@@ -306,6 +309,36 @@ class Rows:
             self._losses.add(others=max(1, lost))
         return [found[number] for number in sorted(found)]
 
+    def begins(self) -> list[Begin]:
+        """Where each symbol's windows begin and whose prices they hold, in order of their seconds.
+
+        A file of before this was known has EODHD's prices, if it has a vendor's.
+        """
+        if self._version < WINDOWS_FROM:
+            if self.meta("source") != "eodhd":
+                return []
+            return [Begin(symbol.name, 0, "EODHD") for symbol in self.symbols()]
+        rows, is_whole = self._both_ways(
+            "SELECT symbol, second, vendor, checksum FROM price_window ORDER BY symbol, second"
+        )
+        found, lost = [], 0 if is_whole else 1
+        for *fields, written in rows:
+            begin = Begin(*fields)
+            is_begin = (
+                isinstance(begin.symbol, str)
+                and isinstance(begin.second, int)
+                and isinstance(begin.vendor, str)
+            )
+            # That of no second may have been written by the file's own migration.
+            is_own = written is None and begin.second == 0
+            if is_begin and (is_own or written == checksum(*begin_content(begin))):
+                found.append(begin)
+            else:
+                lost += 1
+        if lost:
+            self._losses.add(others=lost)
+        return sorted(found, key=lambda begin: begin.second)
+
     # Events, and what else is text.
 
     def event_rows(self, begin: float, end: float) -> Iterator[EventRow]:
@@ -507,6 +540,11 @@ class Rows:
 def event_key(row: EventRow) -> tuple[str, float, float]:
     """What the checksum of an event's row is of, beside its state."""
     return row.id, row.updated, row.began
+
+
+def begin_content(begin: Begin) -> tuple[tuple[str, int], bytes]:
+    """The key and the content of which the checksum of a window's begin is."""
+    return (begin.symbol, begin.second), begin.vendor.encode()
 
 
 def symbol_content(row: SymbolRow) -> bytes:

@@ -17,6 +17,7 @@ from history.schema import TIMES_END, UNCHECKED, archive_errors
 from history.writer import (
     connect,
     write_bars,
+    write_begins,
     write_events,
     write_meta,
     write_minutes,
@@ -81,6 +82,7 @@ def _copy(
     for name, value in contents.meta.items():
         if name != UNCHECKED:
             write_meta(connection, name, value)
+    write_begins(connection, contents.begins)
     write_tracks(connection, contents.tracks)
     of_bars = Losses()
     for bars in archive.blocks(0, TIMES_END, None, of_bars):

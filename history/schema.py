@@ -33,6 +33,7 @@ __all__ = [
     "SEARCHED",
     "TIMES_END",
     "UNCHECKED",
+    "WINDOWS_FROM",
     "WRITING",
     "ArchiveError",
     "archive_errors",
@@ -97,11 +98,24 @@ MIGRATIONS: Final = (
     INSERT INTO meta SELECT 'unchecked_until', newest, NULL
         FROM (SELECT max(second) AS newest FROM bar) WHERE newest IS NOT NULL;
     """,
+    # From here on it is known whose prices the bars are. Before, a vendor's were all EODHD's; these
+    # rows are of no second and need no checksum.
+    """
+    CREATE TABLE price_window(
+        symbol TEXT, second INTEGER, vendor TEXT NOT NULL, checksum INTEGER,
+        PRIMARY KEY(symbol, second)
+    ) WITHOUT ROWID;
+    INSERT INTO price_window SELECT name, 0, 'EODHD', NULL FROM symbol
+        WHERE (SELECT value FROM meta WHERE name = 'source') = 'eodhd';
+    """,
 )
 """Version n of the schema is what the first n of these make. Only ever append."""
 
 CHECKED_FROM: Final = 5
 """The first version whose rows have checksums."""
+
+WINDOWS_FROM: Final = 6
+"""The first version that says whose prices the bars are."""
 
 MINUTES_FROM: Final = 3
 """The first version that has minutes."""

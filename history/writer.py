@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from bars import Bars, Minutes
+from bars import Bars, Begin, Minutes
 from events import Event, Track
 from history.archive import Archive, newest_prices
 from history.backlog import Batch
@@ -28,6 +28,7 @@ from history.rows import (
     NumberedTable,
     Rows,
     SymbolRow,
+    begin_content,
     event_key,
     symbol_content,
 )
@@ -53,10 +54,12 @@ __all__ = [
     "Writer",
     "connect",
     "delete_bars",
+    "delete_begins",
     "delete_events",
     "delete_minutes",
     "release_pages",
     "write_bars",
+    "write_begins",
     "write_events",
     "write_meta",
     "write_minutes",
@@ -185,6 +188,7 @@ class Writer:
                     write_bars(connection, bars)
                 for minutes in batch.minutes:
                     write_minutes(connection, minutes)
+                write_begins(connection, batch.begins)
                 write_events(connection, batch.events)
                 write_tracks(connection, batch.tracks.values())
                 for name, value in batch.meta.items():
@@ -215,6 +219,7 @@ class Writer:
                 if delete_bars(connection, int(newest - bars_sec), _STEP_BARS):
                     return True
                 delete_minutes(connection, int(newest - bars_sec - _DAY_REACH_SEC) // 60)
+                delete_begins(connection, int(newest - bars_sec))
                 delete_events(connection, newest - events_sec)
                 if release_pages(connection, _STEP_PAGES):
                     return True
@@ -409,6 +414,14 @@ def write_minutes(connection: sqlite3.Connection, minutes: Minutes) -> None:
     _write_cells(connection, MINUTES, cells["minute"], packed)
 
 
+def write_begins(connection: sqlite3.Connection, begins: Iterable[Begin]) -> None:
+    """Write where windows begin; one of the same symbol and second is replaced."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO price_window(symbol, second, vendor, checksum) VALUES (?, ?, ?, ?)",
+        [(*begin, checksum(*begin_content(begin))) for begin in begins],
+    )
+
+
 def _write_cells(
     connection: sqlite3.Connection,
     table: NumberedTable,
@@ -489,6 +502,16 @@ def delete_bars(connection: sqlite3.Connection, before: int, limit: int) -> int:
         "DELETE FROM bar WHERE second IN"
         " (SELECT second FROM bar WHERE second < ? ORDER BY second LIMIT ?)",
         (before, limit),
+    ).rowcount
+
+
+def delete_begins(connection: sqlite3.Connection, before: int) -> int:
+    """Delete the begins before a second that a later vendor's, before it too, follows."""
+    return connection.execute(
+        "DELETE FROM price_window WHERE EXISTS (SELECT 1 FROM price_window AS later"
+        " WHERE later.symbol = price_window.symbol AND later.second > price_window.second"
+        " AND later.second < ? AND later.vendor <> '')",
+        (before,),
     ).rowcount
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from volatility import Floats
 
-__all__ = ["DayReferences", "Measured"]
+__all__ = ["DayReferences", "Measured", "Stretch"]
 
 
 class Measured(NamedTuple):
@@ -23,26 +23,27 @@ class Measured(NamedTuple):
     """An older price than of this time, in seconds since the epoch, is none of that day."""
 
 
-class _Stretch(NamedTuple):
+class Stretch(NamedTuple):
     """When a reference is one, and of whose prices; in seconds, the end excluded."""
 
     since: int
     until: int
     counts_from: int
     vendor: int
+    """Its number."""
 
 
 class DayReferences:
     """The references of all symbols, by their rows; only symbols that have one take memory."""
 
     def __init__(self) -> None:
-        self._stretches: dict[_Stretch, dict[int, float]] = {}
+        self._stretches: dict[Stretch, dict[int, float]] = {}
 
-    def set(self, row: int, price: float, stretch: tuple[int, int, int, int]) -> None:
-        """Measure a symbol against a price: since when, until when, from when on its prices count,
-        and the number of the vendor that these are of.
-        """
-        self._stretches.setdefault(_Stretch(*stretch), {})[row] = price
+    def set(self, row: int, price: float, stretch: Stretch, *, is_better: bool) -> None:
+        """Measure a symbol against a price; one that is known stays unless this one is better."""
+        prices = self._stretches.setdefault(stretch, {})
+        if is_better or row not in prices:
+            prices[row] = price
 
     def forget(self, before: int) -> None:
         """Forget those of before a second."""

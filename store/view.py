@@ -37,6 +37,9 @@ class Newest(NamedTuple):
     in_window: tuple[Floats, Floats]
     ticked: tuple[Floats, Floats]
     """A tick's of its window."""
+    own_from: Floats
+    """A shown price that is older than of this time is of another vendor than the one that serves.
+    """
 
 
 class View:
@@ -63,12 +66,6 @@ class View:
     def closed(self) -> int:
         """The newest bar that is closed."""
         return self._samples.closed
-
-    def served_from(self) -> Floats:
-        """Since when each symbol's vendor serves, 0: always; an older price is another's."""
-        if self._since is None:
-            return np.zeros(len(self._rings.rows))
-        return self._since.change.astype(np.float64)
 
     # Ticks.
 
@@ -140,7 +137,8 @@ class View:
         """Each symbol's newest price and its time, as of ``second``, however old; NaN: none."""
         last, last_ts = self._rings.last_at(second)
         if self._since is None and self._shown is None:
-            return Newest((last, last_ts), (last, last_ts), (last, last_ts))
+            own_from = np.zeros(len(last))
+            return Newest((last, last_ts), (last, last_ts), (last, last_ts), own_from)
         ticked = last, last_ts
         if self._since is not None:
             ticked = _from(last, last_ts, self._since.gap)
@@ -148,7 +146,10 @@ class View:
         has_none = np.isnan(in_window[1])
         price, ts = self._or_candle(last, last_ts, second)
         shown = np.where(has_none, price, in_window[0]), np.where(has_none, ts, in_window[1])
-        return Newest(shown, in_window, ticked)
+        own_from = np.zeros(len(last))
+        if self._since is not None:
+            own_from[has_none] = self._since.change[has_none]
+        return Newest(shown, in_window, ticked, own_from)
 
     def price_at(self, second: int, reach_bars: int) -> tuple[Floats, Floats]:
         """As ``newest_at``; a candle's price may be newer. An older price may be found, too."""

@@ -54,10 +54,12 @@ class Windows:
         """Begin a window, unless the vendor that is named is the one that serves already.
 
         A symbol of which no vendor was known is from now on that vendor's in the window it has. If
-        no vendor is named the window is a new one of the same vendor. Windows that begin at or
-        after that second are forgotten.
+        no vendor is named the window is a new one of the same vendor, unless one begins then or
+        later. If one is named, those that begin then or later are forgotten.
         """
         windows = self._of.setdefault(row, [_ALWAYS])
+        if not begin.vendor and windows[-1].begin >= begin.second:
+            return
         while len(windows) > 1 and windows[-1].begin >= begin.second:
             windows.pop()
         last, vendor = windows[-1], self.number(begin.vendor)

@@ -606,7 +606,9 @@ class Oracle:
         if not found:
             return None, None
         reference = found[-1]
-        if last is None or last[1] < max(reference.counts_from, window.change):
+        is_own = self.priced_at(symbol, second, in_window=True) is not None
+        own_from = 0 if is_own else window.change
+        if last is None or last[1] < max(reference.counts_from, own_from):
             return reference.price, None
         return reference.price, last[0] / reference.price - 1
 

@@ -6,18 +6,20 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import pytest
 
-from bars import Bars
+from bars import Bars, Begin
 from history.archive import Archive, ArchiveError
 from history.hours import HOUR_SEC, ArchivedHours
 from history.losses import Losses
-from history.writer import connect, write_bars, write_events
+from history.writer import connect, write_bars, write_begins, write_events
 from pulse_store import PulseStore
 from tests.test_recorder import EVENT
 from tests.waiting import HANG_SEC
@@ -161,7 +163,8 @@ def test_an_hour_is_fetched_once_whoever_asks(
     for tab in tabs:
         tab.join()
     assert len({id(moment) for moment in moments}) == 1
-    assert read == [HOUR - 2 * HOUR_SEC]
+    assert read[0] == HOUR - 2 * HOUR_SEC
+    assert len(read) == len(set(read))
 
 
 def test_an_hour_that_is_not_over_is_fetched_again(
@@ -276,3 +279,64 @@ def test_what_was_looked_at_long_ago_is_let_go(archive: Archive) -> None:
         past.moment(HOUR - hours * HOUR_SEC, END)
     assert past.moment(HOUR, END) is not first
     assert first.store.nbytes <= past.nbytes <= 75e6
+
+
+def test_windows_that_began_are_those_of_memory_and_of_no_other_vendor(
+    tmp_path: Path, past_of: Callable[[Archive], ArchivedHours]
+) -> None:
+    """An hour looked back at has the gaps that it had, and says whose its prices were."""
+    store = PulseStore(3 * HOUR_SEC, records=True)
+    for asset, symbols in WATCHED.items():
+        store.watch(asset, symbols)
+    begins = {
+        BEGIN: "one",
+        HOUR - 3000: "two",
+        HOUR + 603: "",
+        HOUR + 1207: "one",
+        HOUR + 2000: "one",
+    }
+    for second, ticks in groupby(walk(), key=lambda tick: int(tick.ts)):
+        store.advance(second)
+        if second in begins:
+            store.begin_anew(["AAPL", "BTC-USD"], second, begins[second])
+        store.update_many(tick for tick in ticks if tick.symbol != "GONE")
+    store.advance(END)
+    path = tmp_path / "windows.sqlite"
+    with closing(connect(path)) as connection:
+        write_bars(connection, store.collect_changed())
+        write_begins(connection, store.collect_begins())
+    past = past_of(Archive(path))
+    for second in (HOUR, HOUR + 602, HOUR + 605, HOUR + 1100, HOUR + 1206, HOUR + 1210, END - 1):
+        now = second + 0.999
+        found = past.moment(second, END).store
+        pd.testing.assert_frame_equal(found.frame(now), store.frame(now), rtol=1e-9, atol=1e-12)
+        assert found.vendors(now) == store.vendors(now)
+    assert found.vendors(HOUR + 1206.0) == {"AAPL": "two", "BTC-USD": "two"}
+
+
+def test_the_change_of_a_day_is_known_to_whoever_was_there_yesterday(
+    tmp_path: Path, past_of: Callable[[Archive], ArchivedHours]
+) -> None:
+    """A coin's against the price of 24 hours ago, as long as that is of the vendor that serves."""
+    day = 86_400
+    store = PulseStore(3 * HOUR_SEC, records=True)
+    path = tmp_path / "days.sqlite"
+    with closing(connect(path)) as connection:
+        for begin, price in ((HOUR - day, 100.0), (HOUR, 110.0)):
+            for second in range(begin, begin + 600, 10):
+                store.update(Tick("BTC-USD", "crypto", second + 0.5, price + (second - begin) / 10))
+        write_bars(connection, store.collect_changed())
+        write_begins(connection, [Begin("BTC-USD", HOUR + 310, "two")])
+        write_begins(connection, [Begin("BTC-USD", HOUR - day, "one")])
+    past = past_of(Archive(path))
+
+    def at(second: int) -> dict[str, Any]:
+        row = past.moment(second, END).store.snapshot("BTC-USD", second + 0.999)
+        assert row is not None
+        return row
+
+    # Nobody was there at 24 hours before the first of it, or in the five minutes until then.
+    assert at(HOUR + 60)["prev_close"] is None
+    assert at(HOUR + 305)["prev_close"] == 129.0
+    assert at(HOUR + 305)["ret_day"] == pytest.approx(140.0 / 129.0 - 1)
+    assert at(HOUR + 320)["prev_close"] is None

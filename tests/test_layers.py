@@ -42,7 +42,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "connections": ({"gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
     "feeds": ({"connections", "gate", "sessions", "vendors.wire", "ticks"}, {"websockets"}),
     "history": (
-        {"pulse_store", "events", "bars", "wording", "ticks"},
+        {"pulse_store", "events", "bars", "days", "wording", "ticks"},
         {"filelock", "msgspec", "numpy"},
     ),
     "history.sheet": ({"ticks"}, {"pyarrow", "xlsxwriter"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,12 +13,12 @@ import pandas as pd
 import pytest
 
 import sessions
-from bars import CELL, Bars
+from bars import CELL, Bars, Begin
 from engine.reader import REWIND_SEC
 from history.archive import Archive
 from history.hours import HOUR_SEC
 from history.recorder import DAY_SEC
-from history.writer import connect, write_bars
+from history.writer import connect, write_bars, write_begins
 from page.troubles import archive_reason
 from sessions import ALWAYS, HoursFrom, MarketHours, Session
 from settings import HistorySettings, Settings, SourceSettings
@@ -288,6 +289,38 @@ def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
     assert engine.reader.hours("crypto", now) == MarketHours(
         "crypto", "open", None, None, None, HoursFrom.CALENDAR
     )
+
+
+def test_after_a_restart_nothing_is_from_one_vendor_to_another(
+    start: Start, tmp_path: Path
+) -> None:
+    """What was archived of one that failed is in no window of the one that followed.
+
+    What yesterday's prices were is known again, of the vendor that serves.
+    """
+    coins, now = ("BTC-USD", "ETH-USD"), int(SUNDAY)
+    path = tmp_path / "data" / "live.sqlite"
+    archived(
+        path,
+        walk(coins, ("crypto",) * 2, now - 90_000, now - 86_000),
+        walk(coins, ("crypto",) * 2, now - HOUR_SEC, now),
+    )
+    with closing(connect(path)) as connection:
+        begins = [Begin(coin, now - 90_000, "Coinbase") for coin in coins]
+        write_begins(connection, [*begins, Begin("ETH-USD", now - 40, "Kraken")])
+    began = time.monotonic()
+    engine = start(LIVE, clock=lambda: SUNDAY + time.monotonic() - began)
+    at, frame = engine.reader.pulse(SUNDAY - 1)
+    frame = frame.loc[list(coins)]
+    assert frame["ret_1m"].isna().tolist() == [False, True]
+    assert frame["vol_15m"].isna().tolist() == [False, True]
+    assert frame["ret_day"].isna().tolist() == [False, True]
+    (yesterday,) = Archive(path).last_prices(now - 86_400 - 300, ["BTC-USD"])
+    assert frame["prev_close"]["BTC-USD"] == yesterday.price
+    assert engine.store.vendors(at) == {"BTC-USD": "Coinbase", "ETH-USD": "Kraken"}
+    # What begins now is told to the archive.
+    engine.heartbeat.begin_anew(coins, now + 60, "Kraken")
+    until(lambda: Begin("BTC-USD", now + 60, "Kraken") in Archive(path).begins())
 
 
 @pytest.mark.usefixtures("week")
