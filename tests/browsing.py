@@ -67,6 +67,8 @@ class Stage:
     """How far the clock of its worker is ahead of this machine's."""
     always_open: bool = False
     """Whether its markets never close."""
+    pass_over_sec: float | None = None
+    """After how long a vendor is passed over that accepts no connection."""
     takes_orders: bool = False
     """Whether a test can add events, see ``browser_page.order``."""
 
@@ -78,6 +80,8 @@ class Stage:
             yield f"--clock-ahead-sec={self.clock_ahead_sec}"
         if self.always_open:
             yield "--always-open"
+        if self.pass_over_sec is not None:
+            yield f"--pass-over-sec={self.pass_over_sec}"
         if self.takes_orders:
             yield f"--orders={ORDERS}"
 

@@ -23,6 +23,7 @@ from events import EventStore
 from page.tabs import REFRESH_SEC, OpenTabs
 from sessions import Session
 from settings import Settings, load
+from sources.failover import PASS_OVER_SEC, Patience
 from ticks import Asset
 
 APP: Final = Path(__file__).parent / "app.py"
@@ -34,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--refresh-sec", type=float, default=REFRESH_SEC)
     parser.add_argument("--clock-ahead-sec", type=float)
     parser.add_argument("--always-open", action="store_true")
+    parser.add_argument("--pass-over-sec", type=float, default=PASS_OVER_SEC)
     parser.add_argument(
         "--orders", type=Path, help="path of the socket on which events are ordered"
     )
@@ -41,11 +43,12 @@ def arguments() -> argparse.Namespace:
 
 
 def make_worker(settings: Settings, stage: argparse.Namespace) -> worker.Worker:
-    """The real worker, perhaps by another clock and with other hours."""
+    """The real worker, perhaps by another clock, with other hours and with less patience."""
     return worker.Worker(
         settings,
         clock=None if stage.clock_ahead_sec is None else clock_ahead(stage.clock_ahead_sec),
         session=always_open if stage.always_open else None,
+        patience=Patience(pass_over_sec=stage.pass_over_sec, look_sec=0.1),
     )
 
 

@@ -29,6 +29,8 @@ from tests.browser_page import (
     symbols,
 )
 from tests.browsing import Server, Stage
+from tests.fake_coinbase import FakeCoinbase
+from tests.fake_kraken import FakeKraken
 from tests.faulty_vendor import AUTHORIZED, FORBIDDEN, OVER_LIMIT, FaultyVendor, Session
 from tests.waiting import HANG_SEC, until
 
@@ -226,6 +228,37 @@ def test_a_killed_feed_is_told_and_comes_back(serve: Serve, tabs: Tabs) -> None:
         until(lambda: all_live(page))
         assert messages(page) == [] or messages(page)[0].startswith("Warming up")
         assert KEY not in page.content()
+
+
+def test_the_real_market_needs_no_key(serve: Serve, tabs: Tabs) -> None:
+    """Each feed and row says whose prices it shows, also once another vendor stands in."""
+    with FakeCoinbase() as coinbase, FakeKraken() as kraken:
+        environ = {
+            "MARKET_PULSE_SOURCE": "live",
+            "MARKET_PULSE_COINBASE_URL": coinbase.url,
+            "MARKET_PULSE_COINBASE_REST_URL": coinbase.rest_url,
+            "MARKET_PULSE_KRAKEN_URL": kraken.url,
+            "MARKET_PULSE_KRAKEN_REST_URL": kraken.rest_url,
+        }
+        watched = '[watchlist]\nstocks = ["AAPL"]\nforex = ["EURUSD"]\ncrypto = ["BTC-USD"]\n'
+        stage = Stage(always_open=True, refresh_sec=0.5, pass_over_sec=0.5)
+        page = tabs(serve(environ, stage=stage, settings=watched).url)
+        until(lambda: live_feeds(page) == 2 and sorted(symbols(page)) == ["BTC-USD", "EURUSD"])
+        lines = page.locator(".feeds li .line")
+        expect(lines.nth(0)).to_have_text("stocksoff")
+        expect(lines.nth(1)).to_have_text(re.compile("^forexKrakenlive"))
+        expect(lines.nth(2)).to_have_text(re.compile("^cryptoCoinbaselive"))
+        expect(page.locator(".badge")).to_have_text("live")
+        expect(page.locator(".hint")).to_be_hidden()
+        assert any("finnhub.io/register (FINNHUB_API_KEY)" in text for text in messages(page))
+
+        coinbase.stop()
+        stand_in = page.locator(".feeds li", has_text="instead of Coinbase since")
+        expect(stand_in.locator(".line")).to_have_text(re.compile("^cryptoKrakenlive"))
+        page.locator('tr[data-symbol="BTC-USD"]').click()
+        expect(page.locator(".opened .words")).to_contain_text("Its prices are those of Kraken.")
+        page.get_by_role("button", name="Details").click()
+        expect(page.locator(".details")).to_contain_text("whose prices")
 
 
 def test_a_refused_key_and_a_full_account_are_explained(serve: Serve, tabs: Tabs) -> None:
