@@ -29,6 +29,7 @@ from sources.agenda import Agenda
 from sources.source import BackfillStatus, Keep
 from ticks import Asset
 from vendors.rest import Past, PastError, Request, Rest, Want
+from vendors.wire import NoticeKind
 
 __all__ = ["Backfill", "Manners"]
 
@@ -233,9 +234,8 @@ class Backfill:
             body = await self._get(session, request)
             now = self._clock()
             past = vendor.rest.read(request, body, now)
-        except PastError:
-            agenda.unreadable(request, self._clock())
-            return _NoAnswerError(Trouble.UNREADABLE)
+        except PastError as error:
+            return self._error(vendor, request, error.kind)
         except _NoAnswerError as failure:
             if failure.code in _REFUSALS:
                 is_final = failure.trouble is Trouble.UNAVAILABLE
@@ -250,6 +250,19 @@ class Backfill:
             agenda.answered(request, past, now)
             add_past(_of(past, wanted), vendor.name)
         return None
+
+    def _error(self, vendor: _Vendor, request: Request, kind: NoticeKind) -> _NoAnswerError | None:
+        """What an answer with a status of success means that tells nothing of the past."""
+        if kind is NoticeKind.SYMBOL_UNKNOWN:
+            vendor.answers += 1
+            vendor.agenda.failed(request, self._clock())
+            return None
+        if kind is NoticeKind.THROTTLED:
+            return _NoAnswerError(Trouble.THROTTLED, wait_sec=self._manners.throttled_sec)
+        if kind is NoticeKind.SERVER_ERROR:
+            return _NoAnswerError(Trouble.VENDOR_ERROR)
+        vendor.agenda.unreadable(request, self._clock())
+        return _NoAnswerError(Trouble.UNREADABLE)
 
     async def _get(self, session: aiohttp.ClientSession, request: Request) -> bytes:
         """The body of an answer.

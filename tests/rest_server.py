@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tests.waiting import HANG_SEC
 from ticks import Asset
 from vendors.rest import Candle, Past, PastError, Quote, Reference, Request, Want
+from vendors.wire import NoticeKind
 
 MINUTE: Final = 1_800_000_000 // 60 * 60
 """Of the one candle that every symbol has."""
@@ -48,6 +49,8 @@ class HarborRest:
         """
         try:
             said = json.loads(body)
+            if "error" in said:
+                raise PastError(NoticeKind(said["error"]))
             return Past(
                 candles=[Candle(*row) for row in said["candles"]],
                 quotes=[Quote(*row) for row in said["quotes"]],
@@ -116,6 +119,11 @@ def good(asked: Asked) -> None:
 def status(code: int, headers: Mapping[str, str] | None = None) -> Answer:
     """Nothing but a status, with a body that quotes the key."""
     return lambda asked: asked.answer(code, f"no, {asked.key}".encode(), headers)
+
+
+def mistake(kind: NoticeKind) -> Answer:
+    """An error with the status of success."""
+    return lambda asked: asked.answer(200, json.dumps({"error": kind.value}).encode())
 
 
 class RestServer:

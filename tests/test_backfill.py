@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +16,19 @@ from feeds import Trouble
 from sessions import ALWAYS
 from sources.backfill import Backfill, Manners
 from sources.source import BackfillStatus
-from tests.rest_server import MINUTE, Answer, Asked, HarborRest, RestServer, good, status
+from tests.rest_server import (
+    MINUTE,
+    Answer,
+    Asked,
+    HarborRest,
+    RestServer,
+    good,
+    mistake,
+    status,
+)
 from tests.waiting import HANG_SEC
 from vendors.rest import Past, Rest, Want
+from vendors.wire import NoticeKind
 
 KEY = HarborRest("").key
 QUICK = Manners(HANG_SEC, backoff_floor_sec=0.01, backoff_cap_sec=0.02, throttled_sec=0.01)
@@ -126,6 +137,47 @@ def test_only_who_is_asked_is_told_of() -> None:
         run = during(rests, done, {"harbor": ["BTC-USD"], "other": ["ETH-USD"]})
         assert server.symbols(HOUR) == ["BTC-USD"]
     assert [one.vendor for one in run.backfill.status()] == ["harbor"]
+
+
+def test_unknown_symbol_holds_up_nobody() -> None:
+    """The vendor has answered about it: that is no reason to leave it alone for a while."""
+
+    def answer(asked: Asked) -> None:
+        is_unknown = asked.symbols == ["BTC-USD"]
+        (mistake(NoticeKind.SYMBOL_UNKNOWN) if is_unknown else good)(asked)
+
+    manners = replace(QUICK, backoff_floor_sec=HANG_SEC, backoff_cap_sec=HANG_SEC)
+    with RestServer(answer) as server:
+        run = during({"harbor": HarborRest(server.url)}, done, manners=manners)
+        assert len(server.asked) == 3
+    assert run.candles == ["ETH-USD"]
+    assert (run.status().failed, run.status().trouble) == (1, Trouble.NONE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "trouble"),
+    [
+        (NoticeKind.THROTTLED, Trouble.THROTTLED),
+        (NoticeKind.SERVER_ERROR, Trouble.VENDOR_ERROR),
+        (NoticeKind.UNREADABLE, Trouble.UNREADABLE),
+    ],
+)
+def test_error_with_the_status_of_success_is_told(kind: NoticeKind, trouble: Trouble) -> None:
+    """And asked about again, until there is an answer."""
+    seen: list[Trouble] = []
+
+    async def watch(run: Run) -> None:
+        await run.until(lambda: run.status().trouble is trouble)
+        seen.append(run.status().trouble)
+        server.answer = good
+        await run.until(run.is_done)
+
+    with RestServer(mistake(kind)) as server:
+        run = during({"harbor": HarborRest(server.url)}, watch)
+    assert seen == [trouble]
+    assert run.status().trouble is Trouble.NONE
+    if kind is not NoticeKind.UNREADABLE:  # which is given up after a while
+        assert sorted(run.candles) == ["BTC-USD", "ETH-USD"]
 
 
 def test_what_nobody_asked_for_is_left_out() -> None:

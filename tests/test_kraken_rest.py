@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ticks import Asset
 from vendors.kraken_rest import KrakenRest
 from vendors.rest import Candle, Past, PastError, Reference, Request, Rest, Want
-from vendors.wire import RawTick
+from vendors.wire import NoticeKind, RawTick
 
 NOW = 1790359845.0
 DAY_AT = NOW - 86400.0
@@ -128,11 +128,28 @@ def test_prices_of_a_day_are_those_at_the_ends_of_candles() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("EQuery:Unknown asset pair", NoticeKind.SYMBOL_UNKNOWN),
+        ("EGeneral:Too many requests", NoticeKind.THROTTLED),
+        ("EService:Throttled", NoticeKind.THROTTLED),
+        ("EService:Unavailable", NoticeKind.SERVER_ERROR),
+        ("EGeneral:Invalid arguments", NoticeKind.UNREADABLE),
+    ],
+)
+def test_error_with_the_status_of_success_is_one(error: str, kind: NoticeKind) -> None:
+    """What it means is said, and no text of it repeated."""
+    for result in ("null", "{}", '{"BTC/USD":[]}'):
+        body = f'{{"error":["{error}"],"result":{result}}}'.encode()
+        with pytest.raises(PastError) as caught:
+            REST.read(requests("BTC-USD")[0], body, NOW)
+        assert caught.value.kind is kind
+        assert error not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "body",
     [
-        b'{"error":["EQuery:Unknown asset pair"]}',
-        b'{"error":["EGeneral:Too many requests"],"result":{}}',
-        b'{"error":["EService:Throttled"]}',
         b'{"error":[],"result":{"last":5}}',
         b'{"error":[],"result":{"A/B":[],"C/D":[],"last":5}}',
         b'{"error":[]}',
@@ -147,11 +164,11 @@ def test_prices_of_a_day_are_those_at_the_ends_of_candles() -> None:
         b"",
     ],
 )
-def test_error_with_the_status_of_success_is_one(body: bytes) -> None:
-    """And so is whatever the vendor is not known to say; no text of it is repeated."""
+def test_what_the_vendor_is_not_known_to_say_is_no_past(body: bytes) -> None:
+    """Neither half rows, nor prices that are none."""
     with pytest.raises(PastError) as caught:
         REST.read(requests("BTC-USD")[0], body, NOW)
-    assert "asset pair" not in str(caught.value)
+    assert caught.value.kind is NoticeKind.UNREADABLE
 
 
 ROWS = st.lists(

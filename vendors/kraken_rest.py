@@ -18,7 +18,7 @@ from ticks import Asset
 from vendors.kraken import pair_of
 from vendors.rest import Past, PastError, Reference, Request, Want
 from vendors.values import candle, candles, number
-from vendors.wire import RawTick
+from vendors.wire import NoticeKind, RawTick
 
 __all__ = ["REST_URL", "KrakenRest"]
 
@@ -144,20 +144,29 @@ def _rows(body: bytes) -> Any:
     try:
         answer = _decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise PastError("Kraken's answer cannot be read") from None
+        raise PastError from None
     if answer.error:
-        raise PastError("Kraken answered with an error")
+        raise PastError(_meaning(answer.error[0]))
     found = [rows for name, rows in (answer.result or {}).items() if name != "last"]
     if len(found) != 1:
-        raise PastError(f"Kraken answered about {len(found)} pairs instead of one")
+        raise PastError
     return found[0]
+
+
+def _meaning(error: str) -> NoticeKind:
+    """What an error means that comes with the status of success."""
+    if error.startswith("EQuery:Unknown asset"):
+        return NoticeKind.SYMBOL_UNKNOWN
+    if error in ("EGeneral:Too many requests", "EService:Throttled", "EAPI:Rate limit exceeded"):
+        return NoticeKind.THROTTLED
+    return NoticeKind.SERVER_ERROR if error.startswith("EService:") else NoticeKind.UNREADABLE
 
 
 def _as(kind: type[_T], rows: Any) -> _T:
     try:
         return msgspec.convert(rows, kind)
     except msgspec.ValidationError:
-        raise PastError("Kraken's answer has other rows than expected") from None
+        raise PastError from None
 
 
 def _trades(symbol: str, prints: Sequence[_Print]) -> list[RawTick]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from ticks import Asset
-from vendors.wire import RawTick
+from vendors.wire import NoticeKind, RawTick
 
 __all__ = ["Candle", "Past", "PastError", "Quote", "Reference", "Request", "Rest", "Want"]
 
@@ -86,7 +86,15 @@ class Request:
 
 
 class PastError(Exception):
-    """An answer that is not what the vendor is known to say; without any text of it."""
+    """An answer that tells nothing of the past, without any text of it.
+
+    ``kind``: ``UNREADABLE`` if it is not what the vendor is known to say; of an error that comes
+    with a status of success ``SYMBOL_UNKNOWN``, ``THROTTLED`` or ``SERVER_ERROR``.
+    """
+
+    def __init__(self, kind: NoticeKind = NoticeKind.UNREADABLE) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 class Rest(Protocol):
