@@ -193,6 +193,8 @@ class Failover:
 
     def instead_of(self, place: Place) -> tuple[Place, ...]:
         """The vendors passed over for which this one serves, the first choice first."""
+        if not self._passed():
+            return ()
         earlier = {
             rank
             for key, server in self.serving.items()

@@ -15,9 +15,10 @@ from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.clocks import VendorClock
 from sources.failover import Patience
+from sources.hours import Calendar
 from sources.later import Later
 from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus
-from sources.vendor_feeds import Calendar, VendorFeeds
+from sources.vendor_feeds import VendorFeeds
 from ticks import Asset, Tick
 from vendors.wire import Vendor
 

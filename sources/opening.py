@@ -12,11 +12,11 @@ from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Patience
+from sources.hours import Calendar
 from sources.live import LiveSource
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
-from sources.vendor_feeds import Calendar
 from ticks import ASSETS, Asset
 from vendors import eodhd, make_vendor
 from vendors.wire import Vendor

@@ -16,9 +16,10 @@ from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.exchange import EMBEDDED_KEY, Exchange
+from sources.hours import Calendar
 from sources.source import Keep, Seconds, SourceKind, SourceStatus, Span
 from sources.tape import TAPE_EPOCH, Recording
-from sources.vendor_feeds import Calendar, VendorFeeds
+from sources.vendor_feeds import VendorFeeds
 from ticks import ASSETS, STALE_SEC, WINDOW_SEC, Asset, Tick
 from vendors import eodhd
 

@@ -16,10 +16,11 @@ from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.clocks import ForwardClock
 from sources.exchange import Exchange
+from sources.hours import Calendar
 from sources.market import Market
 from sources.quotes import EXCLUDED_CONDITIONS
 from sources.source import Keep, Seconds, SourceKind, SourceStatus
-from sources.vendor_feeds import Calendar, VendorFeeds
+from sources.vendor_feeds import VendorFeeds
 from ticks import WINDOW_SEC, Asset, Tick
 from vendors.wire import Vendor
 

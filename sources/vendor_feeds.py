@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
-import sessions
 from feeds import Attempts, Feed, FeedState, FeedStatus, Role, TickQueue, Timing, Trouble
 from gate import MAX_LEAD_SEC
-from sessions import CorrectedHours, HoursFrom, MarketHours, Phase, Session
+from sessions import MarketHours
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Change, Failover, Patience
+from sources.hours import Calendar, FeedHours
 from sources.lanes import Lane, Outlet
 from sources.shares import Place, Share, within_connections
 from sources.source import Keep
@@ -24,17 +23,10 @@ from ticks import ASSETS, Asset, Tick
 from vendors import eodhd
 from vendors.wire import Vendor
 
-__all__ = ["Calendar", "Serve", "VendorFeeds"]
-
-Calendar = Callable[[Asset, float], Session]
+__all__ = ["Serve", "VendorFeeds"]
 
 Serve = Callable[[Asset, Sequence[str], str, int], None]
 """Told that symbols of a class have the prices of a vendor, by its name, from a second on."""
-
-_PRESENT_SEC: Final = 7.0
-"""An instant no longer ago than this counts as the present, of which the vendor's own word on its
-hours is the newest: the second that is shown may have ended seconds ago, and another may be shown
-meanwhile."""
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +75,7 @@ class VendorFeeds:
                     outlet or queue,
                     clock,
                     timing=timing,
-                    session=calendar or _always,
+                    session=self._hours.session,
                     far_off=far_off,
                     unasked=share.unasked,
                     attempts=attempts[id(vendor)],
@@ -98,14 +90,10 @@ class VendorFeeds:
             for rank, vendor in enumerate(able[asset])
             for place in [Place(asset, rank)]
         }
-        self._calendars = {
-            asset: CorrectedHours(asset, calendar or _always, 0.0) for asset in ASSETS
-        }
+        self._hours = FeedHours(clock, calendar)
         self._since: dict[Place, float] = {}
         """When each vendor last took another's place."""
         self._serve: Serve = _tell_nobody
-        # Replaced as a whole: any thread asks for hours.
-        self._serving: Mapping[Asset, tuple[Feed, ...]] = {}
         self._ask()
         serving = self._failover.serving
         self.asked: Mapping[Asset, tuple[str, ...]] = {
@@ -144,9 +132,12 @@ class VendorFeeds:
         while True:
             await asyncio.sleep(self._patience.look_sec)
             now = self._clock()
-            seen = {place: lane.seen(now) for place, lane in self._lanes.items()}
-            known = {place: one for place, one in seen.items() if one is not None}
-            for change in self._failover.look(self._monotonic(), known):
+            seen = {
+                place: one
+                for place, lane in self._lanes.items()
+                if lane.outlet is not None and (one := lane.seen(now)) is not None
+            }
+            for change in self._failover.look(self._monotonic(), seen):
                 self._hand_over(change, now)
             self._ask()
             for place, lane in self._lanes.items():
@@ -172,7 +163,8 @@ class VendorFeeds:
         self._tell(change.after, change.symbols, second)
 
     def _tell(self, place: Place, symbols: Sequence[str], second: int) -> None:
-        self._serve(place.asset, symbols, self._lanes[place].vendor.name, second)
+        vendor = self._lanes[place].vendor
+        self._serve(place.asset, _carried(vendor, place, symbols), vendor.name, second)
 
     def _ask(self) -> None:
         """Have each vendor asked for its share."""
@@ -182,7 +174,7 @@ class VendorFeeds:
             is_needed = share is not None and (share.asked or share.unasked or place.rank == 0)
             lane.ask(share if is_needed else None)
         served = self._served()
-        self._serving = {
+        self._hours.feeds = {
             asset: tuple(
                 lane.feed
                 for place, lane in self._lanes.items()
@@ -205,7 +197,7 @@ class VendorFeeds:
     @property
     def _leaders(self) -> list[Feed]:
         """The feeds that serve."""
-        return [feed for feeds in self._serving.values() for feed in feeds]
+        return [feed for feeds in self._hours.feeds.values() for feed in feeds]
 
     def measure(self) -> None:
         """Have every feed measure the second that is over."""
@@ -257,38 +249,18 @@ class VendorFeeds:
 
     def streams_at(self, asset: Asset, now: float) -> bool:
         """Whether a market is not closed at ``now``; for the present the vendor's word counts."""
-        if now >= self._clock() - _PRESENT_SEC or self._calendar is None:
-            return self._leading(asset, now).session(now).phase != "closed"
-        return self._calendar(asset, now).phase != "closed"
+        return self._hours.streams_at(asset, now)
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """The phase of a market at ``now``, and who says so."""
-        if self._calendar is None:
-            phase: Phase = "open" if self.streams_at(asset, now) else "closed"
-            return MarketHours(asset, phase, None, None, None, HoursFrom.SOURCE)
-        present = self._clock()
-        if now >= present - _PRESENT_SEC:
-            return self._leading(asset, present).hours(present)
-        phase, since, until, opens, occasion = self._calendar(asset, now)
-        return MarketHours(
-            asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR, occasion
-        )
-
-    def _leading(self, asset: Asset, now: float) -> Feed | CorrectedHours:
-        """The feed whose word on its class's hours counts: the first with an open market, if any.
-
-        Vendors that know better than the calendar do so from what they send, so an open market is
-        the surer of two answers. The calendar, if no vendor serves the class.
-        """
-        feeds = self._serving[asset]
-        is_open = (feed for feed in feeds if feed.session(now).phase != "closed")
-        return next(is_open, feeds[0] if feeds else self._calendars[asset])
+        return self._hours.hours(asset, now)
 
     def vendors(self) -> dict[str, str]:
         """The name of the vendor whose prices each symbol's are now."""
         return {
             symbol: self._lanes[place].vendor.name
-            for (_, symbol), place in self._failover.serving.items()
+            for place, symbols in self._served().items()
+            for symbol in _carried(self._lanes[place].vendor, place, symbols)
         }
 
     def status(self) -> tuple[FeedStatus, ...]:
@@ -315,9 +287,10 @@ class VendorFeeds:
     def _with_role(
         self, status: FeedStatus, place: Place, serves: Sequence[str], now: float
     ) -> FeedStatus:
-        share = self._failover.shares.get(place)
-        if self._lanes[place].outlet is None or share is None:
-            return replace(status, serves=tuple(serves))
+        share, lane = self._failover.shares.get(place), self._lanes[place]
+        status = replace(status, serves=_carried(lane.vendor, place, serves))
+        if lane.outlet is None or share is None:
+            return status
         since, passed_at = None, self._failover.passed_at(place)
         instead = self._failover.instead_of(place)
         if instead:
@@ -336,11 +309,15 @@ class VendorFeeds:
             over_limit=share.unasked,
             refused_symbols={s: why for s, why in status.refused_symbols.items() if s in asked},
             role=Role.SERVING if serves or not asked else Role.ON_TRIAL,
-            serves=tuple(serves),
             instead_of=tuple(self._lanes[one].vendor.name for one in instead),
             since=since,
             behind=tuple(behind) if serves else (),
         )
+
+
+def _carried(vendor: Vendor, place: Place, symbols: Sequence[str]) -> tuple[str, ...]:
+    """Those that the vendor has: what nobody has is left to one as well."""
+    return tuple(s for s in symbols if vendor.symbol(place.asset, s) is not None)
 
 
 def _tell_nobody(asset: Asset, symbols: Sequence[str], vendor: str, second: int) -> None:
@@ -350,12 +327,3 @@ def _tell_nobody(asset: Asset, symbols: Sequence[str], vendor: str, second: int)
 def _next_second(now: float) -> int:
     """The first second of which no price can have come yet."""
     return int(now + MAX_LEAD_SEC) + 1
-
-
-def _always(asset: Asset, now: float) -> Session:
-    return sessions.ALWAYS
-
-
-def _finite(value: float) -> float | None:
-    """A time; None if it never comes."""
-    return value if math.isfinite(value) else None
