@@ -205,6 +205,7 @@ def test_eodhd_is_still_eodhd_alone() -> None:
             **EODHD,
             "MARKET_PULSE_SOURCE": "eodhd",
             "MARKET_PULSE_EODHD_URL": eodhd.url,
+            "MARKET_PULSE_EODHD_REST_URL": "http://127.0.0.1:9/api",  # nobody listens there
             "MARKET_PULSE_COINBASE_URL": coinbase.url,
         }
         with running(environ) as worker:
