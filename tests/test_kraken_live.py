@@ -125,6 +125,21 @@ def test_coins_and_currencies_stream_side_by_side(caplog: pytest.LogCaptureFixtu
     assert set(server.close_codes) == {1000}
 
 
+def test_quote_of_before_is_a_last_price_only() -> None:
+    """With its own time, before anything happens; it is in no window."""
+    with FakeKraken() as server:
+        server.trades = False
+        with running(server) as worker:
+            until(lambda: worker.store.snapshot("EURUSD", time.time()))
+            until(lambda: (worker.store.snapshot("EURUSD", time.time()) or {})["last"])
+            now = time.time()
+            row = worker.store.snapshot("EURUSD", now) or {}
+            assert row["last"] == pytest.approx(1.13896 * 0.9)
+            assert row["age"] > 9.0
+            assert worker.store.history("EURUSD", now)["price"].isna().all()
+            assert feed_of(worker, "forex").ticks == 0
+
+
 def test_heartbeats_keep_connections_without_data() -> None:
     """Many times the silence that is said, without another connection; and then it goes on."""
     with FakeKraken() as server, running(server) as worker:
