@@ -19,7 +19,8 @@ from contextlib import suppress
 from typing import Final
 
 import sessions
-from feeds import Feed, FeedState, TickQueue
+from feeds import Attempts, Feed, FeedState, TickQueue
+from sessions import Session
 from settings import DEFAULT_WATCHLIST, SourceSettings, load
 from settings.accounts import KEY_VARIABLES
 from sources.backfill import Backfill
@@ -45,7 +46,9 @@ async def probe(
     wanted: Mapping[Asset, Sequence[str]],
     seconds: float,
     stop: asyncio.Event,
+    *,
     clock: Callable[[], float] = time.time,
+    calendar: Callable[[Asset, float], Session] = sessions.session,
 ) -> Probed:
     """Connect to a vendor and ask for its past: for so long, until ``stop``, or until it refuses.
 
@@ -56,12 +59,21 @@ async def probe(
         for asset in ASSETS
         if asset in vendor.assets
     }
-    queue = TickQueue()
+    queue, attempts = TickQueue(), Attempts(vendor.spacing_sec)
     heard = {asset: Heard() for asset, names in symbols.items() if names}
     feeds = [
-        Feed(listened(vendor, heard[asset]), asset, symbols[asset], queue, clock) for asset in heard
+        Feed(
+            listened(vendor, heard[asset]),
+            asset,
+            symbols[asset],
+            queue,
+            clock,
+            session=calendar,
+            attempts=attempts,
+        )
+        for asset in heard
     ]
-    past = _PastCount(rest, vendor.name, clock)
+    past = _PastCount(rest, vendor.name, clock, calendar)
     for asset in heard:
         past.backfill.ask(vendor.name, asset, symbols[asset])
     tasks = [asyncio.create_task(feed.run()) for feed in feeds]
@@ -77,7 +89,7 @@ async def probe(
                 break
         now = clock()
         found = [
-            ProbedFeed(feed.status(now), heard[feed.asset], sessions.session(feed.asset, now).phase)
+            ProbedFeed(feed.status(now), heard[feed.asset], calendar(feed.asset, now).phase)
             for feed in feeds
         ]
         return Probed(vendor.name, tuple(found), past.found(), vendor.heartbeat_sec)
@@ -90,9 +102,15 @@ async def probe(
 class _PastCount:
     """Asks for the time before the stream as a dashboard does, and counts what comes."""
 
-    def __init__(self, rest: Rest | None, name: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        rest: Rest | None,
+        name: str,
+        clock: Callable[[], float],
+        calendar: Callable[[Asset, float], Session],
+    ) -> None:
         rests = {} if rest is None else {name: rest}
-        self.backfill = Backfill(rests, clock)
+        self.backfill = Backfill(rests, clock, session=calendar)
         self._parts: Counter[str] = Counter()
         self._begun_at = time.monotonic()
         self._done_sec: float | None = None

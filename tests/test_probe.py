@@ -8,23 +8,42 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from sessions import ALWAYS
 from sources.listening import Heard, listened, shape
 from sources.probe import main, probe
-from sources.probed import report
+from sources.probed import Probed, report
+from tests.fake_alpaca import FakeAlpaca
+from tests.fake_binance import FakeBinance
 from tests.fake_coinbase import FakeCoinbase
+from tests.fake_finnhub import FakeFinnhub
+from tests.fake_kraken import FakeKraken
 from tests.harbor import Harbor, HarborServer
 from tests.rest_server import HarborRest, RestServer, status
 from tests.waiting import HANG_SEC, until
 from ticks import Asset
-from vendors.wire import NoticeKind
+from vendors.alpaca import Alpaca
+from vendors.alpaca_rest import AlpacaRest
+from vendors.binance import Binance
+from vendors.binance_rest import BinanceRest
+from vendors.coinbase import Coinbase
+from vendors.coinbase_rest import CoinbaseRest
+from vendors.finnhub import Finnhub
+from vendors.finnhub_rest import FinnhubRest
+from vendors.kraken import Kraken
+from vendors.kraken_rest import KrakenRest
+from vendors.rest import Rest
+from vendors.wire import NoticeKind, Vendor
 
 ROOT = Path(__file__).parent.parent
 KEY = "s3cret/key"
+SECRET = "other/s3cret"  # noqa: S105 - of a server of the tests
 WANTED: dict[Asset, list[str]] = {"crypto": ["BTC-USD", "ETH-USD", "BTC-EUR"], "stocks": ["AAPL"]}
 
 
@@ -204,3 +223,90 @@ def test_command_passes_when_it_is_ended() -> None:
     assert process.returncode == 0, told
     assert "ignored" in told
     assert told.endswith("Coinbase: pass\n\npass\n")
+
+
+# Against the servers of the tests, which are as the real ones were seen to be.
+
+
+class Faced(NamedTuple):
+    """A vendor at its server."""
+
+    server: Any
+    vendor: Vendor
+    rest: Rest
+    asked: Sequence[str]
+    """The requests for the past that came so far."""
+
+
+@contextmanager
+def faced(name: str) -> Iterator[Faced]:
+    """One of the vendors, in no hurry to be polite."""
+    match name:
+        case "coinbase":
+            with FakeCoinbase() as one:
+                yield Faced(one, Coinbase(one.url), CoinbaseRest(one.rest_url, 0.0), one.asked)
+        case "binance":
+            with FakeBinance() as two:
+                yield Faced(two, Binance(two.url), BinanceRest(two.rest_url, 0.0), two.asked)
+        case "kraken":
+            with FakeKraken() as three:
+                vendor = Kraken(three.url, spacing_sec=0.0)
+                yield Faced(three, vendor, KrakenRest(three.rest_url, 0.0), three.calls)
+        case "alpaca":
+            with FakeAlpaca(KEY, SECRET) as four:
+                rest = AlpacaRest(four.rest_url, KEY, SECRET, 0.0)
+                yield Faced(four, Alpaca(four.url, KEY, SECRET), rest, four.asked)
+        case _:
+            with FakeFinnhub(KEY) as five:
+                rest_5 = FinnhubRest(five.rest_url, KEY, 0.0)
+                yield Faced(five, Finnhub(five.url, KEY), rest_5, five.asked)
+
+
+WATCHLIST: dict[Asset, list[str]] = {
+    "stocks": ["AAPL", "MSFT"],
+    "forex": ["EURUSD", "USDJPY"],
+    "crypto": ["BTC-USD", "ETH-USD", "ETH-USDT"],
+}
+ODD = {"coinbase": "is_chatty", "kraken": "is_odd", "alpaca": "is_chatty"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "past"),
+    [
+        ("coinbase", "Coinbase, crypto (open): BTC-USD, ETH-USD, ETH-USDT at", 9),
+        ("binance", "Binance, crypto (open): ETH-USDT at", 3),
+        ("kraken", "Kraken, forex (open): EURUSD, USDJPY at", 10),
+        ("alpaca", "Alpaca, stocks (open): AAPL, MSFT at", 2),
+        ("finnhub", "Finnhub, stocks (open): AAPL, MSFT at", 2),
+    ],
+)
+def test_every_vendor_passes_as_it_was_seen(name: str, shown: str, past: int) -> None:
+    """What it sends beside prices is known, and no key is shown."""
+
+    wanted = WATCHLIST
+    if name == "kraken":  # whose server has no other
+        wanted = {**WATCHLIST, "crypto": ["BTC-USD", "ETH-USD"]}
+
+    async def run(at: Faced) -> Probed:
+        stop = asyncio.Event()
+        probing = probe(
+            at.vendor, at.rest, wanted, HANG_SEC, stop, calendar=lambda asset, now: ALWAYS
+        )
+        task = asyncio.create_task(probing)
+        while len(at.asked) < past or not at.server.sent:  # noqa: ASYNC110 - of no event
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # for some more of everything
+        stop.set()
+        return await task
+
+    with faced(name) as at:
+        if name in ODD:
+            setattr(at.server, ODD[name], True)
+        lines, has_passed = report(asyncio.run(run(at)))
+    text = "\n".join(lines)
+    assert has_passed, text
+    assert shown in text
+    assert "past     " in text
+    assert ("ignored" in text) is (name in ODD)
+    assert KEY not in text
+    assert SECRET not in text
