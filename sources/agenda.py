@@ -89,6 +89,11 @@ class Agenda:
             for want in wants:
                 self._items[want, symbol] = _Item(asset, now, due=now)
 
+    def renew(self, now: float) -> None:
+        """Ask for everything once more."""
+        for (want, symbol), item in list(self._items.items()):
+            self.add(item.asset, [symbol], now, [want])
+
     def discard(self, symbols: Iterable[str]) -> None:
         """Ask for these symbols no more."""
         for symbol in symbols:

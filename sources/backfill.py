@@ -143,7 +143,7 @@ class Backfill:
     ) -> None:
         """From now on the prices of these symbols are this vendor's, which is to be asked.
 
-        All of them are symbols that it carries. A vendor without requests is asked nothing.
+        A vendor without requests is asked nothing.
         """
         for vendor in self._vendors.values():
             if vendor.name == name:
@@ -151,6 +151,12 @@ class Backfill:
                 vendor.changed.set()
             else:
                 vendor.agenda.discard(symbols)
+
+    def renew(self) -> None:
+        """Ask once more for all: the computer slept, and what it missed may be had."""
+        for vendor in self._vendors.values():
+            vendor.agenda.renew(self._clock())
+            vendor.changed.set()
 
     async def run(self, add_past: Callable[[Past, str], None], keep: Keep) -> None:
         """Ask, and hand on what is answered with the vendor's name, until cancelled."""

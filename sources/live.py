@@ -13,6 +13,7 @@ from feeds import FeedStatus, TickQueue, Timing
 from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import MarketHours
+from sources.backfill import Backfill, Manners
 from sources.clocks import VendorClock
 from sources.failover import Patience
 from sources.hours import Calendar
@@ -20,6 +21,7 @@ from sources.later import Later
 from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus
 from sources.vendor_feeds import VendorFeeds
 from ticks import Asset, Tick
+from vendors.rest import Rest
 from vendors.wire import Vendor
 
 __all__ = ["LiveSource"]
@@ -28,7 +30,8 @@ __all__ = ["LiveSource"]
 class LiveSource:
     """Vendors' prices by the computer's clock, as far as the vendors' stamps confirm it.
 
-    ``vendors`` holds those of each asset class, the first choice first; see ``VendorFeeds``. Only a
+    ``vendors`` holds those of each asset class, the first choice first; see ``VendorFeeds``. Each
+    of them is asked by its ``rests``, by the vendors' names, for the time before it serves. Only a
     ``clock`` that is a ``VendorClock`` is judged by the stamps. ``lacking`` are the classes that no
     vendor serves without a key that is not set.
     """
@@ -44,6 +47,8 @@ class LiveSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
         patience: Patience | None = None,
+        rests: Mapping[str, Rest] | None = None,
+        manners: Manners | None = None,
         lacking: Sequence[Asset] = (),
     ) -> None:
         self.queue = queue
@@ -61,6 +66,9 @@ class LiveSource:
             patience=patience,
         )
         self.watched = self._feeds.asked
+        self._past = Backfill(
+            rests or {}, self.clock, session=calendar or sessions.session, manners=manners
+        )
         self._clock_changes = 0
         self._later = Later()
 
@@ -99,6 +107,8 @@ class LiveSource:
         """See ``Source``."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feeds.run(keep, serve=partial(self._serve, seconds)))
+            past = partial(self._past.run, seconds.add_past, keep)
+            tasks.create_task(keep("backfill", past))
             beat = partial(seconds.follow, self.clock, self._judge_clock, self._later_sec)
             tasks.create_task(keep("heartbeat", beat))
 
@@ -111,6 +121,7 @@ class LiveSource:
             clock=clock.status if isinstance(clock, VendorClock) else ClockStatus(),
             later_sec=self._later.sec,
             lacking=self._lacking,
+            backfill=self._past.status(),
         )
 
     def vendors(self) -> Mapping[str, str]:
@@ -124,8 +135,9 @@ class LiveSource:
     def _serve(
         self, seconds: Seconds, asset: Asset, symbols: Sequence[str], vendor: str, second: int
     ) -> None:
-        """Let a vendor's prices begin."""
+        """Let a vendor's prices begin, and ask it for those before."""
         seconds.begin_anew(symbols, second, vendor)
+        self._past.ask(vendor, asset, symbols)
 
     def _later_sec(self) -> float:
         return self._later.sec
@@ -145,3 +157,4 @@ class LiveSource:
         slept = clock.collect_sleep()
         if slept:
             self._feeds.reconnect(slept)
+            self._past.renew()

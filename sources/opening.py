@@ -10,6 +10,7 @@ from feeds import TickQueue, Timing
 from history.archive import Archive
 from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
+from sources.backfill import Manners
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Patience
 from sources.hours import Calendar
@@ -17,8 +18,9 @@ from sources.live import LiveSource
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
-from ticks import ASSETS, Asset
-from vendors import eodhd, make_vendor
+from ticks import ASSETS, Asset, VendorName
+from vendors import eodhd, make_rest, make_vendor
+from vendors.rest import Rest
 from vendors.wire import Vendor
 
 __all__ = ["SourceOptions", "open_source"]
@@ -39,6 +41,10 @@ class SourceOptions(TypedDict, total=False):
     """For those of the settings."""
     patience: Patience | None
     """For that with vendors in trouble."""
+    rests: Mapping[str, Rest] | None
+    """For the vendors' own requests for the time before, by the vendors' names."""
+    manners: Manners | None
+    """For the usual ones of these requests."""
 
 
 def open_source(
@@ -76,7 +82,10 @@ def open_source(
             timing=timing,
             calendar=calendar,
         )
-    vendors = vendors or _vendors(settings)
+    made = {} if vendors else _made(settings)
+    vendors = vendors or {
+        asset: tuple(made[name] for name in names) for asset, names in settings.vendors.items()
+    }
     if settings.watchlist is None:
         wanted = {asset: _carried(asset, vendors[asset]) for asset in ASSETS}
     return LiveSource(
@@ -88,6 +97,8 @@ def open_source(
         timing=timing,
         calendar=calendar,
         patience=options.get("patience"),
+        rests=options.get("rests") or _rests(settings, made),
+        manners=options.get("manners"),
         lacking=[asset for asset in ASSETS if _lacks_vendor(asset, settings, vendors[asset])],
     )
 
@@ -98,13 +109,27 @@ def _lacks_vendor(asset: Asset, settings: SourceSettings, vendors: Sequence[Vend
     return is_wanted and not vendors and asset not in settings.off
 
 
-def _vendors(settings: SourceSettings) -> Mapping[Asset, tuple[Vendor, ...]]:
-    """The vendors of each asset class; one of several classes is one vendor, with one account."""
-    made = {
+def _made(settings: SourceSettings) -> Mapping[VendorName, Vendor]:
+    """The vendors of the settings: one of several classes is one vendor, with one account."""
+    return {
         name: make_vendor(name, settings.keys.get(name, ()), settings.urls.get(name))
         for name in dict.fromkeys(name for names in settings.vendors.values() for name in names)
     }
-    return {asset: tuple(made[name] for name in names) for asset, names in settings.vendors.items()}
+
+
+def _rests(settings: SourceSettings, vendors: Mapping[VendorName, Vendor]) -> Mapping[str, Rest]:
+    """The requests of each vendor that has any, by its name.
+
+    None of one whose stream has another address and whose requests have not: the vendor's own host
+    knows nothing of what is sent there.
+    """
+    found = {}
+    for name, vendor in vendors.items():
+        url = settings.rest_urls.get(name)
+        rest = make_rest(name, settings.keys.get(name, ()), url)
+        if rest is not None and (url is not None or name not in settings.urls):
+            found[vendor.name] = rest
+    return found
 
 
 def _carried(asset: Asset, vendors: Sequence[Vendor]) -> tuple[str, ...]:

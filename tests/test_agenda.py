@@ -231,6 +231,14 @@ def test_what_another_vendor_serves_is_asked_of_this_one_no_more() -> None:
     assert answer(made, WEDNESDAY) == ["bars/ETH-USD", "trades/ETH-USD", "day"]
 
 
+def test_all_is_asked_for_once_more() -> None:
+    """If the computer slept, say."""
+    made = agenda(("crypto", "BTC-USD"))
+    answer(made, WEDNESDAY)
+    made.renew(WEDNESDAY + 7200)
+    assert told(made.round(WEDNESDAY + 7200)) == ["bars/BTC-USD", "trades/BTC-USD", "day"]
+
+
 def test_day_is_that_of_the_market() -> None:
     """What its change is measured against."""
     shelf = Shelf()

@@ -107,7 +107,7 @@ class Rest(Protocol):
     def requests(
         self, asset: Asset, symbols: Sequence[str], now: float, day_at: float
     ) -> Sequence[Request]:
-        """What to ask for, the most useful first, of symbols that the vendor carries.
+        """What to ask for, the most useful first; a symbol that the vendor has not is left out.
 
         ``now`` and ``day_at`` are in seconds since the epoch; the change of the day is measured
         against the price at ``day_at``, which is that of ``sessions.day_at``.

@@ -1,0 +1,160 @@
+"""What a worker knows at its first start: the time before, from a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+
+from feeds import FeedState, Timing, Trouble
+from sessions import ALWAYS, Session
+from settings import Settings, SourceSettings
+from sources.backfill import Manners
+from tests.harbor import Harbor, HarborServer
+from tests.rest_server import Answer, Asked, HarborRest, RestServer, status
+from tests.statuses import feed_of
+from tests.waiting import HANG_SEC, until
+from ticks import Asset
+from vendors.rest import Want
+from worker import Worker
+
+KEY = "s3cret/key"
+WATCHLIST: Mapping[Asset, tuple[str, ...]] = {
+    "stocks": (),
+    "forex": (),
+    "crypto": ("BTC-USD", "ETH-USD", "DOGE-USD"),
+}
+TIMING = Timing(backoff_floor_sec=0.05, backoff_cap_sec=0.2)
+
+
+def always(asset: Asset, now: float) -> Session:
+    return ALWAYS
+
+
+def hour(asked: Asked) -> None:
+    """The sixty minutes that are over, each a cent above the one before, and a day ago 70."""
+    now = int(time.time())
+    minutes = [now // 60 * 60 - 60 * ago for ago in range(60, 0, -1)]
+    prices = [77.0 + 0.01 * place for place in range(60)]
+    is_hour = asked.want is Want.LAST_HOUR
+    said = {
+        "candles": [
+            [s, minute, price, price + 0.02, price - 0.02, price]
+            for s in asked.symbols
+            for minute, price in zip(minutes, prices, strict=True)
+            if is_hour
+        ],
+        "quotes": [],
+        "references": [
+            [s, 70.0, now // 300 * 300 - 86_400 + 300 * step]
+            for s in asked.symbols
+            for step in range(2)
+            if not is_hour
+        ],
+    }
+    asked.answer(200, json.dumps(said).encode())
+
+
+@contextmanager
+def running(server: HarborServer, url: str, manners: Manners | None = None) -> Iterator[Worker]:
+    """A started worker with coins from Harbor, whose past is asked for at ``url``."""
+    settings = Settings(SourceSettings("live", watchlist=WATCHLIST))
+    worker = Worker(
+        settings,
+        timing=TIMING,
+        session=always,
+        vendors={"stocks": (), "forex": (), "crypto": (Harbor(server.url, KEY),)},
+        rests={"Harbor": HarborRest(url, KEY)},
+        manners=manners,
+        status_sec=0.01,
+    )
+    worker.start()
+    try:
+        yield worker
+    finally:
+        begun = time.monotonic()
+        worker.stop()
+        assert time.monotonic() - begun < 2.0
+        assert worker.status().faults == ()
+
+
+def figures(worker: Worker, symbol: str) -> Mapping[str, float]:
+    """The figures that the page would show of a symbol now."""
+    return worker.store.snapshot(symbol, time.time()) or {}
+
+
+def test_last_hour_is_known_at_once() -> None:
+    """Returns, chart and the day's change; what needs finer prices waits, and nothing is told."""
+    with HarborServer(KEY, unknown=["eth/usd"]) as server, RestServer(hour) as rest:
+        server.trades = False
+        with running(server, rest.url) as worker:
+            until(lambda: figures(worker, "BTC-USD").get("ret_day") is not None)
+            now = time.time()
+            row = figures(worker, "BTC-USD")
+            # The stream's trade from before the subscription is newer than any candle.
+            assert row["last"] == 77.5
+            # To a candle, as a minute may end meanwhile.
+            assert row["ret_5m"] == pytest.approx(77.5 / 77.54 - 1, abs=1.5e-4)
+            assert row["ret_15m"] == pytest.approx(77.5 / 77.44 - 1, abs=1.5e-4)
+            assert row["ret_day"] == pytest.approx(77.5 / 70 - 1)
+            assert row["vol_15m"] is row["surprise"] is row["trend_15m"] is None
+            assert worker.store.history("BTC-USD", now, 3000)["price"].count() in (49, 50)
+            assert worker.store.candles_until("BTC-USD", now) is not None
+            until(lambda: not worker.status().source.backfill[0].waiting)
+            (told,) = worker.status().source.backfill
+            assert (told.vendor, told.asked, told.failed) == ("Harbor", 3, 0)
+            assert (told.answers, told.trouble) == (4, Trouble.NONE)
+            assert worker.events.latest(10) == []
+            # Then the stream goes on from there, and knows better.
+            server.trades = True
+            until(lambda: (figures(worker, "BTC-USD").get("last") or 0.0) >= 78.0)
+            assert worker.events.latest(10) == []
+
+
+FAULTS: dict[str, tuple[Answer, Trouble]] = {
+    "slow": (Asked.hang, Trouble.NO_ANSWER),
+    "wrong": (lambda asked: asked.answer(200, b"<html>" + KEY.encode()), Trouble.UNREADABLE),
+    "limited": (status(429, {"Retry-After": "3600"}), Trouble.THROTTLED),
+    "refused": (status(403), Trouble.HTTP_ERROR),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_server_of_the_past_delays_nothing(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Prices stream, seconds are shown, and what is wrong is told, without the key."""
+    answer, trouble = FAULTS[fault]
+    caplog.set_level(logging.DEBUG)
+    manners = Manners(answer_sec=0.2 if trouble is Trouble.NO_ANSWER else HANG_SEC)
+    with (
+        HarborServer(KEY) as server,
+        RestServer(answer) as rest,
+        running(server, rest.url, manners) as worker,
+    ):
+        until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
+        until(lambda: worker.reader.has_prices())
+        until(lambda: worker.status().source.backfill[0].trouble is trouble)
+        assert feed_of(worker, "crypto").reconnects == 0
+        assert KEY not in repr(worker.status())
+    assert KEY not in caplog.text
+
+
+def test_server_of_the_past_that_is_gone_delays_nothing() -> None:
+    """It is asked again, ever less often."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with HarborServer(KEY) as server, running(server, f"http://127.0.0.1:{port}") as worker:
+        until(lambda: worker.reader.has_prices())
+        until(lambda: worker.status().source.backfill[0].trouble is Trouble.NO_CONNECTION)
+        assert worker.status().source.backfill[0].retry_at is not None
+        assert feed_of(worker, "crypto").state is FeedState.LIVE
+
+
+def test_worker_stops_while_it_waits_for_an_answer() -> None:
+    """Within two seconds, as ``running`` checks."""
+    with HarborServer(KEY) as server, RestServer(Asked.hang) as rest, running(server, rest.url):
+        until(lambda: rest.asked)
