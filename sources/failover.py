@@ -116,8 +116,11 @@ class _Health:
     lacks: set[str] = field(default_factory=set)
     """Symbols that it has refused for long enough."""
 
-    def note(self, seen: Seen, now: float, patience: Patience) -> None:
-        """Take in what is seen at ``now``."""
+    def note(self, seen: Seen, now: float, patience: Patience, serves: AbstractSet[str]) -> None:
+        """Take in what is seen at ``now`` of a vendor that ``serves`` some symbols.
+
+        Of these it may refuse one for a while; what is served elsewhere is not waited for.
+        """
         passed = 0.0 if self.seen_at is None else min(now - self.seen_at, _LONGEST_STEP_SEC)
         self.seen_at, self.sign = now, seen.sign
         if seen.sign is Sign.GOOD:
@@ -130,9 +133,12 @@ class _Health:
         if is_out and self.passed_at is None:
             self.passed_at = now
         self.refused = {symbol: self.refused.get(symbol, now) for symbol in seen.refused}
-        self.lacks.update(
-            symbol for symbol, at in self.refused.items() if now - at >= patience.pass_over_sec
-        )
+        if self.passed_at is None:  # else it may have trouble with the account for a while
+            self.lacks.update(
+                symbol
+                for symbol, at in self.refused.items()
+                if symbol not in serves or now - at >= patience.pass_over_sec
+            )
 
     def forget(self) -> None:
         """Begin anew: it is asked for nothing. What it lacks, it lacks."""
@@ -155,7 +161,8 @@ class Failover:
     limit. The next one takes its place as soon as it accepts us; until then nothing changes, as in
     an outage of our own network. What was passed over goes on being asked, and is taken back when
     it has been good for ``healthy_sec``, or, if all others are passed over as well, at once. What a
-    vendor has refused for ``pass_over_sec`` is asked of the next one.
+    vendor has refused for ``pass_over_sec`` is asked of the next one, at once if it was to take it
+    over.
     """
 
     def __init__(
@@ -213,7 +220,9 @@ class Failover:
         """
         for place, health in self._health.items():
             if place in seen:
-                health.note(seen[place], now, self._patience)
+                refused = seen[place].refused
+                serves = {s for s in refused if self.serving.get((place.asset, s)) == place}
+                health.note(seen[place], now, self._patience, serves)
             else:
                 health.forget()
         for place in self._passed():

@@ -244,6 +244,33 @@ def test_a_symbol_that_its_vendor_refuses_is_asked_of_the_next() -> None:
     assert scene.run(2000, a=Sign.GOOD, b=Sign.GOOD) == []
 
 
+def test_who_is_to_take_over_and_refuses_is_not_waited_for() -> None:
+    """The one after it is asked as soon as it says so, for that symbol alone."""
+    scene = Scene(harbor("one"), harbor("two"), harbor("three"))
+    refused = {B: ["ETH-USD"]}
+    scene.run(1, a=Sign.FAILED)
+    assert scene.run(1, refused, a=Sign.FAILED, b=Sign.ACCEPTED) == [Change(A, B, ("BTC-USD",))]
+    assert scene.asked(C) == ("ETH-USD",)
+    assert scene.run(1, refused, a=Sign.FAILED, b=Sign.GOOD, c=Sign.ACCEPTED) == [
+        Change(A, C, ("ETH-USD",))
+    ]
+    scene.run(HEALTHY_SEC + 1, refused, a=Sign.GOOD, b=Sign.GOOD, c=Sign.GOOD)
+    assert scene.serving() == {"BTC-USD": 0, "ETH-USD": 0}
+    assert scene.asked(B) == scene.asked(C) == ()
+
+
+def test_what_is_refused_on_trial_is_not_lost() -> None:
+    """As while an account's room is taken by a connection that ended badly."""
+    scene = two()
+    scene.run(1, a=Sign.FAILED)
+    refused = {A: ["ETH-USD"]}
+    scene.run(1, a=Sign.FAILED, b=Sign.GOOD)
+    scene.run(5, refused, a=Sign.GOOD, b=Sign.GOOD)
+    assert scene.serving() == {"BTC-USD": 1, "ETH-USD": 1}
+    scene.run(120, refused, a=Sign.GOOD, b=Sign.GOOD)
+    assert scene.run(HEALTHY_SEC, a=Sign.GOOD, b=Sign.GOOD) == [Change(B, A, NAMES)]
+
+
 def test_a_symbol_that_all_refuse_stays_where_it_is() -> None:
     """Nobody is asked for it in turns."""
     scene = two()
