@@ -164,6 +164,8 @@ def corr_card(
     top = np.array(known[:TOP], np.intp)
     base = np.zeros(len(top), np.intp)
     errors = _errors(returns, base, top + 1, found.pearson[base, top])
+    live = counts[:, newest] > 0
+    parts = _live_parts(live, live.argmax(axis=1))
     return CorrelationCard(
         base=base_symbol,
         regime=regime,
@@ -172,11 +174,7 @@ def corr_card(
         top=tuple(_pairs([names[i + 1] for i in top], found.of((base, top)), *errors, len(known))),
         pairs=len(known),
         shared=int(found.n.max(initial=0)),
-        sparse=tuple(
-            name
-            for name, part in zip(names, _live_parts(counts[:, newest]), strict=True)
-            if part <= 0.5
-        ),
+        sparse=tuple(name for name, part in zip(names, parts, strict=True) if part <= 0.5),
     )
 
 
@@ -205,15 +203,20 @@ def auto_bin(store: Store, symbols: Sequence[str], now: float) -> int:
     """The shortest of ``BIN_SECS`` in which most bars of each of ``symbols`` hold a tick.
 
     That is of each for which there are such bars, counted over the last hour from its first live
-    bar on. The longest if there are none for any of them, and if the prices of more than a tenth of
-    them bounce: that hides what moves together in short bars.
+    one of the longest bars on, which may be a candle's. The longest if there are none for any of
+    them, and if the prices of more than a tenth of them bounce: that hides what moves together in
+    short bars.
     """
     longest = BIN_SECS[-1]
-    counts = _hour(store, symbols, longest, now)[1]
-    some = [name for name, part in zip(symbols, _live_parts(counts), strict=True) if part > 0.5]
+    live = _hour(store, symbols, longest, now)[1] > 0
+    parts = _live_parts(live, live.argmax(axis=1))
+    is_some = parts > 0.5
+    some = [name for name, one in zip(symbols, is_some, strict=True) if one]
+    began = live[is_some].argmax(axis=1) * longest + now // longest * longest
     for bin_sec in BIN_SECS[:-1] if some else ():
         logs, counts = _hour(store, some, bin_sec, now)
-        if (_live_parts(counts) > 0.5).all():
+        since = np.maximum(0, began - now // bin_sec * bin_sec) // bin_sec
+        if (_live_parts(counts > 0, since) > 0.5).all():
             bouncing = bounces(Returns.between(logs, counts), counts)
             return longest if bouncing.mean() > _BOUNCING else bin_sec
     return longest
@@ -388,11 +391,11 @@ def _hour(store: Store, symbols: Sequence[str], bin_sec: int, now: float) -> tup
     return store.bars(symbols, bin_sec, WINDOW_SEC, now)
 
 
-def _live_parts(counts: Ints) -> Floats:
-    """The part of each symbol's bars, from its first live one on, that hold a tick; NaN: none."""
-    live = counts > 0
-    began = np.logical_or.accumulate(live, axis=1)
-    parts = np.full(len(counts), np.nan)
+def _live_parts(live: npt.NDArray[np.bool_], since: Floats | npt.NDArray[np.intp]) -> Floats:
+    """The part of each symbol's bars, from the bar ``since`` on, that hold a tick; NaN: none."""
+    counted = np.arange(live.shape[1]) >= since[:, None]
+    parts = np.full(len(live), np.nan)
     alive = live.any(axis=1)
-    parts[alive] = np.count_nonzero(live[alive], axis=1) / np.count_nonzero(began[alive], axis=1)
+    held = np.count_nonzero(live[alive] & counted[alive], axis=1)
+    parts[alive] = held / np.count_nonzero(counted[alive], axis=1)
     return parts

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bars import CANDLE, Begin, Candles
+from correlation import auto_bin, corr_card
 from pulse_store import PulseStore
 from tests.oracle import Oracle
 from tests.test_pulse_store import (
@@ -249,3 +250,30 @@ def test_stores_without_candles_take_no_memory_for_them() -> None:
     assert store.nbytes > before
     store.advance(START + 60 + 600)
     assert store.nbytes == before
+
+
+def test_auto_bars_are_of_a_minute_while_most_of_the_hour_is_from_candles() -> None:
+    """What moves together is known at once, and by finer bars when these reach as far back."""
+    store, names = PulseStore(), ["BTC-USD", "ETH-USD"]
+    store.watch("crypto", names)
+    rng = np.random.default_rng(1)
+    prices = 100.0 * np.exp(np.cumsum(rng.normal(0, 1e-3, (60, 1)), axis=0)).repeat(2, axis=1)
+    store.load_candles(
+        block(
+            [
+                Candle(name, START + 60 * minute, *[float(prices[minute, row])] * 4)
+                for row, name in enumerate(names)
+                for minute in range(60)
+            ]
+        )
+    )
+    assert auto_bin(store, names, START + 3600) == 60
+    card = corr_card(store, names, names[0], 60, START + 3600)
+    assert card.top[0].corr == pytest.approx(1.0)
+    assert card.top[0].n == 59
+    walk = 100.0 * np.exp(np.cumsum(rng.normal(0, 1e-4, 3600)))
+    for second in range(3600, 7200):
+        price = float(walk[second - 3600])
+        store.update_many(Tick(name, "crypto", START + second, price) for name in names)
+    assert auto_bin(store, names, START + 4800) == 60
+    assert auto_bin(store, names, START + 6000) == 10
