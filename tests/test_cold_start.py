@@ -8,18 +8,22 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 
 from feeds import FeedState, Timing, Trouble
+from history.hours import SessionFigures
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
 from sources.backfill import Manners
+from tests.fake_finnhub import FakeFinnhub
 from tests.harbor import Harbor, HarborServer
 from tests.rest_server import Answer, Asked, HarborRest, RestServer, status
 from tests.statuses import feed_of
 from tests.waiting import HANG_SEC, until
 from ticks import Asset
+from vendors.finnhub import Finnhub
 from vendors.rest import Want
 from worker import Worker
 
@@ -158,3 +162,53 @@ def test_worker_stops_while_it_waits_for_an_answer() -> None:
     """Within two seconds, as ``running`` checks."""
     with HarborServer(KEY) as server, RestServer(Asked.hang) as rest, running(server, rest.url):
         until(lambda: rest.asked)
+
+
+# A market that is closed.
+
+CLOSED: list[tuple[str, str]] = [  # an instant, and when the session before it closed
+    ("2026-11-22T15:00", "2026-11-20T21:00"),  # a Sunday
+    ("2026-11-26T17:00", "2026-11-25T21:00"),  # Thanksgiving
+]
+
+
+@pytest.mark.parametrize(("instant", "close"), CLOSED)
+def test_closed_market_shows_its_last_session_at_first_sight(instant: str, close: str) -> None:
+    """Price, change and time, without a tick and without an archive."""
+    closed_at = datetime.fromisoformat(f"{close}+00:00").timestamp()
+    ahead = datetime.fromisoformat(f"{instant}+00:00").timestamp() - time.monotonic()
+
+    def quoted(asked: Asked) -> None:
+        quotes = [[s, 231.0, closed_at, 220.0, 232.5, 219.5] for s in asked.symbols]
+        said = {"candles": [], "quotes": quotes, "references": []}
+        asked.answer(200, json.dumps(said).encode())
+
+    with FakeFinnhub(KEY) as server, RestServer(quoted) as rest:
+        server.is_silent = True
+        worker = Worker(
+            Settings(SourceSettings("live", watchlist={**WATCHLIST, "stocks": ("AAPL", "MSFT")})),
+            timing=TIMING,
+            clock=lambda: ahead + time.monotonic(),
+            vendors={"stocks": (Finnhub(server.url, KEY),), "forex": (), "crypto": ()},
+            rests={"Finnhub": HarborRest(rest.url, KEY)},
+            status_sec=0.01,
+        )
+        worker.start()
+        try:
+            until(worker.reader.has_prices)
+            now, frame = worker.reader.pulse()
+            session = worker.reader.last_session("stocks", now)
+            assert session is not None
+            assert session.end > closed_at
+            assert session.figures["AAPL"] == SessionFigures(
+                220.0, 231.0, 219.5, 232.5, 231.0 / 220.0 - 1.0, since_close=True
+            )
+            row = frame.loc["AAPL"]
+            assert (row["last"], row["last_ts"]) == (231.0, closed_at)
+            assert row["prev_close"] == 220.0
+            assert row["ret_day"] == pytest.approx(0.05)
+            assert worker.reader.states(frame, now)[:2] == ["closed", "closed"]
+            # The last hour of a closed market is not asked for.
+            assert rest.symbols(Want.LAST_HOUR) == []
+        finally:
+            worker.stop()

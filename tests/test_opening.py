@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -144,8 +145,12 @@ def test_without_any_key_there_are_coins_and_currencies() -> None:
                 "crypto": "Coinbase",
             }
             assert not {*STOCKS} & set(worker.reader.pulse()[1].index)
-            # Each symbol is asked of one vendor.
+            # Each symbol is asked of one vendor, for the time before, too.
+            until(lambda: all(one.answers > 2 for one in worker.status().source.backfill))
+            assert [one.vendor for one in worker.status().source.backfill] == ["Kraken", "Coinbase"]
+            until(lambda: worker.store.candles_until("BTC-USD", time.time()) is not None)
             assert not binance.attempts
+            assert not binance.asked
 
 
 def test_a_free_key_adds_stocks() -> None:
