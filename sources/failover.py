@@ -52,8 +52,10 @@ class Sign(Enum):
     """It does not accept us while its market is closed, so that no price is missed."""
     DOWN = "down"
     """It does not accept us, or is in maintenance."""
+    SILENT = "silent"
+    """It is silent beyond its limit."""
     FAILED = "failed"
-    """It refuses us for longer than a moment, or is silent beyond its limit."""
+    """It refuses us for longer than a moment."""
 
 
 class Seen(NamedTuple):
@@ -82,17 +84,17 @@ def sign(status: FeedStatus, *, is_overdue: bool, has_heartbeat: bool) -> Sign:
     """
     state, trouble = status.state, status.trouble
     if state in (FeedState.LIVE, FeedState.CLOSED, FeedState.HELD_BACK):
-        return Sign.FAILED if is_overdue else Sign.GOOD
+        return Sign.SILENT if is_overdue else Sign.GOOD
     if trouble is Trouble.SYMBOLS_REFUSED:
         return Sign.ACCEPTED
     if state in (FeedState.SILENT, FeedState.UNREADABLE) or trouble in _WAITING:
-        return Sign.FAILED if is_overdue else Sign.ACCEPTED
+        return Sign.SILENT if is_overdue else Sign.ACCEPTED
     if state is FeedState.REFUSED:
         return Sign.FAILED
     if status.hours.phase == "closed":
         return Sign.AWAY
     is_given_up = state is FeedState.RECONNECTING and trouble in _SILENT
-    return Sign.FAILED if is_given_up and not has_heartbeat else Sign.DOWN
+    return Sign.SILENT if is_given_up and not has_heartbeat else Sign.DOWN
 
 
 _WAITING: Final = (Trouble.FIRST_TICK, Trouble.JUST_OPENED)
@@ -129,7 +131,7 @@ class _Health:
         elif seen.sign is not Sign.ACCEPTED:
             self.good_since = None
             self.down_sec += passed if seen.sign is Sign.DOWN else 0.0
-        is_out = seen.sign is Sign.FAILED or self.down_sec >= patience.pass_over_sec
+        is_out = seen.sign in (Sign.SILENT, Sign.FAILED) or self.down_sec >= patience.pass_over_sec
         if is_out and self.passed_at is None:
             self.passed_at = now
         self.refused = {symbol: self.refused.get(symbol, now) for symbol in seen.refused}
@@ -158,11 +160,11 @@ class Failover:
     symbol is served by one of them at a time: by the first that carries it, has room for it and is
     not passed over. A vendor is passed over if it accepts no connection for ``pass_over_sec`` while
     its market is open, and at once if it refuses for longer than a moment or is silent beyond its
-    limit. The next one takes its place as soon as it accepts us; until then nothing changes, as in
-    an outage of our own network. What was passed over goes on being asked, and is taken back when
-    it has been good for ``healthy_sec``, or, if all others are passed over as well, at once. What a
-    vendor has refused for ``pass_over_sec`` is asked of the next one, at once if it was to take it
-    over.
+    limit. The next one takes its place as soon as it accepts us, that of one that is only silent
+    once it has a price; until then nothing changes, as in an outage of our own network, or if
+    nobody trades. What was passed over goes on being asked, and is taken back when it has been good
+    for ``healthy_sec``, or, if all others are passed over as well, at once. What a vendor has
+    refused for ``pass_over_sec`` is asked of the next one, at once if it was to take it over.
     """
 
     def __init__(
@@ -263,10 +265,18 @@ class Failover:
             ready = set(running.asked).difference(health.refused)
             for symbol in share.asked:
                 before = self.serving.get((place.asset, symbol))
-                if before != place and symbol in ready:
+                if before == place or symbol not in ready:
+                    continue
+                if health.sign is Sign.GOOD or before is None or self._is_lost(before, symbol):
                     moved.setdefault((before, place), []).append(symbol)
                     self.serving[place.asset, symbol] = place
         return [Change(before, after, tuple(names)) for (before, after), names in moved.items()]
+
+    def _is_lost(self, place: Place, symbol: str) -> bool:
+        """Whether no price of a symbol can come from a vendor: else it may just not be traded."""
+        health = self._health[place]
+        is_accepted = health.sign in (Sign.GOOD, Sign.ACCEPTED, Sign.SILENT)
+        return not is_accepted or symbol in health.lacks
 
     def _planned(self) -> dict[Place, Share]:
         """What to ask of whom: what they are to serve, do serve, and could serve again."""

@@ -138,12 +138,26 @@ def test_being_accepted_without_a_price_makes_up_for_nothing() -> None:
     assert scene.asked(B) == NAMES
 
 
-def test_a_refusal_or_silence_is_not_waited_for() -> None:
-    """Whoever reports that has waited, or knows that waiting is of no use."""
+def test_a_refusal_is_not_waited_for() -> None:
+    """Whoever reports it knows that waiting is of no use."""
     scene = two()
     scene.run(1, a=Sign.FAILED)
     assert scene.asked(B) == NAMES
     assert scene.run(1, a=Sign.FAILED, b=Sign.ACCEPTED) == [Change(A, B, NAMES)]
+
+
+def test_one_that_is_only_silent_serves_until_the_next_has_a_price() -> None:
+    """If nobody trades, nothing is gained by asking another one."""
+    scene = two()
+    assert scene.run(300, a=Sign.SILENT, b=Sign.ACCEPTED) == []
+    assert scene.asked(B) == NAMES
+    assert scene.run(300, a=Sign.SILENT, b=Sign.SILENT) == []
+    assert scene.run(2, a=Sign.GOOD, b=Sign.SILENT) == []
+    assert scene.asked(B) == ()
+    scene.run(2, a=Sign.SILENT, b=Sign.ACCEPTED)
+    assert scene.run(1, a=Sign.SILENT, b=Sign.GOOD) == [Change(A, B, NAMES)]
+    # A new connection after the silence has no price either.
+    assert scene.run(HEALTHY_SEC, a=Sign.ACCEPTED, b=Sign.GOOD) == []
 
 
 def test_a_closed_market_misses_nothing() -> None:
@@ -363,8 +377,8 @@ def status(state: FeedState, trouble: Trouble = Trouble.NONE, phase: Phase = "op
         (status(FeedState.REFUSED, Trouble.CONNECTION_LIMIT), Sign.FAILED),
         (status(FeedState.REFUSED, Trouble.UNAVAILABLE, "closed"), Sign.FAILED),
         (status(FeedState.REFUSED, Trouble.BAD_REQUEST), Sign.FAILED),
-        (status(FeedState.RECONNECTING, Trouble.SILENCE), Sign.FAILED),
-        (status(FeedState.RECONNECTING, Trouble.UNREADABLE), Sign.FAILED),
+        (status(FeedState.RECONNECTING, Trouble.SILENCE), Sign.SILENT),
+        (status(FeedState.RECONNECTING, Trouble.UNREADABLE), Sign.SILENT),
     ],
     ids=lambda one: f"{one.state} {one.trouble}" if isinstance(one, FeedStatus) else "",
 )
@@ -376,6 +390,6 @@ def test_what_a_status_says_of_its_vendor(found: FeedStatus, expected: Sign) -> 
 def test_silence_beyond_the_limit_is_a_failure() -> None:
     """Of a feed that is accepted; a heartbeat that is missed is an end like any other."""
     for state in (FeedState.SILENT, FeedState.UNREADABLE, FeedState.HELD_BACK):
-        assert sign(status(state), is_overdue=True, has_heartbeat=True) is Sign.FAILED
+        assert sign(status(state), is_overdue=True, has_heartbeat=True) is Sign.SILENT
     given_up = status(FeedState.RECONNECTING, Trouble.SILENCE)
     assert sign(given_up, is_overdue=False, has_heartbeat=True) is Sign.DOWN
