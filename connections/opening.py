@@ -29,8 +29,9 @@ __all__ = ["Connect", "host_of", "open_connection"]
 
 _logger = logging.getLogger(__name__)
 
-_MAX_FRAME_BYTES: Final = 64 * 1024
-"""Vendors' messages have some hundred bytes; a longer one ends the connection."""
+_MAX_FRAME_BYTES: Final = 256 * 1024
+"""A trade has some 160 bytes, and one order may make a thousand of them, which some vendors send in
+one message; a longer one ends the connection."""
 
 _DIGITS: Final = 9
 """A number of seconds is cut after this many: no true one has as many."""

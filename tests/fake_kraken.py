@@ -119,6 +119,10 @@ class FakeKraken:
         """Have trades happen of which nobody hears."""
         self._loop.call_soon_threadsafe(lambda: self._ids.update({pair: self._ids[pair] + trades}))
 
+    def sweep(self, pair: str, trades: int) -> None:
+        """Have one order make many trades, and tell of all in one message."""
+        self._do(self._sweep(pair, trades))
+
     def _do(self, what: Any) -> None:
         asyncio.run_coroutine_threadsafe(what, self._loop).result(HANG_SEC)
 
@@ -271,6 +275,14 @@ class FakeKraken:
         self._system = state
         for ws in tuple(self._sockets):
             await self._say_system(ws)
+
+    async def _sweep(self, pair: str, trades: int) -> None:
+        now = time.time()
+        items = [self._item("trade", pair, 1.0, now) for _ in range(trades)]
+        for ws in tuple(self._sockets):
+            if getattr(ws, "channel", "") == "trade":
+                await _say(ws, _data("trade", "update", items))
+                self.sent[pair] += trades
 
     async def _close(self, code: int) -> None:
         for ws in tuple(self._sockets):

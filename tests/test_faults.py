@@ -279,7 +279,7 @@ async def breaks_the_protocol(session: Session) -> None:
 async def sends_a_huge_frame(session: Session) -> None:
     await session.subscribed()
     await session.ticks(2)
-    await session.send('{"s":"BTC-USD","p":"' + "9" * 100_000 + '","t":1}')
+    await session.send('{"s":"BTC-USD","p":"' + "9" * 300_000 + '","t":1}')
     await session.ws.wait_closed()
 
 

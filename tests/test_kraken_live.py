@@ -111,6 +111,7 @@ def test_coins_and_currencies_stream_side_by_side(caplog: pytest.LogCaptureFixtu
         assert channels["trade"][1]["snapshot"] is False
 
         server.trades = False
+        server.sweep("BTC/USD", 1000)
         coins = ("BTC/USD", "ETH/USD")
         until(lambda: crypto(worker).ticks == sum(server.sent[pair] for pair in coins))
         forex = feed_of(worker, "forex")
