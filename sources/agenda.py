@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import sessions
 from sessions import Session
-from ticks import ASSETS, Asset
+from ticks import Asset
 from vendors.rest import Past, Request, Rest, Want
 
 __all__ = ["Agenda", "AgendaCount"]
@@ -106,7 +106,7 @@ class Agenda:
         What was asked for in vain comes after all that was not asked for yet.
         """
         self._expire(now)
-        days = {asset: self._day(asset, now) for asset in ASSETS}
+        days = self._days(now)
         due = [key for key, item in self._items.items() if _is_due(item, days, now)]
         due.sort(key=lambda key: self._items[key].turn)
         while due:
@@ -122,7 +122,7 @@ class Agenda:
 
     def is_due(self, request: Request, now: float) -> bool:
         """Whether a request of this round is still to be sent."""
-        days = {asset: self._day(asset, now) for asset in ASSETS}
+        days = self._days(now)
         return any(_is_due(item, days, now) for item in self._of(request))
 
     def wanted(self, request: Request) -> frozenset[str]:
@@ -173,7 +173,7 @@ class Agenda:
 
     def count(self, now: float) -> AgendaCount:
         """How much is done."""
-        days = {asset: self._day(asset, now) for asset in ASSETS}
+        days = self._days(now)
         waiting = {symbol for (_, symbol), item in self._items.items() if _is_due(item, days, now)}
         failed = {symbol for (_, symbol), item in self._items.items() if item.has_failed}
         return AgendaCount(len({symbol for _, symbol in self._items}), len(waiting), len(failed))
@@ -206,7 +206,8 @@ class Agenda:
 
     def _expire(self, now: float) -> None:
         """Let go of last hours that nobody needs: of a closed market, and those of long ago."""
-        is_closed = {asset: self._session(asset, now).phase == "closed" for asset in ASSETS}
+        assets = {item.asset for item in self._items.values()}
+        is_closed = {asset: self._session(asset, now).phase == "closed" for asset in assets}
         for (want, _), item in self._items.items():
             if want is Want.LAST_HOUR and item.due != math.inf:
                 is_late = now - item.asked_at > _HOUR_SEC
@@ -221,6 +222,11 @@ class Agenda:
             item.due, item.day = None, self._day(item.asset, now)
         elif item.due is None or item.due <= now:
             item.due = now + _DAY_SEC
+
+    def _days(self, now: float) -> Mapping[Asset, object]:
+        """The day of each class that is asked for; of others no calendar is built."""
+        assets = {item.asset for item in self._items.values()}
+        return {asset: self._day(asset, now) for asset in assets}
 
     def _day(self, asset: Asset, now: float) -> object:
         """What stays the same as long as the answer about a market's day does."""
