@@ -12,84 +12,23 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
-from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
 
 import sessions
 from feeds import Backoff, Trouble
 from sessions import Session
 from sources.agenda import Agenda
+from sources.fetching import Fetch, Fetcher, Manners, NoAnswerError
 from sources.source import BackfillStatus, Keep
 from ticks import Asset
 from vendors.rest import Past, PastError, Request, Rest, Want
 from vendors.wire import NoticeKind
 
-__all__ = ["Backfill", "Manners"]
+__all__ = ["Backfill"]
 
 _logger = logging.getLogger(__name__)
-
-_HEADERS: Final = {"User-Agent": "market-pulse", "Accept-Encoding": "identity"}
-"""Some vendors turn away who does not say what it is. What is not compressed cannot swell."""
-
-_MOST_BYTES: Final = 4 * 1024 * 1024
-"""Of an answer; a thousand symbols have some 100 KB."""
-
-_REFUSALS: Final[Mapping[int, Trouble]] = {
-    401: Trouble.KEY_REFUSED,
-    402: Trouble.HTTP_ERROR,
-    403: Trouble.HTTP_ERROR,
-    451: Trouble.UNAVAILABLE,
-}
-"""Statuses that tell who asks to ask no more, whatever it is; 402: the account's calls of a day are
-used up."""
-
-_THROTTLED: Final = (418, 429)
-"""418: Binance, to who went on asking after 429."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How long to wait for what, in seconds."""
-
-    answer_sec: float = 10.0
-    """For a whole answer."""
-    backoff_floor_sec: float = 5.0
-    backoff_cap_sec: float = 300.0
-    throttled_sec: float = 60.0
-    """After a vendor said that it is asked too often, and not for how long to leave it alone."""
-    longest_sec: float = 3600.0
-    """The longest wait that a vendor may ask for."""
-    look_sec: float = 60.0
-    """How often it is looked whether a new day has begun."""
-
-
-class _NoAnswerError(Exception):
-    """There is no answer of use: why, and what that means for the next requests."""
-
-    def __init__(
-        self,
-        trouble: Trouble,
-        *,
-        code: int | None = None,
-        seconds: float | None = None,
-        wait_sec: float | None = None,
-        is_lasting: bool = False,
-    ) -> None:
-        super().__init__(trouble)
-        self.trouble = trouble
-        self.code = code
-        self.seconds = seconds
-        self.wait_sec = wait_sec
-        """For how long the vendor wants to be left alone; None: it says nothing."""
-        self.is_lasting = is_lasting
-        """Whether the same request will have the same answer."""
 
 
 class _Vendor:
@@ -104,7 +43,7 @@ class _Vendor:
         """Set when something was put on the agenda."""
         self.next_at = 0.0  # monotonic: when the next request may be sent
         self.waits_until: float | None = None  # monotonic, after a failure
-        self.failure: _NoAnswerError | None = None
+        self.failure: NoAnswerError | None = None
         self.host = ""
         self.answers = 0
 
@@ -127,6 +66,7 @@ class Backfill:
     ) -> None:
         self._clock = clock
         self._manners = manners or Manners()
+        self._fetcher = Fetcher(self._manners, clock)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         backoff = Backoff(self._manners.backoff_floor_sec, self._manners.backoff_cap_sec)
         self._vendors = {
@@ -162,18 +102,9 @@ class Backfill:
         """Ask, and hand on what is answered with the vendor's name, until cancelled."""
         if not self._vendors:
             return
-        timeout = aiohttp.ClientTimeout(total=self._manners.answer_sec)
-        async with (
-            aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_HEADERS,
-                auto_decompress=False,
-                timeout=timeout,
-            ) as session,
-            asyncio.TaskGroup() as tasks,
-        ):
+        async with self._fetcher.opened() as fetch, asyncio.TaskGroup() as tasks:
             for vendor in self._vendors.values():
-                run = partial(self._serve, vendor, session, add_past)
+                run = partial(self._serve, vendor, fetch, add_past)
                 tasks.create_task(keep(f"backfill from {vendor.name}", run))
 
     def status(self) -> tuple[BackfillStatus, ...]:
@@ -202,7 +133,7 @@ class Backfill:
     async def _serve(
         self,
         vendor: _Vendor,
-        session: aiohttp.ClientSession,
+        fetch: Fetch,
         add_past: Callable[[Past, str], None],
     ) -> None:
         """Ask one vendor for all that is due, and for what will be."""
@@ -214,7 +145,7 @@ class Backfill:
                 if not vendor.agenda.is_due(request, self._clock()):
                     continue
                 vendor.next_at = time.monotonic() + vendor.rest.spacing_sec
-                failure = await self._ask(vendor, session, request, add_past)
+                failure = await self._ask(vendor, fetch, request, add_past)
                 self._note(vendor, failure)
                 if failure is not None and not failure.is_lasting:
                     # What is left of the round is asked for anew: its times may be over by then.
@@ -228,22 +159,22 @@ class Backfill:
     async def _ask(
         self,
         vendor: _Vendor,
-        session: aiohttp.ClientSession,
+        fetch: Fetch,
         request: Request,
         add_past: Callable[[Past, str], None],
-    ) -> _NoAnswerError | None:
+    ) -> NoAnswerError | None:
         """Send a request and hand on the answer; returns why there is none."""
         agenda = vendor.agenda
         vendor.host = urlsplit(request.url).hostname or ""
         agenda.sent(request)
         try:
-            body = await self._get(session, request)
+            body = await fetch(request)
             now = self._clock()
             past = vendor.rest.read(request, body, now)
         except PastError as error:
             return self._error(vendor, request, error.kind)
-        except _NoAnswerError as failure:
-            if failure.code in _REFUSALS:
+        except NoAnswerError as failure:
+            if failure.is_refusal:
                 is_final = failure.trouble is Trouble.UNAVAILABLE
                 agenda.refused(request, self._clock(), is_final=is_final)
             elif failure.is_lasting:
@@ -257,84 +188,20 @@ class Backfill:
             add_past(_of(past, wanted), vendor.name)
         return None
 
-    def _error(self, vendor: _Vendor, request: Request, kind: NoticeKind) -> _NoAnswerError | None:
+    def _error(self, vendor: _Vendor, request: Request, kind: NoticeKind) -> NoAnswerError | None:
         """What an answer with a status of success means that tells nothing of the past."""
         if kind is NoticeKind.SYMBOL_UNKNOWN:
             vendor.answers += 1
             vendor.agenda.failed(request, self._clock())
             return None
         if kind is NoticeKind.THROTTLED:
-            return _NoAnswerError(Trouble.THROTTLED, wait_sec=self._manners.throttled_sec)
+            return NoAnswerError(Trouble.THROTTLED, wait_sec=self._manners.throttled_sec)
         if kind is NoticeKind.SERVER_ERROR:
-            return _NoAnswerError(Trouble.VENDOR_ERROR)
+            return NoAnswerError(Trouble.VENDOR_ERROR)
         vendor.agenda.unreadable(request, self._clock())
-        return _NoAnswerError(Trouble.UNREADABLE)
+        return NoAnswerError(Trouble.UNREADABLE)
 
-    async def _get(self, session: aiohttp.ClientSession, request: Request) -> bytes:
-        """The body of an answer.
-
-        Raises:
-            _NoAnswerError: if there is none, without any text of the other side.
-        """
-        try:
-            async with session.get(
-                request.url,
-                headers=request.headers,
-                allow_redirects=False,  # the key is for one host alone
-                proxy=_proxy(request.url),
-            ) as answer:
-                if answer.status != HTTPStatus.OK:
-                    raise self._rejected(answer)
-                if answer.headers.get("Content-Encoding", "identity") != "identity":
-                    raise _NoAnswerError(Trouble.UNREADABLE, is_lasting=True)
-                body = bytearray()
-                async for piece in answer.content.iter_any():
-                    body += piece
-                    if len(body) > _MOST_BYTES:
-                        raise _NoAnswerError(Trouble.UNREADABLE, is_lasting=True)
-                return bytes(body)
-        except TimeoutError:
-            seconds = self._manners.answer_sec
-            raise _NoAnswerError(Trouble.NO_ANSWER, seconds=seconds) from None
-        except aiohttp.ClientConnectorDNSError:
-            raise _NoAnswerError(Trouble.NAME_NOT_FOUND) from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise _NoAnswerError(Trouble.CERTIFICATE) from None
-        except aiohttp.ClientSSLError:
-            raise _NoAnswerError(Trouble.NOT_SECURE) from None
-        except OSError as error:
-            raise _NoAnswerError(Trouble.NO_CONNECTION, code=error.errno) from None
-        except (aiohttp.ServerConnectionError, aiohttp.ClientPayloadError):
-            raise _NoAnswerError(Trouble.NO_CONNECTION) from None
-        except (aiohttp.ClientError, ValueError):
-            # Its own text may quote the address.
-            raise _NoAnswerError(Trouble.UNREADABLE) from None
-
-    def _rejected(self, answer: aiohttp.ClientResponse) -> _NoAnswerError:
-        status, wait_sec = answer.status, self._retry_after(answer)
-        if status in _THROTTLED:
-            least = self._manners.throttled_sec if wait_sec is None else wait_sec
-            return _NoAnswerError(Trouble.THROTTLED, code=status, wait_sec=least)
-        if status in _REFUSALS:
-            return _NoAnswerError(_REFUSALS[status], code=status, is_lasting=True)
-        is_lasting = status < HTTPStatus.INTERNAL_SERVER_ERROR
-        is_lasting = is_lasting and status != HTTPStatus.REQUEST_TIMEOUT
-        return _NoAnswerError(
-            Trouble.HTTP_ERROR, code=status, wait_sec=wait_sec, is_lasting=is_lasting
-        )
-
-    def _retry_after(self, answer: aiohttp.ClientResponse) -> float | None:
-        """What the vendor asks for, in seconds or as a date; None if that is not to be read."""
-        text = answer.headers.get("Retry-After", "").strip()
-        if text.isdecimal():
-            return min(float(text), self._manners.longest_sec)
-        try:
-            wait_sec = parsedate_to_datetime(text).timestamp() - self._clock()
-        except (ValueError, OverflowError):
-            return None
-        return min(max(wait_sec, 0.0), self._manners.longest_sec)
-
-    def _note(self, vendor: _Vendor, failure: _NoAnswerError | None) -> None:
+    def _note(self, vendor: _Vendor, failure: NoAnswerError | None) -> None:
         """Remember how the last request went."""
         before, vendor.failure = vendor.failure, failure
         if failure is None:
@@ -343,7 +210,7 @@ class Backfill:
             code = "" if failure.code is None else f" ({failure.code})"
             _logger.info("backfill from %s: %s%s", vendor.name, failure.trouble, code)
 
-    async def _pause(self, vendor: _Vendor, failure: _NoAnswerError) -> None:
+    async def _pause(self, vendor: _Vendor, failure: NoAnswerError) -> None:
         """Leave a vendor alone: the longer, the more often it failed in a row."""
         vendor.backoff = vendor.backoff.failed()
         # Its base is a second, and here are no streams that somebody waits for.
@@ -362,12 +229,3 @@ def _of(past: Past, symbols: frozenset[str]) -> Past:
         [quote for quote in past.quotes if quote.symbol in symbols],
         [reference for reference in past.references if reference.symbol in symbols],
     )
-
-
-def _proxy(url: str) -> str | None:
-    """The environment's proxy for an address; none for this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in ("127.0.0.1", "localhost", "::1") or proxy_bypass(host):
-        return None
-    return getproxies().get(parts.scheme)

@@ -13,9 +13,10 @@ from feeds import FeedStatus, TickQueue, Timing
 from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import MarketHours
-from sources.backfill import Backfill, Manners
+from sources.backfill import Backfill
 from sources.clocks import VendorClock
 from sources.failover import Patience
+from sources.fetching import Manners
 from sources.hours import Calendar
 from sources.later import Later
 from sources.source import ClockStatus, Keep, Seconds, SourceKind, SourceStatus

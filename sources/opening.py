@@ -10,9 +10,9 @@ from feeds import TickQueue, Timing
 from history.archive import Archive
 from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
-from sources.backfill import Manners
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Patience
+from sources.fetching import Manners
 from sources.hours import Calendar
 from sources.live import LiveSource
 from sources.replay import ReplaySource

@@ -14,7 +14,8 @@ import pytest
 
 from feeds import Trouble
 from sessions import ALWAYS
-from sources.backfill import Backfill, Manners
+from sources.backfill import Backfill
+from sources.fetching import Manners
 from sources.source import BackfillStatus
 from tests.rest_server import (
     MINUTE,

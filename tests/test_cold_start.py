@@ -16,7 +16,7 @@ from feeds import FeedState, Timing, Trouble
 from history.hours import SessionFigures
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
-from sources.backfill import Manners
+from sources.fetching import Manners
 from tests.fake_finnhub import FakeFinnhub
 from tests.harbor import Harbor, HarborServer
 from tests.rest_server import Answer, Asked, HarborRest, RestServer, status

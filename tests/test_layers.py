@@ -57,7 +57,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"history.archive", "history.losses", "settings", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
-    "sources.backfill": ({"sources", "feeds", "vendors", "sessions", "ticks"}, {"aiohttp"}),
+    "sources.fetching": ({"feeds", "vendors.rest"}, {"aiohttp"}),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
         | {"history.hours", "history.losses", "feeds", "bars", "days", "vendors.rest", "ticks"},
