@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from bars import CELL, Bars, Minutes
+from bars import CELL, Bars, Begin, Minutes
 from events import Event
 from history.archive import Archive
 from history.losses import LeftOut, Losses
@@ -120,6 +120,10 @@ class ArchivedTape:
     def earlier_prices(self) -> list[Tick]:
         """The newest price of each symbol before the span, however old."""
         return [t for t in self._archive.last_prices(int(self.start)) if t.symbol in self._place]
+
+    def begins(self) -> list[Begin]:
+        """Where prices do not continue those before, up to the end of the span and after."""
+        return self._archive.begins(tuple(self._place), self._losses)
 
     def earlier_event_states(self, limit: int, since: float) -> list[Event]:
         """The ``limit`` newest events that began before the span; see ``Archive.event_states``."""

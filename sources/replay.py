@@ -108,6 +108,8 @@ class ReplaySource:
             store.set_initial_price(tick)
         store.load_minutes(tape.earlier_minutes())
         store.load_bars(bars)
+        for symbol, second, vendor in tape.begins():
+            store.begin_anew([symbol], second, vendor)  # those to come, too, in their time
         events.add_many(tape.earlier_event_states(most_events, tape.start - 2 * WINDOW_SEC))
         if not len(bars):
             return None

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from bars import CELL, Bars, Minutes
+from bars import CELL, Bars, Begin, Minutes
 from events import Event
 from history.archive import ArchiveError, is_archive
 from history.losses import LeftOut
@@ -110,6 +110,10 @@ class Tape:
 
     def earlier_prices(self) -> list[Tick]:
         """Nothing, likewise."""
+        return []
+
+    def begins(self) -> list[Begin]:
+        """Nothing: it does not say whose its prices are."""
         return []
 
     def earlier_event_states(self, limit: int, since: float) -> list[Event]:

@@ -18,7 +18,7 @@ from bars import Minutes
 from history.archive import Archive, ArchiveError
 from history.hours import ArchivedHours, restore_prices
 from history.recorder import DAY_SEC
-from history.writer import connect, write_bars, write_minutes
+from history.writer import connect, write_bars, write_begins, write_minutes
 from pulse_store import PulseStore
 from sessions import ALWAYS, Session
 from settings import HistorySettings, Settings, SourceSettings
@@ -86,7 +86,10 @@ def watching() -> PulseStore:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """Half an hour that a store lived through, archived as it went, with a day behind it."""
+    """Half an hour that a store lived through, archived as it went, with a day behind it.
+
+    In the middle the prices of ETH-USD begin anew.
+    """
     path = tmp_path_factory.mktemp("recorded") / "eodhd.sqlite"
     rng, prices = np.random.default_rng(2), dict.fromkeys(SYMBOLS, 100.0)
     store, frames = watching(), {}
@@ -99,12 +102,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
                 prices[symbol] *= np.exp(rng.standard_t(3) * 1e-4)
                 ts = second + int(rng.integers(1000)) / 1000
                 store.update(Tick(symbol, asset, ts, prices[symbol]))
+            if second == BEGIN + LIVED_SEC // 2:
+                store.begin_anew(["ETH-USD"], second)
             store.advance(second + 1)
             if second in SHOWN:
                 frames[second] = store.frame(second + 0.999)
             write_bars(connection, store.collect_changed())
             write_minutes(connection, store.collect_minutes())
         write_minutes(connection, day)
+        write_begins(connection, store.collect_begins())
         connection.execute("COMMIT")
     return Recorded(path, frames)
 
@@ -156,6 +162,8 @@ def test_a_replay_judges_as_was_judged(recorded: Recorded) -> None:
     store = watching()
     store.load_minutes(tape.earlier_minutes())
     store.load_bars(tape.earlier_bars())
+    for symbol, begin, vendor in tape.begins():
+        store.begin_anew([symbol], begin, vendor)
     store.advance(tape.start)
     for second in range(int(tape.start), int(tape.end)):
         quotes = tape.read_until(second + 1.0)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from events import Event, StressDetector
-from history.writer import connect, write_bars
+from history.writer import connect, write_bars, write_begins
 from page.status import Instant, status_card
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings, SourceSettings
@@ -354,7 +354,10 @@ BEGIN = 1_795_600_800  # 2026-11-25T10:00:00Z
 
 
 def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
-    """An archive of nine minutes with a jump in the eighth, and what its store showed meanwhile."""
+    """An archive of nine minutes with a jump in the eighth, and what its store showed meanwhile.
+
+    In the ninth EURUSD has the prices of another vendor.
+    """
     prices = {"SPY": 512.37, "EURUSD": 1.139005, "BTC-USD": 84_588.01}
     rng, store, shown = random.Random(6), PulseStore(records=True), {}
     for asset, symbol in zip(ASSETS, prices, strict=True):
@@ -362,6 +365,8 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
     with closing(connect(path)) as connection:
         for second in range(BEGIN, BEGIN + 540):
             jump = 1.05 if second >= BEGIN + 450 else 1.0
+            if second in (BEGIN, BEGIN + 490):
+                store.begin_anew(["EURUSD"], second, f"that of {second}")
             for asset, symbol in zip(ASSETS, prices, strict=True):
                 for ms in sorted(rng.sample(range(1000), rng.choice([0, 1, 2, 5]))):
                     price = prices[symbol] * jump * (1 + rng.gauss(0, 1e-4))
@@ -369,6 +374,7 @@ def archived(path: Path) -> dict[int, list[dict[str, Any]]]:
             store.advance(second + 1)
             shown[second] = to_snapshots(store.frame(second + 0.999), second + 0.999)
             write_bars(connection, store.collect_changed())
+        write_begins(connection, store.collect_begins())
     return shown
 
 
