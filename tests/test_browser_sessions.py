@@ -237,6 +237,7 @@ def test_the_opened_symbol_tells_its_last_session(sunday: Server, tabs: Tabs) ->
             "Last price 152.83, of Fri 19:59.",
             "Last session, Fri 04:00 to Fri 20:00: +1.21 % from its first price of 151.00,"
             " lowest 150.10, highest 154.02.",
+            "Its prices are those of EODHD.",
         ]
     )
     expect(page.locator(".opened .none")).to_have_text("No price in this hour")
