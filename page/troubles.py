@@ -328,6 +328,8 @@ def lacking_text(asset: Asset) -> str:
 
 def backfill_reason(backfill: BackfillStatus) -> str:
     """Why a vendor's newest request for the time before its stream failed; empty if it did not."""
+    if backfill.trouble is Trouble.THROTTLED:
+        return "too many requests for the vendor"
     facts = _named(backfill.code, backfill.seconds, backfill.host)
     return _REASONS[backfill.trouble].format(**facts, key="it")
 

@@ -5,6 +5,7 @@ An address or a header may hold the key: nothing here logs, raises or reports on
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class Fetcher:
         except OSError as error:
             raise NoAnswerError(Trouble.NO_CONNECTION, code=error.errno) from None
         except (aiohttp.ServerConnectionError, aiohttp.ClientPayloadError):
-            raise NoAnswerError(Trouble.NO_CONNECTION) from None
+            raise NoAnswerError(Trouble.NO_CONNECTION, code=errno.ECONNRESET) from None
         except (aiohttp.ClientError, ValueError):
             # Its own text may quote the address.
             raise NoAnswerError(Trouble.UNREADABLE) from None

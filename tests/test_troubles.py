@@ -449,6 +449,7 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     assert (message.kind, message.passing) == ("note", tuple(card.passing))
     (text,) = told(card)
     assert text.startswith("What was before the start cannot be had from Kraken: ")
+    assert "connections" not in text
     assert text.endswith(". The live prices are not affected.")
     assert not JARGON.search(text)
     entry = dict(tables(status)[0].entries)["past from Kraken"]
