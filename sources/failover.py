@@ -187,7 +187,9 @@ class Failover:
             for asset, offered in vendors.items()
             for rank in range(len(offered))
         }
-        self._planned_for: object = None
+        self._planned_for: object = [(None, 0) for _ in self._health]
+        self._is_waiting = False
+        """Whether a symbol is to be served by a vendor that is not ready to."""
         self.serving: dict[tuple[Asset, str], Place] = {}
         """Whose prices those of each symbol are; without those that nobody has room for."""
         self.shares: Mapping[Place, Share] = self._planned()
@@ -230,8 +232,10 @@ class Failover:
         for place in self._passed():
             if self._is_to_take_back(place, now):
                 self._health[place].take_back()
+        # While all is well it does not matter how each vendor is.
+        is_well = not self._is_waiting and not self._passed()
         situation = [
-            (one.sign, one.passed_at, len(one.lacks), len(one.refused))
+            (one.passed_at, len(one.lacks), *(() if is_well else (one.sign, len(one.refused))))
             for one in self._health.values()
         ]
         if situation == self._planned_for:
@@ -258,18 +262,23 @@ class Failover:
     def _changed(self) -> list[Change]:
         """Have each symbol served by whom it should be, as far as they accept us."""
         moved: dict[tuple[Place | None, Place], list[str]] = {}
+        self._is_waiting = False
         for place, share in self._allotted(self._passed()).items():
             health, running = self._health[place], self.shares.get(place)
-            if running is None or health.sign not in (Sign.GOOD, Sign.ACCEPTED):
-                continue
-            ready = set(running.asked).difference(health.refused)
+            is_accepted = health.sign in (Sign.GOOD, Sign.ACCEPTED)
+            ready = set(running.asked if running and is_accepted else ()) - health.refused.keys()
             for symbol in share.asked:
                 before = self.serving.get((place.asset, symbol))
-                if before == place or symbol not in ready:
+                if before == place:
                     continue
-                if health.sign is Sign.GOOD or before is None or self._is_lost(before, symbol):
+                is_better = (
+                    health.sign is Sign.GOOD or before is None or self._is_lost(before, symbol)
+                )
+                if symbol in ready and is_better:
                     moved.setdefault((before, place), []).append(symbol)
                     self.serving[place.asset, symbol] = place
+                else:
+                    self._is_waiting = True
         return [Change(before, after, tuple(names)) for (before, after), names in moved.items()]
 
     def _is_lost(self, place: Place, symbol: str) -> bool:
