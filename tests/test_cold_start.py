@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -162,6 +164,25 @@ def test_worker_stops_while_it_waits_for_an_answer() -> None:
     """Within two seconds, as ``running`` checks."""
     with HarborServer(KEY) as server, RestServer(Asked.hang) as rest, running(server, rest.url):
         until(lambda: rest.asked)
+
+
+def test_worker_stops_while_it_waits_for_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody can end that look-up."""
+    looked_up, gate, look_up = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def slow(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            looked_up.set()
+            assert gate.wait(HANG_SEC)
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        with HarborServer(KEY) as server, running(server, "http://past.harbor.invalid"):
+            assert looked_up.wait(HANG_SEC)
+    finally:
+        gate.set()
 
 
 # A market that is closed.
