@@ -7,8 +7,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from feeds import FeedState, Timing, Trouble
 from history.hours import SessionFigures
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
+from sources.failover import Patience
 from sources.fetching import Manners
 from tests.fake_finnhub import FakeFinnhub
 from tests.harbor import Harbor, HarborServer
@@ -42,11 +43,11 @@ def always(asset: Asset, now: float) -> Session:
     return ALWAYS
 
 
-def hour(asked: Asked) -> None:
+def hour(asked: Asked, level: float = 77.0) -> None:
     """The sixty minutes that are over, each a cent above the one before, and a day ago 70."""
     now = int(time.time())
     minutes = [now // 60 * 60 - 60 * ago for ago in range(60, 0, -1)]
-    prices = [77.0 + 0.01 * place for place in range(60)]
+    prices = [level + 0.01 * place for place in range(60)]
     is_hour = asked.want is Want.LAST_HOUR
     said = {
         "candles": [
@@ -66,17 +67,27 @@ def hour(asked: Asked) -> None:
     asked.answer(200, json.dumps(said).encode())
 
 
-@contextmanager
-def running(server: HarborServer, url: str, manners: Manners | None = None) -> Iterator[Worker]:
+def running(
+    server: HarborServer, url: str, manners: Manners | None = None
+) -> AbstractContextManager[Worker]:
     """A started worker with coins from Harbor, whose past is asked for at ``url``."""
+    return started([Harbor(server.url, KEY)], {"Harbor": HarborRest(url, KEY)}, manners)
+
+
+@contextmanager
+def started(
+    coins: Sequence[Harbor], rests: Mapping[str, HarborRest], manners: Manners | None = None
+) -> Iterator[Worker]:
+    """A worker with coins from the first of these vendors that can."""
     settings = Settings(SourceSettings("live", watchlist=WATCHLIST))
     worker = Worker(
         settings,
         timing=TIMING,
         session=always,
-        vendors={"stocks": (), "forex": (), "crypto": (Harbor(server.url, KEY),)},
-        rests={"Harbor": HarborRest(url, KEY)},
+        vendors={"stocks": (), "forex": (), "crypto": coins},
+        rests=rests,
         manners=manners,
+        patience=Patience(pass_over_sec=0.2, healthy_sec=600.0, look_sec=0.05),
         status_sec=0.01,
     )
     worker.start()
@@ -120,6 +131,36 @@ def test_last_hour_is_known_at_once() -> None:
             server.trades = True
             until(lambda: (figures(worker, "BTC-USD").get("last") or 0.0) >= 78.0)
             assert worker.events.latest(10) == []
+
+
+def test_next_vendor_is_asked_for_its_own_past() -> None:
+    """When it serves, and not before; of the one before nothing is left in any figure."""
+    with (
+        HarborServer(KEY) as one,
+        HarborServer(KEY) as two,
+        RestServer(hour) as first,
+        RestServer(lambda asked: hour(asked, 90.0)) as second,
+        started(
+            [Harbor(one.url, KEY, name="One"), Harbor(two.url, KEY, name="Two")],
+            {"One": HarborRest(first.url, KEY), "Two": HarborRest(second.url, KEY)},
+        ) as worker,
+    ):
+        two.level = 90.0
+        until(lambda: 0 < (figures(worker, "BTC-USD").get("range_low") or 0.0) < 77.0)
+        assert figures(worker, "BTC-USD")["ret_15m"] is not None
+        assert second.asked == []
+        assert [told.vendor for told in worker.status().source.backfill] == ["One"]
+        one.is_down = True
+        until(lambda: (figures(worker, "BTC-USD").get("range_low") or 0.0) > 89.0)
+        until(lambda: figures(worker, "BTC-USD").get("ret_15m") is not None)
+        row = figures(worker, "BTC-USD")
+        assert row["last"] == pytest.approx(90.0, abs=0.6)
+        assert abs(row["ret_15m"]) < 0.01
+        assert row["range_high"] < 91.0
+        assert row["ret_day"] == pytest.approx(row["last"] / 70 - 1)
+        until(lambda: not worker.status().source.backfill[0].waiting)
+        assert [told.vendor for told in worker.status().source.backfill] == ["Two"]
+        assert worker.events.latest(10) == []
 
 
 FAULTS: dict[str, tuple[Answer, Trouble]] = {
