@@ -409,6 +409,7 @@ def test_who_stands_in_for_whom_is_told() -> None:
         " To help: check this machine's network. Meanwhile the prices are those of Kraken."
     ]
     found = {table.name: dict(table.entries) for table in tables(status)}
+    assert "missed trades" not in found["crypto of Kraken"]
     assert found["whose prices"] == {"BTC-USD": "Kraken", "ETH-USD": "Kraken"}
     assert found["crypto of Kraken"]["instead of"] == "Coinbase"
     assert found["crypto of Kraken"]["standing by"] == "Binance"
@@ -495,6 +496,14 @@ def test_a_class_that_lacks_a_key_says_which(
     if not chip.vendor:
         assert (chip.state, chip.title) == ("off", "no vendor is asked")
         assert source.watched["stocks"] == ()
+
+
+def test_the_details_count_missed_trades_and_name_what_is_halted() -> None:
+    """If there are any."""
+    feed = replace(OPEN, missed=1234, halted={"ETH-USD": NOW - 60})
+    *_, table = tables(status_of(feed))
+    entries = dict(table.entries)
+    assert (entries["missed trades"], entries["halted"]) == ("1,234", "ETH-USD")
 
 
 @pytest.mark.parametrize("kind", SourceKind)
