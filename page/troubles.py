@@ -62,7 +62,7 @@ _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.THROTTLED: "too many connections for the vendor",
     Trouble.CONNECTION_LIMIT: "the account's connections are in use{status}",
     Trouble.UNAVAILABLE: "the vendor does not serve this place (HTTP {code})",
-    Trouble.NOT_ACCEPTED: "the vendor did not accept the API key within {seconds}",
+    Trouble.NOT_ACCEPTED: "the vendor did not accept {accepted} within {seconds}",
     Trouble.BAD_REQUEST: "the vendor did not accept the subscription{status}",
     Trouble.VENDOR_ERROR: "the vendor reported an error{status}",
     Trouble.CONNECTION_CLOSED: "the connection ended (code {code})",
@@ -113,7 +113,7 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     " then restart. Without any key MARKET_PULSE_SOURCE=live shows forex and crypto.",
     Trouble.BAD_REQUEST: "{vendor} could not understand what was asked for {asset}. Check the"
     " spelling of the symbols on the watchlist. ({reason})",
-    Trouble.THROTTLED: "{vendor} saw too many connections of this account."
+    Trouble.THROTTLED: "{vendor} saw too many connections {of}."
     f" {_AGAIN} To help: close other copies of this dashboard.",
     Trouble.PLAN_REFUSED: "The plan of the API key does not include live {asset} prices. Check"
     " {key} and what its plan covers, then restart. ({reason})",
@@ -369,6 +369,8 @@ def _facts(feed: FeedStatus) -> dict[str, str]:
     lag = feed.lag or 0.0
     return _named(feed.code, feed.seconds, feed.host) | {
         "key": feed.key_setting,
+        "accepted": "the API key" if feed.key_setting else "this dashboard",
+        "of": "of this account" if feed.key_setting else "from this address",
         "held": ", ".join(held.symbol for held in feed.held),
         "lag": f"{abs(lag):.0f} s {'behind' if lag > 0 else 'ahead of'}",
     }
@@ -382,6 +384,7 @@ def _named(given: int | None, seconds: float | None, host: str) -> dict[str, str
     flaw, remedy = _CERTIFICATES.get(given or 0, not_accepted)
     return {
         "code": code,
+        "accepted": "this dashboard",
         "status": "" if given is None else f" (status {code})",
         "answer": "no address answered"
         if given is None

@@ -35,7 +35,7 @@ from history.losses import LeftOut
 from page.details import tables
 from page.hours import HoursLine, hours_line
 from page.status import Instant, StatusCard, Words, feed_text, status_card, whole_reason
-from page.troubles import archive_reason, clock_text, feed_reason
+from page.troubles import archive_reason, clock_text, feed_advice, feed_reason
 from sessions import CorrectedHours, HoursFrom, MarketHours, Phase
 from settings import load
 from sources.opening import open_source
@@ -165,6 +165,19 @@ def test_every_trouble_of_a_feed_has_its_sentence(trouble: Trouble) -> None:
     if feed.state not in fine:
         assert HELP.search(message), message
     assert reason in whole_reason(feed, NOW)
+
+
+def test_vendor_without_a_key_is_not_said_to_refuse_one() -> None:
+    """Nor is anybody's account spoken of."""
+    for trouble in Trouble:
+        if trouble in (Trouble.KEY_REFUSED, Trouble.PLAN_REFUSED, Trouble.CONNECTION_LIMIT):
+            continue
+        feed = replace(OPEN, vendor="Kraken", key_setting="", symbol_limit=None, trouble=trouble)
+        for text in (feed_reason(feed), feed_advice([feed])):
+            assert "API key" not in text
+            assert "account" not in text
+    slow = replace(OPEN, key_setting="", trouble=Trouble.NOT_ACCEPTED, seconds=10.0)
+    assert feed_reason(slow) == "the vendor did not accept this dashboard within 10 s"
 
 
 def test_what_is_held_back_is_told_with_its_symbols_and_prices() -> None:
