@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -35,6 +36,10 @@ from vendors.wire import Vendor
 __all__ = ["main", "probe"]
 
 _LOOK_SEC: Final = 0.1
+_MOST_SEC: Final = 86_400
+
+_SHORT: Final = 6
+"""A key with fewer characters is none that is secret, and part of many a word."""
 
 _LASTING: Final = (FeedState.REFUSED, FeedState.OFF)
 """States of which waiting makes nothing better."""
@@ -161,7 +166,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         metavar="vendor",
         help=f"one of {', '.join(VENDORS)}; without one, all that need no key or have theirs",
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long, for each of them")
+    parser.add_argument(
+        "--seconds", type=_seconds, default=60.0, help="how long for each of them, usually 60"
+    )
     given = parser.parse_args(arguments)
     try:
         settings = load(environ).source
@@ -172,6 +179,22 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     sys.stdout.write(f"fail: {', '.join(failed)}\n" if failed else "pass\n")
     if failed:
         parser.exit(1)
+
+
+def _seconds(text: str) -> float:
+    """A time of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is none that a probe can take.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _MOST_SEC:
+        found = legible(text)
+        raise argparse.ArgumentTypeError(f"{found} is no time, expected up to {_MOST_SEC} seconds")
+    return seconds
 
 
 def _names(given: Sequence[str], settings: SourceSettings) -> list[VendorName]:
@@ -211,7 +234,8 @@ class _Account:
         lines, has_passed = report(found)
         text = "\n".join(lines)
         for secret in self._secrets:
-            text = text.replace(secret, "***")
+            if len(secret) >= _SHORT:
+                text = text.replace(secret, "***")
         sys.stdout.write(f"{text}\n\n")
         sys.stdout.flush()
         return has_passed

@@ -98,8 +98,9 @@ def _feed_lines(name: str, feed: ProbedFeed) -> Iterator[str]:
     if lags:
         median, late = statistics.median(lags), lags[int(0.99 * (len(lags) - 1))]
         yield _line("latency", f"median {median:.3f} s, 99 % {late:.3f} s, least {lags[0]:.3f} s")
-    said = ", ".join(f"{kind} {count}" for kind, count in sorted(heard.notices.items()))
-    yield _line("messages", f"{heard.frames}, longest pause {heard.longest_gap_sec:.1f} s; {said}")
+    said = [f"{kind} {count}" for kind, count in sorted(heard.notices.items())]
+    pause = f"longest pause {heard.longest_gap_sec:.1f} s"
+    yield _line("messages", ", ".join([str(heard.frames), *([pause] if said else []), *said]))
     for (kind, form), count in heard.shapes.most_common():
         yield _line("ignored" if kind is NoticeKind.IGNORED else "unknown", f"{count} × {form}")
 

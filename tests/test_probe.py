@@ -179,6 +179,9 @@ def test_form_of_rubbish_is_its_length(frame: bytes) -> None:
     ("arguments", "said"),
     [
         (["nasdaq"], "nasdaq is no vendor, expected eodhd, coinbase,"),
+        (["coinbase", "--seconds", "nan"], "nan is no time, expected up to 86400 seconds"),
+        (["--seconds", "0"], "0 is no time"),
+        (["--seconds", "soon"], "soon is no time"),
         (["coinbase", "alpaca"], "alpaca wants a key that is not set: set ALPACA_API_KEY and"),
     ],
 )
