@@ -129,6 +129,31 @@ class PulseStore:
         with self._lock:
             self._rings.write_initial_price(tick, is_newer=True)
 
+    def load_ticks(self, ticks: Iterable[Tick], upto: int, vendor: str = "") -> None:
+        """Write ticks of the past of the ``vendor`` that serves, into ten seconds that have none.
+
+        Left out are those of ten seconds that are not over by ``upto`` or began before the symbol's
+        window did, and those of symbols without a row.
+
+        Raises:
+            ValueError: as ``update_many``.
+        """
+        with self._lock:
+            rings, number = self._rings, self._windows.number(vendor)
+            served = self._windows.served(upto, len(rings.rows))
+            since = self._windows.since(upto, len(rings.rows))
+            is_free: dict[tuple[int, int], bool] = {}
+            kept = []
+            for tick in ticks:
+                row, bar = rings.rows.get(tick.symbol), int(tick.ts) // BAR_SEC
+                if row is None or served[row] != number or (bar + 1) * BAR_SEC > upto:
+                    continue
+                if since is not None and bar * BAR_SEC < since.gap[row]:
+                    continue
+                if is_free.setdefault((row, bar), not rings.has_tick(row, bar)):
+                    kept.append(tick)
+            rings.write_ticks(kept)
+
     def begin_anew(self, symbols: Iterable[str], second: int, vendor: str = "") -> None:
         """From ``second`` on let these symbols' prices not continue those before.
 

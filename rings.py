@@ -269,6 +269,10 @@ class Rings:
 
     # Reading: copies, one row per symbol.
 
+    def has_tick(self, row: int, bar: int) -> bool:
+        """Whether a symbol has a tick in a bar."""
+        return self.is_stored(bar) and bool(self._block.bar_n[row, bar % self.bars])
+
     def is_stored(self, bar: int) -> bool:
         """Whether a bar is one of those in memory."""
         return bool(self._stored(np.array([bar]))[0])

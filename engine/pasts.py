@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -13,8 +14,15 @@ from days import Day, day, day_of_reference
 from pulse_store import PulseStore
 from ticks import Asset, Tick
 from vendors.rest import Candle, Past, Quote
+from vendors.wire import RawTick
 
 __all__ = ["add_past"]
+
+_SETTLED_SEC: Final = 10
+"""What the stream has sent of a time so long ago is in the store: nothing is written twice."""
+
+_FAR_OFF: Final = 0.03
+"""A trade is believed within this fraction of the median of all that came with it."""
 
 _AHEAD_SEC: Final = 60.0
 """A vendor's clock may be ahead by so much; a later minute than of then is a mistake."""
@@ -23,8 +31,9 @@ _AHEAD_SEC: Final = 60.0
 def add_past(store: PulseStore, past: Past, vendor: str, now: float) -> None:
     """Lay each part into ``store`` as what it is, for as long as the ``vendor`` serves.
 
-    Candles; what the changes of the days since ``now`` are measured against; and the newest price
-    of a symbol that has no newer one. Of symbols that have no row nothing is known.
+    Candles; what the changes of the days since ``now`` are measured against; trades, as ticks of
+    ten seconds in which the stream sent none; and the newest price of a symbol that has no newer
+    one. Of symbols that have no row nothing is known.
     """
     over = [candle for candle in past.candles if candle.minute + 60 <= now + _AHEAD_SEC]
     store.load_candles(_candles(over), vendor)
@@ -34,9 +43,10 @@ def add_past(store: PulseStore, past: Past, vendor: str, now: float) -> None:
             _set_reference(store, symbol, price, day_of_reference(asset, ts, now), vendor)
     for quote in past.quotes:
         _add_quote(store, quote, vendor, now)
-    newest = {trade.symbol: trade for trade in past.trades if not trade.flaw}
-    for trade in newest.values():
-        _set_price(store, trade.symbol, trade.ts, trade.price)
+    ticks = _ticks(store, past.trades)
+    for tick in {tick.symbol: tick for tick in ticks}.values():
+        store.set_known_price(tick)
+    store.load_ticks(ticks, int(now) - _SETTLED_SEC, vendor)
 
 
 def _add_quote(store: PulseStore, quote: Quote, vendor: str, now: float) -> None:
@@ -75,6 +85,25 @@ def _set_price(store: PulseStore, symbol: str, ts: float, price: float) -> None:
     asset = _asset(store, symbol)
     if asset is not None and 0.0 < price < math.inf and ts > 0.0:
         store.set_known_price(Tick(symbol, asset, ts, price))
+
+
+def _ticks(store: PulseStore, trades: Sequence[RawTick]) -> list[Tick]:
+    """Trades as ticks, without those that their fields or the others speak against."""
+    by_symbol: dict[str, list[RawTick]] = {}
+    for trade in trades:
+        if not trade.flaw and 0.0 < trade.price < math.inf and trade.ts > 0.0:
+            by_symbol.setdefault(trade.symbol, []).append(trade)
+    ticks = []
+    for symbol, found in by_symbol.items():
+        asset = _asset(store, symbol)
+        usual = statistics.median(trade.price for trade in found)
+        if asset is not None:
+            ticks += [
+                Tick(symbol, asset, trade.ts, trade.price)
+                for trade in found
+                if abs(trade.price / usual - 1.0) <= _FAR_OFF
+            ]
+    return ticks
 
 
 def _asset(store: PulseStore, symbol: str) -> Asset | None:

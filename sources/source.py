@@ -211,8 +211,9 @@ class Seconds(Protocol):
     def add_past(self, past: Past, vendor: str) -> None:
         """Lay into the store what is known of the time before: each part as what it is.
 
-        It counts while the ``vendor`` serves, in minutes in which the stream sent nothing. Trades
-        and quotes enter no window: the newest is the last price of a symbol that has no newer one.
+        It counts while the ``vendor`` serves: candles in minutes, and trades in tens of seconds in
+        which the stream sent nothing. A quote enters no window; it is the last price of a symbol
+        that has no newer one.
         A crypto's references may be as many as are known of its last day: each is in its turn the
         one of 24 hours ago, for the five minutes from the next multiple of five minutes on.
         """

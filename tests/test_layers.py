@@ -60,7 +60,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "sources.fetching": ({"feeds", "vendors.rest"}, {"aiohttp"}),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
-        | {"history.hours", "history.losses", "feeds", "bars", "days", "vendors.rest", "ticks"},
+        | {
+            "history.hours",
+            "history.losses",
+            "feeds",
+            "bars",
+            "days",
+            "vendors.rest",
+            "vendors.wire",
+            "ticks",
+        },
         {"numpy", "pandas"},
     ),
     "worker": (

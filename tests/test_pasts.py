@@ -109,7 +109,26 @@ def test_the_stream_knows_better() -> None:
     started.heartbeat.add_past(Past(trades=trades, quotes=quotes), "Some")
     assert started.row("AAPL")["last"] == 200.0
     assert started.row("MSFT")["last"] == 400.0
-    assert started.store.history("MSFT", NOW, 60)["price"].isna().all()
+    assert started.row("AAPL", NOW - 4.0)["ret_1m"] is None
+
+
+def test_trades_are_ticks_of_the_seconds_that_have_none() -> None:
+    """Of before the stream, or of a hole in it; not of what it may be about to send."""
+    started = Started()
+    started.store.update(Tick("BTC-USD", "crypto", NOW - 95.0, 100.0))
+    prices = {NOW - 200: 99.0, NOW - 92: 98.0, NOW - 60: 101.0, NOW - 59: 150.0, NOW - 4: 102.0}
+    trades = [RawTick("BTC-USD", ts + 0.5, price, "") for ts, price in prices.items()]
+    trades.insert(2, RawTick("BTC-USD", NOW - 70.5, 101.0, "condition"))
+    for _ in range(2):
+        started.heartbeat.add_past(Past(trades=trades), "Some")
+    started.heartbeat.add_past(Past(trades=[RawTick("BTC-USD", NOW - 150, 1.0, "")]), "Other")
+    known = started.store.history("BTC-USD", NOW, 300)["price"].dropna()
+    assert known.to_dict() == {NOW - 200: 99.0, NOW - 95: 100.0, NOW - 60: 101.0}
+    assert started.store.bars(["BTC-USD"], 10, 300, NOW)[1].sum() == 3
+    started.heartbeat.begin_anew(["BTC-USD"], NOW - 30, "")
+    started.heartbeat.add_past(Past(trades=[RawTick("BTC-USD", NOW - 45.0, 100.0, "")]), "Some")
+    assert started.store.bars(["BTC-USD"], 10, 300, NOW)[1].sum() == 0
+    assert started.store.history("BTC-USD", NOW, 300)["price"].count() == 3
 
 
 def test_what_cannot_be_is_left_out() -> None:

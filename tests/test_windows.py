@@ -12,6 +12,7 @@ import pytest
 
 from bars import CANDLE, Begin, Candles
 from correlation import auto_bin, corr_card
+from events import StressDetector
 from pulse_store import PulseStore
 from tests.oracle import Oracle
 from tests.test_pulse_store import (
@@ -277,3 +278,22 @@ def test_auto_bars_are_of_a_minute_while_most_of_the_hour_is_from_candles() -> N
         store.update_many(Tick(name, "crypto", START + second, price) for name in names)
     assert auto_bin(store, names, START + 4800) == 60
     assert auto_bin(store, names, START + 6000) == 10
+
+
+def test_no_event_is_of_candles() -> None:
+    """However far they jump, and whatever the first ticks after them are."""
+    store, detector = PulseStore(), StressDetector(min_surprise=0)
+    store.watch("crypto", ["BTC-USD"])
+    prices = [100.0 * (1.1 if minute % 7 == 0 else 1.0) for minute in range(60)]
+    candles = [
+        Candle("BTC-USD", START + 60 * minute, price, price, price, price)
+        for minute, price in enumerate(prices)
+    ]
+    store.load_candles(block(candles))
+    for second in range(3600, 3660):
+        store.update(Tick("BTC-USD", "crypto", START + second, 120.0))
+        store.advance(START + second + 1)
+        snapshot = store.snapshot("BTC-USD", START + second + 0.999)
+        assert snapshot is not None
+        assert snapshot["ret_5m"] > 0.09
+        assert not detector.check(snapshot)
