@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 
 from sessions import ALWAYS, Session
 from ticks import LEAST_PRICE, MOST_PRICE, Asset, Tick
+from trade_ids import Counted, Unlike
 from vendors.wire import RawTick
 
 __all__ = [
@@ -63,13 +64,6 @@ HELD_SEC: Final = 10.0
 
 # Reasons that leave a price good enough for a last one.
 _LAST_ONLY: Final[frozenset[Reason]] = frozenset({"old", "snapshot", "closed market"})
-
-_REMEMBERED_IDS: Final = 1000
-"""No more trade ids of a symbol are remembered than these, and at least the newer half: of the
-newest trades, or of those that are missing among them."""
-
-_MOST_MISSED: Final = 1_000_000
-"""An id that is further ahead than this many trades is not believed."""
 
 _NEWEST: Final = 5
 """The band lies around this many of the prices believed last, ..."""
@@ -155,6 +149,8 @@ class _Held(NamedTuple):
 class _Level:
     """Where one symbol has been trading."""
 
+    ids: Counted | Unlike
+    """Those of its trades."""
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     """The prices believed last."""
     ts: float = 0.0
@@ -170,12 +166,6 @@ class _Level:
     """Which side that is."""
     is_new: bool = False
     """Whether it began anew, after a jump or a pause."""
-    next_id: int | None = None
-    """The id of the trade that follows the newest, if ids count trades and one came."""
-    next_id_ts: float = 0.0
-    """The time of the newest."""
-    ids: dict[int, None] = field(default_factory=dict)
-    """If ids count trades those that are missing before the newest, else those that came."""
 
     @property
     def is_settled(self) -> bool:
@@ -226,17 +216,20 @@ class TickGate:
         *,
         counts_trades: bool = False,
     ) -> None:
-        self._counts_trades = counts_trades
         self._far_off = FAR_OFF[asset] if far_off is None else far_off
         self._session = session
         # Of the open session that was asked for last.
         self._since = self._until = math.inf
-        self._levels = {symbol: _Level() for symbol in symbols}
+        ids = Counted if counts_trades else Unlike
+        self._levels = {symbol: _Level(ids()) for symbol in symbols}
         self._held: dict[str, HeldBack] = {}
         self.refused: Counter[Reason] = Counter()
         """Number of refused prices by reason."""
-        self.missed = 0
-        """Trades that happened and never came, of those before the newest that did."""
+
+    @property
+    def missed(self) -> int:
+        """Trades that happened and never came, between the oldest and the newest that did."""
+        return sum(level.ids.missed for level in self._levels.values())
 
     def refuse_shape(self) -> None:
         """Count a frame that could not be read."""
@@ -274,17 +267,9 @@ class TickGate:
             and (market != "closed" if market else self._since <= ts < self._until)
             and not level.held
             and ts - level.ts < _PAUSE_SEC
-            and (
-                trade_id is None
-                or (trade_id == level.next_id if self._counts_trades else trade_id not in level.ids)
-            )
+            # At last, as it notes the trade.
+            and (trade_id is None or level.ids.add(trade_id, ts))
         ):
-            if trade_id is not None:
-                if self._counts_trades:
-                    level.next_id = trade_id + 1
-                    level.next_id_ts = ts
-                else:
-                    _remember(trade_id, level.ids)
             level.recent.append(price)
             level.ts = ts
             return Verdict.ENTERS
@@ -305,8 +290,8 @@ class TickGate:
         if raw.ts > now + MAX_LEAD_SEC:
             return "future"
         if level is not None and raw.trade_id is not None:
-            is_known = self._count(raw.trade_id, raw.ts, level)
-            if is_known:
+            is_new = level.ids.add(raw.trade_id, raw.ts)
+            if not is_new:
                 return "duplicate"
         if raw.flaw:
             return raw.flaw
@@ -322,30 +307,6 @@ class TickGate:
             return None
         self._hold(raw, level, now)
         return "far off"
-
-    def _count(self, trade_id: int, ts: float, level: _Level) -> bool:
-        """Note that a trade came; whether it had come before."""
-        ids = level.ids
-        if not self._counts_trades:
-            is_known = trade_id in ids
-            _remember(trade_id, ids)
-            return is_known
-        next_id = level.next_id
-        if trade_id in ids:  # late
-            del ids[trade_id]
-            self.missed -= 1
-            return False
-        if next_id is None or not next_id <= trade_id <= next_id + _MOST_MISSED:
-            # An old trade has an old time; else the vendor counts from another number on.
-            if next_id is not None and ts <= level.next_id_ts + MAX_AGE_SEC:
-                return trade_id < next_id
-            ids.clear()
-        else:
-            self.missed += trade_id - next_id
-            for missing in range(max(next_id, trade_id - _REMEMBERED_IDS), trade_id):
-                _remember(missing, ids)
-        level.next_id, level.next_id_ts = trade_id + 1, ts
-        return False
 
     def _is_closed(self, raw: RawTick) -> bool:
         """Whether the market was closed, as the vendor says of the price or else by its session."""
@@ -463,15 +424,6 @@ class TickGate:
         self._held[raw.symbol] = HeldBack(
             raw.symbol, raw.price, level.recent[-1], since, now, number + 1
         )
-
-
-def _remember(trade_id: int, ids: dict[int, None]) -> None:
-    """Note an id; if there are too many, forget the older half of them."""
-    ids[trade_id] = None
-    if len(ids) > _REMEMBERED_IDS:
-        # Together, as finding the oldest takes the longer the more were taken away before it.
-        for old in tuple(islice(ids, _REMEMBERED_IDS // 2)):
-            del ids[old]
 
 
 def _settle(level: _Level, ts: float, far_off: float) -> None:

@@ -614,6 +614,17 @@ def test_missed_trades_are_counted_until_they_come() -> None:
     assert subject.missed == 2
 
 
+def test_trade_from_before_the_first_is_late() -> None:
+    """The first that comes need not be the oldest; its repetition is a duplicate, if it is near."""
+    subject = TickGate("crypto", [BTC], counts_trades=True)
+    assert admitted(subject, (5000, 5), (4997, 6), (4997, 6), (5001, 4)) == "EE-E"
+    assert subject.missed == 2
+    assert admitted(subject, (4999, 5), (4998, 5), (4999, 5), (4998, 5)) == "EE--"
+    assert subject.missed == 0
+    assert admitted(subject, (5002, 3), (4996, 3), (5, 3)) == "EE-"
+    assert subject.missed == 0
+
+
 def test_ids_that_count_nothing_tell_of_no_missed_trade() -> None:
     """They are merely unlike one another."""
     subject = TickGate("stocks", [BTC])
