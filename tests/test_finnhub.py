@@ -48,6 +48,14 @@ def error(text: object) -> bytes:
     return json.dumps({"msg": text, "type": "error"}).encode()
 
 
+def received(one: Dialogue, frame: bytes, now: float = AT) -> list[RawTick]:
+    """The prices of a frame without their identities, which are of this process alone."""
+    found = one.receive(frame, now)
+    prices = [raw for raw in found if isinstance(raw, RawTick)]
+    assert len(prices) == len(found)
+    return [price._replace(trade_id=None) for price in prices]
+
+
 # The talk.
 
 
@@ -125,7 +133,7 @@ def test_errors(text: object, kind: NoticeKind) -> None:
 
 def test_several_trades_of_one_frame() -> None:
     """What their conditions mean is not known, so they bar nothing."""
-    assert talk().receive(TRADES.encode(), AT) == [
+    assert received(talk(), TRADES.encode()) == [
         RawTick("TSLA", 1672348887.195, 122.1, ""),
         RawTick("AAPL", 1672348887.666, 129.58, ""),
     ]
@@ -133,17 +141,21 @@ def test_several_trades_of_one_frame() -> None:
 
 def test_price_without_a_trade() -> None:
     """Its conditions are null or absent; of what was not asked for the gate says so."""
-    assert talk().receive(PAIR.encode(), 1790330110.0) == [
+    assert received(talk(), PAIR.encode(), 1790330110.0) == [
         RawTick("OANDA:EUR_USD", 1790330110.001, 1.13896, "")
     ]
-    assert talk().receive(trade(v=0), AT) == [RawTick("AAPL", AT, 100.0, "")]
+    assert received(talk(), trade(v=0)) == [RawTick("AAPL", AT, 100.0, "")]
 
 
-def test_equal_prints_are_no_duplicates() -> None:
-    """Nothing tells them apart from others: each is handed on, for the same instant."""
-    one = talk()
-    found = [raw for _ in range(3) for raw in one.receive(trade("BRK.B"), AT)]
-    assert found == [RawTick("BRK-B", AT, 100.0, "")] * 3
+def test_trades_that_are_alike_are_the_same() -> None:
+    """On one connection as on two; it has no number, and what else it holds tells them apart."""
+    same = [raw for one in (talk(), talk()) for raw in one.receive(trade("BRK.B"), AT)]
+    assert len(set(same)) == 1
+    others = [trade("BRK.B", price=101.0), trade("BRK.B", ts=AT + 0.001), trade("BRK.B", v=2)]
+    found = [raw for other in others for raw in talk().receive(other, AT)]
+    ids = {raw.trade_id for raw in [*same, *found] if isinstance(raw, RawTick)}
+    assert len(ids) == 4
+    assert received(talk(), trade("BRK.B", v=[7])) == [RawTick("BRK-B", AT, 100.0, "")]
 
 
 def test_trades_from_before_the_connection_are_not_fresh() -> None:
@@ -194,7 +206,8 @@ def test_what_can_be_read_of_a_frame_is() -> None:
     good = '{"s":"AAPL","p":"100.5","t":1672348887000}'
     bad = '{"s":"AAPL","p":true,"t":1672348887000}'
     found = talk().receive(f'{{"type":"trade","data":[{good},7,{bad}]}}'.encode(), AT)
-    assert found[0] == RawTick("AAPL", AT, 100.5, "")
+    assert isinstance(found[0], RawTick)
+    assert found[0][:3] == ("AAPL", AT, 100.5)
     assert found[1] == Notice(NoticeKind.UNREADABLE)
     assert isinstance(found[2], RawTick)
     assert math.isnan(found[2].price)

@@ -229,7 +229,7 @@ def test_good_name_that_is_refused_for_a_while_comes_by_itself() -> None:
 
 
 def test_trades_that_come_again_are_no_news() -> None:
-    """In triplicate they are of one instant; those from before a connection enter nothing."""
+    """In triplicate they are the same one; those from before a connection enter nothing."""
     with FakeFinnhub(KEY, trade_sec=0.0) as server, running(server) as worker:
         until(lambda: len(server.said) == 4)
         server.copies = 3
@@ -239,7 +239,7 @@ def test_trades_that_come_again_are_no_news() -> None:
         server.trade("AAPL", 202.0, now - 6)
         server.copies = 1
         until(lambda: sum(stocks(worker).refused.values()) == 9)
-        assert stocks(worker).refused == {"snapshot": 9}
+        assert stocks(worker).refused == {"snapshot": 3, "duplicate": 6}
         for price in (202.0, 202.5, 203.0):
             server.trade("AAPL", price)
         until(lambda: last(worker, "AAPL") == 203.0)
@@ -250,6 +250,8 @@ def test_trades_that_come_again_are_no_news() -> None:
         until(lambda: len(server.said) == 8)
         server.trade("AAPL", 203.5)
         until(lambda: last(worker, "AAPL") == 203.5)
+        assert stocks(worker).ticks == 4
+        assert stocks(worker).refused == {"snapshot": 3, "duplicate": 12}
         prices = worker.store.history("AAPL", time.time())["price"].dropna()
         assert not prices.between(200.0, 201.9).any()
 

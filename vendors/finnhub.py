@@ -1,7 +1,7 @@
 """Finnhub: how one talks to its stream of US stocks, and what it answers.
 
-Nothing is confirmed there, and nothing has a number: what is refused, and what is old, is told by
-what comes and when.
+Nothing is confirmed there, and nothing has a number: what is refused, what is old, and what came
+before is told by what comes and when.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class _Trade(msgspec.Struct, gc=False):
     s: Any = None
     p: Any = None
     t: Any = None
+    v: Any = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -185,7 +186,13 @@ class _Talk:
         if ours is not None:
             self._heard.add(ours)
         is_before = _BEFORE_SEC < self._begun_at - ts <= _OLD_SEC
-        return RawTick(ours or name, ts, number(trade.p), "", "", is_before)
+        try:
+            # Trades come up to three times, and again on the next connection. Two that are alike in
+            # all of this are the same price anyway.
+            identity = hash((ts, trade.p, trade.v))
+        except TypeError:
+            identity = None
+        return RawTick(ours or name, ts, number(trade.p), "", "", is_before, identity)
 
     def _fail(self, said: object) -> Notice:
         text = said if isinstance(said, str) else ""
