@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,17 @@ def test_trades_that_come_again_after_a_cut_are_no_news() -> None:
         server.trade("AAPL", 200.5, i=1)
         until(lambda: stocks(worker).ticks == 6)
         assert stocks(worker).refused == {"duplicate": 3}
+
+
+def test_busy_second_may_be_one_frame() -> None:
+    """As of all stocks when their market opens."""
+    with FakeAlpaca(KEY, SECRET, trade_sec=0.0) as server, running(server) as worker:
+        until_trouble(worker, Trouble.FIRST_TICK)
+        stamp = datetime.fromtimestamp(time.time(), UTC).isoformat().replace("+00:00", "Z")
+        trade = {"T": "t", "S": "AAPL", "x": "V", "p": 200.0, "s": 3, "c": ["@"], "z": "C"}
+        server.say(*({**trade, "i": number, "t": stamp} for number in range(2000)))
+        until(lambda: stocks(worker).ticks == 2000)
+        assert stocks(worker).reconnects == 0
 
 
 def test_error_in_between_begins_a_new_connection() -> None:

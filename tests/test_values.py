@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from vendors.rest import Candle, PastError
-from vendors.values import candles, epoch, number, price, us_stock
+from vendors.values import candles, epoch, number, price, read_singly, us_stock
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,15 @@ def test_name_of_a_stock_has_a_dot_before_its_class() -> None:
     assert [us_stock(s) for s in ("F", "GOOGL", "BRK-B")] == ["F", "GOOGL", "BRK.B"]
     others = ("", "brk-b", "BRK.B", "TOOLONG", "BTC-USD", "A-", "-B", "É", "A\n")
     assert [us_stock(s) for s in others] == [None] * len(others)
+
+
+def test_elements_of_an_array_are_read_one_by_one() -> None:
+    """What is none costs no other; an array of a hundred thousand zeros costs no time."""
+    read = msgspec.json.Decoder(dict[str, int]).decode
+    array = b'[{"some": 1}, 7, {"some": "text"}, {"other": 2}]'
+    assert read_singly(array, read) == [{"some": 1}, None, None, {"other": 2}]
+    assert read_singly(msgspec.Raw(array), read) == read_singly(array, read)
+    assert read_singly(b"[" + b"0," * 100_000 + b"0]", read) == (None,)
+    assert read_singly(b"[]", read) == []
+    with pytest.raises(msgspec.MsgspecError):
+        read_singly(b'{"some": 1}', read)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from vendors.values import read_singly
+
 __all__ = ["Message", "halts", "is_barred", "read"]
 
 # Trades under these conditions are no last price, by the rules of the consolidated tapes. They
@@ -50,8 +52,7 @@ class Message(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(list[Message]).decode
-_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_part = msgspec.json.Decoder(Message).decode
+_decode_one = msgspec.json.Decoder(Message).decode
 
 
 def read(frame: bytes) -> Sequence[Message | None]:
@@ -61,16 +62,9 @@ def read(frame: bytes) -> Sequence[Message | None]:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass
     try:
-        return [_message(part) for part in _decode_parts(frame)]
+        return read_singly(frame, _decode_one)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return (None,)
-
-
-def _message(part: msgspec.Raw) -> Message | None:
-    try:
-        return _decode_part(part)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
 
 
 def halts(status: object) -> bool | None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from ticks import Asset
-from vendors.values import number, us_stock
+from vendors.values import number, read_singly, us_stock
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
 
 __all__ = ["SYMBOL_LIMIT", "Finnhub", "Pace"]
@@ -72,7 +72,6 @@ class _Envelope(msgspec.Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_trade = msgspec.json.Decoder(_Trade).decode
 
 _UNREADABLE: Final = Notice(NoticeKind.UNREADABLE)
@@ -167,15 +166,10 @@ class _Talk:
             envelope = _decode_envelope(frame)
             if envelope.type != "trade":
                 return (_IGNORED if envelope.type else _UNREADABLE,)
-            return [self._part(part) for part in _decode_parts(envelope.data)]
+            trades = read_singly(envelope.data, _decode_trade)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return (_UNREADABLE,)
-
-    def _part(self, part: msgspec.Raw) -> RawTick | Notice:
-        try:
-            return self._trade(_decode_trade(part))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return _UNREADABLE
+        return [_UNREADABLE if one is None else self._trade(one) for one in trades]
 
     def _trade(self, trade: _Trade) -> RawTick | Notice:
         """A trade, or a price without one; what its conditions mean is not known."""

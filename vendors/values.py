@@ -1,21 +1,30 @@
-"""Numbers, times, candles and names, each in a way in which more than one vendor writes them."""
+"""Numbers, times, candles, names and arrays, as more than one vendor writes them."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from vendors.rest import Candle, PastError
 
-__all__ = ["candle", "candles", "epoch", "number", "price", "us_stock"]
+__all__ = ["candle", "candles", "epoch", "number", "price", "read_singly", "us_stock"]
+
+_T = TypeVar("_T")
 
 _LONGEST: Final = 100
 """Text with more characters than this is no number."""
 
 _MINUTE_SEC: Final = 60
+
+_SHORTEST: Final = 10
+"""An array whose elements have fewer bytes than this on average holds no messages."""
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _US_STOCK: Final = re.compile(r"([A-Z]{1,5})(?:-([A-Z]))?", re.ASCII)
 """A stock of the exchanges in the United States, and its class if it has several."""
@@ -103,3 +112,25 @@ def us_stock(symbol: str) -> str | None:
     """
     found = _US_STOCK.fullmatch(symbol)
     return None if found is None else ".".join(filter(None, found.groups()))
+
+
+def read_singly(
+    array: bytes | msgspec.Raw, read: Callable[[msgspec.Raw], _T]
+) -> Sequence[_T | None]:
+    """What ``read`` makes of each element of a JSON array; None stands for what is none.
+
+    Of an array that cannot be one of messages, and may have a hundred thousand elements, it is one.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeError, RecursionError: if it is no array.
+    """
+    elements = _elements(array)
+    if len(elements) * _SHORTEST > len(memoryview(array)):
+        return (None,)
+    found: list[_T | None] = []
+    for element in elements:
+        try:
+            found.append(read(element))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            found.append(None)
+    return found
