@@ -124,6 +124,25 @@ def test_confirmation_that_does_not_come_is_not_waited_for() -> None:
     assert not one.is_accepted
 
 
+def test_what_is_not_confirmed_is_asked_for_again() -> None:
+    """Now and then, until it is; its halts as well, then."""
+    one = talk()
+    ack(one, ["AAPL"])
+    assert asked(one, 1.0) == [{"action": "subscribe", "statuses": ["AAPL"]}]
+    one.receive(frame({"T": "subscription", "trades": ["AAPL"], "statuses": ["AAPL"]}), 0.0)
+    assert one.due(2.0) == ((), 301.0)
+    assert asked(one, 301.0) == [{"action": "subscribe", "trades": ["MSFT", "BRK.B"]}]
+    ack(one, ["AAPL", "MSFT"])
+    assert one.refused == {"BRK-B": NoticeKind.UNCONFIRMED}
+    assert asked(one, 302.0) == [{"action": "subscribe", "statuses": ["AAPL", "MSFT"]}]
+    one.receive(error(410), 0.0)
+    assert one.due(303.0) == ((), 602.0)
+    assert asked(one, 602.0) == [{"action": "subscribe", "trades": ["BRK.B"]}]
+    ack(one, ["AAPL", "MSFT", "BRK.B"])
+    assert one.refused == {}
+    assert one.due(603.0) == ((), math.inf)
+
+
 def test_beyond_the_limit_as_many_are_asked_for_as_there_is_room() -> None:
     """A subscription that is too long is refused as a whole, and leaves the others as they are."""
     one = talk()

@@ -22,7 +22,7 @@ from tests.faulty_vendor import FaultyVendor
 from tests.statuses import feed_of
 from tests.waiting import HANG_SEC, until
 from ticks import ASSETS, Asset
-from vendors.alpaca import Alpaca
+from vendors.alpaca import Alpaca, Pace
 from vendors.eodhd import Eodhd
 from vendors.wire import Vendor
 from worker import Worker
@@ -232,6 +232,19 @@ def test_name_that_the_vendor_does_not_understand_costs_no_other() -> None:
             assert stocks(worker).refused_symbols == {"BRK-B": Refusal.UNKNOWN}
             assert len(server.attempts) == 1
             assert stocks(worker).halted == {}
+
+
+def test_stock_that_is_not_confirmed_comes_by_itself() -> None:
+    """It is asked for again on the same connection."""
+    with FakeAlpaca(KEY, SECRET) as server:
+        server.unconfirmed = {"BRK.B"}
+        with running(server, pace=Pace(again_sec=0.1)) as worker:
+            until_live(worker)
+            until(lambda: stocks(worker).refused_symbols == {"BRK-B": Refusal.UNCONFIRMED})
+            server.unconfirmed.clear()
+            until(lambda: "BRK-B" in stocks(worker).heard)
+            assert stocks(worker).refused_symbols == {}
+            assert len(server.attempts) == 1
 
 
 def test_mute_connection_is_given_up() -> None:

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from ticks import Asset
 from vendors.alpaca_messages import Message, halts, is_barred, read
-from vendors.alpaca_subscription import Subscription
+from vendors.alpaca_subscription import Pace, Subscription
 from vendors.corrections import Print, Prints
 from vendors.values import epoch, number, us_stock
 from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
 
-__all__ = ["SYMBOL_LIMIT", "TEST_SYMBOL", "Alpaca"]
+__all__ = ["SYMBOL_LIMIT", "TEST_SYMBOL", "Alpaca", "Pace"]
 
 SYMBOL_LIMIT: Final = 30
 """The stocks that the free plan streams trades of."""
@@ -64,11 +64,11 @@ class _Stock:
 class _Talk:
     """One connection's dialogue: greeted, authenticated, and subscribed."""
 
-    def __init__(self, names: Mapping[str, str], key: str, secret: str) -> None:
+    def __init__(self, names: Mapping[str, str], key: str, secret: str, pace: Pace) -> None:
         self._key, self._secret = key, secret
         self._login: str | None = None
         """What to send next of it."""
-        self._subscription = Subscription(names)
+        self._subscription = Subscription(names, pace)
         self._stocks = {name: _Stock(name, ours) for name, ours in names.items()}
 
     @property
@@ -228,6 +228,7 @@ class Alpaca:
     connections: int | None = 1
     symbol_limit: int | None = SYMBOL_LIMIT
     silence_sec: Mapping[Asset, float] = field(default_factory=lambda: _SILENCE_SEC)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -265,7 +266,9 @@ class Alpaca:
     def dialogue(self, asset: Asset, symbols: Sequence[str]) -> Dialogue:
         """A new connection's talk about ``symbols``."""
         names = {self.symbol(asset, symbol): symbol for symbol in symbols}
-        return _Talk({name: s for name, s in names.items() if name}, self.key, self.secret)
+        return _Talk(
+            {name: s for name, s in names.items() if name}, self.key, self.secret, self.pace
+        )
 
 
 _REJECTIONS: Final[Mapping[int, NoticeKind]] = MappingProxyType(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from vendors.wire import Notice, NoticeKind
 
-__all__ = ["Subscription"]
-
-_ANSWER_SEC: Final = 5.0
-"""What is not answered by then is taken for unconfirmed."""
+__all__ = ["Pace", "Subscription"]
 
 _SYNTAX: Final = 400
 _LIMIT: Final = 405
@@ -20,19 +18,31 @@ _OF_A_SUBSCRIPTION: Final = frozenset({_SYNTAX, _LIMIT, 409, 410})
 """The codes with which one is refused; the connection lives on, with those that it had."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait for answers, in seconds."""
+
+    answer_sec: float = 5.0
+    """What is not answered by then is taken for unconfirmed, ..."""
+    again_sec: float = 300.0
+    """... and is asked for again after so long."""
+
+
 class Subscription:
     """The trades of all stocks at once, or one by one if that is refused; then their halts.
 
-    Not every plan has halts. A confirmation holds all that is subscribed to by then.
+    Not every plan has halts. A confirmation holds all that is subscribed to by then; what it does
+    not hold is asked for again now and then.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str], pace: Pace) -> None:
         self.is_accepted = False
         """Whether the vendor has confirmed anything, or said that there is no room."""
         self.refused: Mapping[str, NoticeKind] = {}
         """The symbols that it does not send, and why; a mapping that is replaced, not changed."""
         self._names = names
         """Our symbols by the vendor's names."""
+        self._pace = pace
         self._batches: list[tuple[str, ...]] = []
         """What is still to be asked for, in the vendor's names."""
         self._asking: tuple[str, ...] = ()
@@ -40,7 +50,9 @@ class Subscription:
         self._until = -math.inf
         """When the answer is due."""
         self._asks_for_halts = False
-        self._wants_halts = True
+        self._wants_halts = self._has_halts = True
+        self._again_at: float | None = None
+        """When to ask again for what is unconfirmed; None until that is known."""
 
     def begin(self) -> None:
         """Let everything be asked for, unless that has begun."""
@@ -54,18 +66,39 @@ class Subscription:
                 return (), self._until
             self._refuse(self._asking, NoticeKind.UNCONFIRMED)
             self._asking = ()
+        if self._again_at is not None and now >= self._again_at:
+            self._ask_again()
         if self._batches:
             self._asking = self._batches.pop(0)
             self._asked.update(self._asking)
-            self._until = now + _ANSWER_SEC
+            self._until = now + self._pace.answer_sec
             return (_request("trades", self._asking),), self._until
         if self._wants_halts and self.is_accepted:
             self._wants_halts = False
             streamed = [name for name, ours in self._names.items() if ours not in self.refused]
             if streamed:  # an empty list is refused
                 self._asks_for_halts = True
-                return (_request("statuses", streamed),), math.inf
-        return (), math.inf
+                return (_request("statuses", streamed),), self._rest(now)
+        return (), self._rest(now)
+
+    def _rest(self, now: float) -> float:
+        """Until when nothing is to be asked for: infinity if all is confirmed or refused."""
+        if NoticeKind.UNCONFIRMED not in self.refused.values():
+            self._again_at = None
+            return math.inf
+        if self._again_at is None:
+            self._again_at = now + self._pace.again_sec
+        return self._again_at
+
+    def _ask_again(self) -> None:
+        unconfirmed = NoticeKind.UNCONFIRMED
+        again = [
+            name for name, ours in self._names.items() if self.refused.get(ours) is unconfirmed
+        ]
+        self._batches = [tuple(again)] if again else []
+        self._again_at = None
+        # An answer that never came will not come any more; without a refusal there are halts.
+        self._asks_for_halts, self._wants_halts = False, self._has_halts
 
     def confirm(self, trades: object) -> None:
         """Compare the stocks whose trades are subscribed to with those that were asked for."""
@@ -86,7 +119,7 @@ class Subscription:
         if code not in _OF_A_SUBSCRIPTION:
             return None
         if self._asks_for_halts:
-            self._asks_for_halts = False
+            self._asks_for_halts = self._has_halts = False
             return Notice(NoticeKind.IGNORED, code)
         if code not in (_SYNTAX, _LIMIT) or not self._asking:
             return None
