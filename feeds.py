@@ -63,8 +63,10 @@ _REFUSALS: Final[Mapping[NoticeKind, Refusal]] = {
     NoticeKind.UNCONFIRMED: Refusal.UNCONFIRMED,
 }
 
-
 _MOST_BRIEF: Final = 2
+
+_IDLE: Final = (Trouble.SILENCE, Trouble.CONNECTION_CLOSED)
+"""How a connection ends that nothing was subscribed to."""
 
 
 class Feed:
@@ -308,6 +310,10 @@ class Feed:
             await asyncio.create_task(current.live(opening, self._interruption))
         except (EndedError, ConnectionClosed) as error:
             ended = error if isinstance(error, EndedError) else self._closed(error, current)
+            if ended.trouble in _IDLE and current.has_nothing:
+                # There is nothing to hurry for.
+                wait_sec = parts.timing.refused_sec
+                ended = EndedError(Trouble.SYMBOLS_REFUSED, is_refusal=True, wait_sec=wait_sec)
             # Before closing, which may take a second: the feed is not live any more.
             self._note_end(current, ended)
             return ended

@@ -93,6 +93,13 @@ class Connection:
         """The symbols that the vendor does not send."""
         return self._dialogue.refused
 
+    @property
+    def has_nothing(self) -> bool:
+        """Whether the vendor has said of every symbol that it does not send it."""
+        refused = self.refused
+        is_said = NoticeKind.UNCONFIRMED not in refused.values()
+        return is_said and len(refused) == len(self._parts.symbols)
+
     async def live(
         self,
         opening: Callable[[], Awaitable[ClientConnection]],

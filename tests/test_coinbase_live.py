@@ -146,6 +146,20 @@ def test_good_products_stream_though_a_bad_one_drops_the_request() -> None:
             assert len(server.attempts) == 1
 
 
+def test_vendor_without_any_of_the_products_is_left_alone() -> None:
+    """It ends a connection without a subscription, whatever it was asked for."""
+    prices = {"OTHER-USD": 1.0}
+    with FakeCoinbase(prices, deadline_sec=0.2) as server:
+        with running(server, heartbeat_sec=0.15) as worker:
+            until(lambda: coins(worker).trouble is Trouble.SYMBOLS_REFUSED)
+            until(lambda: len(server.attempts) >= 3)
+            status = coins(worker)
+            assert status.state is FeedState.REFUSED
+            assert status.refused_symbols == dict.fromkeys(COINS, Refusal.UNKNOWN)
+        gaps = [later - earlier for earlier, later in pairwise(server.attempts)]
+        assert min(gaps) >= TIMING.refused_sec
+
+
 def test_missed_trades_are_counted() -> None:
     """As their numbers tell, of each product."""
     with FakeCoinbase(trade_sec=0) as server, running(server) as worker:
