@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -174,19 +175,28 @@ class _Talk:
         return frames
 
     def receive(self, frame: bytes, now: float) -> Sequence[RawTick | Notice]:
-        """What a frame means, prices before the first answer included."""
+        """What a frame means, prices before the first answer included.
+
+        A quote has no number: one from before its symbol's answer may have come on an earlier
+        connection, and is taken for a snapshot.
+        """
         try:
             found = _decode(frame)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return (self._heed(frame),)
         if isinstance(found, _Status):
             return (self._note_system(found),)
+        early: AbstractSet[str] = frozenset()
         if self._unanswered:
+            early = self._unanswered.copy()
             for item in found.data:
                 self._confirm(item.symbol)
         is_snapshot, ours = found.type == "snapshot", self._ours
         if isinstance(found, _Quotes):
-            return [self._tick(quote, now, is_snapshot=is_snapshot) for quote in found.data]
+            return [
+                self._tick(quote, now, is_snapshot=is_snapshot or quote.symbol in early)
+                for quote in found.data
+            ]
         return [
             # Past the constructor of named tuples, which takes twice as long: the hot path.
             tuple.__new__(
