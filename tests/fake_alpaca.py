@@ -166,6 +166,10 @@ class FakeAlpaca:
         at = self._clock() if ts is None else ts
         self._server.do(lambda: self._tell([self._happen(name, price, at, **fields)]))
 
+    def deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        """Have stocks traded at these prices and times, and tell all that listen in one frame."""
+        self._server.do(lambda: self._tell([self._happen(*trade) for trade in trades]))
+
     def cancel(self, name: str) -> None:
         """Take the newest trade of a stock back."""
         trade = self._trades[name][-1]

@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -85,6 +85,8 @@ class FakeBinance:
         """... and for how long it wants to be left alone, also by who asks too often."""
         self.is_stalled = False
         """Whether no frame comes any more, on connections that stay open and answer pings."""
+        self.shuffles = False
+        """Whether what happens at once is told in another order."""
         self.is_chatty = False
         """Whether bids and asks, which have no time, come with every trade."""
         self.rest_status = 0
@@ -155,6 +157,16 @@ class FakeBinance:
         at = self._clock() if ts is None else ts
         self._server.do(lambda: self._trade(name, price, at))
 
+    def deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        """Have pairs traded at these prices and times, and wait until all that listen are told."""
+
+        async def deal() -> None:
+            happened = [(name, self._happen(name, price, ts)) for name, price, ts in trades]
+            for name, trade in reversed(happened) if self.shuffles else happened:
+                await self._tell_all(name, trade)
+
+        self._server.do(deal)
+
     def skip(self, name: str, count: int = 1) -> None:
         """Have trades happen that nobody is told of."""
 
@@ -192,11 +204,17 @@ class FakeBinance:
                 await self._trade(name, price * (1 + 1e-5 * (turn % 7)), self._clock())
             await asyncio.sleep(self._trade_sec)
 
-    async def _trade(self, name: str, price: float, ts: float) -> None:
+    def _happen(self, name: str, price: float, ts: float) -> Trade:
         book = self._books[name]
         book.last_id += 1
         trade = Trade(book.last_id, math.floor(ts * 1000), round(price, 8))
         book.trades.append(trade)
+        return trade
+
+    async def _trade(self, name: str, price: float, ts: float) -> None:
+        await self._tell_all(name, self._happen(name, price, ts))
+
+    async def _tell_all(self, name: str, trade: Trade) -> None:
         stream = f"{name.lower()}@aggTrade"
         listening = [one.ws for one in self._clients if stream in one.streams]
         if self.is_stalled or not listening:

@@ -72,7 +72,7 @@ class FakeCoinbase:
 
     Every product trades every ``trade_sec`` (0: only if a test says so), and each is said to be
     alive every ``beat_sec``. Who is not subscribed to anything for ``deadline_sec`` is sent away.
-    ``clock`` stamps what happens.
+    ``clock`` stamps what happens. By default the ``port`` is any that is free.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class FakeCoinbase:
         beat_sec: float = 0.05,
         deadline_sec: float = 5.0,
         clock: Callable[[], float] = time.time,
+        port: int = 0,
     ) -> None:
         # Faults, for a test to turn on and off.
         self.status = 0
@@ -99,6 +100,8 @@ class FakeCoinbase:
         """(h) How many of the newest trades are sent once more after a subscription."""
         self.is_chatty = False
         """(i) Whether messages of an unknown type come with every heartbeat."""
+        self.shuffles = False
+        """Whether what happens at once is told in another order."""
         self.rest_status = 0
         """The HTTP status with which requests for the past are refused, ..."""
         self.rest_body: bytes | None = None
@@ -114,6 +117,8 @@ class FakeCoinbase:
         """The addresses of requests for the past."""
         self.sent: list[Tick] = []
         """Every trade that was sent as one that just happened, once."""
+        self.recalled: list[Tick] = []
+        """Every trade that was sent as the last one before a subscription."""
         self._prices = dict(prices)
         self._trade_sec, self._beat_sec = trade_sec, beat_sec
         self._deadline_sec, self._clock = deadline_sec, clock
@@ -121,7 +126,7 @@ class FakeCoinbase:
             name: _Book(1_000_000 * (1 + place)) for place, name in enumerate(self._prices)
         }
         self._clients: list[_Client] = []
-        self._server = LocalServer(self._answer, self._attend, self._live)
+        self._server = LocalServer(self._answer, self._attend, self._live, port)
 
     def __enter__(self) -> Self:
         # (b) A trade from long before anybody asks.
@@ -137,6 +142,11 @@ class FakeCoinbase:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @property
+    def port(self) -> int:
+        """Where it is on this computer."""
+        return self._server.port
 
     @property
     def url(self) -> str:
@@ -165,6 +175,16 @@ class FakeCoinbase:
         """Have a product traded, and wait until all that listen are told."""
         at = self._clock() if ts is None else ts
         self._server.do(lambda: self._trade(name, price, at))
+
+    def deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        """Have products traded at these prices and times, and wait until all that listen know."""
+
+        async def deal() -> None:
+            happened = [(name, self._happen(name, price, ts)) for name, price, ts in trades]
+            for name, trade in reversed(happened) if self.shuffles else happened:
+                await self._tell_all(name, trade)
+
+        self._server.do(deal)
 
     def skip(self, name: str, count: int = 1) -> None:
         """(e) Have trades happen that nobody is told of."""
@@ -208,7 +228,9 @@ class FakeCoinbase:
         return trade
 
     async def _trade(self, name: str, price: float, ts: float) -> None:
-        trade = self._happen(name, price, ts)
+        await self._tell_all(name, self._happen(name, price, ts))
+
+    async def _tell_all(self, name: str, trade: Trade) -> None:
         listening = [one for one in self._clients if name in one.products["matches"]]
         if self.loses_trades or self.is_stalled or not listening:
             return
@@ -265,6 +287,7 @@ class FakeCoinbase:
 
     async def _recall(self, client: _Client, name: str) -> None:
         trades = self._books[name].trades
+        self.recalled.append(Tick(name, "crypto", trades[-1].ts, trades[-1].price))
         await self._tell(client, "last_match", name, trades[-1])
         for trade in list(trades)[len(trades) - self.repeats :]:
             await self._tell(client, "match", name, trade)

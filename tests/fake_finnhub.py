@@ -123,6 +123,10 @@ class FakeFinnhub:
         at = self._clock() if ts is None else ts
         self._server.do(lambda: self._tell([self._happen(name, price, at)]))
 
+    def deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        """Have stocks traded at these prices and times, and tell all that listen in one frame."""
+        self._server.do(lambda: self._tell([self._happen(*trade) for trade in trades]))
+
     def say(self, **message: Any) -> None:
         """Say something to everybody."""
 

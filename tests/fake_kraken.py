@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -26,12 +26,19 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.waiting import HANG_SEC
+from ticks import Tick
 
-__all__ = ["BEAT_SEC", "FakeKraken"]
+__all__ = ["BEAT_SEC", "PRICES", "FakeKraken"]
 
 BEAT_SEC: Final = 0.05
 
-PRICES: Final = {"BTC/USD": 83744.3, "ETH/USD": 2510.0, "EUR/USD": 1.13896, "USD/JPY": 151.2}
+PRICES: Final[Mapping[str, float]] = {
+    "BTC/USD": 83744.3,
+    "ETH/USD": 2510.0,
+    "EUR/USD": 1.13896,
+    "USD/JPY": 151.2,
+}
+"""The pairs that it has, and about what they cost."""
 CONNECTION_ID: Final = 18125794168470749634
 """Beyond what a double or a signed number holds."""
 
@@ -40,9 +47,11 @@ LEGACY: Final = {"BTC/USD": "XXBTZUSD", "EUR/USD": "ZEURZUSD"}
 
 
 class FakeKraken:
-    """The server on a thread of its own, in use as a context."""
+    """The server on a thread of its own, in use as a context. ``clock`` stamps what happens."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, prices: Mapping[str, float] = PRICES, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.url = self.rest_url = ""
         self.unknown: Sequence[str] = ()
         """Pairs that it does not have."""
@@ -78,12 +87,18 @@ class FakeKraken:
         """The paths and queries of requests over HTTP."""
         self.sent: Counter[str] = Counter()
         """Trades and quotes by pair, but for snapshots and repeated ones."""
+        self.told: list[Tick] = []
+        """The same, under our name of the pair and in order."""
+        self.recalled: list[Tick] = []
+        """The snapshots."""
         self.close_codes: list[int | None] = []
+        self._prices, self._clock = dict(prices), clock
         self._system = "online"
         self._ids = defaultdict[str, int](lambda: 109116693)
         self._last: dict[str, dict[str, Any]] = {}
         self._late = defaultdict[ServerConnection, list[str]](list)
         self._sockets: set[ServerConnection] = set()
+        self._pairs: dict[ServerConnection, list[str]] = {}
         self._rng = random.Random(1)
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -106,6 +121,19 @@ class FakeKraken:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(HANG_SEC)
         assert not self._thread.is_alive()
+
+    def cut(self) -> None:
+        """End every connection without a word."""
+
+        async def cut() -> None:
+            for ws in tuple(self._sockets):
+                ws.transport.abort()
+
+        self._do(cut())
+
+    def deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        """Have pairs traded at these prices and times, and tell each that listens in one frame."""
+        self._do(self._deal(trades))
 
     def set_system(self, state: str) -> None:
         """Change the state of its market, and say so to everybody."""
@@ -158,6 +186,7 @@ class FakeKraken:
     async def _attend(self, ws: ServerConnection) -> None:
         pairs: list[str] = []
         self._sockets.add(ws)
+        self._pairs[ws] = pairs
         try:
             await self._say_system(ws)
             async with asyncio.TaskGroup() as tasks:
@@ -173,6 +202,7 @@ class FakeKraken:
             pass
         finally:
             self._sockets.discard(ws)
+            del self._pairs[ws]
             self.close_codes.append(ws.close_code)
 
     async def _obey(self, ws: ServerConnection, pairs: list[str]) -> None:
@@ -202,7 +232,7 @@ class FakeKraken:
     ) -> None:
         if pair in self.unanswered:
             return
-        if pair in self.unknown or pair not in PRICES:
+        if pair in self.unknown or pair not in self._prices:
             error = _refusal(f"Currency pair not supported {pair}")
             await _say(ws, error | {"symbol": pair})
             return
@@ -215,7 +245,8 @@ class FakeKraken:
         answer = {"method": "subscribe", "result": result, "success": True}
         await _say(ws, answer | _stamps())
         if has_snapshot:
-            before = self._item(channel, pair, 0.9, time.time() - 10.0)
+            before = self._item(channel, pair, 0.9 * self._prices[pair], self._clock() - 10.0)
+            self.recalled.append(_tick(before))
             await _say(ws, _data(channel, "snapshot", [before]))
         ws.channel = channel  # type: ignore[attr-defined]
         pairs.append(pair)
@@ -240,15 +271,26 @@ class FakeKraken:
             if not self.trades:
                 continue
             turn += 1
-            channel = getattr(ws, "channel", "")
             scale = 1 + 1e-6 * (turn % 5)
-            items = [self._item(channel, pair, scale, time.time()) for pair in pairs]
             # Several takers in one frame.
-            items += [self._item(channel, pair, scale, time.time()) for pair in pairs[:1]]
-            if items:
-                await self._send(ws, json.dumps(_data(channel, "update", items)))
-                self.sent.update(item["symbol"] for item in items)
-                self._last |= {item["symbol"]: item for item in items}
+            takers = [*pairs, *pairs[:1]]
+            await self._tell(
+                ws, [(pair, self._prices[pair] * scale, self._clock()) for pair in takers]
+            )
+
+    async def _deal(self, trades: Sequence[tuple[str, float, float]]) -> None:
+        for ws in tuple(self._sockets):
+            pairs = self._pairs.get(ws, ())
+            await self._tell(ws, [trade for trade in trades if trade[0] in pairs])
+
+    async def _tell(self, ws: ServerConnection, trades: Sequence[tuple[str, float, float]]) -> None:
+        channel = getattr(ws, "channel", "")
+        items = [self._item(channel, *trade) for trade in trades]
+        if items:
+            await self._send(ws, json.dumps(_data(channel, "update", items)))
+            self.sent.update(item["symbol"] for item in items)
+            self.told += map(_tick, items)
+            self._last |= {item["symbol"]: item for item in items}
 
     async def _send(self, ws: ServerConnection, frame: str) -> None:
         """Send a frame of data, or have it wait."""
@@ -258,9 +300,8 @@ class FakeKraken:
         for one in [*self._late.pop(ws, ()), frame]:
             await ws.send(one)
 
-    def _item(self, channel: str, pair: str, scale: float, ts: float) -> dict[str, Any]:
+    def _item(self, channel: str, pair: str, price: float, ts: float) -> dict[str, Any]:
         """A trade or a quote; of what waits in the queue the stamp is as old as it will be."""
-        price = PRICES[pair] * scale
         item = {"symbol": pair, "timestamp": _stamp(ts - (self.late_sec or 0.0))}
         if channel == "ticker":
             return item | {"bid": price * (1 - 1e-5), "ask": price * (1 + 1e-5), "last": 1e-08}
@@ -277,8 +318,8 @@ class FakeKraken:
             await self._say_system(ws)
 
     async def _sweep(self, pair: str, trades: int) -> None:
-        now = time.time()
-        items = [self._item("trade", pair, 1.0, now) for _ in range(trades)]
+        now = self._clock()
+        items = [self._item("trade", pair, self._prices[pair], now) for _ in range(trades)]
         for ws in tuple(self._sockets):
             if getattr(ws, "channel", "") == "trade":
                 await _say(ws, _data("trade", "update", items))
@@ -295,9 +336,9 @@ class FakeKraken:
         pair = query["pair"][0]
         if self.mistake:
             return {"error": [self.mistake]}
-        if pair not in PRICES:
+        if pair not in self._prices:
             return {"error": ["EQuery:Unknown asset pair"]}
-        now, price = time.time(), PRICES[pair]
+        now, price = self._clock(), self._prices[pair]
         rows: list[list[Any]]
         if call == "Trades":
             ids = range(self._ids[pair] - 2, self._ids[pair] + 1)
@@ -316,6 +357,15 @@ class FakeKraken:
 
 def _data(channel: str, kind: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"channel": channel, "type": kind, "data": items}
+
+
+def _tick(item: Mapping[str, Any]) -> Tick:
+    """What a trade or a quote tells, under our name of the pair."""
+    ts = datetime.fromisoformat(item["timestamp"]).timestamp()
+    base, _, quote = item["symbol"].partition("/")
+    if "price" in item:
+        return Tick(f"{base}-{quote}", "crypto", ts, item["price"])
+    return Tick(base + quote, "forex", ts, (item["bid"] + item["ask"]) / 2)
 
 
 def _refusal(error: str) -> dict[str, Any]:

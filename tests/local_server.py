@@ -41,6 +41,7 @@ class LocalServer:
 
     ``answer`` sees every request before its handshake, and returns the response to one that is to
     have none. ``attend`` talks on an open connection. ``beside`` runs beside them all.
+    By default the ``port`` is any that is free.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class LocalServer:
         answer: Callable[[ServerConnection, Request], Awaitable[Response | None]],
         attend: Callable[[ServerConnection], Awaitable[None]],
         beside: Callable[[], Awaitable[None]],
+        port: int = 0,
     ) -> None:
-        self.port = 0
+        self.port = port
         self.close_codes: list[int | None] = []
         """Of every connection that ended, as far as the server knows."""
         self._answer, self._attend, self._beside = answer, attend, beside
@@ -103,7 +105,7 @@ class LocalServer:
         server = await serve(
             self._meet,
             "127.0.0.1",
-            0,
+            self.port,
             process_request=self._answer,
             ping_interval=None,
             close_timeout=0.2,

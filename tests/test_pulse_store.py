@@ -171,9 +171,17 @@ def assert_hot(row: dict[str, Any], heats: list[tuple[float, int]], where: str) 
 
 def assert_like_oracle(store: PulseStore, oracle: Oracle, now: float) -> None:
     """Every column of every symbol agrees at ``now``."""
-    actual, expected = store.snapshots(now), oracle.snapshots(now)
-    assert [row["symbol"] for row in actual] == [row["symbol"] for row in expected]
-    for row, wanted in zip(actual, expected, strict=True):
+    rows = store.snapshots(now)
+    assert [row["symbol"] for row in rows] == [*oracle.assets]
+    assert_rows_like_oracle(rows, oracle, now)
+
+
+def assert_rows_like_oracle(rows: list[dict[str, Any]], oracle: Oracle, now: float) -> None:
+    """These rows of all symbols, in any order, are what the oracle says of ``now``."""
+    expected = {row["symbol"]: row for row in oracle.snapshots(now)}
+    assert sorted(row["symbol"] for row in rows) == sorted(expected)
+    for row in rows:
+        wanted = expected[row["symbol"]]
         heats = wanted.pop("heats")
         assert row.keys() == wanted.keys() | {"heat", "heat_ts"} == {"symbol", "now", *COLUMNS}
         assert_hot(row, heats, f"heat of {row['symbol']} at {now - START}")
