@@ -250,6 +250,7 @@ def test_trades_that_come_again_are_no_news() -> None:
         until(lambda: len(server.said) == 8)
         server.trade("AAPL", 203.5)
         until(lambda: last(worker, "AAPL") == 203.5)
+        until(lambda: stocks(worker).ticks >= 4)
         assert stocks(worker).ticks == 4
         assert stocks(worker).refused == {"snapshot": 3, "duplicate": 12}
         prices = worker.store.history("AAPL", time.time())["price"].dropna()
