@@ -67,7 +67,7 @@ class VendorFeeds:
             is_alone = len(able[place.asset]) == 1
             outlet = None if is_alone else Outlet(queue)
 
-            def make(share: Share) -> Feed:
+            def make(share: Share, before: Feed | None) -> Feed:
                 return Feed(
                     vendor,
                     place.asset,
@@ -79,6 +79,7 @@ class VendorFeeds:
                     far_off=far_off,
                     unasked=share.unasked,
                     attempts=attempts[id(vendor)],
+                    wait=None if before is None else before.wait,
                 )
 
             name = f"{place.asset} feed"

@@ -230,6 +230,11 @@ def test_what_a_vendor_refuses_is_asked_of_the_next() -> None:
         assert not any(feed.refused_symbols for feed in coins(worker).values())
         assert all(feed.instead_of == () for feed in coins(worker).values())
         assert (one.connections, two.connections) == (1, 1)
+        # Nor is a new connection ended before the vendor could refuse the same again.
+        one.cut()
+        until(lambda: one.joins == ["btc/usd", "eth/usd"] * 2)
+        until(lambda: all(feed.state is FeedState.LIVE for feed in coins(worker).values()))
+        assert (one.connections, two.connections) == (2, 1)
 
 
 def test_a_class_without_a_vendor_is_off() -> None:
