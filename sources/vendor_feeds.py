@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from feeds import Attempts, Feed, FeedState, FeedStatus, Role, TickQueue, Timing, Trouble
 from gate import MAX_LEAD_SEC
@@ -27,6 +28,13 @@ __all__ = ["Serve", "VendorFeeds"]
 
 Serve = Callable[[Asset, Sequence[str], str, int], None]
 """Told that symbols of a class have the prices of a vendor, by its name, from a second on."""
+
+_ASLEEP_SEC: Final = 5.0
+"""If the clock has moved by more than this from one look at the vendors to the next, the computer
+slept, or somebody set the clock: ..."""
+
+_WAKING_SEC: Final = 3.0
+"""... and for so long nothing is to be seen of them, as their connections are begun anew."""
 
 _logger = logging.getLogger(__name__)
 
@@ -130,9 +138,14 @@ class VendorFeeds:
 
     async def _follow(self, begin: Callable[[Lane, Asset], None]) -> None:
         """Look at the vendors again and again, and have others serve if need be."""
+        now, awake_at = self._clock(), -math.inf
         while True:
             await asyncio.sleep(self._patience.look_sec)
-            now = self._clock()
+            before, now = now, self._clock()
+            if now - before > _ASLEEP_SEC:
+                awake_at = self._monotonic() + _WAKING_SEC
+            if self._monotonic() < awake_at:
+                continue
             seen = {
                 place: one
                 for place, lane in self._lanes.items()
