@@ -28,6 +28,9 @@ SILENT_SEC: Final = 300
 TRADING_SEC: Final = 60
 """... which it does if it had a price within this long."""
 
+_STAMP_SEC: Final = 1
+"""A halt may be stamped with the second in which it began, as Alpaca does."""
+
 _NOTHING: Final[Mapping[str, HaltState]] = MappingProxyType({})
 
 
@@ -51,6 +54,8 @@ class _Span(NamedTuple):
     since: int
     until: float
     """Infinite as long as it goes on."""
+    halted_since: float
+    """As the vendor says, or the time of the last price."""
 
 
 class Halts:
@@ -91,6 +96,10 @@ class Halts:
             return _NOTHING
         return {one.symbol: one.state for one in spans if one.since <= now < one.until}
 
+    def since(self, now: float) -> Mapping[str, float]:
+        """Since when that was halted: as the vendor says, or the time of the last price."""
+        return {one.symbol: one.halted_since for one in self._spans if one.since <= now < one.until}
+
     def end(self, second: int) -> None:
         """Begin a new window for each symbol that trades again; before anything is measured."""
         for symbol, last in tuple(self._quiet_since.items()):
@@ -110,13 +119,13 @@ class Halts:
             self._spans = tuple(_ended(one, second) for one in self._spans if one.since < second)
         self._second = second
         last: npt.NDArray[np.float64] = frame["last_ts"].to_numpy()
-        found: dict[str, HaltState] = {}
+        found: dict[str, tuple[HaltState, float]] = {}
         for row in np.flatnonzero(self._are_silent(second, now, frame, last)).tolist():
-            found[str(frame.index[row])] = "halted?"
+            found[str(frame.index[row])] = "halted?", float(last[row])
         said = self._said()
         for symbol, row in rows_of(said, frame):
-            if not last[row] > said[symbol]:  # a price since then is the surer word
-                found[symbol] = "halted"
+            if not last[row] >= said[symbol] + _STAMP_SEC:  # a price since then is the surer word
+                found[symbol] = "halted", said[symbol]
         for symbol, row in rows_of(found, frame):
             self._quiet_since[symbol] = -math.inf if math.isnan(last[row]) else float(last[row])
         self._note(second, found)
@@ -140,18 +149,20 @@ class Halts:
         hours = self._hours("stocks", now)
         return hours.phase == "open" and hours.by is not HoursFrom.SOURCE
 
-    def _note(self, second: int, found: Mapping[str, HaltState]) -> None:
+    def _note(self, second: int, found: Mapping[str, tuple[HaltState, float]]) -> None:
+        # Since when is what was said first, however often a vendor says it.
+        states = {symbol: state for symbol, (state, _) in found.items()}
         open_ = {one.symbol: one.state for one in self._spans if one.until == math.inf}
-        if found == open_:
+        if states == open_:
             return
         kept = [
-            _ended(one, second) if found.get(one.symbol) != one.state else one
+            _ended(one, second) if states.get(one.symbol) != one.state else one
             for one in self._spans
             if one.until >= second - self._window_sec
         ]
         begun = [
-            _Span(symbol, state, second, math.inf)
-            for symbol, state in found.items()
+            _Span(symbol, state, second, math.inf, since)
+            for symbol, (state, since) in found.items()
             if open_.get(symbol) != state
         ]
         self._spans = (*kept, *begun)

@@ -6,7 +6,7 @@ A second that is no longer in memory comes from the archive. Time is an argument
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar, TypeVarTuple
 
 import pandas as pd
@@ -123,6 +123,10 @@ class Reader:
         """The state of each row of ``frame``, the frame of ``now``."""
         is_streaming = {asset: self._source.streams_at(asset, now) for asset in ASSETS}
         return row_states(frame, is_streaming, self._heartbeat.halts.at(now))
+
+    def halted_since(self, now: float) -> Mapping[str, float]:
+        """Since when what was halted at ``now`` was, as far as ``states`` says so."""
+        return self._heartbeat.halts.since(now)
 
     def order(self, rank: str, now: float) -> list[int]:
         """The rows of the frame of ``now``, those that lead by ``rank`` (of ``RANKS``) first.

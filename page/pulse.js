@@ -111,8 +111,10 @@ export class PulseCard {
   }
 }
 
-// How fresh a symbol's price is; of a closed market with the time of its last one.
+// How fresh a symbol's price is; of a closed market with the time of its last one, of what is
+// halted since when.
 export function stateText(item, clock, now) {
+  if (item.since != null) return `${item.state_text} since ${clock.brief(item.since, now)}`;
   return item.last_ts == null
     ? item.state_text
     : `${item.state_text} · ${clock.brief(item.last_ts, now)}`;

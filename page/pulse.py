@@ -52,6 +52,9 @@ UNRECORDED_SEC: Final = 300
 
 SPARK_SEC: Final = 900
 
+PREVIOUS_CLOSE: Final = "the previous close"
+"""What a change is measured from that is both that of a session and that of its day."""
+
 _HALTED: Final[Mapping[str, str]] = {
     "halted": "Trading in it is halted, as the vendor says",
     "halted?": "Nothing of it was traded for five minutes, in which most of its class was: its"
@@ -150,7 +153,9 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     cells: list[Cell]
     """One for each column."""
     last_ts: float | None = None
-    """Time of the last price, if its market is closed or its trading halted."""
+    """Time of the last price, if its market is closed."""
+    since: float | None = None
+    """Since when trading in it is halted, or since when it may be."""
     vendor: str = ""
     """Whose prices these are, if those of its class are not all of one vendor."""
     session: SessionText | None = None
@@ -254,6 +259,7 @@ def rows(
     }
     sessions = {asset: reader.last_session(asset, now) for asset in closed}
     columns = [part[name].tolist() for name in part.columns]
+    halted_since = reader.halted_since(now)
     marks = marked_vendors(reader.store_at(now).vendors(now), frame)
     found = {}
     for place, symbol, state, spark, values in zip(
@@ -261,8 +267,11 @@ def rows(
     ):
         row = dict(zip(part.columns, values, strict=True), notes_early=notes_early)
         session = sessions.get(row["asset"])
-        drawn = _row(str(symbol), row, state, spark, now, session, marks.get(str(symbol), ""))
-        one = held_of.get(drawn.symbol)
+        name = str(symbol)
+        drawn = _row(
+            name, row, state, spark, now, session, marks.get(name, ""), halted_since.get(name)
+        )
+        one = held_of.get(name)
         found[place] = drawn if one is None else _holding(drawn, one)
     return found
 
@@ -299,10 +308,10 @@ def _row(
     now: float,
     session: LastSession | None,
     vendor: str,
+    halted_since: float | None,
 ) -> Row:
     asset, age = figures["asset"], figures["age"]
     is_closed = state == "closed"
-    is_dated = is_closed or state in _HALTED
     shown = _session_text(session, symbol, asset) if is_closed and session else None
     drawable = {**figures, "symbol": symbol, "spark": spark, "now": now}
     return Row(
@@ -314,7 +323,8 @@ def _row(
             draw(drawable) if shown is None or column.kind not in _BLANK else _BLANK[column.kind]
             for draw, column in _DRAWN
         ],
-        last_ts=now - age if is_dated and not math.isnan(age) else None,
+        last_ts=now - age if is_closed and not math.isnan(age) else None,
+        since=halted_since if state in _HALTED else None,
         vendor=vendor,
         session=shown,
         state_title=_HALTED.get(state, ""),
@@ -329,7 +339,7 @@ def _session_text(session: LastSession, symbol: str, asset: str) -> SessionText 
         begin=session.begin,
         end=session.end,
         change=percent_text(figures.change, PERCENT_DECIMALS[asset]),
-        since="the previous close" if figures.since_close else "its first price",
+        since=PREVIOUS_CLOSE if figures.since_close else "its first price",
         first=price_text(figures.first, asset),
         low=price_text(figures.low, asset),
         high=price_text(figures.high, asset),

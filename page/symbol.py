@@ -16,7 +16,7 @@ from engine.reader import REWIND_SEC, Reader
 from engine.status import HeldBack
 from formulas import trend_noise
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
-from page.pulse import PERCENT_DECIMALS, Row, last_text, rows
+from page.pulse import PERCENT_DECIMALS, PREVIOUS_CLOSE, Row, last_text, rows
 from page.stress import EVENTS_READ, EventLine, event_line
 from page.surprise import minute_words, past_words, remembered
 from page.view import bin_sec
@@ -64,6 +64,8 @@ class SymbolCard(msgspec.Struct, frozen=True):
     state_text: str
     last_ts: float | None
     """Time of the last price, if its market is closed."""
+    since: float | None
+    """Since when trading in it is halted, or since when it may be."""
     last: str
     words: list[str | Dated]
     chart: Chart
@@ -99,6 +101,7 @@ def symbol_card(
         symbol=symbol,
         state_text=row.state_text,
         last_ts=row.last_ts,
+        since=row.since,
         last=last,
         words=[*_words(figures, row, last, now), *_origin_words(reader, symbol, now)],
         chart=_chart(reader, symbol, now),
@@ -141,7 +144,8 @@ def _origin_words(reader: Reader, symbol: str, now: float) -> list[str | Dated]:
 def _words(figures: Mapping[str, Any], row: Row, last: str, now: float) -> list[str | Dated]:
     """What is known of a symbol, a sentence each."""
     if row.state == "closed":
-        return [*_closing_words(row, last), *_day_words(figures)]
+        is_said = row.session is not None and row.session.since == PREVIOUS_CLOSE
+        return [*_closing_words(row, last), *([] if is_said else _day_words(figures))]
     if math.isnan(figures["age"]):
         return ["No price yet."]
     return [

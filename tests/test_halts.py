@@ -128,6 +128,7 @@ def market() -> Market:
 def test_stock_that_is_silent_while_most_trade_may_be_halted(market: Market) -> None:
     """After five minutes; until then it is stale, and no other row is concerned."""
     market.quiet = {"TSLA", "BTC-USD"}
+    silent_since = market.last_ts["TSLA"]
     market.run(SILENT_SEC - 1)
     assert market.halted() == {}
     assert market.states()["TSLA"] == "stale"
@@ -147,6 +148,8 @@ def test_stock_that_is_silent_while_most_trade_may_be_halted(market: Market) -> 
     assert market.states()["TSLA"] == "live"
     # Whoever looks back is shown what was shown.
     assert market.halted(began_at) == {"TSLA": "halted?"}
+    assert market.heartbeat.halts.since(began_at) == {"TSLA": silent_since}
+    assert market.heartbeat.halts.since(market.now) == {}
 
 
 @pytest.mark.parametrize("kind", ["halted?", "halted"])
@@ -188,14 +191,20 @@ def test_jump_after_a_short_silence_is_news(market: Market) -> None:
 def test_vendor_says_what_is_halted(market: Market) -> None:
     """At once, of any class; a symbol without any price too, and none that nobody watches."""
     market.store.watch("stocks", ["META"])
-    market.said = {"BTC-USD": float(market.second), "META": 0.0, "OTHER": 0.0}
+    market.said = {"BTC-USD": float(market.second), "META": 9.0, "OTHER": 9.0}
     market.quiet = {"BTC-USD"}
     market.run(1)
     assert market.halted() == {"BTC-USD": "halted", "META": "halted"}
     assert market.states()["META"] == "halted"
-    market.said = {"META": 0.0}
+    assert market.heartbeat.halts.since(market.now) == {
+        "BTC-USD": market.said["BTC-USD"],
+        "META": 9.0,
+    }
+    # Said once more, it is no other halt.
+    market.said = {"META": 10.0}
     market.run(1)
     assert market.halted() == {"META": "halted"}
+    assert market.heartbeat.halts.since(market.now) == {"META": 9.0}
     # Said to go on, and no price yet: the next one is the first after the halt all the same.
     market.run(50)
     assert market.states()["BTC-USD"] == "stale"
@@ -209,6 +218,14 @@ def test_price_since_then_is_a_surer_word(market: Market) -> None:
     market.said = {"TSLA": market.second - 10.0}
     market.run(1)
     assert market.halted() == {}
+
+
+def test_halt_is_stamped_with_its_second(market: Market) -> None:
+    """A price of that second, before it, does not speak against it."""
+    market.said = {"TSLA": math.floor(market.last_ts["TSLA"])}
+    market.quiet = {"TSLA"}
+    market.run(1)
+    assert market.halted() == {"TSLA": "halted"}
 
 
 def test_halted_symbol_raises_no_event(market: Market) -> None:

@@ -248,6 +248,7 @@ def test_a_closed_market_shows_what_its_vendor_says_of_the_last_session(make: Ma
     older = quotes[0]._replace(ts=end - 60.0, last=1.0)
     unknown = quotes[0]._replace(ts=end - 10.0, previous_close=None)
     engine.heartbeat.add_past(Past(quotes=[older, unknown]), "EODHD")
+    engine.store.set_reference("AAPL", 151.0, begin, NOW + 60, counts_from=begin, vendor="")
     engine.heartbeat.show(NOW)
     pulse = drawn(engine)["pulse"]
     rows = {row["symbol"]: row for row in pulse["lists"][0]["rows"]}
@@ -269,6 +270,9 @@ def test_a_closed_market_shows_what_its_vendor_says_of_the_last_session(make: Ma
         "Last session, {} to {}: +1.21 % from the previous close of 151.00, lowest 150.10,"
         " highest 154.02."
     )
+    # The change of its day is the same.
+    assert cells(pulse, "AAPL")["day"][0] == "+1.21 %"
+    assert not any(str(word).startswith("Day") for word in words)
 
 
 def cells(card: dict[str, Any], symbol: str) -> dict[str, Any]:
@@ -359,8 +363,9 @@ def test_a_symbol_says_until_when_its_prices_are_from_candles(make: Make) -> Non
 def test_what_is_halted_is_not_called_stale(
     make: Make, monkeypatch: pytest.MonkeyPatch, state: str, title: str
 ) -> None:
-    """With the time of its last price, and why it is thought so."""
+    """Since when it is, and why it is thought so."""
     engine = make()
+    monkeypatch.setattr(engine.reader, "halted_since", lambda now: {"ETH-USD": NOW - 240.0})
     monkeypatch.setattr(
         engine.reader,
         "states",
@@ -369,9 +374,10 @@ def test_what_is_halted_is_not_called_stale(
     [*_, row] = [r for r in drawn(engine)["pulse"]["lists"][0]["rows"] if r["symbol"] == "ETH-USD"]
     assert row["state_text"] == state
     assert row["state_title"].endswith(title)
-    assert row["last_ts"] == pytest.approx(NOW - 0.5)
-    words = drawn(engine, symbol="ETH-USD")["opened"]["words"]
-    assert words[0].endswith(f"{title}.")
+    assert row["since"] == NOW - 240.0
+    opened = drawn(engine, symbol="ETH-USD")["opened"]
+    assert opened["since"] == NOW - 240.0
+    assert opened["words"][0].endswith(f"{title}.")
 
 
 def test_the_range_of_the_last_hour_has_the_place_of_the_last_price(make: Make) -> None:

@@ -32,6 +32,13 @@ test("a closed row says of when its price is", () => {
   );
 });
 
+test("a halted row says since when", () => {
+  assert.equal(
+    stateText({ state_text: "halted", since: now - 86400 }, clock, now),
+    "halted since Mon 12:00",
+  );
+});
+
 test("a message has its instants in the words of the clock", () => {
   const parts = ["What came from ", { at: now }, " is lost."];
   assert.equal(
