@@ -3,8 +3,6 @@
 import { waitText } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
 
-const TROUBLE_MS = 10000;
-
 // The source, a chip per feed, and the time.
 export class Strip {
   // `switches` are the buttons at its end.
@@ -34,12 +32,17 @@ export class Strip {
     say(this.source, status.text);
     say(this.hint, status.hint);
     const byAsset = Object.fromEntries(hours.map((line) => [line.asset, line]));
+    // The hours of a class are said once.
+    const isFirst = ({ asset, key }) => status.feeds.find((one) => one.asset === asset).key === key;
     keyed(
       this.feeds,
       status.feeds,
       (feed) => feed.key,
       feedItem,
-      (item, feed) => correctFeed(item, feed, byAsset[feed.asset], payload, clock),
+      (item, feed) => {
+        correctFeed(item, feed, byAsset[feed.asset], payload, clock);
+        item.querySelector(".session").hidden = feed.state === "off" || !isFirst(feed);
+      },
     );
     const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
     say(this.hands, clock.text(now));
@@ -80,7 +83,6 @@ function correctFeed(item, feed, hours, { now, at }, clock) {
     role,
     inWords(feed.role, (second) => clock.brief(second, now)),
   );
-  session.hidden = feed.state === "off";
   mark(item, "data-phase", hours.phase);
   say(phase, hours.name);
   say(turn, inWords(hours.turn, instant));
@@ -168,9 +170,9 @@ export class Messages {
   lasting({ messages, passing }) {
     const known = this.troubleSince;
     this.troubleSince = Object.fromEntries(
-      passing.map((name) => [name, known[name] ?? Date.now()]),
+      Object.keys(passing).map((name) => [name, known[name] ?? Date.now()]),
     );
-    const lasts = (name) => Date.now() - this.troubleSince[name] > TROUBLE_MS;
+    const lasts = (name) => Date.now() - this.troubleSince[name] > passing[name] * 1000;
     return messages.filter((message) => !message.passing.length || message.passing.some(lasts));
   }
 }

@@ -21,6 +21,7 @@ from engine.status import (
     BackfillStatus,
     FeedState,
     FeedStatus,
+    Refusal,
     Role,
     SetAside,
     SourceKind,
@@ -85,6 +86,16 @@ _PASSING: Final = (
 )
 """States of trouble that mostly pass within seconds."""
 
+_DOWN: Final = (FeedState.RECONNECTING, FeedState.REFUSED, FeedState.MAINTENANCE)
+"""States in which no price can come."""
+
+
+_PASSING_SEC: Final = 10
+"""How long they may last before they are told."""
+
+_ASKING_SEC: Final = 20
+"""The same of symbols that a vendor does not have: meanwhile the next vendor is asked for them."""
+
 
 class Instant(msgspec.Struct, frozen=True):
     """An instant, for the browser to put into the viewer's words."""
@@ -147,8 +158,9 @@ class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
     searching: bool
     feeds: list[FeedLine]
     messages: list[Message]
-    passing: list[str]
-    """The troubles there are now that may pass by themselves."""
+    passing: dict[str, int]
+    """The troubles there are now that may pass by themselves, and after how many seconds they are
+    told."""
 
 
 def status_card(status: Status, live_now: float, now: float) -> StatusCard:
@@ -174,12 +186,13 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
             *_feed_messages(feeds),
             *_backfill_messages(source.backfill),
         ],
-        passing=[
-            *([_NO_PRICE] if source.next_price_at is not None else []),
-            *(["archive"] if status.archive.state == ArchiveState.TROUBLE else []),
-            *(_key(feed) for feed in feeds if _may_pass(feed)),
-            *(_past(backfill) for backfill in source.backfill if backfill.trouble),
-        ],
+        passing={
+            **({_NO_PRICE: _PASSING_SEC} if source.next_price_at is not None else {}),
+            **({"archive": _PASSING_SEC} if status.archive.state == ArchiveState.TROUBLE else {}),
+            **{_key(feed): _PASSING_SEC for feed in feeds if _may_pass(feed)},
+            **{_lacks(feed): _ASKING_SEC for feed in feeds if _may_be_asked(feed)},
+            **{_past(one): _PASSING_SEC for one in source.backfill if one.trouble},
+        },
     )
 
 
@@ -196,7 +209,7 @@ def _source_text(source: SourceStatus, feeds: Sequence[FeedStatus]) -> str:
     if source.kind == SourceKind.REPLAY:
         ended = ", at its end" if source.has_ended else ""
         return f"{source.file} at speed {source.speed:g}{ended}"
-    vendors = dict.fromkeys(feed.vendor for feed in feeds if feed.vendor)
+    vendors = dict.fromkeys(f.vendor for f in feeds if f.vendor and f.role != Role.ON_TRIAL)
     text, late = (
         f"prices of {listed(vendors)}" if vendors else "no vendor's feeds",
         source.later_sec,
@@ -378,7 +391,9 @@ def _backfill_messages(backfills: Sequence[BackfillStatus]) -> Iterator[Message]
     for backfill in backfills:
         reason = backfill_reason(backfill)
         if reason and (backfill.failed or backfill.waiting):
-            text = f"What was before the start cannot be had from {backfill.vendor}: {reason}."
+            is_all = backfill.failed + backfill.waiting >= backfill.asked
+            what = "What" if is_all else "Some of what"
+            text = f"{what} was before the start cannot be had from {backfill.vendor}: {reason}."
             again = " It is retried automatically." if backfill.retry_at is not None else ""
             yield Message(
                 kind="note",
@@ -410,7 +425,13 @@ def _feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:
             kind="note" if others else "error" if is_error else "warning",
             text=(f"{_names(group, feeds)}{feed_text(group)}{meanwhile}",),
             counts=_frames_counted(group),
-            passing=tuple(map(_key, group)) if state in _PASSING else (),
+            passing=tuple(
+                map(_key, group)
+                if state in _PASSING
+                else map(_lacks, group)
+                if all(map(_may_be_asked, group))
+                else ()
+            ),
         )
     for feed in feeds:
         if feed.skew is not None and abs(feed.skew) > BEHIND_SEC:
@@ -423,13 +444,17 @@ def _feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:
 
 
 def _stand_ins(group: Sequence[FeedStatus], feeds: Sequence[FeedStatus]) -> list[str]:
-    """The vendors that serve meanwhile what the feeds of a group would, if all of it is served."""
+    """The vendors that serve meanwhile what the feeds of a group would; none if any of it is down.
+
+    Such as in an outage of the viewer's own network.
+    """
     found = [
-        [other.vendor for other in feeds if other.asset == feed.asset and other.serves]
-        for feed in group
-        if feed.role == Role.ON_TRIAL
+        [other for other in feeds if other.asset == feed.asset and other.serves] for feed in group
     ]
-    return [vendor for vendors in found for vendor in vendors] if len(found) == len(group) else []
+    others = [other for serving in found for other in serving]
+    is_served = all(found) and all(other.state not in _DOWN for other in others)
+    is_passed_over = all(feed.role == Role.ON_TRIAL for feed in group)
+    return [other.vendor for other in others] if is_served and is_passed_over else []
 
 
 def _is_told(feed: FeedStatus) -> bool:
@@ -465,6 +490,16 @@ def feed_text(feeds: Sequence[FeedStatus], *, is_named: bool = True) -> str:
 def _may_pass(feed: FeedStatus) -> bool:
     """Whether there is a trouble that may pass within seconds, for which the page must not jump."""
     return feed.state in _PASSING and feed.hours.phase != "closed"
+
+
+def _may_be_asked(feed: FeedStatus) -> bool:
+    """Whether another vendor may have all that this one has not, and is not asked for it yet."""
+    reasons = set(feed.refused_symbols.values())
+    return bool(feed.behind) and reasons == {Refusal.UNKNOWN}
+
+
+def _lacks(feed: FeedStatus) -> str:
+    return f"symbols of {_key(feed)}"
 
 
 def _key(feed: FeedStatus) -> str:

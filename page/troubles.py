@@ -138,8 +138,8 @@ _ADVICE: Final[Mapping[Trouble | Refusal, str]] = {
     Refusal.UNCONFIRMED: "{vendor} was asked for these {asset} symbols and did not confirm them;"
     " the others are not affected. Check their spelling. ({reason})",
     Refusal.UNKNOWN: "{vendor} has no prices of these {asset} symbols; the others are not"
-    " affected. A vendor that has them is asked by itself; if there is none, take them off the"
-    " watchlist. ({reason})",
+    " affected. Any other vendor that is available is asked for them automatically; if none has"
+    " them, take them off the watchlist. ({reason})",
 }
 """What a trouble means, and what to do about it."""
 

@@ -255,6 +255,13 @@ def test_the_real_market_needs_no_key(serve: Serve, tabs: Tabs) -> None:
         coinbase.stop()
         stand_in = page.locator(".feeds li", has_text="instead of Coinbase since")
         expect(stand_in.locator(".line")).to_have_text(re.compile("^cryptoKrakenlive"))
+        # The hours of a class are said once, and the clock stays beside the badge.
+        expect(stand_in.locator(".session")).to_be_hidden()
+        expect(page.locator(".feeds li .session:visible")).to_have_count(2)
+        badge, clock = (page.locator(name).bounding_box() for name in (".badge", ".time"))
+        assert badge
+        assert clock
+        assert abs(badge["y"] - clock["y"]) < 30
         page.locator('tr[data-symbol="BTC-USD"]').click()
         expect(page.locator(".opened .words")).to_contain_text("Its prices are those of Kraken.")
         page.get_by_role("button", name="Details").click()

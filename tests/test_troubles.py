@@ -369,7 +369,7 @@ def test_the_same_trouble_of_all_is_told_once() -> None:
         " It is retried automatically."
     ]
     assert message.passing == tuple(card.passing)
-    assert card.passing == [f"{feed.vendor} {feed.asset}" for feed in feeds]
+    assert card.passing == {f"{feed.vendor} {feed.asset}": 10 for feed in feeds}
 
 
 def test_the_same_trouble_of_several_vendors_is_told_once() -> None:
@@ -429,7 +429,11 @@ def test_who_stands_in_for_whom_is_told() -> None:
     assert found["crypto of Coinbase"]["role"] == "on trial"
     coming = replace(OPEN, role=Role.ON_TRIAL)
     assert status_card(status_of(coming), NOW, NOW).feeds[0].role == ("on trial",)
-    # Without anybody who stands in, it is trouble.
+    # Without anybody who stands in, it is trouble; so it is if nobody can be reached.
+    lost = replace(stand_in, state=FeedState.RECONNECTING, trouble=Trouble.NO_ANSWER, seconds=61.0)
+    messages = status_card(status_of(down, lost), NOW, NOW).messages
+    assert [message.kind for message in messages] == ["warning", "warning"]
+    assert not any("Meanwhile" in str(message.text) for message in messages)
     (alone,) = status_card(status_of(down), NOW, NOW).messages
     assert alone.kind == "warning"
     assert status_card(status_of(OPEN), NOW, NOW).feeds[0].role == ()
@@ -462,7 +466,7 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     (message,) = card.messages
     assert (message.kind, message.passing) == ("note", tuple(card.passing))
     (text,) = told(card)
-    assert text.startswith("What was before the start cannot be had from Kraken: ")
+    assert text.startswith("Some of what was before the start cannot be had from Kraken: ")
     assert "connections" not in text
     assert text.endswith(". The live prices are not affected.")
     assert not JARGON.search(text)
@@ -471,6 +475,9 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     later = replace(backfill, retry_at=NOW + 30)
     status = replace(status, source=replace(status.source, backfill=(later,)))
     assert "retried automatically" in told(status_card(status, NOW, NOW))[0]
+    nothing = replace(backfill, waiting=5)
+    status = replace(status, source=replace(status.source, backfill=(nothing,)))
+    assert told(status_card(status, NOW, NOW))[0].startswith("What was before the start")
     # What was answered in the end is nobody's trouble.
     done = replace(backfill, waiting=0)
     status = replace(status, source=replace(status.source, backfill=(done,)))
@@ -539,7 +546,30 @@ def test_nothing_is_missed_while_a_market_is_closed() -> None:
     hours = MarketHours("crypto", "closed", None, None, None, HoursFrom.CALENDAR)
     feed = replace(in_trouble(Trouble.CONNECTION_CLOSED), hours=hours)
     card = status_card(status_of(feed), NOW, NOW)
-    assert (card.messages, card.passing) == ([], [])
+    assert (card.messages, card.passing) == ([], {})
+
+
+def test_symbols_that_the_next_vendor_may_have_are_no_trouble_yet() -> None:
+    """It is asked for them after a while; if nobody has them they are told."""
+    refused = replace(
+        OPEN, vendor="Coinbase", refused_symbols={"SOL-USDT": Refusal.UNKNOWN}, behind=("Kraken",)
+    )
+    card = status_card(status_of(refused), NOW, NOW)
+    (message,) = card.messages
+    assert message.passing == tuple(card.passing)
+    assert [*card.passing.values()] == [20]
+    (alone,) = status_card(status_of(replace(refused, behind=())), NOW, NOW).messages
+    assert alone.passing == ()
+    full = replace(refused, refused_symbols={"SOL-USDT": Refusal.SYMBOL_LIMIT})
+    (account,) = status_card(status_of(full), NOW, NOW).messages
+    assert account.passing == ()
+
+
+def test_who_is_passed_over_has_no_prices_that_are_shown() -> None:
+    """What the prices are says those whose they are."""
+    failing = replace(in_trouble(Trouble.HTTP_ERROR), vendor="Coinbase", role=Role.ON_TRIAL)
+    card = status_card(status_of(failing, replace(OPEN, vendor="Kraken")), NOW, NOW)
+    assert card.text == "prices of Kraken"
 
 
 @pytest.mark.parametrize(
