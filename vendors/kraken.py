@@ -257,7 +257,9 @@ class _Talk:
             return RawTick(symbol, now, math.nan, "", "", is_snapshot)
         price = (bid + ask) / 2
         ts = self._time(quote, price, now)
-        return RawTick(symbol, ts, price, "crossed" if bid > ask else "", "", is_snapshot)
+        flaw = "crossed" if bid > ask else ""
+        # As above.
+        return tuple.__new__(RawTick, (symbol, ts, price, flaw, "", is_snapshot, None))
 
     def _time(self, quote: _Quote, price: float, now: float) -> float:
         """The quote's own stamp; that of its arrival if it has none, or one of something else.
