@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -51,6 +51,7 @@ __all__ = [
     "TickSink",
     "Timing",
     "Trouble",
+    "Wait",
     "allot",
 ]
 
@@ -69,14 +70,25 @@ _IDLE: Final = (Trouble.SILENCE, Trouble.CONNECTION_CLOSED)
 """How a connection ends that nothing was subscribed to."""
 
 
+class Wait(NamedTuple):
+    """What a feed waits for before it connects again."""
+
+    ended: EndedError | None
+    """How the last connection ended; None: there is none to wait after."""
+    until: float
+    """By the monotonic clock."""
+    backoff: Backoff
+
+
 class Feed:
     """One vendor's prices of one asset class, for as long as ``run`` is running.
 
     ``clock`` is the source's, ``session`` says which session an instant falls into: a closed market
     may be silent, and its prices enter no window. ``far_off`` is the gate's. ``unasked`` are the
     symbols that found no room in the account's limit. ``attempts`` are those of the vendor's other
-    feeds as well. ``rng`` draws the jitter of the backoff. ``connect`` opens a connection as that
-    of websockets does, and ``monotonic`` is the loop's time.
+    feeds as well, and ``wait`` is that of the feed in whose place this one asks for other symbols.
+    ``rng`` draws the jitter of the backoff. ``connect`` opens a connection as that of websockets
+    does, and ``monotonic`` is the loop's time.
     """
 
     def __init__(
@@ -92,6 +104,7 @@ class Feed:
         far_off: float | None = None,
         unasked: Sequence[str] = (),
         attempts: Attempts | None = None,
+        wait: Wait | None = None,
         rng: random.Random | None = None,
         connect: Callable[..., Awaitable[ClientConnection]] = Connect,
         monotonic: Callable[[], float] = time.monotonic,
@@ -128,9 +141,9 @@ class Feed:
         self._silence_sec = silence_sec
         self._traded_sec = 0
         """For how many seconds the market was open and prices came."""
-        self._backoff = Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec)
+        first = Wait(None, -math.inf, Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec))
+        self._ended, self._next_at, self._backoff = wait or first
         self._attempts = attempts or Attempts(vendor.spacing_sec)
-        self._next_at = -math.inf  # monotonic
         self._brief = 0
         """How many connections in a row the vendor ended soon after they were open."""
         self._reconnects = 0
@@ -160,6 +173,11 @@ class Feed:
         return self._unknown.keys() | (set() if current is None else current.refused.keys())
 
     @property
+    def wait(self) -> Wait:
+        """What is waited for, if anything is."""
+        return Wait(self._ended, self._next_at, self._backoff)
+
+    @property
     def prices(self) -> int:
         """How many prices came, refused ones and unreadable frames included."""
         return self._parts.meter.prices
@@ -173,14 +191,16 @@ class Feed:
             return
         address = url or self.vendor.address(self.asset, self._parts.symbols)
         self._host = host_of(address)
-        self._set_condition(Condition(FeedState.CONNECTING))
+        self._show_end()
         try:
             while True:
-                ended = await self._connection(address)
+                ended = self._ended
+                if ended is not None:
+                    state = FeedState.CONNECTING if ended.is_refusal else FeedState.RECONNECTING
+                    shown = self._asked_for() if await self._pause() else ended
+                    self._set_condition(shown.condition(state))
+                await self._connection(address)
                 _raise_cancellation()
-                state = FeedState.CONNECTING if ended.is_refusal else FeedState.RECONNECTING
-                is_asked_for = await self._pause()
-                self._set_condition((self._asked_for() if is_asked_for else ended).condition(state))
         finally:
             self._set_condition(Condition(FeedState.OFF, Trouble.STOPPED))
 
@@ -293,10 +313,11 @@ class Feed:
             return ()
         return tuple(symbol for symbol in self._parts.symbols if symbol not in known)
 
-    async def _connection(self, url: str) -> EndedError:
-        """Run one connection to its end, and return how it ended."""
+    async def _connection(self, url: str) -> None:
+        """Run one connection to its end, and note how it ended."""
         parts = self._parts
         await asyncio.sleep(self._attempts.reserve(parts.monotonic()))
+        self._ended = None
         self._reconnection.clear()
         if self._current is not None:
             self._heard = self._heard.union(self._current.heard)
@@ -316,7 +337,6 @@ class Feed:
                 ended = EndedError(Trouble.SYMBOLS_REFUSED, is_refusal=True, wait_sec=wait_sec)
             # Before closing, which may take a second: the feed is not live any more.
             self._note_end(current, ended)
-            return ended
         finally:
             await current.close()
 
@@ -365,6 +385,15 @@ class Feed:
             self._backoff = backoff.failed()
             self._next_at += self._wait_sec(ended, session)
         self._next_at = max(self._next_at, self._attempts.next_at)
+        self._ended = ended
+        self._show_end()
+
+    def _show_end(self) -> None:
+        """Show how the last connection ended, if there was one."""
+        ended = self._ended
+        if ended is None:
+            self._set_condition(Condition(FeedState.CONNECTING))
+            return
         state = FeedState.REFUSED if ended.is_refusal else FeedState.RECONNECTING
         self._set_condition(ended.condition(state))
 

@@ -163,8 +163,10 @@ class Failover:
     limit. The next one takes its place as soon as it accepts us, that of one that is only silent
     once it has a price; until then nothing changes, as in an outage of our own network, or if
     nobody trades. What was passed over goes on being asked, and is taken back when it has been good
-    for ``healthy_sec``, or, if all others are passed over as well, at once. What a vendor has
-    refused for ``pass_over_sec`` is asked of the next one, at once if it was to take it over.
+    for ``healthy_sec``, or, if all others are passed over as well, as soon as it is good and no
+    price can come from the one that serves: a silent one serves on, so that coins which are seldom
+    traded do not go from one to the other with each trade. What a vendor has refused for
+    ``pass_over_sec`` is asked of the next one, at once if it was to take it over.
     """
 
     def __init__(
@@ -326,7 +328,9 @@ class Failover:
         fit = [rank for rank in willing if Place(asset, rank) not in passed]
         if fit:
             return fit
-        # Whoever serves goes on, unless only another one has prices.
+        # Whoever serves goes on, unless only another one has prices and none can come from it.
         serving = self.serving.get((asset, symbol))
         good = [rank for rank in willing if health[rank].sign is Sign.GOOD] or willing
-        return [serving.rank] if serving and serving.rank in good else good[:1]
+        if serving and (serving.rank in good or not self._is_lost(serving, symbol)):
+            return [serving.rank]
+        return good[:1]

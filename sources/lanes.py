@@ -72,12 +72,17 @@ class Outlet:
 class Lane:
     """One vendor's feed of one asset class, another one whenever it is asked for other symbols.
 
-    ``make`` makes a feed for a share, ``outlet`` lets its prices through; None: all of them. There
-    is never more than one connection: a feed begins when the one before has closed its own.
+    ``make`` makes a feed for a share that goes on after the feed before, if there is one.
+    ``outlet`` lets its prices through; None: all of them. There is never more than one connection:
+    a feed begins when the one before has closed its own.
     """
 
     def __init__(
-        self, name: str, vendor: Vendor, make: Callable[[Share], Feed], outlet: Outlet | None
+        self,
+        name: str,
+        vendor: Vendor,
+        make: Callable[[Share, Feed | None], Feed],
+        outlet: Outlet | None,
     ) -> None:
         self.name = name
         self.vendor = vendor
@@ -85,6 +90,8 @@ class Lane:
         self.feed: Feed | None = None
         """None: the vendor is asked for nothing."""
         self._make = make
+        self._refused: set[str] = set()
+        """What the vendor has refused of what the feed asks for."""
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._begun: Feed | None = None
@@ -97,12 +104,16 @@ class Lane:
     def ask(self, share: Share | None) -> None:
         """Have a feed of ``share``, another one if need be; none if that is None.
 
-        A feed that is asked for more than that stays if the vendor refuses what is too much.
+        A feed that is asked for more than that stays if the vendor has refused what is too much.
         """
+        if self.feed is not None:
+            # A connection that has just begun has refused nothing yet.
+            self._refused |= self.feed.refused
         if share is None:
             self.feed = None
-        elif self.feed is None or not _asks_for(self.feed, share):
-            self.feed = self._make(share)
+        elif self.feed is None or not self._asks_for(self.feed, share):
+            self.feed = self._make(share, self.feed)
+            self._refused.clear()
 
     def begin(self, tasks: asyncio.TaskGroup, keep: Keep, url: str | None = None) -> None:
         """Run the feed, if there is one, once the one that ran before has ended."""
@@ -129,7 +140,6 @@ class Lane:
         )
         return Seen(found, frozenset(feed.refused))
 
-
-def _asks_for(feed: Feed, share: Share) -> bool:
-    asked, wanted = set(feed.symbols), set(share.asked)
-    return wanted <= asked and (asked - wanted) <= feed.refused
+    def _asks_for(self, feed: Feed, share: Share) -> bool:
+        asked, wanted = set(feed.symbols), set(share.asked)
+        return wanted <= asked and (asked - wanted) <= self._refused

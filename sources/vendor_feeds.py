@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from feeds import Attempts, Feed, FeedState, FeedStatus, Role, TickQueue, Timing, Trouble
 from gate import MAX_LEAD_SEC
@@ -27,6 +28,13 @@ __all__ = ["Serve", "VendorFeeds"]
 
 Serve = Callable[[Asset, Sequence[str], str, int], None]
 """Told that symbols of a class have the prices of a vendor, by its name, from a second on."""
+
+_ASLEEP_SEC: Final = 5.0
+"""If the clock has moved by more than this from one look at the vendors to the next, the computer
+slept, or somebody set the clock: ..."""
+
+_WAKING_SEC: Final = 3.0
+"""... and for so long nothing is to be seen of them, as their connections are begun anew."""
 
 _logger = logging.getLogger(__name__)
 
@@ -67,7 +75,7 @@ class VendorFeeds:
             is_alone = len(able[place.asset]) == 1
             outlet = None if is_alone else Outlet(queue)
 
-            def make(share: Share) -> Feed:
+            def make(share: Share, before: Feed | None) -> Feed:
                 return Feed(
                     vendor,
                     place.asset,
@@ -79,6 +87,7 @@ class VendorFeeds:
                     far_off=far_off,
                     unasked=share.unasked,
                     attempts=attempts[id(vendor)],
+                    wait=None if before is None else before.wait,
                 )
 
             name = f"{place.asset} feed"
@@ -94,6 +103,8 @@ class VendorFeeds:
         self._since: dict[Place, float] = {}
         """When each vendor last took another's place."""
         self._serve: Serve = _tell_nobody
+        self._restored: Mapping[str, int] = {}
+        """The second of each symbol's last price of a time before."""
         self._ask()
         serving = self._failover.serving
         self.asked: Mapping[Asset, tuple[str, ...]] = {
@@ -113,8 +124,13 @@ class VendorFeeds:
         ``serve`` is told of each symbol whose prices they are, now and whenever that changes.
         """
         self._serve = serve or _tell_nobody
+        now = self._clock()
         for place, symbols in self._served().items():
-            self._tell(place, symbols, int(self._clock()))
+            # Of the present second there may be a price of another vendor, from before a restart.
+            taken = [s for s in symbols if self._restored.get(s, 0) >= int(now)]
+            if taken:
+                self._open(place, taken, _next_second(now))
+            self._tell(place, [s for s in symbols if s not in taken], int(now))
         async with asyncio.TaskGroup() as tasks:
 
             def begin(lane: Lane, asset: Asset) -> None:
@@ -129,9 +145,14 @@ class VendorFeeds:
 
     async def _follow(self, begin: Callable[[Lane, Asset], None]) -> None:
         """Look at the vendors again and again, and have others serve if need be."""
+        now, awake_at = self._clock(), -math.inf
         while True:
             await asyncio.sleep(self._patience.look_sec)
-            now = self._clock()
+            before, now = now, self._clock()
+            if now - before > _ASLEEP_SEC:
+                awake_at = self._monotonic() + _WAKING_SEC
+            if self._monotonic() < awake_at:
+                continue
             seen = {
                 place: one
                 for place, lane in self._lanes.items()
@@ -150,8 +171,6 @@ class VendorFeeds:
         before, after = change.before, self._lanes[change.after]
         if before is not None and (outlet := self._lanes[before].outlet) is not None:
             outlet.close(change.symbols, second)
-        if after.outlet is not None:
-            after.outlet.open(change.symbols, second)
         self._since[change.after] = now
         _logger.warning(
             "%s: %s serves %s%s",
@@ -160,7 +179,13 @@ class VendorFeeds:
             ", ".join(change.symbols),
             "" if before is None else f" instead of {self._lanes[before].vendor.name}",
         )
-        self._tell(change.after, change.symbols, second)
+        self._open(change.after, change.symbols, second)
+
+    def _open(self, place: Place, symbols: Sequence[str], second: int) -> None:
+        """Let prices of a vendor through from a second on, and tell."""
+        if (outlet := self._lanes[place].outlet) is not None:
+            outlet.open(symbols, second)
+        self._tell(place, symbols, second)
 
     def _tell(self, place: Place, symbols: Sequence[str], second: int) -> None:
         vendor = self._lanes[place].vendor
@@ -214,6 +239,7 @@ class VendorFeeds:
 
     def restore(self, ticks: Collection[Tick]) -> None:
         """Let the feeds judge their first prices by these, the last ones of a time before."""
+        self._restored = {tick.symbol: int(tick.ts) for tick in ticks}
         for feed in self._running:
             feed.restore(ticks)
 
@@ -235,9 +261,8 @@ class VendorFeeds:
         for place, symbols in self._served().items():
             outlet = self._lanes[place].outlet
             late = [] if outlet is None else outlet.begin_after(symbols, second)
-            if outlet is not None and late:
-                outlet.open(late, second)
-                self._tell(place, late, second)
+            if late:
+                self._open(place, late, second)
         for place, lane in self._lanes.items():
             if lane.outlet is not None:
                 lane.outlet.close_all_but(self._served().get(place, ()), second)

@@ -196,6 +196,7 @@ class HarborServer:
         self.close_codes: list[int | None] = []
         self._key = key
         self._unknown = unknown
+        self._sockets: set[ServerConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._ready = threading.Event()
@@ -215,6 +216,15 @@ class HarborServer:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(HANG_SEC)
         assert not self._thread.is_alive()
+
+    def cut(self) -> None:
+        """End every connection without a word."""
+
+        def end() -> None:
+            for ws in self._sockets:
+                ws.transport.abort()
+
+        self._loop.call_soon_threadsafe(end)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -244,6 +254,7 @@ class HarborServer:
 
     async def _attend(self, ws: ServerConnection) -> None:
         self.open += 1
+        self._sockets.add(ws)
         self.most_open = max(self.most_open, self.open)
         try:
             login = json.loads(await ws.recv())
@@ -263,6 +274,7 @@ class HarborServer:
             pass
         finally:
             self.open -= 1
+            self._sockets.discard(ws)
             self.close_codes.append(ws.close_code)
 
     async def _obey(self, ws: ServerConnection, pairs: list[str]) -> None:

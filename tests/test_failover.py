@@ -160,6 +160,20 @@ def test_one_that_is_only_silent_serves_until_the_next_has_a_price() -> None:
     assert scene.run(HEALTHY_SEC, a=Sign.ACCEPTED, b=Sign.GOOD) == []
 
 
+def test_seldom_traded_coins_do_not_go_back_and_forth() -> None:
+    """Each vendor has a price now and then, and both are silent beyond their limit in between."""
+    scene = two()
+    scene.run(1, a=Sign.SILENT, b=Sign.ACCEPTED)
+    assert scene.run(2, a=Sign.SILENT, b=Sign.GOOD) == [Change(A, B, NAMES)]
+    for _ in range(20):
+        assert scene.run(60, a=Sign.GOOD, b=Sign.SILENT) == []
+        assert scene.run(60, a=Sign.SILENT, b=Sign.GOOD) == []
+    # A connection that is lost is another thing.
+    assert scene.run(2, a=Sign.GOOD, b=Sign.SILENT) == []
+    scene.run(PASS_OVER_SEC + 1, a=Sign.GOOD, b=Sign.DOWN)
+    assert scene.serving() == {"BTC-USD": 0, "ETH-USD": 0}
+
+
 def test_a_closed_market_misses_nothing() -> None:
     """A night of failures says nothing; when the market opens the time begins."""
     scene = two()

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ import pytest
 from feeds import FeedState, FeedStatus, Role, Timing, Trouble
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
+from sources.clocks import VendorClock
 from sources.failover import Patience
+from tests.fake_coinbase import FakeCoinbase
 from tests.faulty_vendor import FaultyVendor
 from tests.harbor import Harbor, HarborServer
 from tests.statuses import feed_of
 from tests.waiting import until
 from ticks import Asset
+from vendors.coinbase import Coinbase
 from vendors.eodhd import Eodhd
 from vendors.wire import Vendor
 from worker import Worker
@@ -30,6 +34,8 @@ WATCHLIST: Mapping[Asset, tuple[str, ...]] = {
     "forex": ("EURUSD",),
     "crypto": ("BTC-USD", "ETH-USD"),
 }
+
+NOTHING: Mapping[Asset, tuple[()]] = {"stocks": (), "forex": (), "crypto": ()}
 
 TIMING = Timing(backoff_floor_sec=0.05, backoff_cap_sec=0.1, refused_sec=600.0)
 
@@ -230,6 +236,46 @@ def test_what_a_vendor_refuses_is_asked_of_the_next() -> None:
         assert not any(feed.refused_symbols for feed in coins(worker).values())
         assert all(feed.instead_of == () for feed in coins(worker).values())
         assert (one.connections, two.connections) == (1, 1)
+        # Nor is a new connection ended before the vendor could refuse the same again.
+        one.cut()
+        until(lambda: one.joins == ["btc/usd", "eth/usd"] * 2)
+        until(lambda: all(feed.state is FeedState.LIVE for feed in coins(worker).values()))
+        assert (one.connections, two.connections) == (2, 1)
+
+
+def test_a_computer_that_slept_blames_nobody() -> None:
+    """Awake again, the vendor is asked anew, and not the next one: it was not silent."""
+    asleep = [0.0]
+
+    def true() -> float:
+        return time.time() + asleep[0]
+
+    with FakeCoinbase(clock=true) as one, FakeCoinbase(clock=true) as two:
+        settings = SourceSettings("live", watchlist={**NOTHING, "crypto": WATCHLIST["crypto"]})
+        worker = Worker(
+            Settings(settings),
+            clock=VendorClock(true),
+            timing=TIMING,
+            session=always,
+            vendors={
+                **NOTHING,
+                "crypto": [
+                    Coinbase(server.url, name, spacing_sec=0.0)
+                    for server, name in ((one, "One"), (two, "Two"))
+                ],
+            },
+            patience=replace(PATIENCE, look_sec=0.01),
+            status_sec=0.01,
+        )
+        worker.start()
+        try:
+            until(lambda: all_served_by(worker, "One"))
+            asleep[0] += 3600.0
+            until(lambda: len(one.attempts) == 2)
+            until(lambda: all_served_by(worker, "One"))
+            assert not two.attempts
+        finally:
+            worker.stop()
 
 
 def test_a_class_without_a_vendor_is_off() -> None:

@@ -325,6 +325,40 @@ def gaps(times: list[float]) -> list[float]:
     return [after - before for before, after in pairwise(times)]
 
 
+def test_a_feed_in_the_place_of_another_waits_as_long_as_that_would_have() -> None:
+    """Whatever it asks for: a vendor that is asked for other symbols has said when to come back."""
+    opened: list[float] = []
+    refuses = rejects(429, ("Retry-After", "400"))
+
+    async def connect(url: str, **options: Any) -> NoReturn:
+        opened.append(asyncio.get_running_loop().time())
+        await refuses()
+        raise AssertionError
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        subject = None
+        for seconds in (100, 100, 1000):
+            subject = feed(
+                clock=lambda: NOON + loop.time(),
+                rng=random.Random(1),
+                connect=connect,
+                monotonic=loop.time,
+                wait=None if subject is None else subject.wait,
+            )
+            running = asyncio.create_task(subject.run())
+            await asyncio.sleep(seconds)
+            status = subject.status(NOON + loop.time())
+            assert (status.state, status.trouble) == (FeedState.RECONNECTING, Trouble.THROTTLED)
+            assert status.retry_at is not None
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    in_virtual_time(run())
+    assert len(opened) > 2
+    assert min(gaps(opened)) >= 400
+
+
 @pytest.mark.parametrize(
     "opening",
     [

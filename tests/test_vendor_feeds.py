@@ -16,6 +16,7 @@ from sources.vendor_feeds import VendorFeeds
 from tests.harbor import Harbor, HarborServer
 from tests.waiting import HANG_SEC
 from ticks import Asset, Tick
+from vendors.wire import Vendor
 
 KEY: Final = "SECRETKEY0123456789"
 
@@ -115,6 +116,39 @@ def test_a_clock_that_was_wrong_keeps_nobody_waiting() -> None:
         ("Two", ("BTC-USD",)),
     ]
     assert 35 < served[1][1] - served[2][1] < 45
+
+
+def test_prices_of_before_a_restart_and_new_ones_share_no_second() -> None:
+    """They may be another vendor's, of the second in which this one begins."""
+    served: list[tuple[int, tuple[str, ...]]] = []
+
+    async def run(one: HarborServer, two: HarborServer) -> list[Tick]:
+        queue = TickQueue()
+        vendors = (Harbor(one.url, KEY, name="One"), Harbor(two.url, KEY, name="Two"))
+        wanted = {**WANTED, "crypto": ("BTC-USD", "ETH-USD")}
+        chains: dict[Asset, Sequence[Vendor]] = {"stocks": (), "forex": (), "crypto": vendors}
+        feeds = VendorFeeds(wanted, queue, time.time, chains, timing=FAST)
+        feeds.restore([at(newest)])
+        running = asyncio.create_task(
+            feeds.run(keep, serve=lambda _, names, __, at: served.append((at, tuple(names))))
+        )
+        found: list[Tick] = []
+        async with asyncio.timeout(HANG_SEC):
+            while not any(tick.symbol == "BTC-USD" for tick in found):
+                await queue.wait()
+                found += queue.drain()[0]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return found
+
+    newest = time.time() + 1.5
+    with HarborServer(KEY) as one, HarborServer(KEY) as two:
+        found = asyncio.run(run(one, two))
+    begins = {symbol: second for second, names in served for symbol in names}
+    assert begins["BTC-USD"] > newest
+    assert begins["ETH-USD"] < newest
+    for tick in found:
+        assert tick.ts >= begins[tick.symbol] - 0.001
 
 
 def test_the_hours_of_a_class_without_a_vendor_are_the_calendars() -> None:
