@@ -316,7 +316,7 @@ class Feed:
     async def _connection(self, url: str) -> None:
         """Run one connection to its end, and note how it ended."""
         parts = self._parts
-        await asyncio.sleep(self._attempts.reserve(parts.monotonic()))
+        await self._wait_for_turn()
         self._ended = None
         self._reconnection.clear()
         if self._current is not None:
@@ -339,6 +339,18 @@ class Feed:
             self._note_end(current, ended)
         finally:
             await current.close()
+
+    async def _wait_for_turn(self) -> None:
+        """Wait until the vendor may be asked, which may want to be left alone by all feeds."""
+        attempts, monotonic = self._attempts, self._parts.monotonic
+        while True:
+            await asyncio.sleep(attempts.reserve(monotonic()))
+            wait_sec = attempts.quiet_until - monotonic()
+            if wait_sec <= 0 or self._reconnection.is_set():
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_sec):
+                    await self._reconnection.wait()
 
     def _note_acceptance(self) -> None:
         self._set_condition(Condition(FeedState.LIVE))
@@ -384,7 +396,9 @@ class Feed:
             backoff = self._backoff.reset() if is_healthy or has_opened else self._backoff
             self._backoff = backoff.failed()
             self._next_at += self._wait_sec(ended, session)
-        self._next_at = max(self._next_at, self._attempts.next_at)
+        if ended.wait_sec is not None and not ended.is_refusal:
+            self._attempts.postpone(parts.monotonic() + ended.wait_sec)
+        self._next_at = max(self._next_at, self._attempts.next_at, self._attempts.quiet_until)
         self._ended = ended
         self._show_end()
 

@@ -77,6 +77,12 @@ class Attempts:
         self._spacing_sec = spacing_sec
         self.next_at = -math.inf
         """When the next one may begin."""
+        self.quiet_until = -math.inf
+        """Until when the vendor wants to be left alone, as it said to one of its feeds."""
+
+    def postpone(self, until: float) -> None:
+        """Leave the vendor alone until then."""
+        self.quiet_until = max(self.quiet_until, until)
 
     def reserve(self, now: float) -> float:
         """Take the next one; returns for how long to wait before it may begin."""

@@ -15,6 +15,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from feeds import Attempts, Feed, FeedState, FeedStatus, Refusal, Role, TickQueue, Timing, Trouble
 from page.status import status_card
@@ -457,13 +460,14 @@ def test_feed_speaks_when_its_dialogue_wants_to() -> None:
     assert [at for at, pair in said[1:] if not pair] == pytest.approx([0.0, PING_SEC])
 
 
-def test_feeds_of_a_vendor_share_its_attempts() -> None:
-    """However many they are, the vendor is asked no more often than it wants."""
+def attempts_of_three(seconds: float, *answers: Exception) -> list[float]:
+    """When three feeds of a vendor ask it, which answers so, and then not at all."""
     tried: list[float] = []
+    left = list(answers)
 
     async def refuse(url: str, **options: Any) -> Any:
         tried.append(asyncio.get_running_loop().time())
-        raise ConnectionRefusedError
+        raise left.pop(0) if left else ConnectionRefusedError
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -483,14 +487,31 @@ def test_feeds_of_a_vendor_share_its_attempts() -> None:
             for name in ("BTC-USD", "ETH-USD", "SOL-USD")
         ]
         running = [asyncio.create_task(one.run()) for one in feeds]
-        await asyncio.sleep(60)
+        await asyncio.sleep(seconds)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
     in_virtual_time(run())
+    return tried
+
+
+def test_feeds_of_a_vendor_share_its_attempts() -> None:
+    """However many they are, the vendor is asked no more often than it wants."""
+    tried = attempts_of_three(60)
     assert tried[0] == 0.0
     assert len(tried) >= 12
+    assert all(after - before >= 5.0 - 1e-6 for before, after in pairwise(tried))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_vendor_that_wants_to_be_left_alone_is_by_all_its_feeds(status: int) -> None:
+    """Those that were about to ask it included."""
+    headers = Headers([("Retry-After", "90")])
+    tried = attempts_of_three(150, InvalidStatus(Response(status, "no", headers)))
+    assert tried[0] == 0.0
+    assert tried[1] >= 90.0
+    assert len(tried) >= 8
     assert all(after - before >= 5.0 - 1e-6 for before, after in pairwise(tried))
 
 
