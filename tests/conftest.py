@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast the computer is proves nothing.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 TAPE = Path(os.environ.get("MARKET_PULSE_TAPE", "../shared/data/tape.csv.gz"))
 IN_CI = os.environ.get("CI") == "true"

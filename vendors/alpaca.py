@@ -18,6 +18,7 @@ from ticks import Asset
 from vendors.alpaca_messages import Message, halts, is_barred, read
 from vendors.alpaca_subscription import Pace, Subscription
 from vendors.corrections import Print, Prints
+from vendors.rejections import rejection
 from vendors.values import epoch, number, us_stock
 from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
 
@@ -257,7 +258,7 @@ class Alpaca:
 
     def rejection(self, status: int) -> NoticeKind:
         """What an HTTP status means with which the vendor refused a handshake."""
-        return _REJECTIONS.get(status, NoticeKind.SERVER_ERROR)
+        return rejection(status, wants_key=True)
 
     def closing(self, code: int) -> NoticeKind | None:
         """Nothing: it ends connections without a word, and says before if it means one."""
@@ -269,15 +270,3 @@ class Alpaca:
         return _Talk(
             {name: s for name, s in names.items() if name}, self.key, self.secret, self.pace
         )
-
-
-_REJECTIONS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
-    {
-        400: NoticeKind.BAD_REQUEST,
-        401: NoticeKind.KEY_REFUSED,
-        403: NoticeKind.KEY_REFUSED,
-        404: NoticeKind.BAD_REQUEST,
-        429: NoticeKind.THROTTLED,
-        451: NoticeKind.UNAVAILABLE,
-    }
-)

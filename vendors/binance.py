@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from ticks import Asset
+from vendors.rejections import rejection
 from vendors.values import number
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
 
@@ -188,11 +189,8 @@ class Binance:
 
     def rejection(self, status: int) -> NoticeKind:
         """What an HTTP status means with which the vendor refused a handshake."""
-        if status == 451:
-            return NoticeKind.UNAVAILABLE
-        if status in (418, 429):  # 418: banned for a time that Retry-After says
-            return NoticeKind.THROTTLED
-        return NoticeKind.BAD_REQUEST if 400 <= status < 500 else NoticeKind.SERVER_ERROR
+        # 418: banned for a time that Retry-After says.
+        return NoticeKind.THROTTLED if status == 418 else rejection(status)
 
     def closing(self, code: int) -> NoticeKind | None:
         """Too many requests, the repetition of which leads to a ban."""

@@ -11,8 +11,8 @@ import msgspec
 
 from ticks import Asset
 from vendors.binance import pair
-from vendors.rest import Candle, Past, PastError, Reference, Request, Want
-from vendors.values import candle, candles, number
+from vendors.rest import Candle, Past, PastError, Request, Want
+from vendors.values import candle, candles, number, references
 from vendors.wire import RawTick
 
 __all__ = ["URL", "BinanceRest"]
@@ -80,8 +80,7 @@ class BinanceRest:
         found = candles((_candle(symbol, row) for row in traded), now)
         if request.want is Want.LAST_HOUR:
             return Past(candles=found)
-        ended = [(one.minute + _STEP_SEC, one.close) for one in found]
-        return Past(references=[Reference(symbol, price, ts) for ts, price in ended if ts <= now])
+        return Past(references=references(found, _STEP_SEC, now))
 
     @property
     def _base(self) -> str:

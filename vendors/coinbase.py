@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from ticks import Asset
+from vendors.rejections import rejection
 from vendors.values import epoch, number
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
 
@@ -304,11 +305,7 @@ class Coinbase:
 
     def rejection(self, status: int) -> NoticeKind:
         """What an HTTP status means with which the vendor refused a handshake."""
-        if status == 451:
-            return NoticeKind.UNAVAILABLE
-        if status == 429:
-            return NoticeKind.THROTTLED
-        return NoticeKind.BAD_REQUEST if 400 <= status < 500 else NoticeKind.SERVER_ERROR
+        return rejection(status)
 
     def closing(self, code: int) -> NoticeKind | None:
         """Nothing: it ends connections with 1006 as it likes, and is asked again."""

@@ -13,8 +13,8 @@ import msgspec
 
 from ticks import Asset
 from vendors.coinbase import product
-from vendors.rest import Candle, Past, PastError, Reference, Request, Want
-from vendors.values import candle, candles, epoch, number
+from vendors.rest import Candle, Past, PastError, Request, Want
+from vendors.values import candle, candles, epoch, number, references
 from vendors.wire import RawTick
 
 __all__ = ["URL", "CoinbaseRest"]
@@ -81,8 +81,7 @@ class CoinbaseRest:
         found = candles((_candle(symbol, row) for row in rows), now)
         if request.want is Want.LAST_HOUR:
             return Past(candles=found)
-        ended = [(one.minute + _STEP_SEC, one.close) for one in found]
-        return Past(references=[Reference(symbol, price, ts) for ts, price in ended if ts <= now])
+        return Past(references=references(found, _STEP_SEC, now))
 
     def _candles(self, want: Want, symbol: str, length: int, since: float, until: float) -> Request:
         """Those of so many seconds that ended in between; one without a trade is missing."""

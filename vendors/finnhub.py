@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from ticks import Asset
+from vendors.rejections import rejection
 from vendors.values import number, read_singly, us_stock
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
 
@@ -245,7 +246,7 @@ class Finnhub:
 
     def rejection(self, status: int) -> NoticeKind:
         """What an HTTP status means with which the vendor refused a handshake."""
-        return _REJECTIONS.get(status, NoticeKind.SERVER_ERROR)
+        return rejection(status, wants_key=True)
 
     def closing(self, code: int) -> NoticeKind | None:
         """Nothing: connections end at any time, and the code does not tell why."""
@@ -255,15 +256,3 @@ class Finnhub:
         """A new connection's talk about ``symbols``."""
         names = {self.symbol(asset, symbol): symbol for symbol in symbols}
         return _Talk({name: s for name, s in names.items() if name}, self.pace)
-
-
-_REJECTIONS: Final[Mapping[int, NoticeKind]] = MappingProxyType(
-    {
-        400: NoticeKind.BAD_REQUEST,
-        401: NoticeKind.KEY_REFUSED,
-        403: NoticeKind.KEY_REFUSED,
-        404: NoticeKind.BAD_REQUEST,
-        429: NoticeKind.THROTTLED,
-        451: NoticeKind.UNAVAILABLE,
-    }
-)

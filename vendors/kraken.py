@@ -20,6 +20,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from ticks import Asset
+from vendors.rejections import rejection
 from vendors.values import number
 from vendors.wire import Dialogue, Notice, NoticeKind, RawTick
 
@@ -382,11 +383,7 @@ class Kraken:
 
     def rejection(self, status: int) -> NoticeKind:
         """What an HTTP status means with which the vendor refused a handshake."""
-        if status == 429:
-            return NoticeKind.THROTTLED
-        if status == 451:
-            return NoticeKind.UNAVAILABLE
-        return NoticeKind.BAD_REQUEST if 400 <= status < 500 else NoticeKind.SERVER_ERROR
+        return rejection(status)
 
     def closing(self, code: int) -> NoticeKind | None:
         """1008: it wants no more of this; with any other code it may be asked again."""

@@ -16,8 +16,8 @@ import msgspec
 
 from ticks import Asset
 from vendors.kraken import pair_of
-from vendors.rest import Past, PastError, Reference, Request, Want
-from vendors.values import candle, candles, number
+from vendors.rest import Past, PastError, Request, Want
+from vendors.values import candle, candles, number, references
 from vendors.wire import NoticeKind, RawTick
 
 __all__ = ["REST_URL", "KrakenRest"]
@@ -135,8 +135,7 @@ class KrakenRest:
                 candles=[one for one in found if one.minute >= now - _HOUR_SEC - _MINUTE_SEC]
             )
         length_sec = _MINUTE_SEC * int(parse_qs(address.query)["interval"][0])
-        ended = [(one.minute + length_sec, one.close) for one in found]
-        return Past(references=[Reference(symbol, price, ts) for ts, price in ended if ts <= now])
+        return Past(references=references(found, length_sec, now))
 
 
 def _rows(body: bytes) -> Any:

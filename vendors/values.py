@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from vendors.rest import Candle, PastError
+from vendors.rest import Candle, PastError, Reference
 
-__all__ = ["candle", "candles", "epoch", "number", "price", "read_singly", "us_stock"]
+__all__ = ["candle", "candles", "epoch", "number", "price", "read_singly", "references", "us_stock"]
 
 _T = TypeVar("_T")
 
@@ -102,6 +102,12 @@ def candles(rows: Iterable[Candle], now: float) -> tuple[Candle, ...]:
         if row.minute + _MINUTE_SEC <= now:
             found[row.minute] = row
     return tuple(found[minute] for minute in sorted(found))
+
+
+def references(found: Iterable[Candle], length_sec: int, now: float) -> list[Reference]:
+    """The price at the end of each of ``found``, which are of so many seconds, if it is over."""
+    ends = ((one, one.minute + length_sec) for one in found)
+    return [Reference(one.symbol, one.close, at) for one, at in ends if at <= now]
 
 
 def us_stock(symbol: str) -> str | None:
