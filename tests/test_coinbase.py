@@ -547,7 +547,7 @@ def test_answer_that_is_no_candles_is_an_error(body: bytes, number: int) -> None
     """Without any text of it."""
     with pytest.raises(PastError) as caught:
         CoinbaseRest("https://h/").read(requests()[number], body, NOW)
-    assert str(caught.value) == ""
+    assert caught.value.args == (NoticeKind.UNREADABLE,)
 
 
 @pytest.mark.parametrize(
