@@ -269,8 +269,8 @@ class Feed:
             found = current.condition(now)
         is_waiting = found.state in (FeedState.RECONNECTING, FeedState.REFUSED)
         is_waiting = is_waiting and found.trouble is not Trouble.SYMBOLS_REFUSED
-        attempt = self._backoff.attempt if is_waiting else 0
         wait_sec = self._next_at - parts.monotonic()
+        attempt = self._backoff.attempt if is_waiting and wait_sec < math.inf else 0
         heard = self._heard if current is None else self._heard.union(current.heard)
         refused = {} if current is None else current.refused
         return FeedStatus(
@@ -285,7 +285,7 @@ class Feed:
             lag=found.lag,
             frames=found.frames,
             attempt=attempt,
-            retry_at=now + wait_sec if attempt and 0 < wait_sec < math.inf else None,
+            retry_at=now + wait_sec if attempt and wait_sec > 0 else None,
             ticks=parts.meter.ticks,
             ticks_per_sec=parts.meter.rate(),
             last_tick_age=parts.meter.age(now),

@@ -165,7 +165,8 @@ class FeedStatus:
     frames: int | None = None
     """These four as ``trouble`` says."""
     attempt: int = 0
-    """Which attempt to connect is next, if there is no connection; 0: one that was asked for."""
+    """Which attempt to connect is next, if there is no connection; 0: one that was asked for, or
+    none, as the vendor does not serve this place."""
     retry_at: float | None = None
     """When it is due, by the source's clock; None: now, or there is no need."""
     ticks: int = 0

@@ -203,7 +203,7 @@ def test_vendor_that_does_not_serve_this_place_is_not_asked_again() -> None:
         await asyncio.to_thread(until, lambda: is_(FeedState.REFUSED))
         status = feed.status(time.time())
         assert (status.trouble, status.code) == (Trouble.UNAVAILABLE, 451)
-        assert status.retry_at is None
+        assert (status.attempt, status.retry_at) == (0, None)
         assert KEY not in f"{status!r}"
         assert server.connections == 1
         server.is_abroad = False
