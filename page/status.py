@@ -184,7 +184,7 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
             *_warnings(status, now - live_now),
             *_archive_messages(status.archive, live_now),
             *_feed_messages(feeds),
-            *_backfill_messages(source.backfill),
+            *_backfill_messages(source.backfill, feeds),
         ],
         passing={
             **({_NO_PRICE: _PASSING_SEC} if source.next_price_at is not None else {}),
@@ -387,10 +387,14 @@ def _aside_words(aside: SetAside) -> Words:
     return (*sound, f" Also lost: {', '.join(lost)}.") if lost else sound
 
 
-def _backfill_messages(backfills: Sequence[BackfillStatus]) -> Iterator[Message]:
+def _backfill_messages(
+    backfills: Sequence[BackfillStatus], feeds: Sequence[FeedStatus]
+) -> Iterator[Message]:
+    """Which vendors cannot be asked for the past, unless their prices do not come either."""
+    reached = {feed.vendor for feed in feeds if feed.state not in _DOWN}
     for backfill in backfills:
         reason = backfill_reason(backfill)
-        if reason and (backfill.failed or backfill.waiting):
+        if reason and backfill.vendor in reached and (backfill.failed or backfill.waiting):
             is_all = backfill.failed + backfill.waiting >= backfill.asked
             what = "What" if is_all else "Some of what"
             text = f"{what} was before the start cannot be had from {backfill.vendor}: {reason}."

@@ -95,8 +95,8 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
 }
 
 _KEYS: Final[Mapping[Asset, str]] = {
-    "stocks": " A free one brings them: of app.alpaca.markets/signup (ALPACA_API_KEY and"
-    " ALPACA_API_SECRET) or of finnhub.io/register (FINNHUB_API_KEY)."
+    "stocks": " A free one from app.alpaca.markets/signup (ALPACA_API_KEY and ALPACA_API_SECRET)"
+    " or from finnhub.io/register (FINNHUB_API_KEY) brings them."
 }
 """Whose key brings the prices of a class that nobody sends without one."""
 
@@ -323,7 +323,7 @@ def archive_reason(archive: ArchiveStatus) -> str:
 
 def lacking_text(asset: Asset) -> str:
     """Which key would bring the prices of a class that nobody serves without one."""
-    return f"{asset.capitalize()} are off: nobody sends them without a key.{_KEYS.get(asset, '')}"
+    return f"{asset.capitalize()} are off: they need a key.{_KEYS.get(asset, '')}"
 
 
 def backfill_reason(backfill: BackfillStatus) -> str:

@@ -460,7 +460,7 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     backfill = BackfillStatus(
         vendor="Kraken", host="k.example", trouble=trouble, code=code, asked=5, waiting=2
     )
-    status = status_of(OPEN)
+    status = status_of(replace(OPEN, vendor="Kraken"))
     status = replace(status, source=replace(status.source, backfill=(backfill,)))
     card = status_card(status, NOW, NOW)
     (message,) = card.messages
@@ -478,6 +478,10 @@ def test_a_past_that_cannot_be_had_is_told(trouble: Trouble) -> None:
     nothing = replace(backfill, waiting=5)
     status = replace(status, source=replace(status.source, backfill=(nothing,)))
     assert told(status_card(status, NOW, NOW))[0].startswith("What was before the start")
+    # That its prices do not come either is told by itself.
+    down = replace(in_trouble(Trouble.NAME_NOT_FOUND), vendor="Kraken")
+    unreached = replace(status, feeds=(down,))
+    assert "before the start" not in " ".join(told(status_card(unreached, NOW, NOW)))
     # What was answered in the end is nobody's trouble.
     done = replace(backfill, waiting=0)
     status = replace(status, source=replace(status.source, backfill=(done,)))
@@ -505,9 +509,8 @@ def test_a_class_that_lacks_a_key_says_which(
     status = replace(status_of(*source.feeds()), source=source.status())
     card = status_card(status, NOW, NOW)
     line = (
-        "Stocks are off: nobody sends them without a key. A free one brings them: of"
-        " app.alpaca.markets/signup (ALPACA_API_KEY and ALPACA_API_SECRET) or of"
-        " finnhub.io/register (FINNHUB_API_KEY)."
+        "Stocks are off: they need a key. A free one from app.alpaca.markets/signup (ALPACA_API_KEY"
+        " and ALPACA_API_SECRET) or from finnhub.io/register (FINNHUB_API_KEY) brings them."
     )
     assert [text for text in told(card) if "key" in text] == ([line] if lacking else [])
     assert [message.kind for message in card.messages if lacking] == ["note"] * lacking
