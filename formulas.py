@@ -84,7 +84,7 @@ class Instant:
     measured_from: Floats
     """An older last price than of this time is none of that day."""
     newest: tuple[Floats, Floats]
-    """The same of the window that the symbol is in; a candle's, too."""
+    """Those of the window that the symbol is in, as far back as a return looks; a candle's, too."""
     ticked_1m: tuple[tuple[Floats, Floats], tuple[Floats, Floats]] | None
     """Without candles, the newest tick and the one of a minute ago; None: there are no candles."""
     references: Mapping[str, tuple[Floats, Floats]]

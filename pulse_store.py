@@ -152,7 +152,7 @@ class PulseStore:
                     continue
                 if is_free.setdefault((row, bar), not rings.has_tick(row, bar)):
                     kept.append(tick)
-            rings.write_ticks(kept)
+            rings.write_past(kept)
 
     def begin_anew(self, symbols: Iterable[str], second: int, vendor: str = "") -> None:
         """From ``second`` on let these symbols' prices not continue those before.

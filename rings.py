@@ -174,6 +174,16 @@ class Rings:
                     changed.add(second)
                     newest_changed = second
 
+    def write_past(self, ticks: Iterable[Tick]) -> None:
+        """Write ticks of before: a newer last price of no window stays."""
+        last, last_ts = self._block.last, self._block.last_ts
+        initial = [(row, last[row], last_ts[row]) for row in self._initial]
+        self.write_ticks(ticks)
+        for row, price, ts in initial:
+            if ts > last_ts[row]:
+                last[row], last_ts[row] = price, ts
+                self._initial.add(row)
+
     def write_initial_price(self, tick: Tick, *, is_newer: bool = False) -> None:
         """Give a symbol without any price its last one; it enters no window.
 
@@ -269,6 +279,11 @@ class Rings:
 
     # Reading: copies, one row per symbol.
 
+    @property
+    def initial_rows(self) -> Rows:
+        """The rows whose last price entered no window."""
+        return np.fromiter(self._initial, np.intp, len(self._initial))
+
     def has_tick(self, row: int, bar: int) -> bool:
         """Whether a symbol has a tick in a bar."""
         return self.is_stored(bar) and bool(self._block.bar_n[row, bar % self.bars])
@@ -287,6 +302,12 @@ class Rings:
         ids = np.arange(first, end)
         places = ids[self._stored(ids)] % self.bars
         return bool(self._block.bar_n[: len(self.rows), places].any())
+
+    def has_ticks_in(self, first: int, end: int, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Whether some rows have a tick in each of the bars ``first`` to ``end`` (excluded)."""
+        ids = np.arange(first, end)
+        found: npt.NDArray[np.bool_] = _cells(self._block.bar_n, rows, ids % self.bars) > 0
+        return found & self._stored(ids)
 
     def bar_sums(
         self, first: int, end: int, rows: Sequence[int] | slice = _ALL
@@ -388,8 +409,8 @@ class Rings:
             parts = (
                 self._extremes(first, first_minute * 60, rows),
                 _lowest_highest(
-                    self._block.low[:count][rows].take(places, axis=1),
-                    self._block.high[:count][rows].take(places, axis=1),
+                    _cells(self._block.low[:count], rows, places),
+                    _cells(self._block.high[:count], rows, places),
                 ),
                 self._extremes(end_minute * 60, end, rows),
             )
@@ -461,7 +482,7 @@ class Rings:
     def _steps(self, first: int, end: int, rows: Rows | slice) -> Samples:
         """The smallest change of each of the minutes ``first`` to ``end`` (excluded)."""
         places = np.arange(first, end) % self._block.step.shape[1]
-        found: Samples = self._block.step[: len(self.rows)][rows].take(places, axis=1)
+        found: Samples = _cells(self._block.step[: len(self.rows)], rows, places)
         return found
 
     def _extremes(self, first: int, end: int, rows: Rows | slice = _ALL) -> tuple[Floats, Floats]:
@@ -472,7 +493,7 @@ class Rings:
     def _seconds(self, first: int, end: int, rows: Rows | slice = _ALL) -> Floats:
         """The newest price in each of the stored seconds ``first`` to ``end`` (excluded)."""
         bars = np.arange(first // BAR_SEC, -(-end // BAR_SEC))
-        prices = self._block.price[: len(self.rows)][rows].take(bars % self.bars, axis=1)
+        prices = _cells(self._block.price[: len(self.rows)], rows, bars % self.bars)
         seconds: Floats = prices.reshape(len(prices), len(bars) * BAR_SEC)
         begin = first % BAR_SEC
         return seconds[:, begin : begin + end - first]
@@ -521,6 +542,13 @@ class Rings:
 def _lowest_highest(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """The least and the greatest price of each row, inf and 0 if it has none; 0 is no price."""
     return np.where(low > 0, low, np.inf).min(axis=1, initial=np.inf), high.max(axis=1, initial=0.0)
+
+
+def _cells(array: npt.NDArray[Any], rows: Rows | slice, places: npt.NDArray[Any]) -> Any:
+    """The cells of some rows in some places; a copy of no more than these."""
+    if isinstance(rows, slice):
+        return array[rows].take(places, axis=1)
+    return array[rows[:, None], places]
 
 
 def _flat(array: Any) -> Any:

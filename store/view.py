@@ -16,6 +16,7 @@ from rings import Rings
 from samples import SampleRing
 from store.candles import CLOSES_AT, Shown
 from store.windows import Since
+from ticks import HORIZONS_SEC
 from volatility import BAR_SEC, Codes, Floats, Ints, Samples
 
 __all__ = ["CANDLE_TICKS", "Newest", "View"]
@@ -33,8 +34,9 @@ class Newest(NamedTuple):
     """Each symbol's newest price and its time, NaN if there is none."""
 
     shown: tuple[Floats, Floats]
-    """A tick's or a candle's; it may be of a window before, until that of now has one."""
+    """It may be of no window, or of one before until that of now has one."""
     in_window: tuple[Floats, Floats]
+    """A tick's or a candle's of its window, as far back as a return looks."""
     ticked: tuple[Floats, Floats]
     """A tick's of its window."""
     own_from: Floats
@@ -135,20 +137,19 @@ class View:
 
     def newest(self, second: int) -> Newest:
         """Each symbol's newest price and its time, as of ``second``, however old; NaN: none."""
-        last, last_ts = self._rings.last_at(second)
+        last = self._rings.last_at(second)
+        own = last if self._since is None else _from(*last, self._since.gap)
+        ticked = self._without_initial(own, second)
+        own_from = np.zeros(len(last[0]))
         if self._since is None and self._shown is None:
-            own_from = np.zeros(len(last))
-            return Newest((last, last_ts), (last, last_ts), (last, last_ts), own_from)
-        ticked = last, last_ts
-        if self._since is not None:
-            ticked = _from(last, last_ts, self._since.gap)
-        in_window = self._or_candle(*ticked, second, is_window=True)
-        has_none = np.isnan(in_window[1])
-        price, ts = self._or_candle(last, last_ts, second)
-        shown = np.where(has_none, price, in_window[0]), np.where(has_none, ts, in_window[1])
-        own_from = np.zeros(len(last))
+            return Newest(last, ticked, ticked, own_from)
+        own = self._or_candle(*own, second, is_window=True)
+        has_none = np.isnan(own[1])
+        price, ts = self._or_candle(*last, second)
+        shown = np.where(has_none, price, own[0]), np.where(has_none, ts, own[1])
         if self._since is not None:
             own_from[has_none] = self._since.change[has_none]
+        in_window = self._or_candle(*ticked, second, is_window=True)
         return Newest(shown, in_window, ticked, own_from)
 
     def price_at(self, second: int, reach_bars: int) -> tuple[Floats, Floats]:
@@ -244,6 +245,16 @@ class View:
 
     # Private.
 
+    def _without_initial(self, newest: tuple[Floats, Floats], second: int) -> tuple[Floats, Floats]:
+        """In the place of prices that entered no window, the newest ticks that a return is of."""
+        rows = self._rings.initial_rows
+        if not len(rows):
+            return newest
+        price, ts = newest[0].copy(), newest[1].copy()
+        found = self.newest_at(second, max(HORIZONS_SEC.values()) // BAR_SEC)
+        price[rows], ts[rows] = found[0][rows], found[1][rows]
+        return price, ts
+
     def _place(self, row: int) -> int | None:
         """The place of a row among the candles; None if it has none."""
         return None if self._shown is None else self._shown.places.get(row)
@@ -282,13 +293,11 @@ class View:
         is_inside = (minute * 60 >= first) & (minute * 60 + 60 <= end)
         if is_inside.any():
             begin, last = int(minute[is_inside].min()), int(minute[is_inside].max())
-            _, bar_n = self._rings.bar_sums(
-                begin * _MINUTE_BARS, (last + 1) * _MINUTE_BARS, rows.tolist()
-            )
+            bars = begin * _MINUTE_BARS, (last + 1) * _MINUTE_BARS
+            has_ticks = self._rings.has_ticks_in(*bars, rows)
             if self._since is not None:
-                bars = np.arange(begin * _MINUTE_BARS, (last + 1) * _MINUTE_BARS)
-                bar_n[bars * BAR_SEC < self._since.change[rows, None]] = 0
-            is_ticked = bar_n.reshape(len(rows), -1, _MINUTE_BARS).any(axis=2)
+                has_ticks &= ~_is_before(self._since.change[rows], *bars)
+            is_ticked = has_ticks.reshape(len(rows), -1, _MINUTE_BARS).any(axis=2)
             at = np.clip(minute - begin, 0, last - begin)
             is_inside &= ~np.take_along_axis(is_ticked, at, axis=1)
         return is_inside

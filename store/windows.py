@@ -5,6 +5,7 @@ They have no lock of their own: whoever shares them between threads guards them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,25 @@ class _Window(NamedTuple):
 _ALWAYS = _Window(0, 0, 0)
 
 
+class _Rows(NamedTuple):
+    """A window of each symbol, by row."""
+
+    gap: npt.NDArray[np.int64]
+    change: npt.NDArray[np.int64]
+    vendor: npt.NDArray[np.int16]
+    since: int
+    """When the last of them began."""
+
+    @classmethod
+    def of(cls, windows: Mapping[int, _Window], count: int) -> _Rows:
+        gap, change = np.zeros((2, count), np.int64)
+        vendor = np.zeros(count, np.int16)
+        if windows:
+            rows = list(windows)
+            gap[rows], change[rows], vendor[rows] = zip(*windows.values(), strict=True)
+        return cls(gap, change, vendor, int(gap.max(initial=0)))
+
+
 class Windows:
     """The windows of all symbols, by their rows; one of which none ever began has had one always.
 
@@ -48,7 +68,8 @@ class Windows:
         """By number."""
         self._has_begins = False
         self._uncollected: list[Begin] = []
-        self._only: npt.NDArray[np.int16] | None = None  # the vendors, if no window ever began
+        self._newest: _Rows | None = None
+        """The newest window of each symbol; None: not found yet."""
 
     def add(self, row: int, begin: Begin) -> None:
         """Begin a window, unless the vendor that is named is the one that serves already.
@@ -60,8 +81,12 @@ class Windows:
         windows = self._of.setdefault(row, [_ALWAYS])
         if not begin.vendor and windows[-1].begin >= begin.second:
             return
+        self._newest = None
         while len(windows) > 1 and windows[-1].begin >= begin.second:
-            windows.pop()
+            forgotten = windows.pop().begin
+            if self._records:
+                # Whoever knows of it already is to know that nothing begins then.
+                self._uncollected.append(begin._replace(second=forgotten))
         last, vendor = windows[-1], self.number(begin.vendor)
         if vendor and vendor == last.vendor:
             return
@@ -73,7 +98,6 @@ class Windows:
             self._has_begins = True
         if self._records:
             self._uncollected.append(begin)
-        self._only = None
 
     def collect(self) -> list[Begin]:
         """The begins since this was last called."""
@@ -101,21 +125,24 @@ class Windows:
         """The windows of ``second``, of ``count`` rows; None: no window has begun by then."""
         if not self._has_begins:
             return None
-        gap, change = np.zeros((2, count), np.int64)
-        for row in self._of:
-            gap[row], change[row], _ = self._at(row, second)
-        return Since(gap, change) if gap.any() else None
+        windows = self._windows_of(second, count)
+        return Since(windows.gap, windows.change) if windows.gap.any() else None
 
     def served(self, second: int, count: int) -> npt.NDArray[np.int16]:
         """The numbers of the vendors whose prices those of ``second`` are, of ``count`` rows."""
-        if self._only is not None and len(self._only) == count:
-            return self._only
-        found = np.zeros(count, np.int16)
-        for row in self._of:
-            found[row] = self._at(row, second).vendor
-        if not self._has_begins:
-            self._only = found
-        return found
+        return self._windows_of(second, count).vendor
 
-    def _at(self, row: int, second: int) -> _Window:
-        return next(window for window in reversed(self._of[row]) if window.begin <= second)
+    def _windows_of(self, second: int, count: int) -> _Rows:
+        """The windows of a second; those of now are found once, as no one changes them."""
+        newest = self._newest
+        if newest is None or len(newest.gap) != count:
+            newest = self._newest = _Rows.of(
+                {row: windows[-1] for row, windows in self._of.items()}, count
+            )
+        if second >= newest.since:
+            return newest
+        at = {
+            row: next(window for window in reversed(windows) if window.begin <= second)
+            for row, windows in self._of.items()
+        }
+        return _Rows.of(at, count)

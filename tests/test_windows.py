@@ -297,3 +297,50 @@ def test_no_event_is_of_candles() -> None:
         assert snapshot is not None
         assert snapshot["ret_5m"] > 0.09
         assert not detector.check(snapshot)
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_vendor_that_begins_anew_at_once_leaves_no_begin_of_another(at: int) -> None:
+    """Neither in the store nor in what is archived of it, in whatever order it is read."""
+    store = PulseStore(records=True)
+    store.watch("crypto", ["BTC-USD"])
+    for second, vendor in ((0, "coinbase"), (100 + at, "kraken"), (100, "coinbase")):
+        store.begin_anew(["BTC-USD"], START + second, vendor)
+    archived = {(begin.symbol, begin.second): begin for begin in store.collect_begins()}
+    restored = PulseStore()
+    restored.watch("crypto", ["BTC-USD"])
+    for begin in sorted(archived.values(), key=lambda begin: begin.second):
+        restored.begin_anew([begin.symbol], begin.second, begin.vendor)
+    for each in (store, restored):
+        for second in (0, 99, 100, 100 + at, 200):
+            assert each.vendors(START + second) == {"BTC-USD": "coinbase"}
+    for second in range(80, 120):
+        restored.update(Tick("BTC-USD", "crypto", START + second, 100.0))
+    assert restored.snapshot("BTC-USD", START + 149.0)["ret_1m"] == 0.0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("has_candles", [True, False])
+def test_a_price_that_enters_no_window_is_the_end_of_no_return(has_candles: bool) -> None:
+    """It is the last price and the day's, and what is known of the window stays what it was."""
+    store = PulseStore()
+    store.watch("crypto", ["BTC-USD"])
+    store.begin_anew(["BTC-USD"], START, "coinbase")
+    store.set_initial_price(Tick("BTC-USD", "crypto", START + 620.0, 150.0))
+    ticked = [Tick("BTC-USD", "crypto", START + 60.0 * i + 59, 100.0 + i) for i in range(10)]
+    if has_candles:
+        candles = [Candle("BTC-USD", START + 60 * i, *[100.0 + i] * 4) for i in range(10)]
+        store.load_candles(block(candles), "coinbase")
+    else:
+        store.load_ticks(ticked, START + 600, "coinbase")
+    store.set_reference("BTC-USD", 100.0, START, START + 900, counts_from=START, vendor="coinbase")
+    row = store.snapshot("BTC-USD", START + 625.0)
+    assert row is not None
+    assert (row["last"], row["age"]) == (150.0, 5.0)
+    assert row["ret_day"] == 0.5
+    assert row["ret_1m"] == pytest.approx(109 / 108 - 1)
+    assert row["ret_5m"] == pytest.approx(109 / 104 - 1)
+    assert row["range_high"] == 109.0
+    store.update(Tick("BTC-USD", "crypto", START + 624.0, 151.0))
+    row = store.snapshot("BTC-USD", START + 625.0)
+    assert row is not None
+    assert row["ret_5m"] == pytest.approx(151 / 104 - 1)
