@@ -115,9 +115,9 @@ def test_last_hour_is_known_at_once() -> None:
             row = figures(worker, "BTC-USD")
             # The stream's trade from before the subscription is newer than any candle.
             assert row["last"] == 77.5
-            # To a candle, as a minute may end meanwhile.
-            assert row["ret_5m"] == pytest.approx(77.5 / 77.54 - 1, abs=1.5e-4)
-            assert row["ret_15m"] == pytest.approx(77.5 / 77.44 - 1, abs=1.5e-4)
+            # It enters no window: from candle to candle; to one, as a minute may end meanwhile.
+            assert row["ret_5m"] == pytest.approx(77.59 / 77.54 - 1, abs=1.5e-4)
+            assert row["ret_15m"] == pytest.approx(77.59 / 77.44 - 1, abs=1.5e-4)
             assert row["ret_day"] == pytest.approx(77.5 / 70 - 1)
             assert row["vol_15m"] is row["surprise"] is row["trend_15m"] is None
             assert worker.store.history("BTC-USD", now, 3000)["price"].count() in (49, 50)
