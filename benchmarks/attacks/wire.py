@@ -34,7 +34,7 @@ ENDINGS: Final = (
     FORBIDDEN.encode(),
     b'{"status":' + b"9" * 4_300 + b"}",
     b'{"status_code":"500","message":' + json.dumps(KEY).encode() + b"}",
-    b'{"s":"BTC-USD","p":"' + b"9" * 100_000 + b'","t":1}',
+    b'{"s":"BTC-USD","p":"' + b"9" * 300_000 + b'","t":1}',
 )
 
 _TIMING: Final = Timing(backoff_floor_sec=0.01, backoff_cap_sec=0.02, refused_sec=0.02)
