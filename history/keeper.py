@@ -193,7 +193,8 @@ class HistoryKeeper:
         losses = Losses()
         oldest = restore_prices(self._store, archive, since, second + 1, self._symbols, losses)
         self._store.collect_changed()  # it is in the archive already
-        self._store.collect_begins()
+        # So are these, but a file that is begun meanwhile has to know them, too.
+        self.recorder.record(Bars.empty(), begins=self._store.collect_begins())
         load_references(
             self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
         )

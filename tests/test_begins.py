@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from bars import CELL, Bars, Begin
+from events import EventStore, StressDetector
 from history.archive import Archive
+from history.keeper import HistoryKeeper
 from history.losses import Losses
 from history.recorder import Recorder
 from history.salvage import copy_sound
 from history.schema import APPLICATION_ID, MIGRATIONS, WINDOWS_FROM
 from history.writer import connect, delete_begins, write_bars, write_begins, write_meta
+from pulse_store import PulseStore
+from ticks import Asset
 
 START = 1_790_000_000
 
@@ -109,3 +113,28 @@ def test_a_file_that_is_begun_anew_knows_whose_prices_come(path: Path) -> None:
     finally:
         recorder.stop()
     assert Archive(path).begins() == [BEGINS[1], BEGINS[4]]
+
+
+def test_a_file_that_is_begun_anew_knows_whose_prices_were_restored(path: Path) -> None:
+    """The vendor that serves has not begun since: nothing else tells of it."""
+    with closing(connect(path)) as connection:
+        write_bars(connection, some_bars())
+        write_begins(connection, BEGINS[:2])
+    recorder = Recorder(path, bars_days=1, events_days=1, retry_sec=0.01)
+    store = PulseStore(records=True)
+    watched: dict[Asset, list[str]] = {"crypto": ["BTC-USD"], "forex": ["EURUSD"]}
+    for asset, symbols in watched.items():
+        store.watch(asset, symbols)
+    keeper = HistoryKeeper(
+        Archive(path), recorder, store, EventStore(1), StressDetector(), watched, 1
+    )
+    recorder.start()
+    try:
+        keeper.restore(dict, lambda newest: True, lambda: START + 10.0)
+        assert recorder.flush()
+        path.rename(path.with_name("moved.sqlite"))
+        recorder.record(some_bars())
+        assert recorder.flush()
+    finally:
+        recorder.stop()
+    assert Archive(path).begins() == BEGINS[:2]
