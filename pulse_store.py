@@ -59,7 +59,7 @@ class PulseStore:
     ``window_sec`` is a multiple of 60. Memory is some 48 kB a symbol for an hour, whatever the
     tick rate, and 5 kB for what was usual in its last day. With ``records`` the one-second bars can
     be collected as they form, and the minutes as they close. All methods are thread-safe; those
-    that write are called by one thread only.
+    that write are called by one thread only, but for ``set_reference``.
     """
 
     def __init__(self, window_sec: int = WINDOW_SEC, *, records: bool = False) -> None:
