@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def live(engine: Worker) -> bool:
     """Whether every feed is."""
     return all(feed.state == "live" for feed in engine.status().feeds)
+
+
+def vendor_of(symbol: str, begins: Sequence[Begin]) -> str:
+    """Who serves a symbol in the end."""
+    return max(
+        (begin for begin in begins if begin.symbol == symbol), key=attrgetter("second")
+    ).vendor
 
 
 def walk(symbols: Sequence[str], assets: Sequence[str], begin: int, end: int) -> Bars:
@@ -319,7 +327,9 @@ def test_after_a_restart_nothing_is_from_one_vendor_to_another(
     assert frame["prev_close"]["BTC-USD"] == yesterday.price
     vendors = engine.store.vendors(at)
     assert [vendors[coin] for coin in coins] == ["Coinbase", "Kraken"]
-    # What begins now is told to the archive.
+    # What begins now is told to the archive, ...
+    until(lambda: vendor_of("BTC-USD", Archive(path).begins()) == "EODHD")
+    # ... and not before it: a begin undoes those of later seconds.
     engine.heartbeat.begin_anew(coins, now + 60, "Kraken")
     until(lambda: Begin("BTC-USD", now + 60, "Kraken") in Archive(path).begins())
 
