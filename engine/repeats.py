@@ -98,14 +98,15 @@ class OncePerMinute(logging.Filter):
 def tell_repeats_once() -> None:
     """Have everything that this process logs on its console pass through one ``OncePerMinute``.
 
-    Handlers of the root logger are left alone: whoever adds one wants to decide by themselves.
+    Handlers of the root logger are left alone, even if other loggers have them too: whoever adds
+    one wants to decide by themselves.
     """
     once = OncePerMinute()
     handlers = [logging.lastResort] if logging.lastResort else []
     for logger in [*logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             handlers += logger.handlers
-    for handler in {*handlers}:
+    for handler in {*handlers}.difference(logging.root.handlers):
         handler.addFilter(once)
 
 

@@ -114,3 +114,29 @@ def test_the_console_of_a_process_tells_a_fault_once() -> None:
     assert len(lines) == 2
     assert lines[0].endswith("the session was not made")
     assert lines[1] == "no file is left"
+
+
+COUNTED: Final = """
+import logging
+from engine.repeats import tell_repeats_once
+lines = []
+handler = logging.Handler()
+handler.emit = lambda record: lines.append(record.getMessage())
+apart = logging.getLogger("apart")
+apart.propagate = False
+for logger in (logging.root, apart):
+    logger.addHandler(handler)
+tell_repeats_once()
+for logger in (logging.getLogger("asyncio"), apart):
+    for _ in range(3):
+        logger.error("no file is left")
+print(len(lines))
+"""
+
+
+def test_a_handler_of_the_root_logger_decides_by_itself() -> None:
+    """Also of what a logger beside it hands to it."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["6"]
