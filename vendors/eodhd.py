@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from ticks import ASSETS, Asset
+from vendors.values import number
 from vendors.wire import Dialogue, Halt, MarketState, Notice, NoticeKind, RawTick
 
 __all__ = [
@@ -61,9 +62,6 @@ _BARRED_EXTENDED = _BARRED - {12, 13}
 
 # A time below this is in seconds (historic index messages), above it in milliseconds.
 _MS_FROM = 1e11
-
-_LONGEST_NUMBER: Final = 100
-"""Text with more characters than this is no number."""
 
 _CODE_DIGITS: Final = 10
 """A status is cut after this many: no true one has as many."""
@@ -128,7 +126,7 @@ def parse(frame: bytes | str) -> RawTick | Notice | Halt:
     if not message.s or t is None:
         return _notice(message)
     if type(t) is not float:
-        t = _number(t)
+        t = number(t)
         if math.isnan(t):
             return _UNREADABLE
     ts = t / 1000.0 if t >= _MS_FROM else t
@@ -154,7 +152,7 @@ def parse(frame: bytes | str) -> RawTick | Notice | Halt:
             (
                 message.s,
                 ts,
-                price if type(price) is float else _number(price),
+                price if type(price) is float else number(price),
                 "condition" if is_barred else "",
                 market,
                 False,
@@ -162,9 +160,9 @@ def parse(frame: bytes | str) -> RawTick | Notice | Halt:
             ),
         )
     if message.a is not None and message.b is not None:
-        return _quote(message.s, ts, _number(message.b), _number(message.a))
+        return _quote(message.s, ts, number(message.b), number(message.a))
     if message.ap is not None and message.bp is not None:
-        return _quote(message.s, ts, _number(message.bp), _number(message.ap))
+        return _quote(message.s, ts, number(message.bp), number(message.ap))
     return _UNREADABLE
 
 
@@ -172,16 +170,6 @@ def _quote(symbol: str, ts: float, bid: float, ask: float) -> RawTick:
     if not (bid > 0 and ask > 0):
         return RawTick(symbol, ts, math.nan, "")
     return RawTick(symbol, ts, (bid + ask) / 2, "crossed" if bid > ask else "")
-
-
-def _number(value: float | str) -> float:
-    # Python's own spelling, nobody's wire format; and what is so long is no number.
-    if isinstance(value, str) and ("_" in value or len(value) > _LONGEST_NUMBER):
-        return math.nan
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
 
 
 def _market(said: object) -> MarketState:
@@ -220,8 +208,8 @@ def _whole(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    number = _number(value)
-    return int(number) if number.is_integer() else None
+    found = number(value)
+    return int(found) if found.is_integer() else None
 
 
 def _notice(message: _Message) -> Notice:
