@@ -257,15 +257,15 @@ class VendorFeeds:
         """Forget what was measured, and agreed upon, by a clock that has jumped since."""
         for feed in self._running:
             feed.reset_meter()
-        second = _next_second(self._clock())
-        for place, symbols in self._served().items():
+        second, served = _next_second(self._clock()), self._served()
+        for place, symbols in served.items():
             outlet = self._lanes[place].outlet
             late = [] if outlet is None else outlet.begin_after(symbols, second)
             if late:
                 self._open(place, late, second)
         for place, lane in self._lanes.items():
             if lane.outlet is not None:
-                lane.outlet.close_all_but(self._served().get(place, ()), second)
+                lane.outlet.close_all_but(served.get(place, ()), second)
 
     def reconnect(self, slept_sec: float) -> None:
         """Connect again after the computer slept: a socket may be dead without showing it."""
