@@ -34,12 +34,13 @@ from page.view import (
     RANKS,
     WIDGETS,
     View,
+    read,
     shown_name,
     written,
 )
 from page.visit import Visit
 from settings import load
-from ticks import MarketPulseError, legible
+from ticks import Asset, MarketPulseError, legible
 
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
 EXPORT_ALL: Final = "everything"
@@ -257,12 +258,16 @@ def draw_export(zone: ZoneInfo) -> None:
         st.text(f"The archive cannot be exported: {told(error)}")
 
 
+def compared_first() -> tuple[Asset, ...]:
+    """The asset classes to compare with before any is chosen."""
+    return ("stocks",) if running().reader.symbols(("stocks",)) else ASSETS
+
+
 def draw_controls(view: View, symbols: list[str]) -> View:
     """Draw the controls, each kept in the address by its key; return the view they make."""
     # The keyword arguments of any of Streamlit's widgets.
     kept: dict[str, Any] = {"bind": "query-params"}
     most = max(1, len(symbols))
-    has_stocks = bool(running().reader.symbols(("stocks",)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         rank = st.selectbox("Rank by", list(RANKS), key="rank", width=112, **kept)
         lists = st.selectbox("Lists", LISTS, key="lists", width=104, **kept)
@@ -278,7 +283,7 @@ def draw_controls(view: View, symbols: list[str]) -> View:
             "Correlate with",
             ASSETS,
             selection_mode="multi",
-            default=["stocks"] if has_stocks else ASSETS,
+            default=compared_first(),
             key="correlate",
             **kept,
         )
@@ -323,6 +328,8 @@ def write_address(view: View) -> None:
     """Put what is chosen on the board into the page's address; the widgets put in their own.
 
     The viewer's next choice may interrupt this: what was not written then is written next time.
+    Streamlit sends the whole address as the browser knew it when the run began; what a widget has
+    put into it since is written over.
     """
     texts = written(view)
     for name in BOARD:
@@ -331,6 +338,18 @@ def write_address(view: View) -> None:
                 st.query_params[name] = texts[name]
         elif name in st.query_params:
             del st.query_params[name]
+
+
+def is_written_over(view: View) -> bool:
+    """Whether the address says something else than the widgets; told once of each address."""
+    state = st.session_state
+    said = {name: st.query_params.get_all(name) for name in WIDGETS}
+    looked_at = said, state.drawn
+    if view.kiosk or state.get("looked_at") == looked_at:
+        return False
+    state.looked_at = looked_at
+    found, _ = read(said, running().reader.symbols(ASSETS), compared_first())
+    return any(getattr(found, name) != getattr(view, name) for name in WIDGETS)
 
 
 def refresh(tab: str, refresh_sec: float) -> None:
@@ -346,6 +365,9 @@ def refresh(tab: str, refresh_sec: float) -> None:
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
     if in_widgets() != state.get("drawn"):
+        st.rerun()
+    if is_written_over(visit.view):
+        state.rewrites = True
         st.rerun()
     visit, at = take_choices(visit).shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
@@ -373,9 +395,15 @@ def draw() -> None:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
         # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
         # begins again.
-        state.visit = visit = Visit.from_address(params, symbols, reader.span()[1])
+        state.visit = visit = Visit.from_address(
+            params, symbols, reader.span()[1], compared_first()
+        )
     if visit.thaws:
         state.freeze = False
+    if state.pop("rewrites", False):
+        # Streamlit writes the address of what it is told, though it knows it already.
+        for name in WIDGETS:
+            state[name] = state[name]
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
     state.visit, state.drawn = visit.with_controls(view), in_widgets()
     tab = state.setdefault("tab", uuid.uuid4().hex)

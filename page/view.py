@@ -94,10 +94,15 @@ class View:
 _FIRST: Final = View()
 
 
-def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[View, list[str]]:
+def read(
+    params: Mapping[str, Sequence[str]],
+    symbols: Sequence[str],
+    correlate: tuple[Asset, ...] = _FIRST.correlate,
+) -> tuple[View, list[str]]:
     """The view of an address, and a note for each value in it that is not possible.
 
-    ``params`` has the values of each parameter; ``symbols`` are those that are watched.
+    ``params`` has the values of each parameter; ``symbols`` are those that are watched;
+    ``correlate`` are the classes to compare with if the address names none.
     """
     rows = max(1, len(symbols))
     parsers: dict[str, Callable[[Sequence[str]], object]] = {
@@ -124,6 +129,7 @@ def read(params: Mapping[str, Sequence[str]], symbols: Sequence[str]) -> tuple[V
     found: dict[str, Any] = {
         "rows": min(KIOSK_ROWS if is_kiosk else DEFAULT_ROWS, rows),
         "base": symbols[0] if symbols else "",
+        "correlate": correlate,
     }
     notes = []
     for name, parse in parsers.items():

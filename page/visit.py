@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from engine.reader import GRACE_SEC, REWIND_SEC
 from page.view import View, chosen, read
+from ticks import Asset
 
 __all__ = ["Frozen", "Visit"]
 
@@ -52,10 +53,17 @@ class Visit:
 
     @classmethod
     def from_address(
-        cls, params: Mapping[str, Sequence[str]], symbols: Sequence[str], newest: int
+        cls,
+        params: Mapping[str, Sequence[str]],
+        symbols: Sequence[str],
+        newest: int,
+        correlate: tuple[Asset, ...] = ("stocks",),
     ) -> Self:
-        """The visit that an address asks for, at the second ``newest``."""
-        view, notes = read(params, symbols)
+        """The visit that an address asks for, at the second ``newest``.
+
+        ``correlate`` are the classes to compare with if the address names none.
+        """
+        view, notes = read(params, symbols, correlate)
         if view.at is not None and view.at > newest:
             view = replace(view, at=None)
             notes.append(FUTURE)

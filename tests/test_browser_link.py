@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.browser_page import (
@@ -78,6 +78,51 @@ def view_of(page: Page) -> dict[str, object]:
         "heat": page.locator(".heat td").count(),
         "switches": [switch.text_content() for switch in page.get_by_role("switch").all()],
     }
+
+
+class Wire:
+    """The socket between a tab and its server; what either sends can be held up on it."""
+
+    def __init__(self) -> None:
+        self.of_tab: list[str | bytes] | None = None
+        """What the tab sent and is held up; None if it is passed on."""
+        self.of_server: list[str | bytes] | None = None
+        """The same of what the server sent."""
+
+    def join(self, tab: WebSocketRoute) -> None:
+        """Be between ``tab`` and its server."""
+        self._tab, self._server = tab, tab.connect_to_server()
+        tab.on_message(self._take_of_tab)
+        self._server.on_message(self._take_of_server)
+
+    def release_tab(self) -> None:
+        """Pass on what the tab sent and what it will send."""
+        held, self.of_tab = self.of_tab or [], None
+        for message in held:
+            self._server.send(message)
+
+    def release_server(self) -> None:
+        """Pass on what the server sent and what it will send."""
+        held, self.of_server = self.of_server or [], None
+        for message in held:
+            self._tab.send(message)
+
+    def _take_of_tab(self, message: str | bytes) -> None:
+        if self.of_tab is None:
+            self._server.send(message)
+        else:
+            self.of_tab.append(message)
+
+    def _take_of_server(self, message: str | bytes) -> None:
+        if self.of_server is None:
+            self._tab.send(message)
+        else:
+            self.of_server.append(message)
+
+
+def text_in(message: str | bytes) -> str:
+    """What can be read in one of Streamlit's messages."""
+    return message if isinstance(message, str) else message.decode(errors="replace")
 
 
 def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Tabs) -> None:
@@ -175,6 +220,37 @@ def test_choices_that_leave_the_browser_together_are_all_taken(market: Server, t
     page.get_by_role("button", name="Heat map").click()
     until(lambda: params(page) == {"heat": ["true"], "correlate": ["stocks", "crypto"]})
     expect(page.locator(".correlation > .note")).to_have_text(re.compile("with stocks, crypto$"))
+    assert_sound(page)
+
+
+def test_the_address_keeps_a_choice_that_python_wrote_over(market: Server, tabs: Tabs) -> None:
+    """What Python writes is of before that choice; the next choice brings it back to Python."""
+    visitor = tabs.visitor()
+    wire = Wire()
+    visitor.route_web_socket(re.compile("/_stcore/stream$"), wire.join)
+    page = tabs(market.url, visitor)
+    until_ready(page)
+    choose(page, "Rank by", "volatility")
+    choose(page, "Colours", "red up")
+    until_refreshed(page, 2)
+
+    answers: list[str | bytes] = []
+    wire.of_server = answers
+    page.get_by_role("button", name="Heat map").click()
+    # Asking the page for anything lets messages through to the wire.
+    until(lambda: query(page) and any("heat=true" in text_in(answer) for answer in answers))
+    wire.of_tab = []
+    choose(page, "Rank by", "surprise")
+    assert params(page) == {"colours": ["red up"]}
+    wire.release_server()
+    until(lambda: "heat" in params(page))
+    assert params(page)["rank"] == ["volatility"]
+    choose(page, "Colours", "green up")
+    wire.release_tab()
+
+    until(lambda: params(page) == {"heat": ["true"]})
+    expect(page.locator("thead th[aria-sort]")).to_have_text("Surprise")
+    expect(page.locator('.market-pulse[data-colours="green up"]')).to_be_attached()
     assert_sound(page)
 
 

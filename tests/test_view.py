@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from page.view import BOARD, WIDGETS, View, bin_sec, chosen, read, written
+from ticks import Asset
 
 SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
 FIRST = View(rows=3, base="AAPL")
@@ -153,6 +154,13 @@ def test_the_presenter_view_is_one_list() -> None:
     assert view.lists == "one list"
     assert view.rows == 12
     assert notes == []
+
+
+def test_the_classes_to_compare_with_are_those_of_the_market_unless_the_address_says() -> None:
+    """Without stocks there is nothing to compare with them."""
+    first: tuple[Asset, ...] = ("forex", "crypto")
+    assert read({}, SYMBOLS, first)[0].correlate == first
+    assert read({"correlate": ["crypto"]}, SYMBOLS, first)[0].correlate == ("crypto",)
 
 
 def test_other_parameters_are_somebody_elses() -> None:
