@@ -408,7 +408,7 @@ def draw() -> None:
     state.visit, state.drawn = visit.with_controls(view), in_widgets()
     tab = state.setdefault("tab", uuid.uuid4().hex)
     refresh_sec = open_tabs().note(tab, time.monotonic())
-    page.board(key="board")
+    page.board(key="board", on_again_change=lambda: None)
     st.fragment(refresh, run_every=refresh_sec)(tab, refresh_sec)
 
 

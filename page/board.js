@@ -19,6 +19,7 @@ const ARRIVED_MS = 5000; // a choice is with the server by then
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
 const STALE_MS = 1000; // a tab brought back asks at once if its payload is older
 const LOST_MS = 6000;
+const AGAIN_MS = 4000; // without word for so long and a refresh, the page asks to be begun again
 
 class Board {
   constructor(root) {
@@ -86,6 +87,7 @@ class Board {
     this.ticker.onmessage = () => {
       const wants = this.choices?.sound || this.choices?.notify;
       if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
+      this.askAgain();
       this.drawLost();
     };
   }
@@ -98,6 +100,16 @@ class Board {
     this.ticker.terminate();
     URL.revokeObjectURL(this.tickUrl);
     this.teller.close();
+  }
+
+  // Streamlit may lose the end of what it sends, and with it the word that this tab refreshes: it
+  // does if it is asked again in the moment in which a run has ended. A whole run says it anew.
+  askAgain() {
+    if (!this.payload || document.hidden) return;
+    const heard = Math.max(hub().receivedAt, this.shownAt ?? 0, this.askedAt ?? 0);
+    if (Date.now() - heard < AGAIN_MS + 1000 * this.payload.refresh.sec) return;
+    this.askedAt = Date.now();
+    hub().again?.();
   }
 
   // Choices.
@@ -200,8 +212,9 @@ function hub() {
   return (globalThis.marketPulse ??= {});
 }
 
-export default function board({ parentElement }) {
+export default function board({ parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".market-pulse");
+  hub().again = () => setTriggerValue("again", Date.now());
   if (!root.board) {
     root.board = new Board(root);
     hub().draw = () => {
@@ -220,5 +233,6 @@ export default function board({ parentElement }) {
     delete root.board;
     root.replaceChildren();
     delete hub().draw;
+    delete hub().again;
   };
 }

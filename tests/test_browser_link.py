@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from playwright.sync_api import Page, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser_page import (
     Tabs,
@@ -22,6 +23,7 @@ from tests.browser_page import (
     prices,
     pulse_text,
     query,
+    refreshes,
     shows_prices,
     symbols,
     until_refreshed,
@@ -88,6 +90,8 @@ class Wire:
         """What the tab sent and is held up; None if it is passed on."""
         self.of_server: list[str | bytes] | None = None
         """The same of what the server sent."""
+        self.loses = ""
+        """The type of the server's messages that are lost."""
 
     def join(self, tab: WebSocketRoute) -> None:
         """Be between ``tab`` and its server."""
@@ -114,15 +118,18 @@ class Wire:
             self.of_tab.append(message)
 
     def _take_of_server(self, message: str | bytes) -> None:
+        if self.loses and ForwardMsg.FromString(bytes_of(message)).HasField(self.loses):
+            return
         if self.of_server is None:
             self._tab.send(message)
         else:
             self.of_server.append(message)
 
 
-def text_in(message: str | bytes) -> str:
-    """What can be read in one of Streamlit's messages."""
-    return message if isinstance(message, str) else message.decode(errors="replace")
+def bytes_of(message: str | bytes) -> bytes:
+    """One of Streamlit's messages, all of which are bytes."""
+    assert isinstance(message, bytes)
+    return message
 
 
 def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Tabs) -> None:
@@ -238,7 +245,7 @@ def test_the_address_keeps_a_choice_that_python_wrote_over(market: Server, tabs:
     wire.of_server = answers
     page.get_by_role("button", name="Heat map").click()
     # Asking the page for anything lets messages through to the wire.
-    until(lambda: query(page) and any("heat=true" in text_in(answer) for answer in answers))
+    until(lambda: query(page) and any(b"heat=true" in bytes_of(answer) for answer in answers))
     wire.of_tab = []
     choose(page, "Rank by", "surprise")
     assert params(page) == {"colours": ["red up"]}
@@ -251,6 +258,23 @@ def test_the_address_keeps_a_choice_that_python_wrote_over(market: Server, tabs:
     until(lambda: params(page) == {"heat": ["true"]})
     expect(page.locator("thead th[aria-sort]")).to_have_text("Surprise")
     expect(page.locator('.market-pulse[data-colours="green up"]')).to_be_attached()
+    assert_sound(page)
+
+
+def test_a_tab_whose_refresh_was_lost_begins_again(market: Server, tabs: Tabs) -> None:
+    """Streamlit loses the end of a run, and the word to refresh, if it is asked again just then."""
+    visitor = tabs.visitor()
+    wire = Wire()
+    visitor.route_web_socket(re.compile("/_stcore/stream$"), wire.join)
+    page = tabs(market.url, visitor)
+    until_ready(page)
+    wire.loses = "auto_rerun"
+    choose(page, "Colours", "red up")
+    expect(page.locator('.market-pulse[data-colours="red up"]')).to_be_attached()
+    before = refreshes(page)
+    wire.loses = ""
+    until(lambda: refreshes(page) > before + 5)
+    assert not page.locator(".lost").is_visible()
     assert_sound(page)
 
 
