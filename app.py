@@ -340,8 +340,11 @@ def write_address(view: View) -> None:
             del st.query_params[name]
 
 
-def is_written_over(view: View) -> bool:
-    """Whether the address says something else than the widgets; told once of each address."""
+def look_at_address(view: View) -> bool:
+    """Look whether the address says something else than the widgets, at each state of both once.
+
+    Once, lest a value that only Streamlit reads otherwise be written for ever.
+    """
     state = st.session_state
     said = {name: st.query_params.get_all(name) for name in WIDGETS}
     looked_at = said, state.drawn
@@ -366,7 +369,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
     # fragment alone.
     if in_widgets() != state.get("drawn"):
         st.rerun()
-    if is_written_over(visit.view):
+    if look_at_address(visit.view):
         state.rewrites = True
         st.rerun()
     visit, at = take_choices(visit).shown(*reader.span(), has_prices=reader.has_prices())
