@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bursts import Burst
-from rules import Part, leading_part, ratio_of, readings, severity_of
+from rules import Part, Rule, When, leading_part, ratio_of, readings, severity_of
 from ticks import (
     COOLDOWN_SEC,
     MAX_EVENTS,
@@ -39,8 +39,10 @@ __all__ = [
     "Event",
     "EventStore",
     "Part",
+    "Rule",
     "StressDetector",
     "Track",
+    "When",
 ]
 
 REWIND_SEC: Final = WINDOW_SEC + 60.0
@@ -99,6 +101,10 @@ class Event:
     regime: Regime
     history: bool = False
     """Found in backfilled ticks: listed with its own time, never notified."""
+    rule: str = ""
+    """The name of the user's rule that it is a hit of; empty: one of the built-in rules."""
+    over_ts: float | None = None
+    """When it was over; None: it goes on, as far as is known."""
 
     @property
     def lead(self) -> Part:

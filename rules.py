@@ -1,4 +1,4 @@
-"""The rules of stress: what a snapshot's moves and volatility are held against, as ``Part``.
+"""The rules of stress: what a rule is, and what a snapshot is held against, as ``Part``.
 
 A move is held against what is usual for the symbol itself, as far as its last day is known; what
 was chosen in the settings beats that. Pure functions of one snapshot.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from ticks import HORIZONS_SEC, EventKind, Severity
+from ticks import COOLDOWN_SEC, HORIZONS_SEC, Asset, EventKind, Severity
 
 __all__ = [
     "HORIZON_SEC",
     "REARM_RATIO",
     "THRESHOLDS",
     "Part",
+    "Rule",
+    "When",
     "leading_part",
     "ratio_of",
     "readings",
@@ -61,6 +64,60 @@ one, and has not just begun, or begun again after a long gap."""
 
 ALERT_RATIO: Final = 2.0
 EXTREME_RATIO: Final = 4.0
+
+
+class When(StrEnum):
+    """What a rule watches; the words of the settings."""
+
+    MOVE = "move"
+    """The furthest move within some seconds, in either direction."""
+    ABOVE = "above"
+    BELOW = "below"
+    CROSSES = "crosses"
+    VOLATILITY = "volatility"
+    SURPRISE = "surprise"
+    DAY = "day"
+    """The change of the day."""
+    CORRELATION = "correlation"
+    """The correlation of a pair leaves a band."""
+    SILENT = "silent"
+    """A feed of an open market brings nothing."""
+    UNHEARD = "unheard"
+    """A symbol is not heard while its market is open."""
+    MOVE_1M = "move_1m"
+    MOVE_5M = "move_5m"
+    VOL_SPIKE = "vol_spike"
+    """The built-in kinds: such a rule is their threshold for the symbols it names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When something counts as an event, of which symbols, and how severe it is then.
+
+    Only the limits that its ``when`` needs are given. Moves, changes and volatilities are
+    fractions (0.01 is 1 %), times are seconds.
+    """
+
+    name: str
+    when: When
+    symbols: tuple[str, ...] = ()
+    """Empty: all of ``assets``; of a correlation the two of its pair."""
+    assets: tuple[Asset, ...] = ()
+    """Empty: all."""
+    by: float | None = None
+    """How far: a fraction, or standard deviations of a surprise."""
+    price: float | None = None
+    """The level of ``above``, ``below`` and ``crosses``."""
+    low: float | None = None
+    high: float | None = None
+    """The band of a correlation."""
+    within_sec: int | None = None
+    """How far back a move looks, or how long nothing may come."""
+    severity: Severity | None = None
+    """None: by how many times the threshold the value is."""
+    cooldown_sec: float = COOLDOWN_SEC
+    until: float | None = None
+    """From this instant on it no longer fires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from alerts.status import AlertsStatus, DestinationState, DestinationStatus
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Trouble
 from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
@@ -20,12 +21,15 @@ from sources.source import (
 )
 
 __all__ = [
+    "AlertsStatus",
     "ArchiveState",
     "ArchiveStatus",
     "ArchiveTrouble",
     "BackfillStatus",
     "ClockStatus",
     "ClockTrouble",
+    "DestinationState",
+    "DestinationStatus",
     "Fault",
     "FeedState",
     "FeedStatus",
@@ -75,4 +79,5 @@ class Status:
     is_searching_past: bool
     """Whether the past hour is still being looked through for events."""
     archive: ArchiveStatus
+    alerts: AlertsStatus = field(default_factory=AlertsStatus)
     faults: tuple[Fault, ...] = ()

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeVar, get_args
 from urllib.parse import quote
 
+from rules import Rule
 from settings.accounts import (
     CHAINS,
     EODHD_ALONE,
@@ -31,6 +32,8 @@ from settings.accounts import (
     switched_off,
 )
 from settings.addresses import http_address, websocket_address
+from settings.api import ApiSettings
+from settings.destinations import AlertSettings, Destination
 from settings.given import (
     Entry,
     Given,
@@ -62,6 +65,9 @@ __all__ = [
     "KEY_VARIABLES",
     "USUAL",
     "VARIABLES",
+    "AlertSettings",
+    "ApiSettings",
+    "Destination",
     "HistorySettings",
     "MarketPulseError",
     "Places",
@@ -135,6 +141,8 @@ class StressSettings:
     """The least surprise of a move that is an event; 0: any."""
     cooldown_sec: float = COOLDOWN_SEC
     max_events: int = MAX_EVENTS
+    rules: tuple[Rule, ...] = ()
+    """The user's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,8 @@ class Settings:
     _: KW_ONLY
     stress: StressSettings = StressSettings()
     history: HistorySettings = HistorySettings()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
     window_sec: int = WINDOW_SEC
     """How many seconds of prices are kept in memory."""
 

@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "wording": ({"ticks"}, set()),
     "sessions": ({"ticks"}, {"exchange_calendars"}),
     "days": ({"sessions", "ticks"}, set()),
-    "settings": ({"ticks"}, set()),
+    "settings": ({"rules", "ticks"}, set()),
     "pages": (set(), {"numpy"}),
     "volatility": ({"ticks"}, {"numpy"}),
     "moves": ({"volatility", "ticks"}, {"numpy"}),
@@ -62,6 +62,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
         | {
+            "alerts.status",
             "history.hours",
             "history.losses",
             "feeds",
@@ -74,8 +75,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "pandas"},
     ),
     "worker": (
-        {"engine", "sources", "history", "pulse_store", "events", "settings"},
+        {"alerts", "engine", "sources", "history", "pulse_store", "events", "settings"},
         set(),
+    ),
+    "alerts": (
+        {"events", "wording", "settings", "history.deliveries", "ticks"},
+        {"msgspec"},
+    ),
+    "api": (
+        {"engine", "history", "events", "formulas", "wording", "settings", "ticks"},
+        {"msgspec", "numpy", "pandas", "starlette", "prometheus_client", "jwt"},
     ),
     "page": (
         {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"},

@@ -1,0 +1,1 @@
+"""Alerts: events carried out of the page."""

@@ -1,0 +1,83 @@
+"""Deliveries: what is to be told to which destination of which event, as the archive keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from events import Event
+
+__all__ = ["Delivery", "DeliveryState", "Mute", "MuteOf", "Told"]
+
+
+class Told(StrEnum):
+    """What of an event is told."""
+
+    BEGAN = "began"
+    WORSE = "worse"
+    """It is severer than what was told of it."""
+    UPDATED = "updated"
+    """Its count or its peak changed."""
+    OVER = "over"
+    TEST = "test"
+    """Nothing of any event: a message that somebody asked for to try a destination."""
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery."""
+
+    DUE = "due"
+    SENT = "sent"
+    DEAD = "dead"
+    """The destination refuses it for good; it may be sent again by hand."""
+    DROPPED = "dropped"
+    """It was too old to be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One thing to be told to one destination; ``destination`` and ``key`` name it.
+
+    Times are seconds since the epoch, by the computer's clock.
+    """
+
+    destination: str
+    key: str
+    """The event's id, what is told of it and its severity: the same after a restart."""
+    told: Told
+    event: Event | None
+    """The state of the event that is told; None for a test."""
+    made: float
+    due: float
+    """Not to be tried before."""
+    tries: int = 0
+    state: DeliveryState = DeliveryState.DUE
+    error: str = ""
+    """Why the last try failed: the status and words, never an address."""
+    reference: str = ""
+    """What the channel calls the message, for editing it."""
+
+    @property
+    def id(self) -> str:
+        """The name a receiver knows it by: the same for every try, without a full stop."""
+        return "mp_" + hashlib.sha256(self.key.encode()).hexdigest()[:32]
+
+
+class MuteOf(StrEnum):
+    """What is muted."""
+
+    SYMBOL = "symbol"
+    KIND = "kind"
+    RULE = "rule"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Something of which nothing is told until an instant; one that has passed lifts it."""
+
+    of: MuteOf
+    name: str
+    until: float
+    """In seconds since the epoch, by the computer's clock."""
