@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
+from page.chips import feed_name, named_feeds, whole_reason
 from page.hours import hours_from
-from page.status import Instant, feed_name, named_feeds, whole_reason
 from page.troubles import archive_reason, backfill_text, clock_text, held_text
+from page.words import Instant
 from wording import duration_text
 
 __all__ = ["Table", "tables"]

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from engine.status import SourceKind
-from page.status import Instant, Words
+from page.words import Instant, Words
 from sessions import HoursFrom, MarketHours, Phase
 
 __all__ = ["HoursLine", "hours_from", "hours_line"]

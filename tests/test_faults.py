@@ -19,7 +19,8 @@ import pytest
 from engine.status import FeedStatus
 from feeds import Timing
 from gate import Reason
-from page.status import status_card, whole_reason
+from page.chips import whole_reason
+from page.status import status_card
 from page.troubles import feed_reason
 from sessions import ALWAYS
 from sessions import Session as Hours

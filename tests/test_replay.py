@@ -15,7 +15,8 @@ import pytest
 
 from events import Event, StressDetector
 from history.writer import connect, write_bars, write_begins
-from page.status import Instant, status_card
+from page.status import status_card
+from page.words import Instant
 from pulse_store import PulseStore, to_snapshots
 from settings import Settings, SourceSettings
 from sources.source import Span

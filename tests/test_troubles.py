@@ -32,10 +32,13 @@ from engine.status import (
     Trouble,
 )
 from history.losses import LeftOut
+from page.chips import whole_reason
 from page.details import tables
 from page.hours import HoursLine, hours_line
-from page.status import Instant, StatusCard, Words, feed_text, status_card, whole_reason
+from page.notes import feed_text
+from page.status import StatusCard, status_card
 from page.troubles import archive_reason, clock_text, feed_advice, feed_reason
+from page.words import Instant, Words
 from sessions import CorrectedHours, HoursFrom, MarketHours, Phase
 from settings import load
 from sources.opening import open_source
