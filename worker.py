@@ -1,4 +1,4 @@
-"""Worker: the daemon thread that wires source, store, detector and history, started as one.
+"""Worker: the daemon thread that wires source, store, detector, history and alerts, started as one.
 
 One per process, whatever the number of tabs: ``shared`` hands it out. Its thread writes the store
 and the events; any other thread asks its ``reader`` and its ``status``. There is one clock, the
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Unpack
 
+from alerts.desk import Desk
 from engine.backfill import backfill
 from engine.files import raise_limit
 from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
@@ -33,7 +34,7 @@ from pulse_store import PulseStore
 from settings import Settings
 from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
-from sources.source import Source
+from sources.source import Source, SourceKind
 
 __all__ = ["Worker", "shared", "stop_shared"]
 
@@ -98,6 +99,7 @@ class Worker:
         self._publisher.publish()
         if self._parts.history is not None:
             self._parts.history.recorder.start()
+        self._parts.desk.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -110,8 +112,11 @@ class Worker:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
-        if self._opened is not None and self._opened.history is not None:
-            self._opened.history.recorder.stop()
+        if self._opened is not None:
+            self._opened.desk.stop()
+            if self._opened.history is not None:
+                # Last: what the others still hand over is written, too.
+                self._opened.history.recorder.stop()
 
     def alive(self) -> bool:
         """Whether the thread is running."""
@@ -159,6 +164,11 @@ class Worker:
         """The history of this source; None: none is kept."""
         return self._parts.source.archive
 
+    @property
+    def desk(self) -> Desk:
+        """The alerts; without a destination it tells nothing."""
+        return self._parts.desk
+
     def status(self) -> Status:
         """What was true at the last whole second: source, archive, every feed, and what crashed.
 
@@ -188,6 +198,7 @@ class Worker:
             min_surprise=stress.min_surprise,
             cooldown_sec=stress.cooldown_sec,
         )
+        desk = Desk(settings.alerts, is_simulated=source.status().kind is not SourceKind.LIVE)
         history, subscribers = None, self._subscribers
         if archive is not None:
             recorder = Recorder(
@@ -212,7 +223,7 @@ class Worker:
             said_halted=self._said_halted,
         )
         reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
-        return _Parts(source, store, events, detector, heartbeat, reader, history)
+        return _Parts(source, store, events, detector, heartbeat, reader, history, desk)
 
     def _current_status(self) -> Status:
         """What is true now, all at one instant."""
@@ -226,6 +237,7 @@ class Worker:
             queued=len(source.queue),
             is_searching_past=self._parts.heartbeat.is_searching_past,
             archive=ArchiveStatus() if history is None else history.status(),
+            alerts=self._parts.desk.status(),
             faults=self._supervisor.faults,
         )
 
@@ -316,6 +328,7 @@ class _Parts(NamedTuple):
     heartbeat: Heartbeat
     reader: Reader
     history: HistoryKeeper | None
+    desk: Desk
 
 
 def _nothing() -> None:
@@ -323,19 +336,26 @@ def _nothing() -> None:
 
 
 _SHARED: Final = "worker"
+_MAKE: Final = "make a worker"
 _SET_UP: Final = "set up"
 
 
-def shared(load: Callable[[], Settings], make: Callable[[Settings], Worker] = Worker) -> Worker:
+def shared(
+    load: Callable[[], Settings], make: Callable[[Settings], Worker] | None = None
+) -> Worker:
     """The process's worker; if none is running, ``make(load())`` is started and becomes it.
+
+    ``make`` is remembered: without one a worker is made as by the last that was given, so that
+    whoever finds the worker dead begins one like it. Without any it is ``Worker``.
 
     Raises:
         MarketPulseError: what ``load`` or the start raises; the next call tries again.
     """
     once_per_process(_SET_UP, _set_up)
+    make_worker = once_per_process(_MAKE, lambda: make or Worker, lambda kept: make is None)
 
     def start() -> Worker:
-        worker = make(load())
+        worker = make_worker(load())
         worker.start()
         atexit.unregister(stop_shared)
         atexit.register(stop_shared)
@@ -355,7 +375,8 @@ def _set_up() -> bool:
 
 
 def stop_shared() -> None:
-    """Stop the process's worker, if there is one."""
+    """Stop the process's worker, if there is one, and forget how it is made."""
+    forget(_MAKE)
     worker = forget(_SHARED)
     if worker is not None:
         worker.stop()

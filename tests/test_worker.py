@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import worker
+from engine.heartbeat import Subscriber
 from events import Event
 from feeds import TickQueue
 from pulse_store import PulseStore
@@ -319,6 +320,35 @@ def test_a_dead_worker_is_replaced() -> None:
     successor = worker.shared(lambda: SIMULATED)
     assert successor is not engine
     assert successor.alive()
+
+
+@pytest.mark.usefixtures("registry")
+def test_whoever_begins_a_worker_anew_makes_it_as_it_was_made() -> None:
+    """A tab that finds the launcher's worker dead begins another with all that follows it."""
+    told: list[int] = []
+    follower = Subscriber("follower", lambda over: told.append(over.second))
+
+    def make(settings: Settings) -> Worker:
+        return Worker(settings, subscribers=(follower,))
+
+    worker.shared(lambda: SIMULATED, make).stop()
+    before = len(told)
+    assert worker.shared(lambda: SIMULATED).alive()
+    until(lambda: len(told) > before)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_worker_that_was_stopped_for_good_leaves_nothing_behind() -> None:
+    """The next one is made by whoever begins it."""
+    built: list[Worker] = []
+
+    def make(settings: Settings) -> Worker:
+        built.append(Worker(settings))
+        return built[-1]
+
+    worker.shared(lambda: SIMULATED, make)
+    worker.stop_shared()
+    assert worker.shared(lambda: SIMULATED) not in built
 
 
 @pytest.mark.usefixtures("registry")
