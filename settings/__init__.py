@@ -32,7 +32,7 @@ from settings.accounts import (
     switched_off,
 )
 from settings.addresses import http_address, websocket_address
-from settings.api import ApiSettings
+from settings.api import API_SECRETS, ApiSettings, api_settings, public_url
 from settings.destinations import AlertSettings, Destination
 from settings.given import (
     Entry,
@@ -169,6 +169,11 @@ class Settings:
     """How many seconds of prices are kept in memory."""
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must never be shown, in whichever part."""
+        return (*self.source.secrets, *self.alerts.secrets, *self.api.secrets)
+
+    @property
     def archive_file(self) -> Path | None:
         """The file of this source's history; None: none is kept.
 
@@ -194,13 +199,13 @@ _KEYS: Final = ("source", "seed", "speed", "from", "to", "data")
 _URL_KEYS: Final = tuple(f"{vendor}_{kind}" for vendor in VENDORS for kind in ("url", "rest_url"))
 """Likewise."""
 
-_FILE_TABLES: Final = ("window_sec", "sources", "watchlist", "stress", "archive")
+_FILE_TABLES: Final = ("window_sec", "sources", "watchlist", "stress", "archive", "api")
 _FILE_KEYS: Final = (*_KEYS, *_URL_KEYS, *_FILE_TABLES)
 _FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address such as kraken_url"
 _STRESS_KEYS: Final = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
 _ARCHIVE_KEYS: Final = ("bars_days", "events_days")
 
-_VARIABLE_KEYS: Final = (*_KEYS, "config", *ASSETS)
+_VARIABLE_KEYS: Final = (*_KEYS, "config", *ASSETS, "public_url", "api_tokens", "api_jwt_key")
 VARIABLES: Final = tuple(f"MARKET_PULSE_{key.upper()}" for key in (*_VARIABLE_KEYS, *_URL_KEYS))
 _VARIABLES_EXPECTED: Final = (
     f"one of MARKET_PULSE_{', _'.join(map(str.upper, _VARIABLE_KEYS))}"
@@ -243,7 +248,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environ = {name.removeprefix("\ufeff"): value for name, value in environ.items()}
     secrets = [resolved(str(file)) for file in USUAL.secrets]
     keys = accounts(environ, secrets)
-    names = [name for names in KEY_VARIABLES.values() for name in names]
+    names = [*API_SECRETS, *(name for names in KEY_VARIABLES.values() for name in names)]
     hidden = set(known_secrets(names, environ, secrets)) - {PUBLIC_KEY}
     quoting = Quoting(tuple(sorted(hidden)))
     _reject_unknown_variables(environ, quoting)
@@ -255,6 +260,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         _source(given, keys),
         stress=_stress(file.table("stress", _STRESS_KEYS)),
         history=_history(given),
+        alerts=AlertSettings(public_url=public_url(given)),
+        api=api_settings(given, secrets),
         window_sec=_number(
             file.entry("window_sec"),
             WINDOW_SEC,

@@ -24,6 +24,7 @@ __all__ = [
     "api_key",
     "known_secrets",
     "resolved",
+    "secret_text",
     "settings_file",
 ]
 
@@ -80,6 +81,21 @@ class Table(NamedTuple):
             raise Entry(entries, table.place, self.quoting).wrong("a table")
         table.reject_unknown(known)
         return table
+
+    def tables(self, key: str, known: Sequence[str]) -> tuple[Table, ...]:
+        """The tables of the list below this one, none if there is no list; likewise."""
+        found = self.entries.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            place = f"{key} in {self.place}"
+            raise Entry(found, place, self.quoting).wrong(f"tables, each headed [[{key}]]")
+        # By their place, as a file may have many and a name may be missing.
+        tables = [
+            Table(each, self.file, self.quoting, f"{key} {number}")
+            for number, each in enumerate(found, start=1)
+        ]
+        for table in tables:
+            table.reject_unknown(known)
+        return tuple(tables)
 
     def reject_unknown(self, known: Sequence[str], expected: str = "") -> None:
         """Raise if there is a key that is none of these, which ``expected`` may say shorter."""
@@ -183,13 +199,18 @@ _LEAST_SECRET: Final = 8
 
 def api_key(name: str, environ: Mapping[str, str], files: Sequence[Path]) -> str:
     """A vendor's key: from the environment, else from the first file that has it, else empty."""
-    key = bare(environ.get(name, "")) or _key_in(name, files)
+    key = secret_text(name, environ, files)
     if not re.fullmatch(r"[!-~]{0,512}", key):
         raise SettingsError(
             f"{name} holds a blank or another character that no key has, or is longer than"
             " any key, expected letters, digits and punctuation: copy it again"
         )
     return key
+
+
+def secret_text(name: str, environ: Mapping[str, str], files: Sequence[Path]) -> str:
+    """What a variable holds, else the first file that has it, else nothing; without marks."""
+    return bare(environ.get(name, "")) or _key_in(name, files)
 
 
 def _key_in(name: str, files: Sequence[Path]) -> str:

@@ -20,6 +20,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "sessions": ({"ticks"}, {"exchange_calendars"}),
     "days": ({"sessions", "ticks"}, set()),
     "settings": ({"rules", "ticks"}, set()),
+    # It reads the key of JSON web tokens as what verifies them does.
+    "settings.api": ({"settings.given", "settings.quoting"}, {"jwt"}),
     "pages": (set(), {"numpy"}),
     "volatility": ({"ticks"}, {"numpy"}),
     "moves": ({"volatility", "ticks"}, {"numpy"}),
