@@ -97,6 +97,11 @@ class Reader:
         now = second + SECOND_END
         return Pulse(now, self.once(self._frame, now))
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a first second is shown, with what is known of the past behind it."""
+        return self._heartbeat.ready.is_set()
+
     def has_prices(self) -> bool:
         """Whether the newest second has any."""
         return self._heartbeat.has_prices
