@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -20,8 +20,10 @@ import numpy.typing as npt
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Begin, Minutes
 from events import Event, Track
+from history.deliveries import Delivery, DeliveryState, Mute
 from history.leaves import leaf_rows
 from history.losses import Losses
+from history.outgoing import delivery_blocks, newest_deliveries, read_mutes
 from history.rows import BARS, MINUTES, EventRow, Rows, SymbolRow
 from history.schema import (
     BUSY_SEC,
@@ -66,12 +68,13 @@ class Search(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What an archive has beside bars, minutes and events."""
+    """What an archive has beside bars, minutes, events and deliveries."""
 
     symbols: tuple[SymbolRow, ...]
     meta: dict[str, str]
     begins: tuple[Begin, ...]
     tracks: tuple[Track, ...]
+    mutes: tuple[Mute, ...]
 
 
 class Archive:
@@ -283,12 +286,38 @@ class Archive:
                 losses.add(others=1)
         return Search(_second(searched), tuple(tracks))
 
+    def deliveries(
+        self,
+        states: Collection[DeliveryState] = tuple(DeliveryState),
+        since: float = 0.0,
+        *,
+        limit: int = 10_000,
+        losses: Losses | None = None,
+    ) -> list[Delivery]:
+        """The ``limit`` newest deliveries in some states that were made at ``since`` or later.
+
+        In the order in which they were made.
+        """
+        with self._connected() as (connection, version):
+            return newest_deliveries(connection, version, losses or Losses(), states, since, limit)
+
+    def delivery_blocks(self, losses: Losses | None = None) -> Iterator[list[Delivery]]:
+        """All deliveries in the order in which they were made, in pieces; no piece is empty."""
+        with self._connected() as (connection, version):
+            yield from delivery_blocks(connection, version, losses or Losses())
+
+    def mutes(self, losses: Losses | None = None) -> list[Mute]:
+        """All that is muted, or was not long ago."""
+        with self._connected() as (connection, version):
+            return read_mutes(connection, version, losses or Losses())
+
     def contents(self, losses: Losses) -> Contents:
-        """All that there is beside bars, minutes and events."""
+        """All that there is beside bars, minutes, events and deliveries."""
         with self._open(losses) as rows:
             rows.check_numbers()
             symbols, meta, begins = rows.symbols(), rows.all_meta(), rows.begins()
-        return Contents(tuple(symbols), meta, tuple(begins), self.search(losses).tracks)
+        tracks, muted = self.search(losses).tracks, self.mutes(losses)
+        return Contents(tuple(symbols), meta, tuple(begins), tracks, tuple(muted))
 
     def check(self, losses: Losses, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
         """Read all that there is, so that ``losses`` counts all that is damaged.
@@ -300,18 +329,24 @@ class Archive:
             self.blocks(0, TIMES_END, None, losses),
             self.event_blocks(losses),
             self.minute_blocks(TIMES_END, losses),
+            self.delivery_blocks(losses),
         )
         return all(not is_cancelled() for _ in chain(*reads))
 
     @contextmanager
     def _open(self, losses: Losses | None, *, is_snapshot: bool = False) -> Iterator[Rows]:
+        with self._connected() as (connection, version):
+            if is_snapshot:
+                connection.execute("BEGIN")
+            yield Rows(connection, version, losses or Losses())
+
+    @contextmanager
+    def _connected(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """A connection of its own, and the file's format."""
         with archive_errors(self.path):
             _check_file(self.path)
             with closing(open_read_only(self.path, is_cut_off=self._is_cut_off)) as connection:
-                version = check_version(connection, self.path, oldest=self._oldest_version)
-                if is_snapshot:
-                    connection.execute("BEGIN")
-                yield Rows(connection, version, losses or Losses())
+                yield connection, check_version(connection, self.path, oldest=self._oldest_version)
 
 
 def _second(value: object) -> int | None:

@@ -12,11 +12,15 @@ import numpy as np
 
 from bars import KEPT_MINUTES, Bars, Begin, Minutes
 from events import Event, Track
+from history.deliveries import Delivery, Mute, MuteOf
 
 __all__ = ["Backlog", "Batch"]
 
 _MOST_EVENTS: Final = 10_000
 """The most states of events that wait."""
+
+_MOST_DELIVERIES: Final = 10_000
+"""The most deliveries that wait, new ones and others apart."""
 
 _OVERLAP_SEC: Final = 15
 """Of what came while another process wrote, these last seconds are written when that ends: it may
@@ -36,6 +40,11 @@ class Batch:
     """As they were collected."""
     begins: deque[Begin] = field(default_factory=deque)
     events: deque[Event] = field(default_factory=deque)
+    new_deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    """What is to be told, by destination and key: what is known already stays as it is."""
+    deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    """What became of deliveries, likewise; written after those that are new."""
+    mutes: dict[tuple[MuteOf, str], Mute] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     bar_count: int = 0
@@ -43,7 +52,15 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(
-            self.bars or self.minutes or self.begins or self.events or self.tracks or self.meta
+            self.bars
+            or self.minutes
+            or self.begins
+            or self.events
+            or self.new_deliveries
+            or self.deliveries
+            or self.mutes
+            or self.tracks
+            or self.meta
         )
 
     def add(self, later: Batch) -> None:
@@ -53,6 +70,9 @@ class Batch:
         self.minutes.extend(later.minutes)
         self.begins.extend(later.begins)
         self.events.extend(later.events)
+        self.add_new_deliveries(later.new_deliveries.values())
+        self.deliveries.update(later.deliveries)
+        self.mutes.update(later.mutes)
         self.tracks.update(later.tracks)
         self.meta.update(later.meta)
 
@@ -61,6 +81,11 @@ class Batch:
         before = self.bars.get(second)
         self.bar_count += len(bars) - (0 if before is None else len(before))
         self.bars[second] = bars
+
+    def add_new_deliveries(self, deliveries: Iterable[Delivery]) -> None:
+        """Add what is to be told, unless it is known already."""
+        for delivery in deliveries:
+            self.new_deliveries.setdefault(_key(delivery), delivery)
 
     def drop_bars(self, second: int) -> int:
         """Drop the bars of a second; returns how many."""
@@ -89,6 +114,7 @@ class Backlog:
         self.written_events = 0
         self.lost_bars = 0
         self.lost_events = 0
+        self.lost_deliveries = 0
         self.lost_span: tuple[int, int] | None = None
         """The first and the last second that lost bars."""
         self._most_bars = most_bars
@@ -122,8 +148,12 @@ class Backlog:
         tracks: Iterable[Track],
         meta: Mapping[str, str],
         begins: Iterable[Begin] = (),
+        *,
+        new_deliveries: Sequence[Delivery] = (),
+        deliveries: Sequence[Delivery] = (),
+        mutes: Iterable[Mute] = (),
     ) -> None:
-        """Add what is to be written."""
+        """Add what is to be written; a delivery replaces what is known of it unless it is new."""
         for begin in begins:
             self._waiting.begins.append(begin)
             if begin.vendor:
@@ -133,6 +163,9 @@ class Backlog:
         if len(minutes):
             self._waiting.minutes.append(minutes)
         self._waiting.events.extend(events)
+        self._waiting.add_new_deliveries(new_deliveries)
+        self._waiting.deliveries.update({_key(each): each for each in deliveries})
+        self._waiting.mutes.update({(mute.of, mute.name): mute for mute in mutes})
         self._waiting.tracks.update({track.symbol: track for track in tracks})
         self._waiting.meta.update(meta)
         self._meta.update(meta)
@@ -157,6 +190,10 @@ class Backlog:
         while len(self._waiting.events) > _MOST_EVENTS:
             self._waiting.events.popleft()
             self.lost_events += 1
+        for deliveries in (self._waiting.new_deliveries, self._waiting.deliveries):
+            while len(deliveries) > _MOST_DELIVERIES:
+                del deliveries[next(iter(deliveries))]
+                self.lost_deliveries += 1
 
     def drop_old(self) -> None:
         """Drop what another process has surely written by now."""
@@ -170,6 +207,10 @@ class Backlog:
             waiting.begins.popleft()
         while waiting.events and waiting.events[0].updated_ts < since:
             waiting.events.popleft()
+        for key, delivery in [*waiting.new_deliveries.items()]:
+            if delivery.event is None or delivery.event.updated_ts < since:
+                del waiting.new_deliveries[key]
+        waiting.deliveries.clear()  # what became of them the other process knows
 
     def begin_batch(self) -> Batch:
         """Hand out all that waits; ``finish_batch`` or ``return_batch`` follows."""
@@ -193,6 +234,11 @@ class Backlog:
         self._in_hand.add(self._waiting)
         self._waiting, self._in_hand = self._in_hand, Batch()
         self.make_room()
+
+
+def _key(delivery: Delivery) -> tuple[str, str]:
+    """What names a delivery."""
+    return delivery.destination, delivery.key
 
 
 def _by_second(bars: Bars) -> Iterator[tuple[int, Bars]]:

@@ -171,8 +171,10 @@ def _lost(left_out: LeftOut) -> str:
     for count, noun in (
         (left_out.events, "event update"),
         (left_out.minutes, "usual minute"),
+        (left_out.deliveries, "alert"),
         (left_out.others, "note"),
     ):
         if count:
             parts.append(f"{count:,} {noun}{'' if count == 1 else 's'}")
+
     return f"{', '.join(parts)} cannot be read" if parts else ""

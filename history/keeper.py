@@ -17,6 +17,7 @@ from bars import Bars
 from days import STEP_SEC
 from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
+from history.deliveries import Delivery
 from history.hours import ArchivedHours, restore_prices
 from history.losses import Losses
 from history.recorder import ArchiveStatus, Recorder
@@ -46,6 +47,9 @@ class _Searched(Protocol):
     def second(self) -> int: ...
 
     @property
+    def now(self) -> float: ...
+
+    @property
     def events(self) -> Sequence[Event]: ...
 
 
@@ -60,11 +64,17 @@ class Restored(NamedTuple):
     """The seconds of it in which nobody has looked for events."""
 
 
+def _no_deliveries(events: Sequence[Event], now: float) -> Sequence[Delivery]:
+    """Nothing is told outside the page."""
+    return ()
+
+
 class HistoryKeeper:
     """Keeps what ``store``, ``events`` and ``detector`` hold in the archive at ``archive``.
 
     ``recorder`` writes it. ``watched`` are the symbols that are restored and looked back at, with
-    at most ``max_events`` events.
+    at most ``max_events`` events. ``deliveries_for`` says what is to be told of the events of a
+    second, whose last instant it gets: that is archived in the transaction of these events.
     """
 
     def __init__(
@@ -76,8 +86,11 @@ class HistoryKeeper:
         detector: StressDetector,
         watched: Mapping[Asset, Sequence[str]],
         max_events: int,
+        *,
+        deliveries_for: Callable[[Sequence[Event], float], Sequence[Delivery]] = _no_deliveries,
     ) -> None:
         self.recorder = recorder
+        self._deliveries_for = deliveries_for
         self._archive = archive
         self._store, self._events, self._detector = store, events, detector
         self._watched = watched
@@ -119,10 +132,16 @@ class HistoryKeeper:
         """Hand the events of a second over at once: one that was shown is never to be lost."""
         self._searched = over.second
         if over.events:
-            self.hand_over(over.events)
+            deliveries: Sequence[Delivery] = ()
+            try:
+                deliveries = self._deliveries_for(over.events, over.now)
+            finally:
+                self.hand_over(over.events, deliveries)
 
-    def hand_over(self, events: Sequence[Event] = ()) -> None:
+    def hand_over(self, events: Sequence[Event] = (), deliveries: Sequence[Delivery] = ()) -> None:
         """Hand the bars, minutes, begins and tracks that are new to the recorder, and these events.
+
+        With the events go the ``deliveries`` that tell of them.
 
         With them goes how far was searched, into the file at one stroke: whatever ends this
         process, the next one goes on from there and finds what this one had not found yet.
@@ -132,7 +151,15 @@ class HistoryKeeper:
         if self._searched is None and len(bars):
             self._searched = int(bars.cells["second"].min()) - 1
         is_news = bool(len(bars) or len(minutes) or begins or tracks or events)
-        self.recorder.record(bars, events, tracks, self._progress(is_news), minutes, begins)
+        self.recorder.record(
+            bars,
+            events,
+            tracks,
+            self._progress(is_news),
+            minutes,
+            begins,
+            new_deliveries=deliveries,
+        )
 
     def restore(
         self,

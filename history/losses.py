@@ -21,11 +21,15 @@ class LeftOut:
     """States of events, as far as they can be counted."""
     minutes: int = 0
     """Minutes that lack the sizes of their moves, at most."""
+    deliveries: int = 0
+    """Deliveries, as far as they can be counted."""
     others: int = 0
-    """Rows of symbols, of what the detector remembered, and of what is said of the source."""
+    """Rows of symbols, of what the detector remembered, of what is muted, and of what is said of
+    the source."""
 
     def __bool__(self) -> bool:
-        return bool(self.seconds or self.events or self.minutes or self.others)
+        counts = self.seconds, self.events, self.minutes, self.deliveries, self.others
+        return any(counts)
 
 
 class Losses:
@@ -45,12 +49,15 @@ class Losses:
             last=last if before.last is None else max(before.last, last),
         )
 
-    def add(self, *, events: int = 0, minutes: int = 0, others: int = 0) -> None:
+    def add(
+        self, *, events: int = 0, minutes: int = 0, deliveries: int = 0, others: int = 0
+    ) -> None:
         """Count what has no second of its own."""
         before = self.left_out
         self.left_out = replace(
             before,
             events=before.events + events,
             minutes=before.minutes + minutes,
+            deliveries=before.deliveries + deliveries,
             others=before.others + others,
         )

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from bars import Bars, Begin, Minutes
 from events import Event, Track
 from history.backlog import Backlog
+from history.deliveries import Delivery, Mute
 from history.losses import LeftOut
 from history.salvage import copy_sound, delete_archive
 from history.schema import ArchiveError
@@ -104,6 +105,8 @@ class ArchiveStatus:
     lost: int = 0
     lost_events: int = 0
     """Bars, and states of events, that were dropped for lack of room."""
+    lost_deliveries: int = 0
+    """States of deliveries, likewise: a restart may repeat or forget them."""
     lost_from: int | None = None
     lost_to: int | None = None
     """The first and the last second that lost bars."""
@@ -189,13 +192,30 @@ class Recorder:
         meta: Mapping[str, str] | None = None,
         minutes: Minutes | None = None,
         begins: Iterable[Begin] = (),
+        *,
+        new_deliveries: Sequence[Delivery] = (),
+        deliveries: Sequence[Delivery] = (),
+        mutes: Iterable[Mute] = (),
     ) -> None:
         """Have all of this written soon, the values under their names; never waits for the file.
 
-        The values are written into every file that is begun from now on.
+        What is handed over together is written in one transaction. ``new_deliveries`` are what is
+        to be told of the events: one that is in the file already stays as it is, even if it comes
+        again after a restart. ``deliveries`` are what became of some, and replace what the file has
+        of them. The values of ``meta`` are written into every file that is begun from now on.
         """
         with self._changed:
-            self._backlog.add(bars, minutes or Minutes.empty(), events, tracks, meta or {}, begins)
+            self._backlog.add(
+                bars,
+                minutes or Minutes.empty(),
+                events,
+                tracks,
+                meta or {},
+                begins,
+                new_deliveries=new_deliveries,
+                deliveries=deliveries,
+                mutes=mutes,
+            )
             if self._condition.state is ArchiveState.READING_ONLY:
                 self._backlog.drop_old()  # another process records the same
                 return
@@ -230,6 +250,7 @@ class Recorder:
                 waiting=0 if state is ArchiveState.READING_ONLY else backlog.bar_count,
                 lost=backlog.lost_bars,
                 lost_events=backlog.lost_events,
+                lost_deliveries=backlog.lost_deliveries,
                 lost_from=first,
                 lost_to=last,
                 set_aside=tuple(self._set_aside),

@@ -35,7 +35,9 @@ __all__ = [
     "Rows",
     "SymbolRow",
     "begin_content",
+    "both_ways",
     "event_key",
+    "raise_if_not_damage",
     "symbol_content",
 ]
 
@@ -121,7 +123,7 @@ class Rows:
             try:
                 begin = self._next(table, begin, end)
             except sqlite3.Error as error:
-                _raise_if_not_damage(error)
+                raise_if_not_damage(error)
                 begin, end = self._within_known(table, begin, end)
             if begin >= end:
                 return
@@ -160,7 +162,7 @@ class Rows:
                     return
                 end = min(end, newest + 1)
             except sqlite3.Error as error:
-                _raise_if_not_damage(error)
+                raise_if_not_damage(error)
                 _, end = self._within_known(table, 0, end)
             begin = max(0, end - step)
             if blind <= _BLIND:
@@ -198,7 +200,7 @@ class Rows:
                 try:
                     (count,) = self._connection.execute(query).fetchone()
                 except sqlite3.Error as error:
-                    _raise_if_not_damage(error)
+                    raise_if_not_damage(error)
                     count = 1
                 if count:
                     self._losses.add(others=count)
@@ -245,7 +247,7 @@ class Rows:
                 (begin, end, end - begin),
             ).fetchall()
         except sqlite3.Error as error:
-            _raise_if_not_damage(error)
+            raise_if_not_damage(error)
             return None
         before = begin - 1
         for number, cells, written in rows:
@@ -284,8 +286,9 @@ class Rows:
     def symbols(self) -> list[SymbolRow]:
         """Every symbol that is known, in the order of their numbers."""
         found = {}
-        rows, is_whole = self._both_ways(
-            f"SELECT id, name, asset, first, last, last_ts, {self._sum} FROM symbol ORDER BY id"
+        rows, is_whole = both_ways(
+            self._connection,
+            f"SELECT id, name, asset, first, last, last_ts, {self._sum} FROM symbol ORDER BY id",
         )
         lost = 0
         for *fields, written in rows:
@@ -296,8 +299,8 @@ class Rows:
                 lost += 1
         is_gap = len(found) <= max(found, default=-1)
         if (not is_whole or lost or is_gap) and self._has_copy:
-            copied, _ = self._both_ways(
-                "SELECT id, name, asset, checksum FROM symbol_copy ORDER BY id"
+            copied, _ = both_ways(
+                self._connection, "SELECT id, name, asset, checksum FROM symbol_copy ORDER BY id"
             )
             for number, name, asset, written in copied:
                 row = SymbolRow(number, name, asset, None, None, None)
@@ -318,8 +321,9 @@ class Rows:
             if self.meta("source") != "eodhd":
                 return []
             return [Begin(symbol.name, 0, "EODHD") for symbol in self.symbols()]
-        rows, is_whole = self._both_ways(
-            "SELECT symbol, second, vendor, checksum FROM price_window ORDER BY symbol, second"
+        rows, is_whole = both_ways(
+            self._connection,
+            "SELECT symbol, second, vendor, checksum FROM price_window ORDER BY symbol, second",
         )
         found, lost = [], 0 if is_whole else 1
         for *fields, written in rows:
@@ -358,7 +362,7 @@ class Rows:
                     last = found[:3]
                     yield found
         except sqlite3.Error as error:
-            _raise_if_not_damage(error)
+            raise_if_not_damage(error)
             for found in self._scattered_events(begin, end):
                 if last is None or found[:3] > last:
                     yield found
@@ -370,7 +374,7 @@ class Rows:
                 "SELECT (SELECT min(began) FROM event), (SELECT max(began) FROM event)"
             ).fetchone()
         except sqlite3.Error as error:
-            _raise_if_not_damage(error)
+            raise_if_not_damage(error)
         else:
             if first is None:
                 return None
@@ -405,7 +409,7 @@ class Rows:
                 {"limit": limit, "before": before, "since": since},
             ).fetchall()
         except sqlite3.Error as error:
-            _raise_if_not_damage(error)
+            raise_if_not_damage(error)
             return _newest(self._scattered_events(0.0, before), limit, before, since)
         return [found for row in rows if (found := self._event(row)) is not None]
 
@@ -414,8 +418,8 @@ class Rows:
         found: list[str] = []
         if self._version < OLDEST_READ:
             return found
-        rows, is_whole = self._both_ways(
-            f"SELECT symbol, state, {self._sum} FROM track ORDER BY symbol"
+        rows, is_whole = both_ways(
+            self._connection, f"SELECT symbol, state, {self._sum} FROM track ORDER BY symbol"
         )
         for symbol, state, written in rows:
             if isinstance(state, str) and self._is_sound(written, symbol, state.encode()):
@@ -429,13 +433,15 @@ class Rows:
         try:
             return self._meta(name)
         except sqlite3.Error as error:
-            _raise_if_not_damage(error)
+            raise_if_not_damage(error)
             self._losses.add(others=1)
             return None
 
     def all_meta(self) -> dict[str, str]:
         """Every value by its name."""
-        rows, is_whole = self._both_ways(f"SELECT name, value, {self._sum} FROM meta ORDER BY name")
+        rows, is_whole = both_ways(
+            self._connection, f"SELECT name, value, {self._sum} FROM meta ORDER BY name"
+        )
         found = {
             name: value
             for name, value, written in rows
@@ -483,12 +489,14 @@ class Rows:
         """
         where = "WHERE began >= :begin AND began < :end ORDER BY"
         span = {"begin": begin, "end": end}
-        keys, _ = self._both_ways(
+        keys, _ = both_ways(
+            self._connection,
             f"SELECT id, updated, began FROM event INDEXED BY event_began {where} began",
             span,
         )
         columns = f"began, id, updated, state, {self._sum}"
-        rows, is_whole = self._both_ways(
+        rows, is_whole = both_ways(
+            self._connection,
             f"SELECT {columns} FROM event NOT INDEXED {where} id",
             span,
         )
@@ -503,7 +511,7 @@ class Rows:
                     (name, updated),
                 ).fetchone()
             except sqlite3.Error as error:
-                _raise_if_not_damage(error)
+                raise_if_not_damage(error)
                 row = None
             if row is not None:
                 by_key[name, updated] = row
@@ -512,29 +520,30 @@ class Rows:
             self._losses.add(events=max(missing, lost))
         return sorted(found for row in by_key.values() if (found := self._event(row)) is not None)
 
-    def _both_ways(
-        self, query: str, values: dict[str, float] | None = None
-    ) -> tuple[list[Any], bool]:
-        """The rows of a query that ends with its order, and whether these are all.
-
-        If it cannot be read to its end, it is read from the end as well, as far as that goes.
-        """
-        rows: dict[tuple[Any, ...], None] = {}
-        for order in ("", " DESC"):
-            try:
-                for row in self._connection.execute(f"{query}{order}", values or {}):
-                    rows[row] = None
-            except sqlite3.Error as error:
-                _raise_if_not_damage(error)
-            else:
-                return list(rows), True
-        return list(rows), False
-
     def _is_sound(self, written: object, key: object, content: bytes, second: float = 0.0) -> bool:
         """Whether a row is what was written; one of ``second`` may have no checksum."""
         if written is None:
             return second <= self._unchecked_until
         return written == checksum(key, content)
+
+
+def both_ways(
+    connection: sqlite3.Connection, query: str, values: dict[str, float] | None = None
+) -> tuple[list[Any], bool]:
+    """The rows of a query that ends with its order, and whether these are all.
+
+    If it cannot be read to its end, it is read from the end as well, as far as that goes.
+    """
+    rows: dict[tuple[Any, ...], None] = {}
+    for order in ("", " DESC"):
+        try:
+            for row in connection.execute(f"{query}{order}", values or {}):
+                rows[row] = None
+        except sqlite3.Error as error:
+            raise_if_not_damage(error)
+        else:
+            return list(rows), True
+    return list(rows), False
 
 
 def event_key(row: EventRow) -> tuple[str, float, float]:
@@ -577,6 +586,7 @@ def _newest(rows: Sequence[EventRow], limit: int, before: float, since: float) -
     return sorted(found, key=lambda row: (row.updated, row.began, row.id))
 
 
-def _raise_if_not_damage(error: sqlite3.Error) -> None:
+def raise_if_not_damage(error: sqlite3.Error) -> None:
+    """Raise an error of SQLite's again, unless the fault lies in the file."""
     if not is_damage(error):
         raise error

@@ -13,6 +13,7 @@ import numpy as np
 from bars import Bars
 from history.archive import Archive, ArchiveError
 from history.losses import LeftOut, Losses
+from history.outgoing import write_mutes, write_new_deliveries
 from history.schema import TIMES_END, UNCHECKED, archive_errors
 from history.writer import (
     connect,
@@ -84,6 +85,7 @@ def _copy(
             write_meta(connection, name, value)
     write_begins(connection, contents.begins)
     write_tracks(connection, contents.tracks)
+    write_mutes(connection, contents.mutes)
     of_bars = Losses()
     for bars in archive.blocks(0, TIMES_END, None, of_bars):
         write_bars(connection, bars)
@@ -104,6 +106,10 @@ def _copy(
             return False
     for events in archive.event_blocks(losses):
         write_events(connection, events)
+        if is_cancelled():
+            return False
+    for deliveries in archive.delivery_blocks(losses):
+        write_new_deliveries(connection, deliveries)
         if is_cancelled():
             return False
     connection.execute("COMMIT")

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from events import Event, Track
+from history.deliveries import Delivery
 from history.singles import decode_single, is_single
 from ticks import MarketPulseError
 
@@ -25,6 +26,7 @@ __all__ = [
     "APPLICATION_ID",
     "BUSY_SEC",
     "CHECKED_FROM",
+    "DELIVERIES_FROM",
     "MIGRATIONS",
     "MINUTES_FROM",
     "OLDEST_READ",
@@ -40,8 +42,10 @@ __all__ = [
     "check_version",
     "checksum",
     "damaged",
+    "decode_delivery",
     "decode_event",
     "decode_track",
+    "encode_delivery",
     "encode_event",
     "encode_track",
     "is_archive",
@@ -108,6 +112,20 @@ MIGRATIONS: Final = (
     INSERT INTO price_window SELECT name, 0, 'EODHD', NULL FROM symbol
         WHERE (SELECT value FROM meta WHERE name = 'source') = 'eodhd';
     """,
+    # From here on what is told outside the page is written down with what it tells, and states of
+    # events are found by when they came.
+    """
+    CREATE TABLE delivery(
+        number INTEGER PRIMARY KEY, destination TEXT NOT NULL, key TEXT NOT NULL,
+        state TEXT NOT NULL, made REAL NOT NULL, content TEXT NOT NULL, checksum INTEGER,
+        UNIQUE(destination, key)
+    );
+    CREATE INDEX delivery_state ON delivery(state, made);
+    CREATE TABLE mute(
+        of TEXT, name TEXT, until REAL NOT NULL, checksum INTEGER, PRIMARY KEY(of, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX event_updated ON event(updated);
+    """,
 )
 """Version n of the schema is what the first n of these make. Only ever append."""
 
@@ -116,6 +134,9 @@ CHECKED_FROM: Final = 5
 
 WINDOWS_FROM: Final = 6
 """The first version that says whose prices the bars are."""
+
+DELIVERIES_FROM: Final = 7
+"""The first version that has deliveries and mutes."""
 
 MINUTES_FROM: Final = 3
 """The first version that has minutes."""
@@ -150,6 +171,7 @@ BUSY_SEC: Final = 1.0
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_track = msgspec.json.Decoder(Track).decode
+_decode_delivery = msgspec.json.Decoder(Delivery).decode
 
 
 class ArchiveError(MarketPulseError):
@@ -315,3 +337,20 @@ def decode_track(text: str) -> Track:
         return _decode_track(text)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ArchiveError(f"an archived track is damaged: {error}", is_damaged=True) from None
+
+
+def encode_delivery(delivery: Delivery) -> str:
+    """A delivery as it lies in the file."""
+    return _encode(delivery).decode()
+
+
+def decode_delivery(text: str) -> Delivery:
+    """A delivery that lies in the file.
+
+    Raises:
+        ArchiveError: if the text is not one.
+    """
+    try:
+        return _decode_delivery(text)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise ArchiveError(f"an archived delivery is damaged: {error}", is_damaged=True) from None

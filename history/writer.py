@@ -21,6 +21,13 @@ from events import Event, Track
 from history.archive import Archive, newest_prices
 from history.backlog import Batch
 from history.losses import Losses
+from history.outgoing import (
+    delete_deliveries,
+    delete_mutes,
+    write_deliveries,
+    write_mutes,
+    write_new_deliveries,
+)
 from history.rows import (
     BARS,
     MINUTES,
@@ -190,6 +197,9 @@ class Writer:
                     write_minutes(connection, minutes)
                 write_begins(connection, batch.begins)
                 write_events(connection, batch.events)
+                write_new_deliveries(connection, batch.new_deliveries.values())
+                write_deliveries(connection, batch.deliveries.values())
+                write_mutes(connection, batch.mutes.values())
                 write_tracks(connection, batch.tracks.values())
                 for name, value in batch.meta.items():
                     write_meta(connection, name, value)
@@ -221,6 +231,8 @@ class Writer:
                 delete_minutes(connection, int(newest - bars_sec - _DAY_REACH_SEC) // 60)
                 delete_begins(connection, int(newest - bars_sec))
                 delete_events(connection, newest - events_sec)
+                delete_deliveries(connection, newest)
+                delete_mutes(connection, newest)
                 if release_pages(connection, _STEP_PAGES):
                     return True
             # If readers hold the log, the next time does it.

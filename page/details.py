@@ -77,6 +77,7 @@ def _archive_table(archive: ArchiveStatus) -> Table:
             "bars waiting": f"{archive.waiting:,}",
             "bars lost": f"{archive.lost:,}",
             "events lost": f"{archive.lost_events:,}",
+            "alerts not remembered": f"{archive.lost_deliveries:,}",
             "lost from": _instant(archive.lost_from),
             "lost to": _instant(archive.lost_to),
             "set aside": ", ".join(aside.name for aside in archive.set_aside),

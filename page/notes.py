@@ -218,6 +218,7 @@ def _aside_words(aside: SetAside) -> Words:
         for count, noun in (
             (left_out.events, "event update"),
             (left_out.minutes, "usual minute"),
+            (left_out.deliveries, "alert"),
             (left_out.others, "note"),
         )
         if count
