@@ -20,11 +20,11 @@ from alerts.desk import Desk
 from engine.backfill import backfill
 from engine.files import raise_limit
 from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
-from engine.process import forget, once_per_process
+from engine.process import forget, kept, once_per_process
 from engine.publisher import StatusPublisher
 from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
 from engine.repeats import tell_repeats_once
-from engine.status import ArchiveStatus, Status
+from engine.status import ApiState, ArchiveStatus, Status
 from engine.supervisor import Supervisor
 from events import EventStore, StressDetector
 from history.archive import Archive
@@ -36,7 +36,7 @@ from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
 
-__all__ = ["Worker", "shared", "stop_shared"]
+__all__ = ["Worker", "current", "shared", "stop_shared"]
 
 _FIRST_SEC: Final = 2.0
 """How long whoever starts the process's worker waits for its first second."""
@@ -46,7 +46,8 @@ class Worker:
     """Everything that runs behind the page, started and stopped as one.
 
     ``make_detector`` makes the detector. ``subscribers`` are told of every second that is over,
-    after the history. The status is published every ``status_sec``. ``options`` are the source's.
+    after the history. The status is published every ``status_sec``, and tells of ``api``, whether
+    programs are answered beside the page. ``options`` are the source's.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Worker:
         make_detector: Callable[..., StressDetector] = StressDetector,
         subscribers: Sequence[Subscriber] = (),
         status_sec: float = 1.0,
+        api: ApiState = ApiState.ABSENT,
         **options: Unpack[SourceOptions],
     ) -> None:
         self._settings = settings
         self._options = options
         self._make_detector = make_detector
         self._subscribers = tuple(subscribers)
+        self._api = api
         self._opened: _Parts | None = None
         self._supervisor = Supervisor(settings.source.secrets)
         self._publisher = StatusPublisher(self._current_status, status_sec)
@@ -238,6 +241,7 @@ class Worker:
             is_searching_past=self._parts.heartbeat.is_searching_past,
             archive=ArchiveStatus() if history is None else history.status(),
             alerts=self._parts.desk.status(),
+            api=self._api,
             faults=self._supervisor.faults,
         )
 
@@ -365,6 +369,12 @@ def shared(
     # Who began it is shown what it knows already, after a restart say, and no blank page.
     worker.ready.wait(_FIRST_SEC)
     return worker
+
+
+def current() -> Worker | None:
+    """The process's worker; None if there is none, and then none is begun."""
+    found: Worker | None = kept(_SHARED)
+    return found
 
 
 def _set_up() -> bool:

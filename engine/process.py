@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-__all__ = ["forget", "once_per_process"]
+__all__ = ["forget", "kept", "once_per_process"]
 
 _REGISTRY: Final = "_market_pulse_registry"
 
@@ -34,6 +34,11 @@ def once_per_process(
             kept[name] = make()
         found: _T = kept[name]
         return found
+
+
+def kept(name: str) -> Any:
+    """What is kept under ``name``; None if there is nothing, or if it is only being made."""
+    return _registry().kept.get(name)
 
 
 def forget(name: str) -> Any:

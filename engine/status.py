@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from alerts.status import AlertsStatus, DestinationState, DestinationStatus
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Trouble
@@ -22,6 +23,7 @@ from sources.source import (
 
 __all__ = [
     "AlertsStatus",
+    "ApiState",
     "ArchiveState",
     "ArchiveStatus",
     "ArchiveTrouble",
@@ -62,6 +64,17 @@ class Fault:
     """When it was raised, by the computer's clock."""
 
 
+class ApiState(StrEnum):
+    """Whether this process answers programs, too."""
+
+    ABSENT = "absent"
+    """It is the page alone."""
+    OPEN = "open"
+    """It answers whom its settings name; if they name nobody, programs of this computer."""
+    CLOSED = "closed"
+    """Others than this computer can ask, and the settings name nobody: nobody is answered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What was true at ``now``; published once a second, never assembled by readers."""
@@ -80,4 +93,5 @@ class Status:
     """Whether the past hour is still being looked through for events."""
     archive: ArchiveStatus
     alerts: AlertsStatus = field(default_factory=AlertsStatus)
+    api: ApiState = ApiState.ABSENT
     faults: tuple[Fault, ...] = ()

@@ -90,6 +90,7 @@ class Server:
     """``streamlit run app.py`` in a folder, as a user starts it; healthy when made.
 
     With a ``stage`` it runs ``staged_app.py`` instead, which prepares that and runs ``app.py``.
+    ``with_api`` it is ``python server.py``.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Server:
         environ: Mapping[str, str],
         *options: str,
         stage: Stage | None = None,
+        with_api: bool = False,
     ) -> None:
         # Bound as long as the server is needed, and never listening: nobody else gets the port.
         self._reserved = socket.socket()
@@ -110,8 +112,9 @@ class Server:
         if stage is not None:
             script, arguments = STAGED_APP.name, ["--", *stage.arguments()]
             shutil.copy(STAGED_APP, folder)
+        run = ["server.py"] if with_api else ["-m", "streamlit", "run", script]
         self._command = [
-            *(sys.executable, "-m", "streamlit", "run", script),
+            *(sys.executable, *run),
             *("--server.port", str(self.port), "--server.headless", "true", *options),
             *arguments,
         ]

@@ -93,6 +93,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),
+    # It serves, so it alone knows what serves.
+    "server": (
+        {"api", "worker", "engine.heartbeat", "settings", "ticks"},
+        {"click", "starlette", "streamlit", "uvicorn"},
+    ),
     "app": ({"page", "worker", "history.export", "settings", "ticks", "wording"}, {"streamlit"}),
 }
 

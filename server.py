@@ -1,0 +1,239 @@
+"""The same page with the API beside it, on one port: one process, started and stopped as one.
+
+``python server.py`` takes the options, the variables and the settings of ``streamlit run``. It
+serves by itself, because ``streamlit run`` waits for ever for a client that does not read: here
+such a client is gone after half a minute, and holds up the end of the process for three seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import streamlit as st
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
+from streamlit import cli_util, config
+from streamlit.web.bootstrap import load_config_options
+from streamlit.web.cli import configurator_options
+from streamlit.web.server import server_util
+
+import worker
+from api.beside import Beside, Programs, is_ours
+from api.guarding import SECURITY_HEADERS, Guard
+from api.hub import Hub
+from engine.heartbeat import Subscriber
+from settings import ApiSettings, Settings, load
+from ticks import MarketPulseError
+
+PAGE: Final = Path(__file__).parent / "app.py"
+
+USER_TIMEOUT_MS: Final = 30_000
+"""After so long the system gives up a client that takes nothing of what was sent to it."""
+END_SEC: Final = 3
+"""How long the end of the process waits for clients that take what is sent to them."""
+PING_SEC: Final = 20
+"""How often a client is asked whether it is there, and how long its answer may take."""
+MOST_MESSAGE_BYTES: Final = 2**20
+"""Of a client, before anybody knows whose it is; those of the page are below."""
+BACKLOG: Final = 2048
+PORTS_TRIED: Final = 100
+"""If nobody says which port, the next one that is free."""
+
+_logger = logging.getLogger(__name__)
+
+
+# What is served.
+
+_hub = Hub()
+
+
+def _option(name: str) -> Any:
+    """One of Streamlit's settings."""
+    return config.get_option(f"server.{name}")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether what listens at an address can be reached from this computer alone."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
+
+
+_programs = Programs(
+    _hub,
+    engine=worker.current,
+    clock=time.time,
+    is_public=lambda: not is_loopback(_option("address") or ""),
+)
+
+
+def make_worker(settings: Settings) -> worker.Worker:
+    """A worker that tells the API of every second, and says on the page whether there is one."""
+    state = _programs.open(settings.api)
+    return worker.Worker(settings, subscribers=(Subscriber("api", _hub.receive),), api=state)
+
+
+def begin() -> None:
+    """Begin the process's worker; if that fails, the page says why, and tries again."""
+    try:
+        worker.shared(load, make_worker)
+    except MarketPulseError as error:
+        _logger.error("Market Pulse cannot start: %s", error)  # noqa: TRY400 - a user's error
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """The worker begins with the process, not with the first tab, and ends with it."""
+    _hub.bind(asyncio.get_running_loop())
+    begun = asyncio.create_task(asyncio.to_thread(begin))
+    try:
+        yield
+    finally:
+        await asyncio.wait([begun])
+        await asyncio.to_thread(worker.stop_shared)
+
+
+async def own_fault(request: Request, error: Exception) -> Response:
+    """The answer to what failed by our own fault: without a word of it, which is for the log."""
+    return PlainTextResponse("Internal Server Error", 500, SECURITY_HEADERS)
+
+
+def _is_ours(scope: Scope) -> bool:
+    return is_ours(scope, _option("baseUrlPath"))
+
+
+app = st.App(
+    PAGE,
+    lifespan=lifespan,
+    middleware=[
+        Middleware(
+            Guard,
+            hosts=lambda: _option("allowedHosts"),
+            origins=lambda: _programs.origins,
+            is_ours=_is_ours,
+        ),
+        Middleware(Beside, programs=_programs, base=lambda: _option("baseUrlPath")),
+    ],
+    exception_handlers={Exception: own_fault},
+)
+
+
+# How it is served.
+
+
+def listening(address: str, port: int) -> socket.socket:
+    """A socket that listens; sockets that it accepts inherit how long the system waits for one.
+
+    Raises:
+        OSError: if the address is not ours, or the port is taken or barred.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    is_any = address == "::"
+    made = socket.create_server(
+        (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_any
+    )
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    return made
+
+
+def bound() -> socket.socket:
+    """A socket that listens where Streamlit's settings say; without a port any free one from 8501.
+
+    Raises:
+        SystemExit: with what is wrong, if there is none.
+    """
+    wanted, first = _option("address"), int(_option("port"))
+    addresses = [wanted] if wanted else ["::", "0.0.0.0"] if socket.has_ipv6 else ["0.0.0.0"]  # noqa: S104
+    is_chosen = config.is_manually_set("server.port")
+    problem: OSError | None = None
+    for port in [first] if is_chosen else range(first, first + PORTS_TRIED):
+        for address in addresses:
+            try:
+                return listening(address, port)
+            except OSError as error:
+                problem = error
+    raise SystemExit(
+        f"Market Pulse cannot listen at {wanted or 'any address'}, port {first}:"
+        f" {problem.strerror if problem else 'none was tried'}. Choose others by"
+        " STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT."
+    )
+
+
+def server_of(settings: ApiSettings) -> uvicorn.Server:
+    """What serves ``app``; forwarded headers are believed as ``settings`` say."""
+    ping = _option("websocketPingInterval") or PING_SEC
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=MOST_MESSAGE_BYTES,
+            ws_ping_interval=ping,
+            ws_ping_timeout=ping,
+            ws_per_message_deflate=_option("enableWebsocketCompression"),
+            ssl_certfile=_option("sslCertFile"),
+            ssl_keyfile=_option("sslKeyFile"),
+            timeout_graceful_shutdown=END_SEC,
+            proxy_headers=True,
+            forwarded_allow_ips=list(settings.proxies),
+            # What it tells of every socket at a lower level holds the query.
+            log_level="warning",
+            access_log=False,
+            use_colors=False,
+        )
+    )
+
+
+def api_settings() -> ApiSettings:
+    """The settings of the API; the usual ones if any setting is wrong, which the page then says."""
+    try:
+        return load().api
+    except MarketPulseError:
+        return ApiSettings()
+
+
+@click.command(context_settings={"auto_envvar_prefix": "STREAMLIT"})
+@configurator_options
+def main(**options: Any) -> None:
+    """Serve the page with the API beside it until SIGTERM or Ctrl+C.
+
+    Takes what streamlit run takes: STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT say where.
+    """
+    load_config_options(options)
+    with bound() as listener:
+        config.set_option("server.port", listener.getsockname()[1])
+        url = server_util.get_url(
+            config.get_option("browser.serverAddress")
+            if config.is_manually_set("browser.serverAddress")
+            else server_util.get_display_address(_option("address") or "localhost")
+        )
+        if not config.get_option("logger.hideWelcomeMessage"):
+            click.echo(f"\n  Market Pulse: {url}\n")
+        if not _option("headless"):
+            cli_util.open_browser(url)
+        server = server_of(api_settings())
+        # It raises the signals that ended it once more, for who waits for it: nobody does here.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.handle_exit)
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

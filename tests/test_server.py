@@ -1,0 +1,174 @@
+"""``python server.py``: the page and the API on one port, for whom it may be, from begin to end."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.browsing import Server, copy_app
+from tests.waiting import HANG_SEC, until
+
+ENVIRON: Final = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
+HEALTH: Final = ("/livez", "/readyz")
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def ask(server: Server, path: str, method: str = "GET", **headers: str) -> Answer:
+    """Ask a server something, by the name ``localhost`` unless ``Host`` is another."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_SEC)
+    try:
+        connection.request(method, path, headers={"Host": f"localhost:{server.port}", **headers})
+        answer = connection.getresponse()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, named, answer.read())
+    finally:
+        connection.close()
+
+
+def handshake(server: Server, path: str, **headers: str) -> int:
+    """The status with which a handshake is answered: 101 is let in."""
+
+    async def shake() -> int:
+        others = dict(headers)
+        host = others.pop("Host", f"localhost:{server.port}")
+        try:
+            async with connect(
+                f"ws://{host}{path}",
+                additional_headers=others,
+                host="127.0.0.1",
+                port=server.port,
+            ):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    return asyncio.run(shake())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application's code."""
+    made = tmp_path_factory.mktemp("server")
+    copy_app(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    """One as it is started, for this computer alone."""
+    with Server(folder, {**ENVIRON, "MARKET_PULSE_DATA": "off"}, with_api=True) as made:
+        yield made
+
+
+def test_the_worker_begins_with_the_process(server: Server) -> None:
+    """Nobody has opened a page, and it is ready."""
+    until(lambda: ask(server, "/readyz").status == 200)
+    assert ask(server, "/livez").status == 200
+
+
+def test_the_page_and_the_api_are_on_one_port(server: Server) -> None:
+    """What is not the API's is the page's, and nothing below its paths is."""
+    page = ask(server, "/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert ask(server, "/metricsx").body == page.body
+    for path in ("/api", "/api/", "/api/v1/nope", "/api/v1", "/api/../x", "/livez/x", "/metrics/x"):
+        answer = ask(server, path)
+        assert answer.status == 404, path
+        assert "html" not in answer.headers.get("content-type", ""), path
+
+
+SECURITY: Final = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "frame-ancestors 'self'",
+    "referrer-policy": "no-referrer",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/nothing", "/_stcore/health", "/_stcore/host-config", "/_stcore/stream"),
+        *("/media/none", "/static/none.js", "/favicon.png", "//x"),
+        *("/livez", "/readyz", "/metrics", "/api/v1/nope"),
+    ],
+)
+def test_every_answer_says_the_same_to_browsers(server: Server, path: str) -> None:
+    """The page's, Streamlit's own and the API's, found or not, and what is refused."""
+    for headers in ({}, {"Host": "evil.example"}):
+        answer = ask(server, path, **headers)
+        assert SECURITY.items() <= answer.headers.items(), (path, answer.status)
+
+
+# Names and origins.
+
+
+def test_a_foreign_name_is_told_nothing(server: Server) -> None:
+    """Over HTTP and at a handshake, for the page as for the API; by ours one is let in."""
+    own = f"localhost:{server.port}"
+    for host in (own, "localhost", "127.0.0.1:1", "LOCALHOST."):
+        assert ask(server, "/livez", Host=host).status == 200, host
+    for host in ("evil.example", "localhost.evil.example", "169.254.169.254"):
+        for path in ("/", "/livez", "/_stcore/health", "/api/v1/nope"):
+            answer = ask(server, path, Host=host)
+            assert answer.status == 403, (host, path)
+            assert json.loads(answer.body)["status"] == 403
+            assert host.encode() not in answer.body
+        for path in ("/api/v1/stream", "/_stcore/stream"):
+            assert handshake(server, path, Host=host) == 403, (host, path)
+
+
+def test_a_foreign_page_is_told_nothing(server: Server) -> None:
+    """By the browser's word about where a script comes from."""
+    own = f"localhost:{server.port}"
+    assert ask(server, "/livez", Origin=f"http://{own}").status == 200
+    assert ask(server, "/livez", Origin=f"https://{own}").status == 200  # behind a proxy
+    for origin in ("http://evil.example", "null", f"http://{own}.evil.example", "http://localhost"):
+        for path in HEALTH:
+            assert ask(server, path, Origin=origin).status == 403, (origin, path)
+        assert handshake(server, "/api/v1/stream", Origin=origin) == 403, origin
+
+
+# Its end.
+
+
+def test_it_ends_when_it_is_asked_to(folder: Path, tmp_path: Path) -> None:
+    """With status 0, and with its archive closed."""
+    environ = {**ENVIRON, "MARKET_PULSE_DATA": str(tmp_path)}
+    with Server(folder, environ, with_api=True) as server:
+        until(lambda: ask(server, "/readyz").status == 200)
+        assert server.stop() == 0
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [
+        "simulated-7.sqlite"
+    ]
+
+
+# To whom it may be told.
+
+
+def test_without_a_token_others_than_this_computer_are_told_nothing(folder: Path) -> None:
+    """As soon as they can ask, nobody is; health is for everybody."""
+    environ = {**ENVIRON, "MARKET_PULSE_DATA": "off", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}  # noqa: S104
+    with Server(folder, environ, with_api=True) as server:
+        until(lambda: ask(server, "/readyz").status == 200)
+        for path in ("/api/v1/nope", "/metrics", "/api/v1/openapi.json"):
+            answer = ask(server, path)
+            assert answer.status == 503
+            assert "MARKET_PULSE_API_TOKENS" in json.loads(answer.body)["detail"]
+        assert handshake(server, "/api/v1/stream") == 503
+        assert ask(server, "/livez").status == 200
+        assert ask(server, "/").status == 200
