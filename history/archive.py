@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import sqlite3
 import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,7 +45,9 @@ from ticks import ASSETS, Tick
 __all__ = [
     "Archive",
     "ArchiveError",
+    "BarPage",
     "Contents",
+    "EventPlace",
     "Search",
     "is_archive",
     "newest_prices",
@@ -53,6 +56,10 @@ __all__ = [
 
 _BLOCK_EVENTS: Final = 1000
 """The most states of events that are read in one go."""
+
+_PAGE_CELLS: Final = 2_000_000
+"""After so many bars, of all symbols, a page of one symbol's ends: they are read in half a second
+or less."""
 
 _LAST_SEC: Final = 4 * 86400
 """How far back the last price of a symbol is looked for: past any weekend with a holiday."""
@@ -65,6 +72,18 @@ class Search(NamedTuple):
     """The last second that was searched; None if the archive does not say."""
     tracks: tuple[Track, ...]
     """What the detector remembered then."""
+
+
+EventPlace = tuple[float, str]
+"""Where an event is among others, or a state among states: its instant and its id."""
+
+
+class BarPage(NamedTuple):
+    """Some bars of one symbol."""
+
+    bars: Bars
+    next: int | None
+    """The second from which on there may be others; None: there are none."""
 
 
 class Contents(NamedTuple):
@@ -136,6 +155,42 @@ class Archive:
                 bars = _bars(piece, rows, losses, symbols)
                 if len(bars):
                     yield bars
+
+    def bar_page(
+        self,
+        symbol: str,
+        begin: int,
+        end: int,
+        *,
+        limit: int,
+        most_cells: int = _PAGE_CELLS,
+        losses: Losses | None = None,
+    ) -> BarPage:
+        """The first ``limit`` bars of a symbol from ``begin`` to ``end`` (excluded), or fewer.
+
+        Fewer, and none perhaps, though there are others, if more than ``most_cells`` bars of all
+        symbols lie between: ``next`` says so.
+        """
+        losses = losses or Losses()
+        parts: list[Bars] = []
+        room, cells, following = limit, 0, begin
+        with self._open(losses) as rows:
+            for _, piece in rows.numbered(BARS, begin, end):
+                bars = _bars(piece, rows, losses, [symbol])
+                parts.append(replace(bars, cells=bars.cells[:room]))
+                following = piece[-1][0] + 1
+                if len(bars) > room or (len(bars) == room and following < end):
+                    following = int(bars.cells["second"][room - 1]) + 1
+                    break
+                room -= len(bars)
+                cells += sum(len(row) for _, row in piece) // PACKED.itemsize
+                if cells > most_cells:
+                    break
+            else:
+                following = end
+        found = np.concatenate([part.cells for part in parts]) if parts else np.empty(0, CELL)
+        of = parts[-1] if parts else Bars.empty()
+        return BarPage(replace(of, cells=found), following if following < end else None)
 
     def stray_blocks(self, begin: int, end: int) -> Iterator[Bars]:
         """The same as it lies on the pages of the file, whatever leads to these; in no order.
@@ -244,15 +299,39 @@ class Archive:
         end: float,
         symbols: Sequence[str] | None = None,
         losses: Losses | None = None,
-    ) -> Iterator[Event]:
-        """The events that began in the span, which excludes its end, in order, as they ended."""
+        *,
+        after: EventPlace | None = None,
+    ) -> Generator[Event, None, None]:
+        """The events that began in the span, which excludes its end, in order, as they ended.
+
+        Only those ``after`` a place: that of an event is its begin and its id.
+        """
         losses = losses or Losses()
         wanted = None if symbols is None else set(symbols)
         with self._open(losses) as rows:
-            for _, states in groupby(rows.event_rows(begin, end), key=lambda row: row.id):
+            for _, states in groupby(rows.event_rows(begin, end, after), key=lambda row: row.id):
                 *_, last = states
                 event = _event(last, losses)
                 if event is not None and (wanted is None or event.symbol in wanted):
+                    yield event
+
+    def event_updates(
+        self,
+        begin: float,
+        end: float,
+        losses: Losses | None = None,
+        *,
+        after: EventPlace | None = None,
+    ) -> Generator[Event, None, None]:
+        """Every state that events came into in the span, which excludes its end, in order.
+
+        Only those ``after`` a place: that of a state is when it came, and its event's id.
+        """
+        losses = losses or Losses()
+        with self._open(losses) as rows:
+            for row in rows.update_rows(begin, end, after):
+                event = _event(row, losses)
+                if event is not None:
                     yield event
 
     def event_blocks(self, losses: Losses | None = None) -> Iterator[list[Event]]:

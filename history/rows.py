@@ -345,17 +345,22 @@ class Rows:
 
     # Events, and what else is text.
 
-    def event_rows(self, begin: float, end: float) -> Iterator[EventRow]:
+    def event_rows(
+        self, begin: float, end: float, after: tuple[float, str] | None = None
+    ) -> Iterator[EventRow]:
         """The states of the events that began from ``begin`` to ``end`` (excluded).
 
-        By their begin, event by event, in the order in which they came.
+        By their begin, event by event, in the order in which they came; only of those ``after`` a
+        begin and an id, in this order.
         """
+        place = after or (-1.0, "")
         last: tuple[float, str, float] | None = None
         try:
             for row in self._connection.execute(
                 f"SELECT began, id, updated, state, {self._sum} FROM event"
-                " WHERE began >= ? AND began < ? ORDER BY began, id, updated",
-                (begin, end),
+                " WHERE began >= ? AND began < ? AND (began, id) > (?, ?)"
+                " ORDER BY began, id, updated",
+                (max(begin, place[0]), end, *place),
             ):
                 found = self._event(row)
                 if found is not None:
@@ -364,7 +369,34 @@ class Rows:
         except sqlite3.Error as error:
             raise_if_not_damage(error)
             for found in self._scattered_events(begin, end):
-                if last is None or found[:3] > last:
+                if found[:2] > place and (last is None or found[:3] > last):
+                    yield found
+
+    def update_rows(
+        self, begin: float, end: float, after: tuple[float, str] | None = None
+    ) -> Iterator[EventRow]:
+        """The states of events that came from ``begin`` to ``end`` (excluded), in this order.
+
+        Only those ``after`` an instant and an id; of one instant they are in the order of the ids.
+        """
+        place = after or (-1.0, "")
+        last = place
+        try:
+            for row in self._connection.execute(
+                f"SELECT began, id, updated, state, {self._sum} FROM event"
+                " WHERE updated >= ? AND updated < ? AND (updated, id) > (?, ?)"
+                " ORDER BY updated, id",
+                (max(begin, place[0]), end, *place),
+            ):
+                found = self._event(row)
+                if found is not None:
+                    last = found.updated, found.id
+                    yield found
+        except sqlite3.Error as error:
+            raise_if_not_damage(error)
+            every = self._scattered_events(0.0, TIMES_END)
+            for found in sorted(every, key=lambda row: (row.updated, row.id)):
+                if begin <= found.updated < end and (found.updated, found.id) > last:
                     yield found
 
     def event_edges(self) -> tuple[float, float] | None:
