@@ -171,5 +171,7 @@ def _swing(parts: Iterable[Part], now: float) -> Swing | None:
 
 def _is_beyond(part: Part, price: float) -> bool:
     """Whether a move leads beyond a price, in its direction and by its threshold."""
+    if part.to_price is None:
+        return False
     move = part.to_price / price - 1.0
     return (move if part.rises else -move) >= part.threshold

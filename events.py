@@ -104,7 +104,8 @@ class Event:
     rule: str = ""
     """The name of the user's rule that it is a hit of; empty: one of the built-in rules."""
     over_ts: float | None = None
-    """When it was over; None: it goes on, as far as is known."""
+    """When the last of it was known to go on; set in its last state, once nothing can join it any
+    more. None: it goes on, as far as is known."""
 
     @property
     def lead(self) -> Part:
@@ -138,7 +139,7 @@ class Event:
                 details.append(times_usual_text(lead.times_usual, minutes))
             if lead.surprise is not None and not self.early:
                 details.append(rarity_text(lead.surprise))
-            if lead.from_price is not None:
+            if lead.from_price is not None and lead.to_price is not None:
                 prices = lead.from_price, lead.to_price
                 details.append(" → ".join(price_text(price, self.asset) for price in prices))
         if self.company:
@@ -179,7 +180,8 @@ class StressDetector:
     A burst is one event: its parts (1 min, 5 min, volatility) join while another goes on or within
     ``cooldown_sec`` of it, and go on while their value is at least 0.8 of its threshold. A move
     back within it is an event of its own only if it is one against the price before the burst.
-    The bursts of twins are told as one.
+    The bursts of twins are told as one. When nothing can join an event any more it is over, which
+    is its last state.
 
     ``thresholds`` are those chosen per asset class and kind: they beat what is usual for the symbol
     and for its class. ``min_surprise`` is the least surprise of a move, if that is known (0 turns
@@ -194,13 +196,17 @@ class StressDetector:
         min_surprise: float = MIN_SURPRISE,
         cooldown_sec: float = COOLDOWN_SEC,
         max_age_sec: float = STALE_SEC,
+        rules: Sequence[Rule] = (),
     ) -> None:
         self._thresholds = thresholds
+        self._rules = {rule.name: rule for rule in rules}
         self._min_surprise = min_surprise
         self._cooldown_sec = cooldown_sec
         self._max_age_sec = max_age_sec
         self._twins: Mapping[str, frozenset[str]] = {}
         self._tracks: dict[str, Track] = {}
+        self._open: dict[str, None] = {}
+        """The symbols with an event of their own that is not over."""
         self._changed: dict[str, None] = {}
 
     @property
@@ -216,7 +222,8 @@ class StressDetector:
 
     def restore(self, tracks: Iterable[Track]) -> None:
         """Remember what another detector remembered, so that nothing is found twice."""
-        self._tracks.update({track.symbol: track for track in tracks})
+        for track in tracks:
+            self._hold(track)
 
     def set_twins(self, twins: Mapping[str, frozenset[str]]) -> None:
         """Have the bursts of symbols that move alike told as one from now on: each one's twins."""
@@ -227,13 +234,22 @@ class StressDetector:
         return self.check_all((snapshot,), history=history)
 
     def check_all(
-        self, snapshots: Sequence[Mapping[str, Any]], *, history: bool = False
+        self,
+        snapshots: Sequence[Mapping[str, Any]],
+        *,
+        now: float | None = None,
+        history: bool = False,
     ) -> list[Event]:
         """The events that began in this second, and the earlier ones it changes (same ``id``).
 
-        ``snapshots`` are the rows of ``PulseStore.snapshots`` whose market streams; ``history``
-        marks what begins here as found in the past.
+        ``snapshots`` are the rows of ``PulseStore.snapshots`` whose market streams, at the instant
+        ``now``, which may be left out if there are any; ``history`` marks what begins here as found
+        in the past.
         """
+        if now is None:
+            if not snapshots:
+                return []
+            now = snapshots[0]["now"]
         live = [
             snapshot
             for snapshot in snapshots
@@ -242,10 +258,37 @@ class StressDetector:
         surprises = {snapshot["symbol"]: snapshot["surprise"] or 0.0 for snapshot in live}
         told: dict[str, Event] = {}
         for snapshot in live:
+            before = self._tracks.get(snapshot["symbol"])
             event = self._follow(snapshot, surprises, history)
-            if event is not None:
-                told[event.id] = event
-        return list(told.values())
+            if event is None:
+                continue
+            if before is not None:
+                told |= self._superseded(before, now)
+            told[event.id] = event
+        return list((told | self._ended(now)).values())
+
+    def _superseded(self, before: Track, now: float) -> dict[str, Event]:
+        """The event that a symbol had if another took its place, which is its end."""
+        event, newer = before.event, self._tracks[before.symbol].event
+        if event is None or event.over_ts is not None or (newer and newer.id == event.id):
+            return {}
+        return {event.id: _over(event, before.burst.seen_ts, now)}
+
+    def _ended(self, now: float) -> dict[str, Event]:
+        """The events that are over now, their own bursts and those of the twins they tell of."""
+        found: dict[str, Event] = {}
+        for symbol in sorted(self._open):
+            track = self._tracks[symbol]
+            event = track.event
+            if event is None:
+                continue
+            told = [self._tracks[name] for name in (symbol, *event.twins) if name in self._tracks]
+            bursts = [one.burst for one in told if one.leader == symbol]
+            if not any(burst.is_open(now, self._cooldown_sec) for burst in bursts):
+                over = _over(event, max(burst.seen_ts for burst in bursts), now)
+                self._remember(replace(track, event=over))
+                found[over.id] = over
+        return found
 
     def _follow(
         self, snapshot: Mapping[str, Any], surprises: Mapping[str, float], history: bool
@@ -370,8 +413,15 @@ class StressDetector:
         return Company.UNKNOWN if others < -STILL_WITHIN or moves_along else Company.ALONE
 
     def _remember(self, track: Track) -> None:
-        self._tracks[track.symbol] = track
+        self._hold(track)
         self._changed[track.symbol] = None
+
+    def _hold(self, track: Track) -> None:
+        self._tracks[track.symbol] = track
+        if track.event is not None and track.event.over_ts is None:
+            self._open[track.symbol] = None
+        else:
+            self._open.pop(track.symbol, None)
 
 
 class _Held:
@@ -518,6 +568,11 @@ def _updated(event: Event, burst: Burst, snapshot: Mapping[str, Any], company: C
         vs_peers=snapshot["vs_peers"],
         regime=snapshot["regime"],
     )
+
+
+def _over(event: Event, over_ts: float, now: float) -> Event:
+    """The last state of an event."""
+    return replace(event, updated_ts=max(now, event.updated_ts), over_ts=max(over_ts, event.ts))
 
 
 def _with_twin(event: Event, symbol: str, now: float) -> Event:

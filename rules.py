@@ -90,6 +90,10 @@ class When(StrEnum):
     """The built-in kinds: such a rule is their threshold for the symbols it names."""
 
 
+_LEVELS: Final = frozenset({When.ABOVE, When.BELOW, When.CROSSES, When.CORRELATION})
+_MOVING: Final = frozenset({When.MOVE, When.SURPRISE, When.DAY})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """When something counts as an event, of which symbols, and how severe it is then.
@@ -129,10 +133,13 @@ class Part:
 
     kind: EventKind
     horizon_sec: int
+    """How far back the value looks; 0: it is of one moment."""
     value: float
-    """The move, signed, or the volatility without the ten seconds that add most to it."""
+    """The move, signed, or the volatility without the ten seconds that add most to it; of a user's
+    rule what it watches: a move, a price, a volatility, a surprise, a correlation, or seconds."""
     threshold: float
-    """What ``abs(value)`` had to reach, after every rule that applied."""
+    """What ``abs(value)`` had to reach, after every rule that applied; of a user's rule also a
+    level of the price, or the bound of a correlation."""
     surprise: float | None
     """The move in equivalent standard deviations of the symbol's own last day, signed."""
     times_usual: float | None
@@ -141,18 +148,25 @@ class Part:
     from_price: float | None
     from_ts: float | None
     """What the move is measured from, and when that was; None for a volatility."""
-    to_price: float
-    to_ts: float
+    to_price: float | None
+    to_ts: float | None
+    """What the move leads to, or the price at that moment, and when that was; None if the value is
+    of no price."""
+    when: When | None = None
+    """What a user's rule watches; None: a built-in rule's part."""
 
     @property
     def ratio(self) -> float:
-        """How many times its threshold the value is."""
-        return abs(self.value) / self.threshold
+        """How many times its threshold the value is; 1 if that is a level, which has no size."""
+        return 1.0 if self.when in _LEVELS else abs(self.value) / self.threshold
 
     @property
     def rises(self) -> bool | None:
-        """Whether the move is upward; None for a volatility, which has no direction."""
-        return None if self.kind == "vol_spike" else self.value > 0
+        """Whether the move is upward; None for what has no direction, such as a volatility."""
+        if self.when is When.CROSSES:
+            return self.value > self.threshold
+        is_move = self.kind != "vol_spike" if self.when is None else self.when in _MOVING
+        return self.value > 0 if is_move else None
 
 
 def readings(

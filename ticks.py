@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 __all__ = [
     "ASSETS",
+    "BUILT_IN_KINDS",
     "COOLDOWN_SEC",
     "HORIZONS_SEC",
     "LEAST_PRICE",
@@ -34,10 +35,12 @@ __all__ = [
 Asset = Literal["stocks", "forex", "crypto"]
 Regime = Literal["unknown", "normal", "high_vol"]
 Severity = Literal["watch", "alert", "extreme"]
-EventKind = Literal["move_1m", "move_5m", "vol_spike"]
+EventKind = Literal["move_1m", "move_5m", "vol_spike", "rule"]
+"""What an event is of: one of the built-in rules, or a rule of the user's."""
 VendorName = Literal["eodhd", "coinbase", "kraken", "binance", "alpaca", "finnhub"]
 
 ASSETS: Final[tuple[Asset, ...]] = ("stocks", "forex", "crypto")
+BUILT_IN_KINDS: Final[tuple[EventKind, ...]] = ("move_1m", "move_5m", "vol_spike")
 VENDORS: Final[tuple[VendorName, ...]] = get_args(VendorName)
 
 HORIZONS_SEC: Final[dict[str, int]] = {"1m": 60, "5m": 300, "15m": 900}

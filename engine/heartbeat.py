@@ -215,7 +215,7 @@ class Heartbeat:
             if is_streaming[snapshot["asset"]] and snapshot["symbol"] not in halted
         ]
         self._find_twins(second // TWINS_SEC * TWINS_SEC, streaming)
-        found = self._detector.check_all(streaming, history=is_history)
+        found = self._detector.check_all(streaming, now=now, history=is_history)
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)
         for subscriber in self._subscribers:

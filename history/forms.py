@@ -35,7 +35,7 @@ from events import Event
 from history.archive import Archive
 from history.losses import Losses
 from history.sheet import write_sheet
-from ticks import EventKind
+from ticks import BUILT_IN_KINDS, EventKind
 
 __all__ = ["FORMS", "GROUP_ROWS", "MIME", "WHATS", "Form", "What", "row_batches", "write_rows"]
 
@@ -86,10 +86,13 @@ def _peak(kind: EventKind, event: Event) -> float | None:
 _EVENTS: Final[tuple[tuple[str, Any, Callable[[Event], Any]], ...]] = (
     ("id", pa.string(), attrgetter("id")),
     ("kind", pa.string(), attrgetter("kind")),
+    ("rule", pa.string(), lambda event: event.rule or None),
     ("symbol", pa.string(), attrgetter("symbol")),
     ("asset", pa.string(), attrgetter("asset")),
     ("ts", _TIME, attrgetter("ts")),
     ("updated_ts", _TIME, attrgetter("updated_ts")),
+    ("over_ts", _TIME, attrgetter("over_ts")),
+    ("when", pa.string(), attrgetter("lead.when")),
     ("horizon_sec", pa.int64(), attrgetter("lead.horizon_sec")),
     ("peak", pa.float64(), attrgetter("lead.value")),
     ("threshold", pa.float64(), attrgetter("lead.threshold")),
@@ -107,7 +110,7 @@ _EVENTS: Final[tuple[tuple[str, Any, Callable[[Event], Any]], ...]] = (
     ("twins", pa.string(), lambda event: " ".join(event.twins) or None),
     ("regime", pa.string(), attrgetter("regime")),
     ("history", pa.bool_(), attrgetter("history")),
-    *((kind, pa.float64(), partial(_peak, kind)) for kind in get_args(EventKind)),
+    *((kind, pa.float64(), partial(_peak, kind)) for kind in BUILT_IN_KINDS),
     ("text", pa.string(), attrgetter("text")),
     ("more", pa.string(), lambda event: event.more or None),
 )

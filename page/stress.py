@@ -83,7 +83,7 @@ def event_line(event: Event) -> EventLine:
         id=event.id,
         ts=event.ts,
         updated=event.updated_ts,
-        peak=event.lead.to_ts,
+        peak=event.ts if event.lead.to_ts is None else event.lead.to_ts,
         severity=event.severity,
         symbol=event.symbol,
         asset=event.asset,
@@ -114,8 +114,13 @@ def news(reader: Reader, now: float, version: int) -> list[EventLine]:
     return [
         event_line(event)
         for event in reader.events.latest(EVENTS_READ)
-        if not event.history and now - event.updated_ts < NEWS_SEC
+        if not event.history and now - _news_ts(event) < NEWS_SEC
     ]
+
+
+def _news_ts(event: Event) -> float:
+    """When an event was last news: its end is none."""
+    return event.updated_ts if event.over_ts is None else event.ts
 
 
 def marks(reader: Reader, now: float, version: int, first: int, last: int) -> list[Mark]:

@@ -15,7 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar
 from urllib.parse import quote
 
 from rules import Rule
@@ -48,6 +48,7 @@ from settings.quoting import Quoting, bare
 from settings.symbols import watchlist
 from ticks import (
     ASSETS,
+    BUILT_IN_KINDS,
     COOLDOWN_SEC,
     MAX_EVENTS,
     MIN_SURPRISE,
@@ -444,7 +445,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def _thresholds(stress: Table) -> Mapping[Asset, Mapping[EventKind, float]]:
-    kinds: tuple[EventKind, ...] = get_args(EventKind)
+    kinds = BUILT_IN_KINDS
     fraction = "a fraction between 0 and 1 (0.0025 is 0.25 %)"
     chosen: dict[Asset, Mapping[EventKind, float]] = {}
     for asset in ASSETS:

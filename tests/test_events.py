@@ -77,6 +77,11 @@ def moves(values: Sequence[float | None], **known: Any) -> list[tuple[int, Event
     return found
 
 
+def going_on(events: Sequence[Event]) -> list[Event]:
+    """Those that are not over."""
+    return [event for event in events if event.over_ts is None]
+
+
 def begun(found: Sequence[tuple[float, Event]]) -> list[float]:
     """The times at which something began, by the ids first seen."""
     first: dict[str, float] = {}
@@ -243,7 +248,7 @@ def test_the_kinds_of_a_burst_are_parts_of_one_event() -> None:
     (third,) = detector.check(shot(20, move_1m=0.003, move_5m=0.004, **known))
     assert first.id == second.id == third.id
     assert [part.kind for part in third.parts] == ["move_1m", "move_5m", "vol_spike"]
-    assert [part.to_ts - START for part in third.parts] == [5, 5, 20]
+    assert [(part.to_ts or 0.0) - START for part in third.parts] == [5, 5, 20]
     assert third.lead == second.parts[0]
     assert (third.ts, third.updated_ts, third.count) == (START, START + 20, 1)
 
@@ -274,7 +279,8 @@ def test_a_part_joins_within_the_cooldown_and_no_later() -> None:
     assert [event.count for _, event in found] == [1, 2]
     detector = StressDetector(cooldown_sec=5)
     assert len(detector.check(shot(0, move_1m=0.002))) == 1
-    (event,) = detector.check(shot(6, move_1m=0.002, move_5m=0.005) | {"move_1m": 0.0})
+    both = detector.check(shot(6, move_1m=0.002, move_5m=0.005) | {"move_1m": 0.0})
+    (event,) = going_on(both)
     assert (event.ts, event.kind) == (START + 6, "move_5m")
 
 
@@ -287,9 +293,63 @@ def test_it_rearms_when_every_part_has_fallen() -> None:
     (event,) = detector.check(shot(200, move_1m=0.0013, move_5m=0.0041))
     assert (event.ts, event.count) == (START, 2)
     for second in range(201, 260):
-        assert detector.check(shot(second, move_1m=0.0, move_5m=0.0)) == []
+        assert going_on(detector.check(shot(second, move_1m=0.0, move_5m=0.0))) == []
     (event,) = detector.check(shot(260, move_1m=0.0013, move_5m=0.0))
     assert (event.ts, event.count) == (START + 260, 1)
+
+
+def test_an_event_is_over_when_nothing_can_join_it_any_more() -> None:
+    """Its last state says when the last of it went on; it comes once, whoever still ticks."""
+    found = moves([2.0, 2.0, 0.9, *[0.5] * 60, 2.0])
+    first, over, second = [(at, event.over_ts) for at, event in found]
+    assert (first, over, second) == ((0, None), (32, START + 2), (63, None))
+    assert {event.id for _, event in found[:2]} == {found[0][1].id}
+    assert found[1][1].updated_ts == START + 32
+    assert found[1][1].lead == found[0][1].lead
+    # Of a symbol that fell silent, or whose market closed, when its horizon is over, too.
+    silent = StressDetector()
+    silent.check(shot(0, move_1m=0.002))
+    assert silent.check_all([], now=START + 60.0) == []
+    (event,) = silent.check_all([], now=START + 61.0)
+    assert event.over_ts == START
+    assert silent.check_all([], now=START + 62.0) == []
+
+
+def test_an_event_that_another_takes_the_place_of_is_over() -> None:
+    """A move back beyond the price before the burst ends it, and is told after that."""
+    detector = StressDetector()
+    (rise,) = detector.check(shot(0, move_1m=0.002))
+    back: dict[str, Any] = {"move_from_1m_ts": START - 5.0, "move_to": 99.0}
+    over, fall = detector.check(shot(10, move_1m=-0.01, **back))
+    assert (over.id, over.over_ts, over.updated_ts) == (rise.id, START, START + 10)
+    assert (fall.ts, fall.over_ts, fall.lead.rises) == (START + 10, None, False)
+
+
+def test_an_event_of_twins_is_over_when_both_bursts_are() -> None:
+    """The burst of a twin that is told as another's holds that event open."""
+    detector = StressDetector()
+    detector.set_twins({"A": frozenset({"B"}), "B": frozenset({"A"})})
+    detector.check_all([shot(0, symbol=name, move_1m=0.002) for name in "AB"])
+    found = []
+    for second in range(1, 100):
+        of_twin = 0.002 if second < 50 else 0.0
+        rows = [shot(second, symbol="A", move_1m=0.0), shot(second, symbol="B", move_1m=of_twin)]
+        found += detector.check_all(rows)
+    (event,) = found
+    assert (event.symbol, event.twins) == ("A", ("B",))
+    assert (event.over_ts, event.updated_ts) == (START + 49, START + 79)
+
+
+def test_an_event_restored_comes_to_its_end() -> None:
+    """Whoever remembers one that goes on tells its end, once."""
+    first, second = StressDetector(), StressDetector()
+    first.check(shot(0, move_1m=0.002))
+    second.restore(first.tracks)
+    (event,) = second.check(shot(3600, move_1m=0.0))
+    assert (event.ts, event.over_ts) == (START, START)
+    third = StressDetector()
+    third.restore(second.tracks)
+    assert third.check(shot(3601, move_1m=0.0)) == []
 
 
 def test_what_lasts_unchanged_is_told_once() -> None:
@@ -468,7 +528,7 @@ def test_a_twin_no_severer_than_its_leader_stays_untold() -> None:
     detector.check_all([shot(0, symbol=name, move_1m=0.002) for name in "AB"])
     assert detector.check(shot(40, symbol="B", move_1m=0.0022)) == []
     detector.check_all([shot(41, symbol="A", move_1m=0.002), shot(41, symbol="B", move_1m=0.01)])
-    assert detector.check(shot(200, symbol="B", move_1m=0.0)) == []
+    assert going_on(detector.check(shot(200, symbol="B", move_1m=0.0))) == []
 
 
 def test_a_twin_that_moves_the_other_way_is_told_by_itself() -> None:
@@ -525,14 +585,14 @@ def test_a_clock_that_steps_back_holds_nothing() -> None:
     """An hour back, the next crossing is an event, and one that lasts goes on as another."""
     detector = StressDetector()
     assert len(detector.check(shot(3600, move_1m=0.002))) == 1
-    (event,) = detector.check(shot(1, move_1m=-0.002))
+    (event,) = going_on(detector.check(shot(1, move_1m=-0.002)))
     assert (event.ts, event.count) == (START + 1, 1)
     lasting = StressDetector()
     lasting.check(shot(3600, move_1m=0.002))
-    (event,) = lasting.check(shot(0, move_1m=0.002))
+    (event,) = going_on(lasting.check(shot(0, move_1m=0.002)))
     assert event.ts == event.updated_ts == START
     lasting.check(shot(200, move_1m=0.0))
-    (event,) = lasting.check(shot(240, move_1m=0.002))
+    (event,) = going_on(lasting.check(shot(240, move_1m=0.002)))
     assert event.ts == START + 240
     # A second or two are no other time.
     small = StressDetector()

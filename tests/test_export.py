@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ from tests.conftest import missing
 from tests.stage import staged
 from tests.told import event_of, part_of
 from tests.waiting import HANG_SEC
-from ticks import EventKind
+from ticks import BUILT_IN_KINDS
 
 ROOT = Path(__file__).parent.parent
 FULL = Path("/dev/full")
@@ -196,7 +196,7 @@ def test_every_field_of_an_event_is_written_and_its_sentence(kept: Archive, form
     first, second = exported(kept, "events", form)
     own = {field.name for field in fields(Event)} - {"parts"}
     of_lead = {field.name for field in fields(Part)} - {"value"}
-    assert set(first) == own | of_lead | {"peak", *get_args(EventKind), "text", "more"}
+    assert set(first) == own | of_lead | {"peak", *BUILT_IN_KINDS, "text", "more"}
     for row, event in ((first, EVENT), (second, UNKNOWN)):
         for name in ("id", "kind", "symbol", "asset", "severity", "regime", "text"):
             assert plain(row[name], form) == getattr(event, name)

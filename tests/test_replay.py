@@ -42,11 +42,9 @@ def replay(
     seen: Seen = []
 
     class Recorder(StressDetector):
-        def check_all(
-            self, snapshots: Sequence[Mapping[str, Any]], *, history: bool = False
-        ) -> list[Event]:
+        def check_all(self, snapshots: Sequence[Mapping[str, Any]], **known: Any) -> list[Event]:
             seen.extend(snapshots)
-            return super().check_all(snapshots, history=history)
+            return super().check_all(snapshots, **known)
 
     engine = Worker(
         Settings(
@@ -81,7 +79,7 @@ def excerpt(tape: Path, begin_sec: int, end_sec: int, target: Path) -> Path:
 
 def line(event: Event) -> str:
     """One event as a line of the golden file: from when, its peak, what, how often."""
-    times = [int(ts) % 86400 for ts in (event.ts, event.lead.to_ts)]
+    times = [int(ts or 0.0) % 86400 for ts in (event.ts, event.lead.to_ts)]
     begun, peak = (f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in times)
     words = " | ".join(filter(None, (event.text, event.more)))
     return f"{begun} peak {peak} {event.severity} ×{event.count} {event.regime} | {words}"
