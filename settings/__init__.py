@@ -32,6 +32,7 @@ from settings.accounts import (
     switched_off,
 )
 from settings.addresses import http_address, websocket_address
+from settings.alerts import alert_settings, secret_names
 from settings.api import API_SECRETS, ApiSettings, api_settings, public_url
 from settings.destinations import AlertSettings, Destination
 from settings.given import (
@@ -200,7 +201,9 @@ _KEYS: Final = ("source", "seed", "speed", "from", "to", "data")
 _URL_KEYS: Final = tuple(f"{vendor}_{kind}" for vendor in VENDORS for kind in ("url", "rest_url"))
 """Likewise."""
 
-_FILE_TABLES: Final = ("window_sec", "sources", "watchlist", "stress", "archive", "api")
+_FILE_TABLES: Final = (
+    *("window_sec", "sources", "watchlist", "stress", "archive", "api", "destination"),
+)
 _FILE_KEYS: Final = (*_KEYS, *_URL_KEYS, *_FILE_TABLES)
 _FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address such as kraken_url"
 _STRESS_KEYS: Final = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
@@ -251,17 +254,21 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     keys = accounts(environ, secrets)
     names = [*API_SECRETS, *(name for names in KEY_VARIABLES.values() for name in names)]
     hidden = set(known_secrets(names, environ, secrets)) - {PUBLIC_KEY}
-    quoting = Quoting(tuple(sorted(hidden)))
-    _reject_unknown_variables(environ, quoting)
     chosen = bare(environ.get("MARKET_PULSE_CONFIG", ""))
-    file = settings_file(chosen, USUAL.config, quoting)
+    file = settings_file(chosen, USUAL.config, Quoting(tuple(sorted(hidden))))
+    # The file says which other variables hold secrets.
+    own = secret_names(file)
+    hidden |= set(known_secrets(own, environ, secrets))
+    quoting = Quoting(tuple(sorted(hidden)))
+    file = file._replace(quoting=quoting)
+    _reject_unknown_variables(environ, quoting, own)
     file.reject_unknown(_FILE_KEYS, _FILE_EXPECTED)
     given = Given(environ, file)
     return Settings(
         _source(given, keys),
         stress=_stress(file.table("stress", _STRESS_KEYS)),
         history=_history(given),
-        alerts=AlertSettings(public_url=public_url(given)),
+        alerts=alert_settings(given, public_url(given), secrets),
         api=api_settings(given, secrets),
         window_sec=_number(
             file.entry("window_sec"),
@@ -272,9 +279,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _reject_unknown_variables(environ: Mapping[str, str], quoting: Quoting) -> None:
+def _reject_unknown_variables(
+    environ: Mapping[str, str], quoting: Quoting, own: Sequence[str]
+) -> None:
+    """Raise if there is a variable of ours that no setting is, nor is named in the file."""
+    known = (*VARIABLES, *_OTHER_VARIABLES, *own)
     for name in environ:
-        if name.startswith("MARKET_PULSE_") and name not in (*VARIABLES, *_OTHER_VARIABLES):
+        if name.startswith("MARKET_PULSE_") and name not in known:
             raise SettingsError(
                 f"{quoting.name(name)} is not a setting, expected {_VARIABLES_EXPECTED}:"
                 f" {advice(name, VARIABLES)}"

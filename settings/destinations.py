@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
+from urllib.parse import quote, urlsplit
 
 from ticks import Asset, EventKind, Severity
 
-__all__ = ["ALERT_WORDS", "CHANNELS", "AlertSettings", "AlertWord", "ChannelName", "Destination"]
+__all__ = [
+    "ALERT_WORDS",
+    "CHANNELS",
+    "AlertSettings",
+    "AlertWord",
+    "ChannelName",
+    "Destination",
+]
 
 ChannelName = Literal["webhook", "slack", "discord", "telegram", "ntfy", "email"]
 AlertWord = Literal["began", "worse", "updated", "over"]
@@ -25,7 +33,8 @@ class Destination:
     url: str = field(default="", repr=False)
     """Where to send, if the type has an address: it may hold a secret."""
     secret: str = field(default="", repr=False)
-    """The token, key or password that goes with it."""
+    """The token, key or password that goes with it; of a webhook the keys that sign, one or two
+    with a blank between."""
     to: str = ""
     """The chat, channel, topic or e-mail address, if the type has one."""
     sender: str = ""
@@ -60,6 +69,21 @@ class AlertSettings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """All that must never be shown."""
-        found = [(each.url, each.secret) for each in self.destinations]
-        return tuple(text for pair in found for text in pair if text)
+        """All that must never be shown, also as it stands in an address."""
+        found = [text for each in self.destinations for text in _secrets_of(each)]
+        return tuple(dict.fromkeys((*found, *(quote(text, safe="") for text in found))))
+
+
+def _secrets_of(destination: Destination) -> tuple[str, ...]:
+    """The words of its secret, and its address and the path of it if these may be secret."""
+    words = tuple(destination.secret.split())
+    if destination.type not in _SECRET_ADDRESSES or not destination.url:
+        return words
+    parts = urlsplit(destination.url)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return (*words, destination.url, *((path,) if len(path) >= _LEAST_PATH else ()))
+
+
+_SECRET_ADDRESSES: Final[tuple[ChannelName, ...]] = ("webhook", "slack", "discord")
+_LEAST_PATH: Final = 8
+"""What is shorter could stand anywhere by chance."""
