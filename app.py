@@ -21,6 +21,7 @@ import streamlit as st
 import page
 import worker
 from history import export
+from page.asks import answered, asks_in
 from page.payload import payload
 from page.tabs import has_room, open_tabs
 from page.turns import FILES, export_turns
@@ -324,6 +325,18 @@ def take_choices(visit: Visit) -> Visit:
     return visit.with_board(choices, running().reader.symbols(ASSETS))
 
 
+def take_asks(visit: Visit) -> Visit:
+    """The visit after what the viewer asked of the alerts was done, with what was answered."""
+    state = st.session_state
+    sent = state.pulse.get("asks") if "pulse" in state else None
+    asks, done = asks_in(sent, visit.asked)
+    if not asks:
+        return replace(visit, asked=done)
+    desk, zone = running().desk, viewer_zone(visit.view)
+    answers = [answered(desk, ask, time.time(), zone) for ask in asks]
+    return replace(visit, asked=done, answer=sum(answers, ()))
+
+
 def write_address(view: View) -> None:
     """Put what is chosen on the board into the page's address; the widgets put in their own.
 
@@ -372,15 +385,21 @@ def refresh(tab: str, refresh_sec: float) -> None:
     if look_at_address(visit.view):
         state.rewrites = True
         st.rerun()
-    visit, at = take_choices(visit).shown(*reader.span(), has_prices=reader.has_prices())
+    asked, status = visit.asked, engine.status()
+    visit = take_asks(take_choices(visit))
+    if visit.asked != asked:
+        # What was asked is seen at once, and not only with the next status.
+        status = replace(status, alerts=engine.desk.status())
+    visit, at = visit.shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
     if visit.thaws:
         st.rerun()
     write_address(visit.view)
     page.pipe(
         key="pulse",
-        data=payload(reader, engine.status(), visit, at, open_tabs()),
+        data=payload(reader, status, visit, at, open_tabs()),
         on_choices_change=lambda: None,
+        on_asks_change=lambda: None,
         on_wake_change=lambda: None,
     )
 

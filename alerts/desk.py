@@ -54,7 +54,10 @@ class Desk:
             mutes = tuple(mute for mute in self._mutes.values() if mute.until > now)
         each = self._destinations.values()
         return AlertsStatus(
-            destinations=tuple(DestinationStatus(name=one.name, type=one.type) for one in each),
+            destinations=tuple(
+                DestinationStatus(name=one.name, type=one.type, takes_simulated=one.is_simulated)
+                for one in each
+            ),
             is_simulated=self._is_simulated,
             mutes=mutes,
         )

@@ -38,6 +38,8 @@ class DestinationStatus:
     dead: int = 0
     dropped: int = 0
     last_success: float | None = None
+    takes_simulated: bool = False
+    """Whether it is told of simulated and replayed markets, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

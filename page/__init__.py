@@ -34,6 +34,7 @@ SCRIPTS: Final = (
     "correlations.js",
     "symbol.js",
     "status.js",
+    "alerts.js",
     "rewind.js",
     "teller.js",
     "board.js",
@@ -43,6 +44,7 @@ SCRIPTS: Final = (
 STYLES: Final = (
     "board.css",
     "status.css",
+    "alerts.css",
     "rewind.css",
     "pulse.css",
     "stress.css",

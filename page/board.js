@@ -3,6 +3,7 @@
 // What is chosen is kept in `choices`, shown at once, and sent to Python, which answers with the next
 // payload and writes it into the address. Cards build their elements once and then only correct them.
 
+import { AlertsCard, Muting } from "./alerts.js";
 import { Clock, durationText } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
@@ -14,6 +15,7 @@ import { StressCard } from "./stress.js";
 import { SymbolCard } from "./symbol.js";
 import { Teller } from "./teller.js";
 
+const ASKS = 10; // what was asked is remembered this long
 const SENT_MS = 120; // a slider that is dragged sends where it rests
 const ARRIVED_MS = 5000; // a choice is with the server by then
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
@@ -36,10 +38,20 @@ class Board {
       lookAt: (second) => this.lookAt(second),
       open: (symbol) => this.open(symbol),
       refuse: (note) => this.refuse(note),
+      ask: (wish) => this.ask(wish),
+      show: (symbol, second) => this.show(symbol, second),
+      mute: (...where) => this.muting.open(...where),
     };
+    this.muting = new Muting(actions);
+    this.alerts = new AlertsCard(actions, this.muting);
     this.teller = new Teller(actions);
     this.details = new Details(actions);
-    this.strip = new Strip([this.teller.sound, this.teller.notify, this.details.button]);
+    this.strip = new Strip([
+      this.teller.sound,
+      this.teller.notify,
+      this.alerts.button,
+      this.details.button,
+    ]);
     this.lost = h("p", { class: "lost", "data-kind": "error", hidden: true });
     this.messages = new Messages();
     this.rewind = new Rewind(actions);
@@ -53,6 +65,7 @@ class Board {
       this.strip.element,
       h("div", { class: "alerts", role: "alert" }, this.lost),
       this.messages.element,
+      this.alerts.element,
       this.details.element,
       this.rewind.element,
       h(
@@ -138,6 +151,23 @@ class Board {
     else if (before) this.pulse.focus(before);
   }
 
+  // A symbol at a second, as the reader of a notification wants it; a wall and what is frozen stay
+  // as they are.
+  show(symbol, second) {
+    const { view } = this.payload;
+    if (view.kiosk) return;
+    if (symbol) this.open(symbol);
+    if (!view.freeze) this.lookAt(second);
+  }
+
+  // Something to be done about the alerts. What was asked before is sent again with it, as what is
+  // sent quickly may overtake it; numbers tell what is new.
+  ask(wish) {
+    this.asked = Math.max(Date.now(), (this.asked ?? 0) + 1, this.payload.alerts.answered + 1);
+    this.asks = [...(this.asks ?? []), { number: this.asked, ask: wish }].slice(-ASKS);
+    hub().ask?.(this.asks);
+  }
+
   // What was asked for is not possible.
   refuse(note) {
     this.carried = [note];
@@ -153,7 +183,8 @@ class Board {
     const { view, status } = payload;
     if (!this.choices) {
       const { symbol, at, severity, events, heat, sound, notify } = view;
-      this.choices = { symbol, at, severity, events, heat, sound, notify, details: false };
+      this.choices = { symbol, at, severity, events, heat, sound, notify };
+      Object.assign(this.choices, { details: false, alerts: false });
     }
     // Once a choice has had time to arrive, the server knows better: it may have let a moment go.
     if (Date.now() - (this.chosenAt ?? 0) > ARRIVED_MS) this.choices.at = view.at;
@@ -165,6 +196,7 @@ class Board {
     this.messages.draw(payload, this, this.carried);
     const cards = [
       this.strip,
+      this.alerts,
       this.details,
       this.rewind,
       this.pulse,
@@ -175,14 +207,22 @@ class Board {
     this.drawChoices();
     this.root.style.visibility = "visible";
     this.drawLost();
-    this.teller.tell(payload.news);
+    this.teller.tell(payload.news, payload.live_now);
+    this.teller.answer(payload.alerts, (parts) => this.alerts.words(parts));
   }
 
   // What depends on what is chosen here, before the server has answered.
   drawChoices() {
     this.stress.draw(this.payload, this);
     this.rewind.drawMoment(this.payload, this);
-    const cards = [this.teller, this.details, this.pulse, this.correlations, this.symbol];
+    const cards = [
+      this.teller,
+      this.alerts,
+      this.details,
+      this.pulse,
+      this.correlations,
+      this.symbol,
+    ];
     for (const card of cards) card.drawChoices(this);
   }
 

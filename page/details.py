@@ -9,7 +9,7 @@ import msgspec
 from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
 from page.chips import feed_name, named_feeds, whole_reason
 from page.hours import hours_from
-from page.troubles import archive_reason, backfill_text, clock_text, held_text
+from page.troubles import api_text, archive_reason, backfill_text, clock_text, held_text
 from page.words import Instant
 from wording import duration_text
 
@@ -45,6 +45,7 @@ def tables(status: Status) -> list[Table]:
                 "looking through the past hour": _yes_or_no(status.is_searching_past),
                 "ticks lost": source.lost,
                 "crashed parts": _counts((fault.name, fault.count) for fault in status.faults),
+                "API": api_text(status.api),
                 "clock": clock_text(source.clock),
                 "shown late by": f"{source.later_sec:g} s" if source.later_sec else None,
                 **{f"past from {one.vendor}": backfill_text(one) for one in source.backfill},

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import FeedState, HeldBack, SourceKind, Status
+from page.alerts import alerts_card
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.details import tables
 from page.hours import HoursLine, hours_line
@@ -80,6 +81,8 @@ class Payload(msgspec.Struct, frozen=True):
     """A ``SymbolCard``; None if no symbol is opened."""
     status: msgspec.Raw
     """A ``StatusCard``."""
+    alerts: msgspec.Raw
+    """An ``AlertsCard``."""
     missed: int | None
     """How many events are newer than what is shown; None if that is not known."""
     details: msgspec.Raw | None
@@ -133,6 +136,11 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             if opened
             else None,
             status=_shown(status_card(status, live_now, reader.now())),
+            alerts=_shown(
+                alerts_card(
+                    status.alerts, visit.answer, visit.asked or 0, is_opened=visit.wants_alerts
+                )
+            ),
             # Of days there is no telling how many are still in memory.
             missed=reader.events.count_since(now) if line[1] == reach[1] else None,
             details=_shown(tables(status)) if visit.wants_details else None,

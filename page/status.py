@@ -12,8 +12,9 @@ import msgspec
 
 from engine.status import FeedState, FeedStatus, Role, SourceKind, SourceStatus, Status
 from page.chips import FeedLine, feed_line, named_feeds
-from page.notes import Message, messages, passing
+from page.notes import messages, passing
 from page.troubles import listed
+from page.words import Message
 from wording import duration_text
 
 __all__ = ["StatusCard", "status_card"]

@@ -21,8 +21,8 @@ export function passes(event, { severity, events }) {
 }
 
 export class StressCard {
-  constructor({ choose, lookAt }) {
-    Object.assign(this, { choose, lookAt });
+  constructor({ choose, lookAt, mute }) {
+    Object.assign(this, { choose, lookAt, mute });
     this.severity = h(
       "select",
       { "aria-label": "Least severity", onchange: () => choose({ severity: this.severity.value }) },
@@ -64,7 +64,8 @@ export class StressCard {
     this.classes.forEach((chip, place) => {
       mark(chip, "aria-pressed", String(choices.events.includes(CLASSES[place])));
     });
-    const { events } = payload;
+    const { events, alerts } = payload;
+    this.kinds = alerts.kinds;
     const shown = events.shown.filter((event) => passes(event, choices));
     const older = events.passing - events.shown.length;
     this.searching.hidden = !payload.status.searching;
@@ -86,6 +87,8 @@ export class StressCard {
 
   item(event) {
     const onclick = () => this.lookAt(Math.floor(event.ts));
+    const mute = ({ currentTarget: button }) =>
+      this.mute(button, button.closest("li"), mutable(event, this.kinds));
     return h(
       "li",
       {},
@@ -95,6 +98,7 @@ export class StressCard {
         h("span", { class: "severity" }),
         h("button", { type: "button", class: "link", onclick }),
         h("span", { class: "meta" }),
+        h("button", { type: "button", class: "link mute", onclick: mute }, "Mute"),
       ),
       h("p", {}),
       h("p", { class: "more note" }),
@@ -102,9 +106,18 @@ export class StressCard {
   }
 }
 
-function correctItem(item, event, { view, reach, now }, clock) {
+// What may be muted of an event, kinds by the words for them.
+function mutable({ symbol, kind, rule }, kinds) {
+  const alike = rule
+    ? { of: "rule", name: rule, text: rule }
+    : { of: "kind", name: kind, text: kinds[kind] ?? kind };
+  return symbol ? [{ of: "symbol", name: symbol, text: symbol }, alike] : [alike];
+}
+
+function correctItem(item, event, { view, reach, now, alerts }, clock) {
   mark(item, "data-severity", event.severity);
-  const [severity, time, meta] = item.firstChild.children;
+  const [severity, time, meta, mute] = item.firstChild.children;
+  mute.hidden = !alerts.kinds;
   say(severity, `${MARKS[event.severity]} ${event.severity}`);
   say(time, clock.full(event.ts, now));
   mark(time, "title", `Look back at ${clock.long(event.ts)}`);

@@ -57,6 +57,11 @@ class EventLine(msgspec.Struct, frozen=True):
     """Its surprise is not that of the symbol's own last day yet."""
     history: bool
     """Found in the backfilled past: it was never news."""
+    kind: str
+    rule: str
+    """The user's rule that it is a hit of; may be empty."""
+    over: bool
+    """Whether it is over: then there is no news of it any more."""
 
 
 class StressCard(msgspec.Struct, frozen=True):
@@ -92,6 +97,9 @@ def event_line(event: Event) -> EventLine:
         count=event.count,
         early=event.early,
         history=event.history,
+        kind=event.kind,
+        rule=event.rule,
+        over=event.over_ts is not None,
     )
 
 

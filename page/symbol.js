@@ -6,8 +6,8 @@ import { h, keyed, say } from "./elements.js";
 import { stateText } from "./pulse.js";
 
 export class SymbolCard {
-  constructor({ open }) {
-    this.open = open;
+  constructor({ open, mute }) {
+    Object.assign(this, { open, mute });
     this.element = h("section", { class: "card opened", "aria-label": "Symbol", hidden: true });
   }
 
@@ -16,10 +16,11 @@ export class SymbolCard {
     this.shouldReveal = true;
   }
 
-  draw({ opened, now }, { choices, clock }) {
+  draw({ opened, now, alerts }, { choices, clock }) {
     if (!choices.symbol || opened?.symbol !== choices.symbol) return;
     if (this.symbol !== opened.symbol) this.build(opened.symbol);
     this.element.hidden = false;
+    this.muting.hidden = !alerts.kinds;
     say(this.state, `${opened.last} · ${stateText(opened, clock, now)}`);
     this.chart.draw(opened, clock);
     const lines = opened.words.map((words, place) => ({ words, place }));
@@ -53,12 +54,17 @@ export class SymbolCard {
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
     const onclick = () => this.open("");
+    const things = [{ of: "symbol", name: symbol, text: symbol }];
+    const mute = ({ currentTarget: button }) => this.mute(button, button.parentNode, things);
+    const about = { type: "button", class: "chip mute", title: "Send no alerts of it for a while" };
+    this.muting = h("button", { ...about, onclick: mute }, "Mute");
     this.element.replaceChildren(
       h(
         "div",
         { class: "head" },
         h("h2", {}, symbol),
         this.state,
+        this.muting,
         h("button", { type: "button", class: "chip close", "aria-label": "Close", onclick }, "✕"),
       ),
       this.chart.element,

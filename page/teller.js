@@ -12,8 +12,8 @@ const ALLOWED_MS = 300;
 const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
 
 export class Teller {
-  constructor({ choose }) {
-    this.choose = choose;
+  constructor({ choose, show }) {
+    Object.assign(this, { choose, show });
     this.missed = new Missed();
     this.isFirst = true;
     this.news = [];
@@ -85,15 +85,23 @@ export class Teller {
     await Promise.all(ways.map((way) => untold(way, wanted)));
   }
 
-  async tell(news) {
+  // What came at `now`. That an event is over is no news of it.
+  async tell(news, now) {
     this.news = news;
+    const since = this.toldAt;
+    this.toldAt = now;
     if (this.isFirst) {
       this.isFirst = false;
       return this.letPass("toast", "sound", "notify");
     }
-    const wanted = news.filter((event) => passes(event, this.choices));
-    this.missed.add(wanted, document.hidden);
+    const passing = news.filter((event) => passes(event, this.choices));
+    // One that began and ended while the tab slept was missed all the same.
+    this.missed.add(
+      passing.filter((event) => !event.over || event.ts > since),
+      document.hidden,
+    );
     this.title();
+    const wanted = passing.filter((event) => !event.over);
     if (!document.hidden) {
       for (const event of await untold("toast", wanted)) this.toast(event);
     }
@@ -123,11 +131,16 @@ export class Teller {
 
   notification(event) {
     try {
-      new Notification(`${event.severity}: ${event.symbol}`, {
+      const notification = new Notification(`${event.severity}: ${event.symbol}`, {
         body: whole(event),
         tag: event.id,
         renotify: true,
       });
+      notification.onclick = () => {
+        globalThis.focus();
+        notification.close();
+        this.show(event.symbol, Math.floor(event.updated));
+      };
     } catch {
       // Some browsers of phones have the name, and no way to use it from a page.
       this.cannotNotify = true;
@@ -135,17 +148,29 @@ export class Teller {
     }
   }
 
-  // Each in a row of its own, in which it stays: none pushes another.
   toast(event) {
+    const { severity } = event;
+    this.slip(`${MARKS[severity]} ${severity}`, whole(event), severity);
+  }
+
+  // What was answered to what was asked of the alerts, once.
+  answer({ answer, answered }, words) {
+    const isNew = this.answered !== undefined && this.answered !== answered;
+    this.answered = answered;
+    if (isNew && answer.length) this.slip("Alerts", words(answer));
+  }
+
+  // Each in a row of its own, in which it stays: none pushes another.
+  slip(head, text, severity = null) {
     const toasts = [...this.toasts.children];
     if (toasts.length === TOASTS) toasts.shift().remove();
     const used = toasts.map((other) => other.style.gridRow);
     const rows = Array.from({ length: TOASTS }, (_, row) => String(TOASTS - row));
     const toast = h(
       "div",
-      { class: "toast", "data-severity": event.severity },
-      h("strong", {}, `${MARKS[event.severity]} ${event.severity}`),
-      h("span", {}, whole(event)),
+      { class: "toast", "data-severity": severity },
+      h("strong", {}, head),
+      h("span", {}, text),
     );
     toast.style.gridRow = rows.find((row) => !used.includes(row));
     this.toasts.append(toast);

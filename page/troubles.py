@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from engine.status import (
+    ApiState,
     ArchiveStatus,
     ArchiveTrouble,
     BackfillStatus,
@@ -29,6 +30,7 @@ from ticks import Asset, legible
 from wording import price_text, size_text
 
 __all__ = [
+    "api_text",
     "archive_reason",
     "backfill_reason",
     "backfill_text",
@@ -43,6 +45,13 @@ __all__ = [
     "listed",
     "retry_text",
 ]
+
+_API: Final[Mapping[str, str]] = {
+    ApiState.ABSENT: "this is the page alone; python server.py answers programs, too",
+    ApiState.OPEN: "answers programs",
+    ApiState.CLOSED: "off: others than this computer can ask, and no token is set. To help: set"
+    " MARKET_PULSE_API_TOKENS, or listen at 127.0.0.1 alone",
+}
 
 _REASONS: Final[Mapping[Trouble, str]] = {
     Trouble.NONE: "",
@@ -356,6 +365,11 @@ def fault_text(fault: Fault) -> str:
     """Which part crashed, and how often."""
     times = "once" if fault.count == 1 else f"{fault.count} times"
     return f"{fault.name} crashed {times}, last by {fault.error}; it is started again."
+
+
+def api_text(state: ApiState) -> str:
+    """Whether programs are answered, and what to do if they are not."""
+    return _API[state]
 
 
 def listed(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from engine.reader import GRACE_SEC, REWIND_SEC
 from page.view import View, chosen, read
+from page.words import Words
 from ticks import Asset
 
 __all__ = ["Frozen", "Visit"]
@@ -42,6 +43,12 @@ class Visit:
     """Told at the top until the viewer chooses something else."""
     wants_details: bool = False
     """Whether everything the status knows is to be sent."""
+    wants_alerts: bool = False
+    """Whether everything of the alerts is to be sent."""
+    asked: int | None = None
+    """The number up to which all is done that the board asked for; None until it is looked at."""
+    answer: Words = ()
+    """What was answered to what it asked for last."""
     frozen: Frozen | None = None
     """None until a frozen view is shown for the first time."""
     thaws: bool = False
@@ -91,6 +98,7 @@ class Visit:
             view=chosen(self.view, choices, symbols),
             notes=(),
             wants_details=bool(choices.get("details")),
+            wants_alerts=bool(choices.get("alerts")),
             taken=choices,
         )
 

@@ -89,7 +89,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "pandas", "starlette", "prometheus_client", "jwt"},
     ),
     "page": (
-        {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"},
+        {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"}
+        | {"history.deliveries"},
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.scripts"}, {"streamlit"}),

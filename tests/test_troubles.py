@@ -14,12 +14,16 @@ import pytest
 
 import sessions
 from engine.status import (
+    AlertsStatus,
+    ApiState,
     ArchiveState,
     ArchiveStatus,
     ArchiveTrouble,
     BackfillStatus,
     ClockStatus,
     ClockTrouble,
+    DestinationState,
+    DestinationStatus,
     FeedState,
     FeedStatus,
     HeldBack,
@@ -31,11 +35,12 @@ from engine.status import (
     Status,
     Trouble,
 )
+from history.deliveries import Mute, MuteOf
 from history.losses import LeftOut
 from page.chips import whole_reason
 from page.details import tables
+from page.feed_notes import feed_text
 from page.hours import HoursLine, hours_line
-from page.notes import feed_text
 from page.status import StatusCard, status_card
 from page.troubles import archive_reason, clock_text, feed_advice, feed_reason
 from page.words import Instant, Words
@@ -728,3 +733,29 @@ def test_words_outlive_the_modules_that_a_status_came_from(trouble: Trouble) -> 
     )
     assert status_card(status_of(older), NOW, NOW) == status_card(status_of(feed), NOW, NOW)
     assert tables(status_of(older)) == tables(status_of(feed))
+
+
+def test_destinations_that_are_told_nothing_any_more_are_one_warning() -> None:
+    """Unless a viewer muted them; those that rest are the chip's to say."""
+    desk = DestinationStatus(name="desk", type="slack", state=DestinationState.REFUSED, why="404")
+    bot = replace(desk, name="bot", state=DestinationState.OFF)
+    phone = replace(desk, name="phone", state=DestinationState.RESTING)
+    alerts = AlertsStatus(destinations=(desk, bot, phone))
+    (message,) = status_card(replace(status_of(OPEN), alerts=alerts), NOW, NOW).messages
+    assert message.kind == "warning"
+    assert message.text == ("No alert reaches desk and bot any more: Alerts, above, say why.",)
+    mutes = tuple(Mute(MuteOf.DESTINATION, name, NOW + 60) for name in ("desk", "bot"))
+    muted = replace(alerts, mutes=mutes)
+    assert status_card(replace(status_of(OPEN), alerts=muted), NOW, NOW).messages == []
+
+
+def test_an_api_that_is_off_says_why_and_what_to_do() -> None:
+    """A page alone or an API that answers says nothing."""
+    closed = replace(status_of(OPEN), api=ApiState.CLOSED)
+    (message,) = status_card(closed, NOW, NOW).messages
+    assert message.text == (
+        "The API is off: others than this computer can ask, and no token is set. To help: set"
+        " MARKET_PULSE_API_TOKENS, or listen at 127.0.0.1 alone.",
+    )
+    for state in (ApiState.ABSENT, ApiState.OPEN):
+        assert status_card(replace(closed, api=state), NOW, NOW).messages == []

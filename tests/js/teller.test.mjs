@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { passes } from "../../page/stress.js";
-import { Missed, untold } from "../../page/teller.js";
+import { Missed, Teller, untold } from "../../page/teller.js";
 
 const events = (...ids) => ids.map((id) => ({ id, severity: "watch" }));
 const ids = (found) => found.map(({ id }) => id);
@@ -92,6 +92,106 @@ test("events are missed while nobody looks, each once", () => {
   missed.add(events("d"), false);
   missed.add(events("d"), true);
   assert.equal(missed.count, 0);
+});
+
+// A teller without a page: what it would show is noted instead.
+function tellerOf() {
+  const told = { toasts: [], tones: [], notes: [], shown: [] };
+  stub("document", { hidden: false, title: "Market Pulse" });
+  stub(
+    "Notification",
+    class {
+      static permission = "granted";
+
+      constructor(title, { body }) {
+        told.notes.push(this);
+        Object.assign(this, { title, body });
+      }
+
+      close() {
+        this.isClosed = true;
+      }
+    },
+  );
+  const teller = Object.create(Teller.prototype);
+  Object.assign(teller, {
+    missed: new Missed(),
+    isFirst: true,
+    choices: { severity: "watch", events: ["stocks"], sound: true, notify: true },
+    audio: { state: "running" },
+    beep: (severity) => told.tones.push(severity),
+    slip: (head, text) => told.toasts.push(`${head}: ${text}`),
+    show: (...where) => told.shown.push(where),
+  });
+  return { teller, told };
+}
+
+const stress = (id, severity, known = {}) => ({
+  id,
+  severity,
+  asset: "stocks",
+  symbol: "AAPL",
+  text: `AAPL ${severity}`,
+  ts: 100.5,
+  updated: 100.5,
+  over: false,
+  ...known,
+});
+
+test("an event is told at watch, again at alert and at extreme, and not when it is over", async () => {
+  const { teller, told } = tellerOf();
+  await teller.tell([], 99);
+  for (const severity of ["watch", "watch", "alert", "alert", "extreme", "extreme"])
+    await teller.tell([stress("w1", severity)], 101);
+  await teller.tell([stress("w1", "extreme", { over: true, updated: 190 })], 191);
+  const severities = ["watch", "alert", "extreme"];
+  assert.deepEqual(told.tones, severities);
+  assert.deepEqual(
+    told.notes.map(({ title }) => title),
+    severities.map((severity) => `${severity}: AAPL`),
+  );
+  assert.equal(told.toasts.length, 3);
+});
+
+test("the end of an event that this browser was never told of is not told", async () => {
+  const { teller, told } = tellerOf();
+  await teller.tell([], 150);
+  await teller.tell([stress("x1", "extreme", { over: true, updated: 190 })], 191);
+  assert.deepEqual(told, { toasts: [], tones: [], notes: [], shown: [] });
+});
+
+test("an end is not missed, but an event that began and ended while the tab slept is", async () => {
+  const { teller } = tellerOf();
+  await teller.tell([], 150);
+  globalThis.document.hidden = true;
+  await teller.tell([stress("y1", "alert", { over: true, updated: 190 })], 191);
+  assert.equal(globalThis.document.title, "Market Pulse");
+  await teller.tell([stress("y2", "alert", { over: true, ts: 195, updated: 240 })], 241);
+  assert.equal(globalThis.document.title, "(1) Market Pulse");
+});
+
+test("a click on a notification opens the symbol at the second it tells of", async () => {
+  const { teller, told } = tellerOf();
+  let focused = 0;
+  stub("focus", () => {
+    focused += 1;
+  });
+  await teller.tell([], 99);
+  await teller.tell([stress("z1", "alert", { updated: 160.7 })], 161);
+  told.notes[0].onclick();
+  assert.equal(focused, 1);
+  assert.ok(told.notes[0].isClosed);
+  assert.deepEqual(told.shown, [["AAPL", 160]]);
+});
+
+test("an answer is shown once, and none that was there before the page was", () => {
+  const { teller, told } = tellerOf();
+  const words = (parts) => parts.join("");
+  teller.answer({ answer: ["Old."], answered: 4 }, words);
+  teller.answer({ answer: ["Muted."], answered: 5 }, words);
+  teller.answer({ answer: ["Muted."], answered: 5 }, words);
+  teller.answer({ answer: ["Muted."], answered: 6 }, words);
+  assert.deepEqual(told.toasts, ["Alerts: Muted.", "Alerts: Muted."]);
 });
 
 test("an event passes the filter by its severity and its class", () => {
