@@ -12,7 +12,7 @@ import numpy as np
 
 from bars import KEPT_MINUTES, Bars, Begin, Minutes
 from events import Event, Track
-from history.deliveries import Delivery, Mute, MuteOf
+from history.deliveries import Delivery, DeliveryState, Mute, MuteOf
 
 __all__ = ["Backlog", "Batch"]
 
@@ -121,6 +121,9 @@ class Backlog:
         self._waiting = Batch()
         self._in_hand = Batch()
         self._meta: dict[str, str] = {}
+        self._told: dict[tuple[str, str], Delivery] = {}
+        """The last deliveries that were handed over, each as it was last."""
+        self._mutes: dict[tuple[MuteOf, str], Mute] = {}
         self._serving: dict[str, Begin] = {}
         """By symbol, since when the vendor serves whose prices it has."""
         self._counted: OrderedDict[int, int] = OrderedDict()  # bars of the last seconds written
@@ -165,18 +168,27 @@ class Backlog:
         self._waiting.events.extend(events)
         self._waiting.add_new_deliveries(new_deliveries)
         self._waiting.deliveries.update({_key(each): each for each in deliveries})
-        self._waiting.mutes.update({(mute.of, mute.name): mute for mute in mutes})
+        for delivery in new_deliveries:
+            self._told.setdefault(_key(delivery), delivery)
+        self._told.update({_key(each): each for each in deliveries})
+        muted = {(mute.of, mute.name): mute for mute in mutes}
+        self._waiting.mutes.update(muted)
+        self._mutes.update(muted)
         self._waiting.tracks.update({track.symbol: track for track in tracks})
         self._waiting.meta.update(meta)
         self._meta.update(meta)
 
-    def add_all_meta(self) -> None:
-        """Add every value ever added under a name, and whose the prices are that come.
+    def add_lasting(self) -> None:
+        """Add what a file that has just been begun has to know, though it is not new.
 
-        A file that has just been begun knows neither.
+        Every value ever added under a name, whose the prices are that come, what still has to be
+        told, and what is muted.
         """
         self._waiting.meta = dict(self._meta)
         self._waiting.begins.extendleft(self._serving.values())
+        due = (each for each in self._told.values() if each.state is DeliveryState.DUE)
+        self._waiting.add_new_deliveries(due)
+        self._waiting.mutes = dict(self._mutes)
 
     def make_room(self) -> None:
         """Drop the oldest if too much waits, and count it as lost."""
@@ -194,6 +206,8 @@ class Backlog:
             while len(deliveries) > _MOST_DELIVERIES:
                 del deliveries[next(iter(deliveries))]
                 self.lost_deliveries += 1
+        while len(self._told) > _MOST_DELIVERIES:
+            del self._told[next(iter(self._told))]
 
     def drop_old(self) -> None:
         """Drop what another process has surely written by now."""
@@ -211,6 +225,7 @@ class Backlog:
             if delivery.event is None or delivery.event.updated_ts < since:
                 del waiting.new_deliveries[key]
         waiting.deliveries.clear()  # what became of them the other process knows
+        self._told = dict(waiting.new_deliveries)
 
     def begin_batch(self) -> Batch:
         """Hand out all that waits; ``finish_batch`` or ``return_batch`` follows."""

@@ -202,7 +202,8 @@ class Recorder:
         What is handed over together is written in one transaction. ``new_deliveries`` are what is
         to be told of the events: one that is in the file already stays as it is, even if it comes
         again after a restart. ``deliveries`` are what became of some, and replace what the file has
-        of them. The values of ``meta`` are written into every file that is begun from now on.
+        of them. What still has to be told, the mutes and the values of ``meta`` are written into
+        every file that is begun from now on.
         """
         with self._changed:
             self._backlog.add(
@@ -304,7 +305,7 @@ class Recorder:
             self._give_up(error)
             return False
         with self._changed:
-            self._backlog.add_all_meta()
+            self._backlog.add_lasting()
         if not self._is_in_trouble():  # trouble lasts until something is written
             is_sound = not (self._writer.is_unclean or self._is_damaged)
             self._set_condition(ArchiveState.WRITING if is_sound else ArchiveState.CHECKING)

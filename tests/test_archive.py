@@ -25,7 +25,9 @@ from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from bursts import Burst, Swing
 from events import Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, Search, is_archive
+from history.deliveries import Delivery, DeliveryState, Mute, MuteOf, Told
 from history.losses import Losses
+from history.outgoing import write_mutes, write_new_deliveries
 from history.salvage import copy_sound
 from history.schema import (
     APPLICATION_ID,
@@ -732,6 +734,12 @@ def everything(reader: Archive, losses: Losses | None = None) -> dict[str, set[A
         "tracks": set(map(repr, reader.tracks(losses))),
         "meta": {reader.meta("seed", losses)},
         "minutes": set(minute_map(reader.minutes(2**40, None, losses)).items()),
+        "updates": set(reader.event_updates(0, 2**40, losses)),
+        "deliveries": set(reader.deliveries(losses=losses)),
+        "mutes": set(reader.mutes(losses)),
+        "page": set(
+            map_of(reader.bar_page("AAPL", 0, 2**40, limit=30, losses=losses).bars).items()
+        ),
     }
 
 
@@ -769,6 +777,8 @@ def filled(path: Path) -> None:
         write_tracks(connection, [track_of(1, 0.0, {})])
         write_meta(connection, "seed", "7")
         write_minutes(connection, minutes_of({(START // 60, name): (9, 8, 7) for name in SYMBOLS}))
+        write_new_deliveries(connection, [told_to(event, "desk") for event in lives(2, 6)])
+        write_mutes(connection, [Mute(MuteOf.SYMBOL, "AAPL", START + 60.0)])
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
@@ -787,22 +797,23 @@ def assert_true(path: Path, sound: Path) -> bool:
     """
     losses = Losses()
     try:
-        told = everything(Archive(path), losses)
+        said = everything(Archive(path), losses)
     except ArchiveError:
         return False
     truth = everything(Archive(sound))
     seconds = {second for (second, _), _ in truth["bars"]}
     prices = {(name, price) for (_, name), (_, _, price, _) in truth["bars"]}
     states = {event for piece in Archive(sound).event_blocks() for event in piece}
-    assert told["span"] <= seconds
+    assert said["span"] <= seconds
     for part in ("prices", "earlier prices"):
-        assert {(tick.symbol, tick.price) for tick in told[part]} <= prices
-    for part in ("states", "events"):
-        assert told[part] <= states
-    for part in ("symbols", "bars", "AAPL", "tracks", "minutes"):
-        assert told[part] <= truth[part]
-    assert told["meta"] <= {*truth["meta"], None}
-    return told == truth
+        assert {(tick.symbol, tick.price) for tick in said[part]} <= prices
+    for part in ("states", "events", "updates"):
+        assert said[part] <= states
+    for part in ("symbols", "bars", "AAPL", "tracks", "minutes", "deliveries", "mutes"):
+        assert said[part] <= truth[part]
+    assert said["page"] <= truth["AAPL"]
+    assert said["meta"] <= {*truth["meta"], None}
+    return said == truth
 
 
 @given(st.binary(min_size=2, max_size=9000), st.booleans())
@@ -1246,23 +1257,45 @@ def test_events_that_are_over_are_let_go(path: Path, seed: int) -> None:
 WRITER: Final = """
 import sys
 from pathlib import Path
-from history.writer import connect, write_bars, write_events
-from tests.test_archive import SYMBOLS, START, numbered, series
+from history.deliveries import DeliveryState
+from history.recorder import Recorder
+from tests.test_archive import START, numbered, series, told_to
 
-connection = connect(Path(sys.argv[1]))
+recorder = Recorder(Path(sys.argv[1]), bars_days=7.0, events_days=90.0)
+recorder.start()
 for second in range(int(sys.argv[2]), 2**40):
-    connection.execute("BEGIN IMMEDIATE")
-    write_bars(connection, series(second - 1, second + 1))
-    write_events(connection, [numbered(second, second - START)])
-    connection.execute("COMMIT")
+    event = numbered(second, second - START)
+    before = numbered(second - 1, second - 1 - START)
+    recorder.record(
+        series(second - 1, second + 1),
+        [event],
+        new_deliveries=[told_to(event, "desk"), told_to(event, "phone")],
+        deliveries=[told_to(before, "desk", DeliveryState.SENT)] if second > START else [],
+    )
+    recorder.flush()
     print(second, flush=True)
-    if second % 97 == 0:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 """
 
 
+def told_to(event: Event, destination: str, state: DeliveryState = DeliveryState.DUE) -> Delivery:
+    """What is to be told of an event to a destination, or was."""
+    return Delivery(
+        destination=destination,
+        key=event.id,
+        told=Told.BEGAN,
+        event=event,
+        made=event.ts,
+        due=event.ts,
+        state=state,
+    )
+
+
 def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(path: Path) -> None:
-    """Ten times the file opens at once, is whole, and holds every second that was told."""
+    """Ten times the file opens at once, is whole, and holds every second that was told.
+
+    There is no event without all that is to be told of it, and nothing to be told without its
+    event; what became of the last one lies in the file with the next.
+    """
     rng = random.Random(4)
     acknowledged = START - 1
     for _ in range(10):
@@ -1285,6 +1318,13 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(path: Path)
         assert seconds[-1] in (acknowledged, acknowledged + 1)
         assert len(found) == len(SYMBOLS) * len(seconds)
         assert seconds.tolist() == list(range(START - 1, int(seconds[-1]) + 1))
-        assert len(list(Archive(path).events(0, 2**40))) == len(seconds) - 1
+        events = list(Archive(path).events(0, 2**40))
+        assert len(events) == len(seconds) - 1
+        states = [DeliveryState.SENT] * (len(events) - 1) + [DeliveryState.DUE]
+        assert Archive(path).deliveries() == [
+            told_to(event, destination, state if destination == "desk" else DeliveryState.DUE)
+            for event, state in zip(events, states, strict=True)
+            for destination in ("desk", "phone")
+        ]
         with closing(connect(path)) as connection:
             assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)

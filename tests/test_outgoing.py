@@ -24,12 +24,14 @@ from history.outgoing import (
     write_mutes,
     write_new_deliveries,
 )
-from history.recorder import Recorder
+from history.recorder import ArchiveState, Recorder
 from history.salvage import copy_sound
 from history.schema import MIGRATIONS
 from history.writer import connect
 from pulse_store import PulseStore
+from tests.test_archive import series
 from tests.told import event_of
+from tests.waiting import HANG_SEC, until
 from ticks import Asset
 
 START = 1_790_000_000.0
@@ -282,3 +284,72 @@ def test_events_are_kept_even_if_nobody_knows_what_to_tell_of_them(recorder: Rec
         keeper_of(recorder, deliveries_for).second_over(Second(int(START), START, (event,)))
     assert recorder.flush()
     assert [*Archive(recorder.path).events(0, 2**40)] == [event]
+
+
+def test_a_file_that_is_begun_anew_knows_what_still_has_to_be_told(recorder: Recorder) -> None:
+    """And what is muted, but not what was sent: that is over."""
+    mute = Mute(MuteOf.KIND, "vol_spike", START + 60.0)
+    recorder.record(Bars.empty(), new_deliveries=[delivery_of(1), delivery_of(2)], mutes=[mute])
+    tried = replace(delivery_of(1), tries=3)
+    recorder.record(
+        Bars.empty(), deliveries=[tried, replace(delivery_of(2), state=DeliveryState.SENT)]
+    )
+    # Decided before the other was sent, and handed over after that.
+    recorder.record(Bars.empty(), new_deliveries=[delivery_of(2)])
+    assert recorder.flush()
+    recorder.path.unlink()
+    recorder.record(Bars.empty(), new_deliveries=[delivery_of(3)])
+    until(lambda: recorder.path.exists() and recorder.flush())
+    archive = Archive(recorder.path)
+    assert sorted(archive.deliveries(), key=lambda each: each.key) == [tried, delivery_of(3)]
+    assert archive.mutes() == [mute]
+
+
+def test_one_that_takes_over_writes_what_the_other_did_not_get_to(
+    path: Path, recorder: Recorder
+) -> None:
+    """The last seconds of what is to be told, unless the other one has told it; and the mutes."""
+    other = Recorder(path, bars_days=7.0, events_days=90.0, retry_sec=0.02)
+    assert recorder.ready.wait(HANG_SEC)
+    other.start()
+    until(lambda: other.status().state is ArchiveState.READING_ONLY)
+    for second in range(60):
+        # Both find the same, but the first has not got to the last of it.
+        delivery, bars = delivery_of(second), series(int(START) + second, int(START) + second + 1)
+        other.record(bars, new_deliveries=[delivery])
+        if second < 58:
+            sent = replace(delivery, state=DeliveryState.SENT)
+            recorder.record(bars, new_deliveries=[delivery])
+            recorder.record(Bars.empty(), deliveries=[sent] if second < 55 else [])
+    mute = Mute(MuteOf.SYMBOL, "AAPL", START + 60.0)
+    other.record(Bars.empty(), mutes=[mute], deliveries=[replace(delivery_of(56), tries=9)])
+    recorder.stop()
+    until(lambda: other.status().state is ArchiveState.WRITING and other.flush())
+    other.stop()
+    assert [each.state for each in Archive(path).deliveries()] == ["sent"] * 55 + ["due"] * 5
+    assert all(each.tries == 0 for each in Archive(path).deliveries())
+    assert Archive(path).mutes() == [mute]
+
+
+def test_deliveries_that_find_no_room_to_wait_are_counted(tmp_path: Path) -> None:
+    """The oldest go; what is kept is written when the file can be."""
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    one = Recorder(blocked / "a.sqlite", bars_days=7.0, events_days=90.0, retry_sec=0.02)
+    one.start()
+    until(lambda: one.status().state is ArchiveState.TROUBLE)
+    event = event_of(START)
+    for first in range(0, 10_200, 100):
+        numbers = range(first, first + 100)
+        one.record(
+            Bars.empty(),
+            new_deliveries=[delivery_of(1, key=f"{n:05}", event=event) for n in numbers],
+        )
+    one.record(Bars.empty(), deliveries=[delivery_of(1, key="10150", event=event, tries=1)])
+    assert one.status().lost_deliveries == 200
+    blocked.unlink()
+    until(lambda: one.status().state is ArchiveState.WRITING and one.flush())
+    one.stop()
+    found = Archive(one.path).deliveries(limit=20_000)
+    assert [each.key for each in found] == [f"{n:05}" for n in range(200, 10_200)]
+    assert [each.key for each in found if each.tries] == ["10150"]
