@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Minutes
 from bursts import Burst, Swing
-from events import Event, EventStore, StressDetector, Track
+from events import Company, Event, EventStore, StressDetector, Track
 from history.archive import Archive, ArchiveError, Search, is_archive
 from history.deliveries import Delivery, DeliveryState, Mute, MuteOf, Told
 from history.losses import Losses
@@ -36,6 +36,7 @@ from history.schema import (
     PACKED,
     SEARCHED,
     archive_errors,
+    checksum,
     encode_event,
 )
 from history.writer import (
@@ -647,6 +648,65 @@ def test_events_of_the_second_format_are_still_told(path: Path) -> None:
     assert spike.text == "AAPL volatility 1.23 % per 15 min: unusual from 0.90 % on"
     assert spike.history
     assert list(reader.events(0, 2**40)) == [fall, spike]
+
+
+# As the sixth format's program wrote it.
+BURST: Final = (
+    '{"id":"burst:AAPL:1760000432999","symbol":"AAPL","asset":"stocks","ts":1760000432.999,'
+    '"updated_ts":1760000433.999,"parts":[{"kind":"move_1m","horizon_sec":60,"value":0.004,'
+    '"threshold":0.0012,"surprise":3.1,"times_usual":8.0,"from_price":100.0,'
+    '"from_ts":1760000372.999,"to_price":100.4,"to_ts":1760000432.999}],"severity":"alert",'
+    '"count":2,"company":"alone","twins":["MSFT"],"early":true,"vs_peers":-0.5,"regime":"normal",'
+    '"history":true}'
+)
+
+
+def test_events_from_before_the_user_s_rules_are_still_told(path: Path) -> None:
+    """Nobody knows when one was over, and it was a hit of no rule."""
+    connect(path, MIGRATIONS[:6]).close()
+    expected = event_of(
+        1760000432.999,
+        updated_ts=1760000433.999,
+        count=2,
+        company=Company.ALONE,
+        twins=("MSFT",),
+        early=True,
+        vs_peers=-0.5,
+        history=True,
+    )
+    key = expected.id, expected.updated_ts, expected.ts
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        row = (*key, BURST, checksum(key, BURST.encode()))
+        connection.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", row)
+    for _ in range(2):
+        losses = Losses()
+        assert [*Archive(path).events(0, 2**40, None, losses)] == [expected]
+        assert [*Archive(path).event_updates(0, 2**40, losses)] == [expected]
+        assert not losses.left_out
+        connect(path).close()
+    assert (expected.rule, expected.over_ts) == ("", None)
+
+
+def test_hits_of_rules_and_ends_of_events_are_read_as_they_were_written(path: Path) -> None:
+    """A hit may have neither a symbol nor a price, and an event's end is one more of its states."""
+    began = event_of(
+        START + 1.5,
+        id="rule:quiet::1760000401500",
+        symbol="",
+        kind="rule",
+        rule="quiet",
+        from_price=None,
+        from_ts=None,
+        to_price=None,
+        to_ts=None,
+    )
+    over = replace(began, updated_ts=START + 61.5, over_ts=START + 31.5)
+    write(path, events=[began, over])
+    archive = Archive(path)
+    assert [*archive.events(0, 2**40)] == [over]
+    assert [*archive.event_updates(0, 2**40)] == [began, over]
+    assert archive.event_states(9, 2**40, 0.0) == [began, over]
+    assert archive.event_states(9, START + 61.5, 2.0**40) == [began]
 
 
 def test_a_file_of_an_older_format_is_not_read_before_that(path: Path) -> None:

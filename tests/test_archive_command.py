@@ -81,6 +81,20 @@ def test_what_is_damaged_is_told_with_its_times(run: Run, path: Path) -> None:
     assert "Traceback" not in told
 
 
+def test_damaged_alerts_are_told_and_the_rest_is_restored(run: Run, path: Path) -> None:
+    """What was to be told outside the page, and what is muted."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE delivery SET made = made + 1 WHERE number <= 2")
+        connection.execute("UPDATE mute SET name = 'MSFT'")
+    before = Archive(path).deliveries()
+    code, told = run("check")
+    assert (code, "2 alerts, 1 note cannot be read" in told) == (1, True)
+    assert run("restore", path)[0] == 0
+    assert (Archive(path).deliveries(), Archive(path).mutes()) == (before, [])
+    assert before
+    assert run("check")[0] == 0
+
+
 def test_a_file_that_was_cut_off_is_told_with_what_to_do(run: Run, path: Path) -> None:
     """What is left of it can be restored, which takes it for the copy and the place."""
     content = path.read_bytes()

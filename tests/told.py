@@ -13,16 +13,16 @@ __all__ = ["event_of", "part_of"]
 
 def part_of(ts: float, kind: EventKind = "move_1m", **known: Any) -> Part:
     """A move of 0.4 % that ended at ``ts``, or what is ``known`` of it instead."""
-    has_origin = kind != "vol_spike"
+    has_origin, horizon = kind != "vol_spike", HORIZON_SEC.get(kind, 10)
     values: dict[str, Any] = {
         "kind": kind,
-        "horizon_sec": HORIZON_SEC[kind],
+        "horizon_sec": horizon,
         "value": 0.004,
         "threshold": 0.0012,
         "surprise": 3.1 if has_origin else None,
         "times_usual": 8.0,
         "from_price": 100.0 if has_origin else None,
-        "from_ts": ts - HORIZON_SEC[kind] if has_origin else None,
+        "from_ts": ts - horizon if has_origin else None,
         "to_price": 100.4,
         "to_ts": ts,
     }
