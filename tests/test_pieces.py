@@ -1,8 +1,10 @@
-"""Pages of an archive: together they are what a single read gives, and each is of bounded work."""
+"""Archives read piece by piece: all pieces together are what is there, and each is of a size."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,6 @@ import pytest
 from events import Event
 from history.archive import Archive, EventPlace
 from history.losses import Losses
-from history.paged import event_page
 from history.rows import Rows
 from history.schema import MIGRATIONS
 from history.writer import connect, write_events
@@ -24,73 +25,61 @@ def path(tmp_path: Path) -> Path:
 
 
 def paged(
-    archive: Archive, limit: int, *, with_updates: bool, most_looked_at: int = 1000
+    read: Callable[[EventPlace | None], Iterator[Event]],
+    place: Callable[[Event], EventPlace],
+    limit: int,
 ) -> list[Event]:
-    """All events of the pages together."""
-    found: list[Event] = []
-    after: EventPlace | None = None
-    while True:
-        page = event_page(
-            archive,
-            0.0,
-            2.0**40,
-            limit=limit,
-            after=after,
-            with_updates=with_updates,
-            most_looked_at=most_looked_at,
-        )
-        assert len(page.events) <= limit
-        found += page.events
-        if page.next is None:
-            return found
-        after = page.next
+    """All events of the pages together, each read after the last of the one before."""
+    found = list(islice(read(None), limit))
+    while page := list(islice(read(place(found[-1])), limit)):
+        found += page
+    return found
+
+
+def begin_of(event: Event) -> EventPlace:
+    """The place of an event."""
+    return event.ts, event.id
+
+
+def update_of(event: Event) -> EventPlace:
+    """The place of a state of an event."""
+    return event.updated_ts, event.id
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 1000])
 def test_pages_of_events_are_all_events(path: Path, limit: int) -> None:
     """As they ended, or in every state; also if several came in the same instant."""
-    states = lives(3, 20)
-    twins = [*states, *(each for each in lives(4, 20) if each not in states)]
-    write(path, events=twins)
+    states = [*{update_of(each): each for each in (*lives(3, 20), *lives(4, 20))}.values()]
+    write(path, events=states)
     archive = Archive(path)
-    assert paged(archive, limit, with_updates=False) == [*archive.events(0, 2**40)]
-    by_place = {(each.updated_ts, each.id): each for each in twins}
-    every = [by_place[place] for place in sorted(by_place)]
-    assert paged(archive, limit, with_updates=True) == every
-    # A page that ends early because it has looked at many is continued likewise.
-    assert paged(archive, limit, with_updates=True, most_looked_at=3) == every
+    ended = paged(lambda after: archive.events(0, 2**40, after=after), begin_of, limit)
+    assert ended == [*archive.events(0, 2**40)]
+    assert sorted(ended, key=begin_of) == ended
+    every = paged(lambda after: archive.event_updates(0, 2**40, after=after), update_of, limit)
+    assert every == sorted(states, key=update_of)
 
 
-def test_a_page_holds_what_is_wanted_of_a_span(path: Path) -> None:
-    """States by when they came, events by when they began."""
+def test_updates_are_those_that_came_in_the_span(path: Path) -> None:
+    """Whenever their event began; the end of the span is excluded."""
     states = lives(5, 30)
     write(path, events=states)
-    begin, end = START + 500.0, START + 2500.0
-    page = event_page(
-        Archive(path),
-        begin,
-        end,
-        limit=1000,
-        is_wanted=lambda event: event.severity != "watch",
-        with_updates=True,
-    )
-    expected = [e for e in states if begin <= e.updated_ts < end and e.severity != "watch"]
-    assert page.next is None
-    assert page.events == tuple(sorted(expected, key=lambda e: (e.updated_ts, e.id)))
+    ends = sorted({each.updated_ts for each in states})
+    begin, end = ends[len(ends) // 4], ends[len(ends) // 2]
+    expected = [each for each in states if begin <= each.updated_ts < end]
+    assert any(each.ts < begin for each in expected)
+    assert [*Archive(path).event_updates(begin, end)] == sorted(expected, key=update_of)
 
 
 def test_a_page_is_the_same_whatever_comes_meanwhile(path: Path) -> None:
     """The second page has neither twice nor never what the first had."""
-    states = lives(6, 30)
-    write(path, events=states)
+    write(path, events=lives(6, 30))
     archive = Archive(path)
-    first = event_page(archive, 0.0, 2.0**40, limit=10)
-    expected = event_page(archive, 0.0, 2.0**40, limit=1000, after=first.next).events
-    assert first.next is not None
+    events = [*archive.events(0, 2**40)]
+    place = begin_of(events[9])
     earlier = lives(7, 40)[0]
-    assert earlier.ts < first.next[0]
+    assert begin_of(earlier) < place
     write(path, events=[earlier])
-    assert event_page(archive, 0.0, 2.0**40, limit=1000, after=first.next).events == expected
+    assert [*archive.events(0, 2**40, after=place)] == events[10:]
 
 
 def test_pages_are_found_by_an_index(path: Path) -> None:
@@ -125,11 +114,7 @@ def test_updates_are_told_past_a_damaged_page(path: Path) -> None:
     found = [*Archive(path).event_updates(0.0, 2.0**40, losses)]
     assert losses.left_out.events
     assert len(states) * 0.9 < len(found) < len(states)
-    assert found == [each for each in sorted(states, key=_when) if each in found]
-
-
-def _when(event: Event) -> tuple[float, str]:
-    return event.updated_ts, event.id
+    assert found == [each for each in sorted(states, key=update_of) if each in found]
 
 
 def bar_pages(archive: Archive, symbol: str, begin: int, end: int, limit: int) -> list[int]:
