@@ -16,10 +16,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Unpack
 
+from alerts import channels
 from alerts.desk import Desk
+from alerts.ledger import ArchiveLedger
 from engine.backfill import backfill
 from engine.files import raise_limit
-from engine.heartbeat import REWIND_SEC, Heartbeat, Subscriber
+from engine.heartbeat import REWIND_SEC, Heartbeat, SecondOver, Subscriber
 from engine.process import forget, kept, once_per_process
 from engine.publisher import StatusPublisher
 from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
@@ -66,7 +68,7 @@ class Worker:
         self._subscribers = tuple(subscribers)
         self._api = api
         self._opened: _Parts | None = None
-        self._supervisor = Supervisor(settings.source.secrets)
+        self._supervisor = Supervisor(settings.secrets)
         self._publisher = StatusPublisher(self._current_status, status_sec)
         self._has_past = False
         self._started_at: float | None = None
@@ -201,19 +203,24 @@ class Worker:
             min_surprise=stress.min_surprise,
             cooldown_sec=stress.cooldown_sec,
         )
-        desk = Desk(settings.alerts, is_simulated=source.status().kind is not SourceKind.LIVE)
-        history, subscribers = None, self._subscribers
-        if archive is not None:
-            recorder = Recorder(
-                archive.path,
-                bars_days=settings.history.bars_days,
-                events_days=settings.history.events_days,
-                takes_over=source.takes_over,
-            )
+        recorder = self._recorder(source)
+        desk = self._desk(source, recorder)
+        history = None
+        if archive is None or recorder is None:
+            keeps = Subscriber("alerts", partial(_tell, desk))
+        else:
             history = HistoryKeeper(
-                archive, recorder, store, events, detector, source.watched, most
+                archive,
+                recorder,
+                store,
+                events,
+                detector,
+                source.watched,
+                most,
+                deliveries_for=lambda events, _: desk.deliveries_for(events),
             )
-            subscribers = (Subscriber("recorder", history.second_over), *subscribers)
+            keeps = Subscriber("recorder", history.second_over)
+        subscribers = (keeps, *self._subscribers)
         heartbeat = Heartbeat(
             store,
             events,
@@ -227,6 +234,29 @@ class Worker:
         )
         reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
         return _Parts(source, store, events, detector, heartbeat, reader, history, desk)
+
+    def _recorder(self, source: Source) -> Recorder | None:
+        """What writes the history of a source; None: none is kept."""
+        if source.archive is None:
+            return None
+        return Recorder(
+            source.archive.path,
+            bars_days=self._settings.history.bars_days,
+            events_days=self._settings.history.events_days,
+            takes_over=source.takes_over,
+        )
+
+    def _desk(self, source: Source, recorder: Recorder | None) -> Desk:
+        """The alerts of a source, which its archive remembers if it has one."""
+        alerts, market = self._settings.alerts, _MARKETS[source.status().kind]
+        return Desk(
+            [
+                (each, channels.make(each, alerts.public_url, market))
+                for each in alerts.destinations
+            ],
+            ArchiveLedger(source.archive, recorder) if source.archive and recorder else None,
+            is_simulated=market is not channels.Market.REAL,
+        )
 
     def _current_status(self) -> Status:
         """What is true now, all at one instant."""
@@ -286,6 +316,7 @@ class Worker:
         has_past, self._has_past = self._has_past, True
         if not has_past:
             self._restore()
+            parts.desk.restore()
         # Before the source looks: whatever it finds is complete until then.
         now = parts.source.clock()
         ticks = parts.source.backfill(parts.store)
@@ -333,6 +364,18 @@ class _Parts(NamedTuple):
     reader: Reader
     history: HistoryKeeper | None
     desk: Desk
+
+
+_MARKETS: Final = {
+    SourceKind.LIVE: channels.Market.REAL,
+    SourceKind.SIMULATED: channels.Market.SIMULATED,
+    SourceKind.REPLAY: channels.Market.REPLAYED,
+}
+
+
+def _tell(desk: Desk, over: SecondOver) -> None:
+    """Tell of the events of a second that no archive is told of."""
+    desk.deliveries_for(over.events)
 
 
 def _nothing() -> None:

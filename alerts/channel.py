@@ -78,9 +78,10 @@ Outcome = Delivered | RetryAt | Broken
 class Channel(Protocol):
     """How one destination is spoken to.
 
-    ``deliveries`` are what goes together, at least one, the oldest first; those that edit a message
-    (``UPDATED``, ``OVER``) come alone, with the ``reference`` of what they edit. The last of one
-    group gives the group its id.
+    ``deliveries`` are what goes together, the oldest first; the last gives the group its id. If it
+    edits a message (``UPDATED``, ``OVER``), all come with the ``reference`` of that message: the
+    others stand in it, too. If people read the channel there may be none: then ``late`` is all
+    that is told.
     """
 
     @property

@@ -68,16 +68,20 @@ class Message:
 def compose(
     deliveries: Sequence[Delivery], *, public_url: str, market: Market, now: float, late: int = 0
 ) -> Message:
-    """What ``deliveries`` say that go together; ``late`` is how many were dropped before them."""
+    """What ``deliveries`` say that go together; ``late`` is how many were dropped before them.
+
+    Without any delivery that is all there is to say.
+    """
     notes = [_late_note(late)] if late else []
     # The newest state of each event: what began and became worse at once is one line.
     told = {each.event.id: each for each in deliveries if each.event is not None}
     found = [(each.event, each.told) for each in told.values() if each.event is not None]
     if not found:
+        title, line = _TEST if deliveries else _BACK
         return Message(
             market=market,
-            title="Test of Market Pulse",
-            lines=("This is a test: alerts of Market Pulse reach this destination.",),
+            title=title,
+            lines=(line,),
             notes=tuple(notes),
             link=public_url,
             severity="watch",
@@ -100,6 +104,14 @@ def compose(
         ts=max(event.updated_ts for event in events),
         is_group=len(found) > 1,
     )
+
+
+_TEST: Final = (
+    "Test of Market Pulse",
+    "This is a test: alerts of Market Pulse reach this destination.",
+)
+_BACK: Final = ("Market Pulse is back", "Alerts of Market Pulse reach this destination again.")
+"""If all that there was to tell is too old by now."""
 
 
 def link(event: Event, public_url: str) -> str:

@@ -23,9 +23,6 @@ __all__ = ["EventData", "EventMessage", "TestMessage", "Webhook"]
 _MOST_TWINS: Final = 100
 """So many are named: a body has less than 20 kB."""
 
-_ITSELF: Final = "event"
-"""What is sent later of an event names it by its id: there is no message to find."""
-
 
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """One event, as a program reads it; what is not known is null, and times are ISO 8601 in UTC.
@@ -91,8 +88,8 @@ class Webhook:
 
     @property
     def can_edit(self) -> bool:
-        """What is sent later of the same event is told from the first by its type."""
-        return True
+        """Changes and ends are messages of their own, for whoever asks for them."""
+        return False
 
     @property
     def most_together(self) -> int:
@@ -126,7 +123,7 @@ class Webhook:
 
     def outcome(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Outcome:
         """By the status alone."""
-        return outcome(status, headers, now, reference=_ITSELF)
+        return outcome(status, headers, now)
 
     def _message(self, delivery: Delivery) -> EventMessage | TestMessage:
         event = delivery.event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.desk import Desk
 from history.deliveries import Mute, MuteOf
-from settings import AlertSettings, Settings, SourceSettings
+from settings import Settings, SourceSettings
 from tests.stage import staged
 
 NOW = 1_795_000_000.0
@@ -13,7 +13,7 @@ NOW = 1_795_000_000.0
 def test_a_mute_holds_until_its_instant_and_can_be_lifted() -> None:
     """The page lists what is muted, and no more than that."""
     clock = [NOW]
-    desk = Desk(AlertSettings(), clock=lambda: clock[0])
+    desk = Desk(clock=lambda: clock[0])
     apple, coin = Mute(MuteOf.SYMBOL, "AAPL", NOW + 60), Mute(MuteOf.SYMBOL, "BTC-USD", NOW + 600)
     desk.mute(apple)
     desk.mute(coin)
@@ -26,9 +26,9 @@ def test_a_mute_holds_until_its_instant_and_can_be_lifted() -> None:
 
 def test_without_a_destination_nothing_can_be_asked_for() -> None:
     """And nothing is wrong with that."""
-    desk = Desk(AlertSettings())
+    desk = Desk()
     desk.start()
-    assert desk.deliveries_for((), NOW) == ()
+    assert desk.deliveries_for(()) == ()
     assert not desk.test("desk")
     assert not desk.send_again("desk", "key")
     assert not desk.try_now("desk")

@@ -84,6 +84,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"events", "wording", "settings", "history.deliveries", "ticks"},
         {"msgspec"},
     ),
+    "alerts.outbox": ({"alerts", "events", "history", "settings"}, set()),
+    "alerts.ledger": ({"alerts", "bars", "history"}, set()),
+    "alerts.posting": ({"alerts"}, {"aiohttp"}),
     "api": (
         {"engine", "history", "events", "formulas", "wording", "settings", "ticks"},
         {"msgspec", "numpy", "pandas", "starlette", "prometheus_client", "jwt"},
@@ -137,8 +140,12 @@ PURE = (
     "page",
 )
 # The channels are chosen by the settings; the outbox, the courier and the desk have clocks.
-NOT_PURE = {"alerts.channels", "alerts.courier", "alerts.desk", "alerts.outbox", "page.__init__"}
+NOT_PURE = {"page.__init__"} | {
+    f"alerts.{name}" for name in ("courier", "desk", "mailing", "outbox", "posting")
+}
 IMPURE_MODULES = {"time", "socket", "asyncio", "os", "logging", "settings"}
+RECORDS = {"settings.destinations"}
+"""Of what is not pure, the modules that hold nothing but records."""
 
 
 def modules() -> dict[str, Path]:
@@ -218,7 +225,8 @@ def test_the_table_has_no_cycle() -> None:
 )
 def test_pure_modules_know_no_clock_and_no_socket(name: str) -> None:
     """What computes is given its time, so that a replay computes the same."""
-    assert not {module.split(".")[0] for module in imports(modules()[name])} & IMPURE_MODULES
+    used = imports(modules()[name]) - RECORDS
+    assert not {module.split(".")[0] for module in used} & IMPURE_MODULES
 
 
 @pytest.mark.parametrize(

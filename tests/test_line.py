@@ -1,242 +1,347 @@
-"""Line: pings without answers, floods, and an end that nobody can put off; against a raw server."""
+"""What becomes of the deliveries of one destination: order, groups, pace, failures, expiry."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from connections.line import Line
-from connections.opening import Connect
-from feeds import Feed, FeedState, TickQueue, Timing, Trouble
-from sessions import ALWAYS
-from tests.faulty_vendor import AUTHORIZED, tick
-from tests.waiting import HANG_SEC
-from vendors.eodhd import Eodhd
+from alerts.channel import Broken, Delivered, Outcome, RetryAt, Scope
+from alerts.line import Attempt, Line
+from alerts.pace import Manners
+from alerts.status import DestinationState
+from history.deliveries import Delivery, DeliveryState, Told
+from settings import Destination
+from tests.receiver import Hook
+from tests.told import event_of
 
-TIMING = Timing(ping_sec=0.05, close_sec=0.2, backoff_floor_sec=0.01, backoff_cap_sec=0.02)
-PONG, PING, CLOSE = 0xA, 0x9, 0x8
-
-_ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+NOW = 1_795_000_000.0
+DESK = Destination(name="desk", type="webhook")
+FAILED = RetryAt(None, "503 Service Unavailable")
 
 
-def framed(text: str) -> bytes:
-    """A server's text frame."""
-    payload = text.encode()
-    size = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + len(payload).to_bytes(2)
-    return b"\x81" + size + payload
+def delivery(number: int, told: Told = Told.BEGAN, at: float = NOW, **known: Any) -> Delivery:
+    """Something to be told of the event with that number."""
+    event = event_of(NOW + number, id=f"e{number}")
+    values: dict[str, Any] = {
+        "destination": "desk",
+        "key": f"{event.id}:{told}",
+        "told": told,
+        "event": None if told is Told.TEST else event,
+        "made": at,
+        "due": at,
+    }
+    return Delivery(**(values | known))
 
 
-async def opcode_of_next(reader: asyncio.StreamReader) -> int:
-    """What kind of frame, a short one, the client sends next."""
-    first, second = await reader.readexactly(2)
-    await reader.readexactly(4 + (second & 0x7F))
-    return first & 0xF
+def line(
+    *, jitter: Callable[[], float] = lambda: 1.0, desk: Destination = DESK, **known: Any
+) -> Line:
+    """A line to a channel of which something is ``known``."""
+    return Line(desk, Hook(url="", **known), Manners(), jitter)
 
 
-@asynccontextmanager
-async def served(talk: Talk) -> AsyncIterator[str]:
-    """The address of a server that shakes hands and lets ``talk`` do the rest by hand."""
-
-    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in request[1:] if line)
-        key = next(line for line in request if line.lower().startswith("sec-websocket-key"))
-        assert headers["upgrade"] == "websocket"
-        digest = hashlib.sha1((key.split(": ", 1)[1] + _ACCEPT).encode()).digest()  # noqa: S324
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-        )
-        try:
-            await talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(attend, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+def numbers(attempt: Attempt | float) -> list[str]:
+    """The events of an attempt."""
+    assert isinstance(attempt, Attempt)
+    return [each.event.id if each.event else "test" for each in attempt.deliveries]
 
 
-@asynccontextmanager
-async def feeding(url: str) -> AsyncIterator[Feed]:
-    """A running feed of that server."""
-    subject = Feed(
-        Eodhd(url, "key"),
-        "crypto",
-        ("BTC-USD",),
-        TickQueue(),
-        time.time,
-        timing=TIMING,
-        session=lambda asset, now: ALWAYS,
-    )
-    running = asyncio.create_task(subject.run())
-    try:
-        yield subject
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+def sent(way: Line, now: float, outcome: Outcome | None = None) -> list[str]:
+    """The events of the next attempt, which ends with an outcome."""
+    found = numbers(way.next(now))
+    way.finish(outcome or Delivered(), now)
+    return found
 
 
-async def until_trouble(subject: Feed, trouble: Trouble) -> None:
-    """Return when the feed waits for its next try because of that."""
-    async with asyncio.timeout(HANG_SEC):
-        while subject.status(time.time()).trouble is not trouble:  # noqa: ASYNC110 - of no event
-            await asyncio.sleep(0.005)
+def ended(way: Line) -> dict[str, DeliveryState]:
+    """What changed since the last look."""
+    return {each.key: each.state for each in way.collect_changed()}
 
 
-def test_vendor_that_answers_no_ping_but_sends_prices_stays_connected() -> None:
-    """It is asked once; then signs of life are sent that want no answer."""
-    asked: list[int] = []
-    is_long = asyncio.Event()
-
-    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def sends() -> None:
-            writer.write(framed(AUTHORIZED))
-            while True:
-                writer.write(framed(tick("crypto", "BTC-USD")))
-                await asyncio.sleep(0.01)
-
-        sending = asyncio.create_task(sends())
-        try:
-            while True:
-                asked.append(await opcode_of_next(reader))
-                if asked.count(PONG) == 5:
-                    is_long.set()
-        finally:
-            sending.cancel()
-
-    async def run() -> None:
-        async with served(deaf) as url, feeding(url) as subject:
-            async with asyncio.timeout(HANG_SEC):
-                await is_long.wait()
-            status = subject.status(time.time())
-            assert (status.state, status.trouble, status.reconnects) == (FeedState.LIVE, "", 0)
-            assert asked.count(PING) == 1
-
-    asyncio.run(run())
+def test_one_goes_after_the_other_in_their_order() -> None:
+    """And the next only when it is known what became of the one before."""
+    way = line()
+    for number in range(3):
+        way.add(delivery(number))
+    assert numbers(way.next(NOW)) == ["e0"]
+    assert way.next(NOW) == math.inf
+    way.finish(Delivered(), NOW)
+    assert [sent(way, NOW), sent(way, NOW)] == [["e1"], ["e2"]]
+    assert way.next(NOW) == math.inf
+    assert set(ended(way).values()) == {DeliveryState.SENT}
 
 
-def test_connection_on_which_nothing_comes_is_ended_as_our_own_doing() -> None:
-    """Neither a price nor an answer: it is dead, and that is what is said."""
-
-    async def dead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(framed(AUTHORIZED))
-        while await reader.read(1000):
-            pass
-
-    async def run() -> None:
-        async with served(dead) as url, feeding(url) as subject:
-            await until_trouble(subject, Trouble.NO_SIGN_OF_LIFE)
-            assert subject.status(time.time()).seconds == TIMING.ping_sec
-
-    asyncio.run(run())
+def test_what_was_done_is_not_done_again() -> None:
+    """Whoever finds it once more, after a restart say."""
+    way = line()
+    way.add(delivery(1))
+    sent(way, NOW)
+    way.add(delivery(1))
+    assert way.next(NOW) == math.inf
+    other = line()
+    other.restore([replace(delivery(1), state=DeliveryState.SENT), delivery(2), delivery(3)])
+    other.add(delivery(1))
+    other.add(delivery(2))
+    assert [sent(other, NOW), sent(other, NOW)] == [["e2"], ["e3"]]
 
 
-def test_others_have_their_turn_while_a_flood_is_read() -> None:
-    """Not one after so many frames: one after so much time, however small they are."""
-    empty, last = b"\x81\x00", b"\x81\x01!"
-    turns = 0
-
-    async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-
-    async def counts() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async def run() -> None:
-        async with served(quiet) as url:
-            line = await Connect(url, create_connection=Line, close_timeout=0.2, proxy=None)
-            assert isinstance(line, Line)
-            counting = asyncio.create_task(counts())
-            # As the transport does, with more frames at once than a turn is long.
-            line.data_received(b"\x8a\x00" * 100_000 + empty + last)
-            assert await line.recv() == ""
-            assert await line.recv() == "!"
-            counting.cancel()
-            await line.close()
-
-    asyncio.run(run())
-    assert turns > 10
+def test_what_comes_together_goes_together_when_the_first_of_it_is_due() -> None:
+    """As many as the channel takes."""
+    way = line(most_together=3)
+    for number in range(4):
+        way.add(delivery(number, at=NOW + number / 2, due=NOW + number / 2 + 2))
+    assert way.next(NOW + 1.9) == NOW + 2
+    assert sent(way, NOW + 2) == ["e0", "e1", "e2"]
+    assert way.next(NOW + 2) == NOW + 3.5
 
 
-def test_reader_lets_others_go_on_while_frames_are_there() -> None:
-    """A socket that never waits would else never let another task go on."""
-    frames, turns, steps = 20_000, 0, 0.0
-
-    class Endless:
-        """A socket on which another frame is there already."""
-
-        left = frames
-
-        async def recv(self, *, decode: bool) -> bytes:
-            nonlocal steps
-            steps += 1e-4  # each frame takes a hundred microseconds
-            self.left -= 1
-            if self.left < 0:
-                await asyncio.sleep(1e9)
-            return AUTHORIZED.encode() if self.left == frames - 1 else b"?"
-
-        async def send(self, message: str) -> None:
-            pass
-
-        async def close(self) -> None:
-            pass
-
-    async def run() -> None:
-        nonlocal turns
-
-        async def connect(url: str, **options: Any) -> Any:
-            return Endless()
-
-        subject = Feed(
-            Eodhd("ws://localhost", "key"),
-            "crypto",
-            ("BTC-USD",),
-            TickQueue(),
-            time.time,
-            connect=connect,
-            monotonic=lambda: steps,
-        )
-        running = asyncio.create_task(subject.run())
-        while subject.prices < frames - 1:
-            turns += 1
-            await asyncio.sleep(0)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(run())
-    assert turns > 100
+def test_what_does_not_wait_takes_along_what_came_before_it() -> None:
+    """The order holds."""
+    way = line(most_together=10)
+    way.add(delivery(0, due=NOW + 2))
+    way.add(delivery(1, at=NOW + 1, due=NOW + 1))
+    way.add(delivery(2, at=NOW + 1, due=NOW + 3))
+    assert sent(way, NOW + 1) == ["e0", "e1", "e2"]
 
 
-@pytest.mark.parametrize("flood", [b"\x81\x00" * 1000, b"\x89\x7d" + b"?" * 125])
-def test_close_ends_in_time_on_a_line_that_is_flooded(flood: bytes) -> None:
-    """If the other side neither answers nor reads, without it."""
+def test_a_test_goes_alone() -> None:
+    """Whatever waits around it."""
+    way = line(most_together=10)
+    for each in (delivery(0), delivery(9, Told.TEST), delivery(1)):
+        way.add(each)
+    assert [sent(way, NOW) for _ in range(3)] == [["e0"], ["test"], ["e1"]]
 
-    async def floods(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            writer.write(flood * 100)
-            await writer.drain()
 
-    async def run() -> None:
-        async with served(floods) as url:
-            line = await Connect(url, create_connection=Line, close_timeout=0.2, proxy=None)
-            async with asyncio.timeout(HANG_SEC):
-                await line.close()
+def test_what_is_tried_again_goes_as_it_was() -> None:
+    """Else the group would have another name each time."""
+    way = line(most_together=10)
+    way.add(delivery(0))
+    way.add(delivery(1))
+    assert sent(way, NOW, FAILED) == ["e0", "e1"]
+    way.add(delivery(2))
+    assert way.next(NOW) == NOW + 1
+    assert sent(way, NOW + 1) == ["e0", "e1"]
+    assert sent(way, NOW + 1) == ["e2"]
 
-    asyncio.run(run())
+
+def test_failures_are_waited_out_with_full_jitter_and_then_with_rests() -> None:
+    """Doubled each time; five in a row open the breaker, and what works closes it."""
+    drawn = iter([0.5, 1.0, 0.25, 0.125, 0.0, 0.0])
+    way, now, waits = line(jitter=lambda: next(drawn)), NOW, []
+    way.add(delivery(1))
+    for _ in range(6):
+        sent(way, now, FAILED)
+        at = way.next(now)
+        assert isinstance(at, float)
+        waits.append(at - now)
+        now = at
+    assert waits == [0.5, 2.0, 1.0, 1.0, 30.0, 60.0]
+    assert way.status(now - 1).state is DestinationState.RESTING
+    assert way.status(now - 1).until == now
+    assert way.status(now).why == "503 Service Unavailable"
+    assert sent(way, now) == ["e1"]
+    assert way.status(now).why == ""
+    assert way.status(now).last_success == now
+
+
+@pytest.mark.parametrize(("is_chat", "most"), [(True, 300.0), (False, 3600.0)])
+def test_no_wait_grows_for_ever(is_chat: bool, most: float) -> None:
+    """A chat is tried after five minutes at the latest, a webhook after an hour."""
+    way, now = line(is_chat=is_chat), NOW
+    way.add(delivery(1, Told.OVER))
+    for _ in range(14):
+        sent(way, now, FAILED)
+        at = way.next(now)
+        assert isinstance(at, float)
+        wait, now = at - now, at
+    assert wait == max(most, Manners().rest_cap_sec)
+
+
+def test_a_destination_rests_as_long_as_it_asks_for() -> None:
+    """That is no failure, and nothing behind it goes first."""
+    way = line()
+    way.add(delivery(1))
+    way.add(delivery(2))
+    for _ in range(9):
+        sent(way, NOW, RetryAt(17.5, "429 Too Many Requests", counts_as_failure=False))
+        assert way.next(NOW) == NOW + 17.5
+        way.try_now()
+    sent(way, NOW, FAILED)
+    assert way.next(NOW) == NOW + 1  # the first failure
+
+
+def test_what_is_refused_dies_alone() -> None:
+    """It can be seen, and sent again by hand."""
+    way = line()
+    way.add(delivery(1))
+    way.add(delivery(2))
+    sent(way, NOW, Broken(Scope.MESSAGE, "400 Bad Request"))
+    assert ended(way) == {"e1:began": DeliveryState.DEAD}
+    assert [each.error for each in way.dead] == ["400 Bad Request"]
+    assert way.send_again("e1:began", NOW)
+    assert not way.send_again("e1:began", NOW)
+    assert way.dead == ()
+    assert [sent(way, NOW), sent(way, NOW)] == [["e2"], ["e1"]]
+    assert (way.status(NOW).sent, way.status(NOW).dead) == (2, 0)
+
+
+def test_a_destination_that_refuses_us_is_not_tried_until_somebody_asks() -> None:
+    """What waits goes on waiting, in its order."""
+    way = line()
+    way.add(delivery(1))
+    way.add(delivery(2))
+    sent(way, NOW, Broken(Scope.DESTINATION, "403 Forbidden"))
+    assert way.status(NOW).state is DestinationState.REFUSED
+    assert not isinstance(way.next(NOW + 3600), Attempt)
+    way.try_now()
+    assert [sent(way, NOW + 3600), sent(way, NOW + 3600)] == [["e1"], ["e2"]]
+
+
+def test_a_destination_that_is_gone_takes_all_that_waits_with_it() -> None:
+    """Nothing more is kept for it; somebody may try it all the same."""
+    way = line()
+    way.add(delivery(1))
+    way.add(delivery(2))
+    sent(way, NOW, Broken(Scope.GONE, "410 Gone"))
+    assert way.is_off
+    assert set(ended(way).values()) == {DeliveryState.DEAD}
+    way.add(delivery(3))
+    assert way.status(NOW).waiting == 0
+    way.try_now()
+    way.add(delivery(4))
+    assert sent(way, NOW) == ["e4"]
+
+
+def test_people_are_not_told_what_is_old_but_how_much_it_was() -> None:
+    """With the first message that is taken, or by itself if none waits."""
+    way = line(is_chat=True)
+    for number in range(3):
+        way.add(delivery(number))
+    sent(way, NOW, FAILED)
+    way.add(delivery(3, at=NOW + 200))
+    found = way.next(NOW + 300)
+    assert numbers(found) == ["e3"]
+    assert isinstance(found, Attempt)
+    assert found.late == 3
+    assert ended(way)["e0:began"] is DeliveryState.DROPPED
+    way.finish(FAILED, NOW + 300)
+    found = way.next(NOW + 600)
+    assert found == Attempt(deliveries=(), late=4)
+    way.finish(Delivered(), NOW + 600)
+    assert way.next(NOW + 600) == math.inf
+    assert way.status(NOW + 600).dropped == 4
+
+
+def test_a_program_is_told_for_a_day_and_then_no_more() -> None:
+    """It is dead then, and can be sent again."""
+    way = line()
+    way.add(delivery(1))
+    sent(way, NOW, FAILED)
+    assert isinstance(way.next(NOW + 86_399), Attempt)
+    way.finish(FAILED, NOW + 86_399)
+    assert way.next(NOW + 86_400) == math.inf
+    assert [each.error for each in way.dead] == ["503 Service Unavailable"]
+    assert way.send_again("e1:began", NOW + 90_000)
+    assert isinstance(way.next(NOW + 90_000), Attempt)
+
+
+def test_messages_keep_their_distance() -> None:
+    """By the channel's pace, and by the most that the settings allow in some time."""
+    spaced = line(spacing_sec=1.5)
+    few = line(desk=replace(DESK, at_most=(2, 60.0)))
+    for number in range(3):
+        spaced.add(delivery(number))
+        few.add(delivery(number))
+    sent(spaced, NOW)
+    assert spaced.next(NOW) == NOW + 1.5
+    sent(few, NOW)
+    sent(few, NOW + 10)
+    assert few.next(NOW + 10) == NOW + 60
+    assert sent(few, NOW + 60) == ["e2"]
+
+
+def test_a_change_edits_the_message_of_its_event() -> None:
+    """If there is one; the newest, if it became worse."""
+    way = line(can_edit=True)
+    way.add(delivery(1, Told.OVER))
+    assert way.next(NOW) == math.inf
+    assert ended(way) == {"e1:over": DeliveryState.DROPPED}
+    way.add(delivery(2))
+    sent(way, NOW, Delivered("m-1"))
+    way.add(delivery(2, Told.WORSE))
+    sent(way, NOW, Delivered("m-2"))
+    way.add(delivery(2, Told.OVER))
+    found = way.next(NOW)
+    assert isinstance(found, Attempt)
+    assert [each.reference for each in found.told] == ["m-2"]
+
+
+def test_an_edit_keeps_what_else_the_message_says() -> None:
+    """Of a group one event changes, also after a restart; the others stay as they are."""
+    way = line(can_edit=True, most_together=5)
+    for number in (1, 2, 3):
+        way.add(delivery(number))
+    sent(way, NOW, Delivered("m-1"))
+    again = line(can_edit=True, most_together=5)
+    again.restore(way.collect_changed())
+    for each in (way, again):
+        each.add(delivery(2, Told.OVER))
+        found = each.next(NOW)
+        assert isinstance(found, Attempt)
+        assert [one.key for one in found.told] == ["e1:began", "e3:began", "e2:over"]
+        assert {one.reference for one in found.told} == {"m-1"}
+
+
+def test_a_change_gives_way_to_what_comes_after_it() -> None:
+    """To the next change, in whose stead it would have gone, and to a worse state."""
+    way = line(can_edit=True)
+    way.add(delivery(1))
+    sent(way, NOW, Delivered("m-1"))
+    way.add(delivery(1, Told.UPDATED, key="u1", due=NOW + 10))
+    way.add(delivery(1, Told.UPDATED, key="u2", due=NOW + 20))
+    assert way.next(NOW) == NOW + 10
+    way.add(delivery(1, Told.WORSE))
+    assert sent(way, NOW) == ["e1"]
+    assert way.next(NOW) == math.inf
+    assert ended(way) == {
+        "e1:began": DeliveryState.SENT,
+        "u1": DeliveryState.DROPPED,
+        "u2": DeliveryState.DROPPED,
+        "e1:worse": DeliveryState.SENT,
+    }
+
+
+def test_a_change_that_waits_keeps_nobody_waiting() -> None:
+    """It is told every ten seconds; what begins meanwhile goes before it."""
+    way = line(can_edit=True)
+    way.add(delivery(1))
+    sent(way, NOW, Delivered("m-1"))
+    way.add(delivery(1, Told.UPDATED, due=NOW + 10))
+    way.add(delivery(2))
+    assert sent(way, NOW) == ["e2"]
+    assert sent(way, NOW + 10) == ["e1"]
+
+
+def test_what_is_muted_no_longer_waits() -> None:
+    """What is on the way arrives all the same."""
+    way = line()
+    way.add(delivery(1))
+    way.add(delivery(2))
+    assert numbers(way.next(NOW)) == ["e1"]
+    way.drop(lambda each: True, "muted")
+    way.finish(Delivered(), NOW)
+    assert way.next(NOW) == math.inf
+    assert ended(way) == {"e2:began": DeliveryState.DROPPED, "e1:began": DeliveryState.SENT}
+
+
+def test_an_attempt_that_was_cut_off_goes_again() -> None:
+    """Under the name that it had."""
+    way = line()
+    way.add(delivery(1))
+    first = way.next(NOW)
+    way.cut_off()
+    assert way.next(NOW) == first

@@ -117,7 +117,7 @@ def test_every_body_of_a_burst_is_small() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "expected"),
     [
-        (204, {}, Delivered("event")),
+        (204, {}, Delivered()),
         (429, {"retry-after": "7"}, RetryAt(7.0, "429 Too Many Requests", False)),
         (
             429,
