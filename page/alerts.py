@@ -45,7 +45,7 @@ _FORGETFUL: Final = (
 _DEAD_SHOWN: Final = 10
 
 _MUTED: Final = "muted"
-_SILENT: Final = "silent"
+_IDLE: Final = "idle"
 """States beside those of ``DestinationState``: nothing is told there, for no fault of its own."""
 
 _WORST_FIRST: Final = (
@@ -118,6 +118,8 @@ class AlertsCard(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     kinds: Mapping[str, str] | None
     """What each kind of event is called; None if nothing is told that could be muted."""
+    muted: list[str]
+    """The symbols of which nothing is told for now."""
     answer: Words
     """What was answered to what this viewer asked last."""
     answered: int
@@ -134,12 +136,13 @@ def alerts_card(
     muted = {mute.name for mute in status.mutes if mute.of == MuteOf.DESTINATION}
     states = [_state(one, status, is_muted=one.name in muted) for one in found]
     worst = next((state for state in _WORST_FIRST if state in states), None)
-    is_on = any(state != _SILENT for state in states)
+    is_on = any(state != _IDLE for state in states)
     return AlertsCard(
         text=_chip_text(states, worst),
         state="trouble" if worst is not None else "well" if is_on else "off",
         title=_title(states) if found else _HOW,
         kinds=KINDS if found else None,
+        muted=[mute.name for mute in status.mutes if mute.of == MuteOf.SYMBOL],
         answer=answer,
         answered=answered,
         panel=_panel(status, muted) if is_opened else None,
@@ -150,9 +153,9 @@ def _chip_text(states: Sequence[str], worst: DestinationState | None) -> str:
     if worst is not None:
         count = f"{states.count(worst)} of {len(states)} " if len(states) > 1 else ""
         return f"Alerts: {count}{worst}"
-    if set(states) <= {_SILENT}:
+    if set(states) <= {_IDLE}:
         return "Alerts off"
-    return "Alerts muted" if set(states) <= {_SILENT, _MUTED} else "Alerts on"
+    return "Alerts muted" if set(states) <= {_IDLE, _MUTED} else "Alerts on"
 
 
 def _title(states: Sequence[str]) -> str:
@@ -185,7 +188,7 @@ def _state(one: DestinationStatus, status: AlertsStatus, *, is_muted: bool) -> s
     if one.state != DestinationState.READY:
         return one.state
     if status.is_simulated and not one.takes_simulated:
-        return _SILENT
+        return _IDLE
     return _MUTED if is_muted else one.state
 
 
@@ -207,7 +210,7 @@ def _destination_line(
 
 
 def _state_words(one: DestinationStatus, state: str, *, is_muted: bool) -> Words:
-    words: Words = (_NOT_SIMULATED if state == _SILENT else state,)
+    words: Words = (_NOT_SIMULATED if state == _IDLE else state,)
     if state == DestinationState.RESTING and one.until is not None:
         words = ("resting until ", Instant(one.until))
     return (*words, ", muted") if is_muted and state != _MUTED else words

@@ -79,7 +79,7 @@ class Desk(Protocol):
         ...
 
     def try_now(self, destination: str) -> bool:
-        """Try a destination that is not tried by itself now; whether there is one."""
+        """Try a destination that is not tried by itself now; whether it will be."""
         ...
 
 
@@ -149,14 +149,13 @@ def answered(desk: Desk, ask: Ask, now: float, zone: ZoneInfo) -> Words:
     """Have the desk do what is asked ``now``, by the computer's clock; what to tell the viewer."""
     match ask:
         case SendTest(destination):
-            name = legible(destination)
             if desk.test(destination):
-                return (f"A test is on its way to {name}. ",)
-            return (f"No further test is sent to {name} within ten seconds. ",)
+                return (f"A test is on its way to {legible(destination)}. ",)
+            return (_not_done(desk, destination, "tested"),)
         case TryNow(destination):
-            name = legible(destination)
-            is_there = desk.try_now(destination)
-            return (f"{name} is tried now. " if is_there else f"There is no {name} any more. ",)
+            if desk.try_now(destination):
+                return (f"{legible(destination)} is tried now. ",)
+            return (_not_done(desk, destination, "tried"),)
         case SendAgain(destination, key):
             if desk.send_again(destination, key):
                 return (f"It is on its way to {legible(destination)} again. ",)
@@ -194,3 +193,10 @@ def muted_name(of: MuteOf, name: str) -> str:
     if of == MuteOf.DESTINATION:
         return f"the destination {legible(name)}"
     return legible(name)
+
+
+def _not_done(desk: Desk, destination: str, what: str) -> str:
+    name = legible(destination)
+    if any(one.name == destination for one in desk.status().destinations):
+        return f"{name} was {what} less than ten seconds ago: press again later. "
+    return f"There is no destination {name} any more. "

@@ -21,6 +21,7 @@ export class SymbolCard {
     if (this.symbol !== opened.symbol) this.build(opened.symbol);
     this.element.hidden = false;
     this.muting.hidden = !alerts.kinds;
+    say(this.muting, alerts.muted.includes(opened.symbol) ? "Muted" : "Mute");
     say(this.state, `${opened.last} · ${stateText(opened, clock, now)}`);
     this.chart.draw(opened, clock);
     const lines = opened.words.map((words, place) => ({ words, place }));

@@ -116,9 +116,9 @@ def test_a_simulated_market_says_that_nothing_is_sent_unless_asked() -> None:
         "The market is simulated or replayed: nothing is sent of it, but to destinations that ask"
         " for it with simulated = true."
     ]
-    silent, asked = panel.destinations
-    assert silent.state == "silent"
-    assert silent.state_text == ("not told of a market that is simulated or replayed", ", muted")
+    idle, asked = panel.destinations
+    assert idle.state == "idle"
+    assert idle.state_text == ("not told of a market that is simulated or replayed", ", muted")
     assert asked.state_text == ("ready",)
 
 
@@ -139,7 +139,9 @@ def test_mutes_are_listed_by_their_end() -> None:
         Mute(MuteOf.SYMBOL, "AAPL", NOW + 60),
         Mute(MuteOf.DESTINATION, "desk", NOW + 120),
     )
-    panel = opened(replace(status_of(READY), mutes=mutes))
+    status = replace(status_of(READY), mutes=mutes)
+    panel = opened(status)
+    assert alerts_card(status).muted == ["AAPL"]
     assert [line.text[0] for line in panel.mutes] == [
         "AAPL until ",
         "moves over 5 min until ",

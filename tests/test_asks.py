@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.status import AlertsStatus
+from alerts.status import AlertsStatus, DestinationStatus
 from history.deliveries import Mute, MuteOf
 from page.asks import Lift, MuteFor, SendAgain, SendTest, TryNow, answered, asks_in, muted_until
 from page.words import Instant
@@ -27,8 +27,9 @@ class Told:
         self.mutes: list[Mute] = [Mute(MuteOf.SYMBOL, str(one), NOW + 60) for one in range(mutes)]
 
     def status(self) -> AlertsStatus:
-        """What is muted."""
-        return AlertsStatus(mutes=tuple(self.mutes))
+        """One destination, and what is muted."""
+        desk = DestinationStatus(name="desk", type="slack")
+        return AlertsStatus(destinations=(desk,), mutes=tuple(self.mutes))
 
     def mute(self, mute: Mute) -> None:
         """Note a mute."""
@@ -149,13 +150,13 @@ def test_names_from_a_browser_do_not_fill_the_memory() -> None:
             SendTest("desk"),
             ("test", "desk"),
             "A test is on its way to desk. ",
-            "No further test is sent to desk within ten seconds. ",
+            "desk was tested less than ten seconds ago: press again later. ",
         ),
         (
             TryNow("desk"),
             ("try", "desk"),
             "desk is tried now. ",
-            "There is no desk any more. ",
+            "desk was tried less than ten seconds ago: press again later. ",
         ),
         (
             SendAgain("desk", "k"),
@@ -173,3 +174,10 @@ def test_the_answer_says_whether_it_is_done(
     assert answered(willing, ask, NOW, TOKYO) == (done,)
     assert answered(unwilling, ask, NOW, TOKYO) == (refused,)
     assert willing.told == unwilling.told == [told]
+
+
+def test_a_destination_that_is_gone_from_the_settings_is_named() -> None:
+    """A page that was open before a restart may still show it."""
+    for ask in (SendTest("old"), TryNow("old")):
+        answer = answered(Told(is_willing=False), ask, NOW, TOKYO)
+        assert answer == ("There is no destination old any more. ",)
