@@ -508,6 +508,17 @@ class EventStore:
                 events = [event for event in at_now if event is not None]
         return events[: -n - 1 : -1] if n > 0 else []
 
+    def updates(self, begin: float, end: float) -> list[Event]:
+        """Every state held that an event came into in a span, which excludes its end, in order."""
+        with self._lock:
+            states = [
+                state
+                for held in self._in_order
+                for state in held.states
+                if begin <= state.updated_ts < end
+            ]
+        return sorted(states, key=attrgetter("updated_ts", "id"))
+
     def count_since(self, ts: float) -> int:
         """How many events began after ``ts``, without those found in the past."""
         with self._lock:

@@ -305,6 +305,41 @@ class PulseStore:
         with self._lock:
             return self._rings.nbytes + self._samples.nbytes + self._candles.nbytes
 
+    def seconds(self, symbol: str, begin: int, end: int) -> Floats:
+        """The newest tick's price in each of the seconds ``begin`` to ``end`` (excluded).
+
+        NaN if there was no tick, of any vendor; no candle's, which are of no second.
+        """
+        with self._lock:
+            row = self._rings.rows.get(symbol)
+            if row is None:
+                return np.full(end - begin, np.nan)
+            return self._rings.prices(row, np.arange(begin, end))
+
+    def tens(self, symbol: str, begin: int, end: int) -> tuple[Floats, Ints]:
+        """Sums of the prices and numbers of the ticks of every ten seconds from ``begin`` on.
+
+        As far as ``end`` (excluded), both multiples of 10; likewise.
+        """
+        with self._lock:
+            row = self._rings.rows.get(symbol, -1)
+            sums, counts = self._rings.bar_sums(begin // BAR_SEC, end // BAR_SEC, [row])
+        return sums[0], counts[0]
+
+    def ticked(self, first: int, second: int, rows: slice) -> tuple[Floats, Floats, Ints]:
+        """Of some rows of a frame, the prices of seconds, and sums and numbers of ticks.
+
+        The prices are of the newest tick in each of the seconds from ``first`` to ``second``,
+        [symbol, second], 0 if there was none; the others are of every ten seconds that lie within
+        these, [symbol, ten seconds]. What is older than a symbol's window is left out.
+        """
+        with self._lock:
+            self._know_symbols()
+            view = self._view(second, has_candles=False)
+            price = view.stretch(first, second, rows).price
+            tens = view.bar_sums(-(-first // BAR_SEC), (second + 1) // BAR_SEC, rows)
+        return price, *tens
+
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
 

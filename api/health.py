@@ -7,6 +7,7 @@ air because a vendor is silent would be away just when people look.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
@@ -15,15 +16,29 @@ import msgspec
 from starlette.responses import Response
 
 from api.asked import Asked
-from api.endpoint import json_response
+from api.auth import Caller
+from api.endpoint import Door, json_response
 from api.facts import Engine
+from engine.status import (
+    AlertsStatus,
+    ArchiveState,
+    ArchiveStatus,
+    DestinationState,
+    FeedState,
+    FeedStatus,
+    Status,
+    Trouble,
+)
 
-__all__ = ["Probe", "Verdict", "live", "ready"]
+__all__ = ["Check", "Health", "Probe", "Verdict", "checks", "health", "live", "ready", "worst"]
 
 HUNG_SEC: Final = 30.0
 """How far the newest second may be behind its clock."""
 
 _RETRY_SEC: Final = 2
+
+PATIENCE_SEC: Final = 60.0
+"""For so long a market that is open may be without a tick before somebody has to look."""
 
 
 class Verdict(StrEnum):
@@ -39,6 +54,20 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Verdict
     detail: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true of one part, and in which state it is."""
+
+    status: Verdict
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The worst of all checks, and, for who has a token, each of them."""
+
+    status: Verdict
+    checks: Mapping[str, Check] | None = None
 
 
 def live(asked: Asked) -> Response:
@@ -75,3 +104,102 @@ def _probe(why_not: str, retry_after: str) -> Response:
     headers = {"Retry-After": retry_after} if retry_after else {}
     body = Probe(status=Verdict.FAIL, detail=why_not)
     return json_response(body, HTTPStatus.SERVICE_UNAVAILABLE, headers)
+
+
+# Whether the data is good.
+
+
+def health(door: Door, asked: Asked) -> Response:
+    """The worst of all checks; each of them for who may read."""
+    found = checks(asked.facts.engine())
+    caller = door.caller(asked.request.scope, asked.request.headers.get("authorization"))
+    verdict = worst(found)
+    failed = verdict is Verdict.FAIL
+    return json_response(
+        Health(status=verdict, checks=found if isinstance(caller, Caller) else None),
+        HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK,
+    )
+
+
+def checks(engine: Engine | None) -> dict[str, Check]:
+    """What is true of each part; nothing at all is a failure, and a closed market is none."""
+    if engine is None:
+        return {"worker": _failed("nothing runs behind the page")}
+    status = engine.status()
+    dead = _dead(engine)
+    return {
+        "worker": _failed(dead) if dead else _passed("running"),
+        "prices": _passed("known") if engine.reader.has_prices() else _failed("none ever came"),
+        **_feeds(status),
+        "archive": _archive(status.archive),
+        "alerts": _alerts(status.alerts),
+    }
+
+
+def worst(found: Mapping[str, Check]) -> Verdict:
+    """The verdict of all checks together."""
+    return max((check.status for check in found.values()), key=list(Verdict).index)
+
+
+def _feeds(status: Status) -> dict[str, Check]:
+    """Each feed, and each class as its best feed is: what one vendor lacks another may send."""
+    found: dict[str, Check] = {}
+    classes: dict[str, list[Check]] = {}
+    for feed in status.feeds:
+        if feed.state is FeedState.OFF and feed.trouble is not Trouble.TAPE_ENDED:
+            continue
+        check = found[f"feed:{feed.asset}:{feed.vendor}"] = _feed(feed, status)
+        classes.setdefault(feed.asset, []).append(check)
+    for asset, of_class in classes.items():
+        found[f"class:{asset}"] = min(of_class, key=lambda check: list(Verdict).index(check.status))
+    # A feed that fails while another serves its class is for somebody to see, and no failure.
+    for name, check in found.items():
+        kind, asset, *_ = name.split(":")
+        if kind == "feed" and check.status is Verdict.FAIL:
+            best = found[f"class:{asset}"].status
+            found[name] = check if best is Verdict.FAIL else _warned(check.detail)
+    return found or {"feeds": _failed("none is asked for any price")}
+
+
+def _feed(feed: FeedStatus, status: Status) -> Check:
+    detail = ": ".join(filter(None, (feed.state.value, feed.trouble.value)))
+    if feed.state in (FeedState.LIVE, FeedState.CLOSED):
+        return _passed(detail)
+    if feed.trouble is Trouble.TAPE_ENDED:
+        return _warned(detail)
+    silent_sec = feed.last_tick_age
+    if silent_sec is None:
+        silent_sec = status.uptime or 0.0
+    is_refused = feed.state is FeedState.REFUSED
+    return _failed(detail) if is_refused or silent_sec >= PATIENCE_SEC else _warned(detail)
+
+
+def _archive(archive: ArchiveStatus) -> Check:
+    detail = ": ".join(filter(None, (archive.state.value, archive.trouble.value)))
+    is_well = archive.state in (ArchiveState.OFF, ArchiveState.WRITING)
+    return _passed(detail) if is_well else _warned(detail)
+
+
+def _alerts(alerts: AlertsStatus) -> Check:
+    """Whether what waits is on its way."""
+    stuck = [
+        destination
+        for destination in alerts.destinations
+        if destination.state in (DestinationState.REFUSED, DestinationState.OFF)
+        or (destination.state is DestinationState.RESTING and destination.waiting)
+    ]
+    if stuck:
+        return _warned(", ".join(f"{each.name}: {each.state.value}" for each in stuck))
+    return _passed(f"{len(alerts.destinations)} destinations")
+
+
+def _passed(detail: str) -> Check:
+    return Check(status=Verdict.PASS, detail=detail)
+
+
+def _warned(detail: str) -> Check:
+    return Check(status=Verdict.WARN, detail=detail)
+
+
+def _failed(detail: str) -> Check:
+    return Check(status=Verdict.FAIL, detail=detail)

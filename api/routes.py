@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from api import bars, correlation, events, export, frame, stats
 from api.endpoint import Door, Endpoint
 from api.facts import Facts
-from api.health import live, ready
+from api.health import health, live, ready
 from api.hub import Hub
+from api.openapi import openapi
+from api.openmetrics import metrics
 from api.problems import Problem, problem_response
+from api.spool import Spool
+from api.status import status
 from api.stream import stream_routes
+from history.export import WHATS
 from ticks import legible
 
 __all__ = ["routes"]
@@ -24,9 +31,31 @@ def routes(facts: Facts, hub: Hub) -> list[BaseRoute]:
     ``facts`` are what it answers with, and ``hub`` is what the stream of seconds is read from.
     """
     door = Door(facts)
+    spool = Spool()
+    at = "/api/v1"
     return [
         Route("/livez", Endpoint(door, live, is_open=True, is_light=True)),
         Route("/readyz", Endpoint(door, ready, is_open=True, is_light=True)),
+        Route("/healthz", Endpoint(door, partial(health, door), is_open=True)),
+        Route("/metrics", Endpoint(door, metrics, is_open=facts.settings.is_metrics_open)),
+        Route(f"{at}/status", Endpoint(door, status)),
+        Route(f"{at}/frame", Endpoint(door, frame.frame, frame.PARAMETERS)),
+        Route(f"{at}/stats", Endpoint(door, stats.stats, stats.PARAMETERS)),
+        Route(f"{at}/history", Endpoint(door, bars.bars, bars.PARAMETERS)),
+        Route(f"{at}/events", Endpoint(door, events.events, events.PARAMETERS)),
+        Route(
+            f"{at}/correlation",
+            Endpoint(door, correlation.correlation, correlation.PARAMETERS),
+        ),
+        *(
+            Route(
+                f"{at}/export/{what}.{form}",
+                Endpoint(door, partial(export.export, spool, what, form), export.PARAMETERS),
+            )
+            for what in WHATS
+            for form in export.FORMS
+        ),
+        Route(f"{at}/openapi.json", Endpoint(door, openapi, is_open=True)),
         *stream_routes(facts, hub),
         Route("/api", _NoSuchPath()),
         Route("/api/{rest:path}", _NoSuchPath()),

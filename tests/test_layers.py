@@ -88,8 +88,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "alerts.ledger": ({"alerts", "bars", "history"}, set()),
     "alerts.posting": ({"alerts"}, {"aiohttp"}),
     "api": (
-        {"engine", "history", "events", "formulas", "wording", "settings", "ticks"},
-        {"msgspec", "numpy", "pandas", "starlette", "prometheus_client", "jwt"},
+        {"engine", "history", "pulse_store", "events", "correlation", "formulas", "bars"}
+        | {"wording", "settings", "ticks"},
+        {"msgspec", "numpy", "starlette", "prometheus_client", "jwt"},
     ),
     "page": (
         {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"}
