@@ -37,6 +37,11 @@ class Limits:
                     self._forget_full(now)
             return wait
 
+    def __len__(self) -> int:
+        """How many names are remembered."""
+        with self._lock:
+            return len(self._left)
+
     def _now_left(self, name: str, now: float) -> float:
         left, at = self._left.get(name, (self._burst, now))
         return min(self._burst, left + (now - at) * self._per_sec)

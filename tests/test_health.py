@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from api.health import Verdict, checks, worst
 from api.hub import Hub
 from api.routes import routes
+from engine.status import (
+    AlertsStatus,
+    ArchiveState,
+    ArchiveStatus,
+    DestinationState,
+    DestinationStatus,
+    FeedState,
+    Trouble,
+)
+from settings import ApiSettings
 from tests.api_server import ApiServer, Got
 from tests.fake_facts import NOW, Behind
+from ticks import Tick
+
+TOKEN = "x4LJ_a-token-of-its-own-9c2b"  # noqa: S105 - of nothing
 
 
 @pytest.fixture
@@ -75,3 +92,129 @@ def test_without_an_engine_nothing_is_ready_and_nothing_to_begin_anew(
     behind.has_engine = False
     assert said(server.get("/livez")) == (200, "pass", "")
     assert said(server.get("/readyz"))[:2] == (503, "fail")
+
+
+# Whether the data is good.
+
+
+def verdicts(behind: Behind) -> dict[str, str]:
+    """What each check says, for who may read."""
+    return {name: check.status.value for name, check in checks(behind.facts.engine()).items()}
+
+
+def feeds(behind: Behind, **changes: Any) -> None:
+    """Let every feed be said to be so."""
+    status = behind.engine.worker.status()
+    behind.engine.said["feeds"] = tuple(replace(feed, **changes) for feed in status.feeds)
+
+
+@pytest.fixture
+def good(behind: Behind) -> Behind:
+    """A worker of which everything is well."""
+    behind.engine.worker.store.update(Tick("AAPL", "stocks", NOW, 100.0))
+    behind.engine.show(NOW)
+    feeds(behind, state=FeedState.LIVE, trouble=Trouble.NONE, last_tick_age=0.5)
+    return behind
+
+
+def test_all_is_well(good: Behind) -> None:
+    """With a live feed of each class, or with closed markets."""
+    assert set(verdicts(good).values()) == {"pass"}
+    assert {"worker", "prices", "archive", "alerts", "class:crypto"} <= set(verdicts(good))
+    feeds(good, state=FeedState.CLOSED, trouble=Trouble.NONE, last_tick_age=50_000.0)
+    assert set(verdicts(good).values()) == {"pass"}
+
+
+def test_nothing_at_all_does_not_pass(behind: Behind) -> None:
+    """Neither no price, nor no feed, nor no worker."""
+    behind.engine.show(NOW)
+    assert verdicts(behind)["prices"] == "fail"
+    feeds(behind, state=FeedState.OFF, trouble=Trouble.NO_VENDOR)
+    assert verdicts(behind)["feeds"] == "fail"
+    behind.has_engine = False
+    assert verdicts(behind) == {"worker": "fail"}
+
+
+@pytest.mark.parametrize("state", [FeedState.SILENT, FeedState.RECONNECTING, FeedState.UNREADABLE])
+def test_a_market_without_a_tick_is_a_warning_first_and_then_a_failure(
+    good: Behind, state: FeedState
+) -> None:
+    """A minute is not yet an hour."""
+    feeds(good, state=state, last_tick_age=59.0)
+    assert verdicts(good)["class:crypto"] == "warn"
+    feeds(good, state=state, last_tick_age=60.0)
+    assert verdicts(good)["class:crypto"] == "fail"
+
+
+def test_a_refused_key_is_a_failure(good: Behind) -> None:
+    """At once, whenever the last tick came; a warning if another vendor serves the class."""
+    refused = {"state": FeedState.REFUSED, "trouble": Trouble.KEY_REFUSED, "last_tick_age": 1.0}
+    feeds(good, **refused)
+    assert verdicts(good)["class:stocks"] == "fail"
+    (feed, *_) = good.engine.said["feeds"]
+    other = replace(feed, vendor="Another", state=FeedState.LIVE, trouble=Trouble.NONE)
+    good.engine.said["feeds"] = (feed, other)
+    assert verdicts(good)[f"class:{feed.asset}"] == "pass"
+    assert verdicts(good)[f"feed:{feed.asset}:{feed.vendor}"] == "warn"
+    assert worst(checks(good.facts.engine())) is Verdict.WARN
+
+
+def test_a_worker_that_hangs_or_died_is_a_failure(good: Behind) -> None:
+    """Whatever its feeds said last."""
+    good.now = NOW + 100
+    assert verdicts(good)["worker"] == "fail"
+    good.now, good.engine.is_alive = NOW, False
+    assert verdicts(good)["worker"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (ArchiveState.OFF, "pass"),
+        (ArchiveState.WRITING, "pass"),
+        (ArchiveState.READING_ONLY, "warn"),
+        (ArchiveState.TROUBLE, "warn"),
+    ],
+)
+def test_an_archive_that_is_not_written_is_a_warning(
+    good: Behind, state: ArchiveState, expected: str
+) -> None:
+    """The prices are good all the same."""
+    good.engine.said["archive"] = ArchiveStatus(state=state)
+    assert verdicts(good)["archive"] == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "waiting", "expected"),
+    [
+        (DestinationState.READY, 3, "pass"),
+        (DestinationState.RESTING, 0, "pass"),
+        (DestinationState.RESTING, 1, "warn"),
+        (DestinationState.REFUSED, 0, "warn"),
+        (DestinationState.OFF, 0, "warn"),
+    ],
+)
+def test_alerts_that_do_not_arrive_are_a_warning(
+    good: Behind, state: DestinationState, waiting: int, expected: str
+) -> None:
+    """With the name of the destination."""
+    destination = DestinationStatus(name="desk", type="slack", state=state, waiting=waiting)
+    good.engine.said["alerts"] = AlertsStatus(destinations=(destination,))
+    assert verdicts(good)["alerts"] == expected
+
+
+def test_health_tells_everybody_whether_and_who_may_read_why(good: Behind) -> None:
+    """By its status alone for a monitor; 503 only if something failed."""
+    api = ApiSettings(tokens={"monitor": hashlib.sha256(TOKEN.encode()).hexdigest()})
+    facts = replace(good.facts, settings=api)
+    with ApiServer(routes(facts, Hub())) as server:
+        assert (server.get("/healthz").status, server.get("/healthz").json) == (
+            200,
+            {"status": "pass"},
+        )
+        known = server.get("/healthz", token=TOKEN).json
+        assert known["checks"]["worker"] == {"status": "pass", "detail": "running"}
+        feeds(good, state=FeedState.SILENT, last_tick_age=70.0)
+        failed = server.get("/healthz", token=TOKEN[::-1])
+        assert (failed.status, failed.json) == (503, {"status": "fail"})
+        assert server.get("/readyz").status == 200
