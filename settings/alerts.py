@@ -12,6 +12,7 @@ from settings.destinations import (
     ALERT_WORDS,
     CHANNELS,
     AlertSettings,
+    AlertWord,
     ChannelName,
     Destination,
 )
@@ -101,7 +102,7 @@ class _Reading:
             symbols=self._symbols(),
             kinds=self._words("kinds", _KINDS),
             rules=self._words("rules", tuple(rules), "names of [[rule]]"),
-            on=self._words("on", ALERT_WORDS) or ("began", "worse"),
+            on=self._words("on", ALERT_WORDS) or _usual_words(kind),
             wait_sec=self._wait(kind),
             at_most=self._at_most(),
             is_insecure=is_insecure,
@@ -181,3 +182,8 @@ class _Reading:
         if found is None:
             raise entry.wrong('messages per time, such as "20/1m", "5/30s" or "100/1h"')
         return int(found[1]), int(found[2]) * _UNIT_SEC[found[3]]
+
+
+def _usual_words(kind: ChannelName) -> tuple[AlertWord, ...]:
+    """A program has no message that would be edited: it is told every state."""
+    return ALERT_WORDS if kind == "webhook" else ("began", "worse")

@@ -75,8 +75,9 @@ class AlertSettings:
 
 
 def _secrets_of(destination: Destination) -> tuple[str, ...]:
-    """The words of its secret, and its address and the path of it if these may be secret."""
-    words = tuple(destination.secret.split())
+    """Its secret, each of two, and its address and the path of it if these may be secret."""
+    secret = destination.secret
+    words = tuple(secret.split()) if destination.type == "webhook" else (secret,) if secret else ()
     if destination.type not in _SECRET_ADDRESSES or not destination.url:
         return words
     parts = urlsplit(destination.url)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from settings.destinations import ChannelName
 from settings.given import Entry, SettingsError, Table, secret_text
@@ -144,7 +144,7 @@ class _Reading:
             case "ntfy":
                 return self._url("https://ntfy.sh", is_insecure), secret
             case "email":
-                return self._mail_server(is_insecure), secret
+                return self._mail_server(secret, is_insecure), secret
 
     def _webhook(self, secret: str, is_insecure: bool) -> tuple[str, str]:
         addresses = [word for word in secret.split() if _HTTP.fullmatch(word)]
@@ -187,7 +187,8 @@ class _Reading:
         """What to raise if the address is wrong, without it: it may hold the secret."""
         return SettingsError(f"the address of {self.table.place} is not {expected}")
 
-    def _mail_server(self, is_insecure: bool) -> str:
+    def _mail_server(self, secret: str, is_insecure: bool) -> str:
+        """The address of the server, with the account before an @ if there is a password."""
         value = self._entry("url").value
         if not isinstance(value, str) or not is_address(value, ("smtp", "smtps")):
             raise self._wrong_address(
@@ -198,7 +199,11 @@ class _Reading:
             raise self._wrong_address("one without a password: name its variable by secret")
         if is_insecure and urlsplit(value).scheme == "smtps":
             raise self._wrong_address("one that is insecure: remove insecure, or use smtp://")
-        return value
+        parts = urlsplit(value)
+        if not secret or parts.username:
+            return value
+        account = quote(self.sender("email"), safe="")
+        return urlunsplit(parts._replace(netloc=f"{account}@{parts.netloc}"))
 
     def _reject(self, key: str, why: str) -> None:
         if self._entry(key).value is not None:

@@ -11,7 +11,7 @@ import pytest
 
 import settings
 from settings import AlertSettings, Places, SettingsError, load
-from settings.destinations import CHANNELS, Destination
+from settings.destinations import ALERT_WORDS, CHANNELS, Destination
 
 SIGNING: Final = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 OTHER: Final = f"whsec_{base64.b64encode(bytes(range(1, 33))).decode()}"
@@ -81,7 +81,8 @@ def test_the_least_of_each_type_is_enough(tmp_path: Path, kind: str) -> None:
     """With defaults that tell of everything, and not of simulated prices."""
     found = one(tmp_path, kind)
     assert (found.name, found.type, found.severity) == ("desk", kind, "watch")
-    assert (found.on, found.wait_sec) == (("began", "worse"), 60.0 if kind == "email" else 2.0)
+    assert found.on == (ALERT_WORDS if kind == "webhook" else ("began", "worse"))
+    assert found.wait_sec == (60.0 if kind == "email" else 2.0)
     assert not any((found.is_insecure, found.is_private, found.is_simulated))
 
 
@@ -154,6 +155,21 @@ def test_a_bot_of_slack_has_a_channel(tmp_path: Path) -> None:
     assert (found.url, found.secret, found.to) == ("https://slack.com/api", XOXB, "C0123456789")
     assert "expected a channel's ID" in complaint(tmp_path, "slack", XOXB)
     assert "remove it" in complaint(tmp_path, "slack", SLACK, to='"C0123456789"')
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.example.org:587", "smtp://pulse%40example.org@mail.example.org:587"),
+        ("smtps://post@mail.example.org", "smtps://post@mail.example.org"),
+    ],
+)
+def test_a_password_is_that_of_the_sender(tmp_path: Path, url: str, expected: str) -> None:
+    """Unless the address names another account."""
+    found = one(tmp_path, "email", "p:a/s s", url=f'"{url}"', **NAMED)
+    assert (found.url, found.secret) == (expected, "p:a/s s")
+    # Not its words, which could stand anywhere.
+    assert AlertSettings(destinations=(found,)).secrets == ("p:a/s s", "p%3Aa%2Fs%20s")
 
 
 def test_a_secret_may_stand_in_secrets_toml(tmp_path: Path) -> None:
