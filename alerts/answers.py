@@ -20,16 +20,11 @@ _TRANSIENT: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY)
 _REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 
-def outcome(
-    status: int, headers: Mapping[str, str], now: float, words: str = "", reference: str = ""
-) -> Outcome:
-    """What a status means; ``words`` say why, if the answer does, and hold no address.
-
-    ``reference`` is what the channel calls the message, if it was taken.
-    """
+def outcome(status: int, headers: Mapping[str, str], now: float, words: str = "") -> Outcome:
+    """What a status means; ``words`` say why, if the answer does, and hold no address."""
     told = status_words(status, words)
     if 200 <= status < 300:
-        return Delivered(reference)
+        return Delivered()
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RetryAt(_retry_after(headers, now), told, counts_as_failure=False)
     if status in _TRANSIENT or status >= 500 or status < 200:

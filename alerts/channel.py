@@ -37,7 +37,9 @@ class Delivered:
     """It was taken."""
 
     reference: str = ""
-    """What the channel calls the message, if it can be edited."""
+    """What the channel calls the message; empty: this one cannot be edited."""
+    rest_sec: float = 0.0
+    """How long the destination asks for rest before the next."""
 
 
 @dataclass(frozen=True, slots=True)

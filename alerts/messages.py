@@ -13,12 +13,24 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
-from events import Event, Part
+from events import Event, Part, When
 from history.deliveries import Delivery, Told
 from ticks import Severity, legible
-from wording import MINUS, duration_text, percent_text, price_text, signed_text, size_text
+from wording import duration_text, percent_text, price_text, signed_text, size_text
 
-__all__ = ["MOST_LINES", "Market", "Message", "compose", "cut", "lines_within", "link", "plain"]
+__all__ = [
+    "MOST_LINES",
+    "Market",
+    "Message",
+    "compose",
+    "cut",
+    "is_edit",
+    "lines_within",
+    "link",
+    "plain",
+    "size_utf8",
+    "size_utf16",
+]
 
 MOST_LINES: Final = 10
 """So many events are told in one message; the rest are counted."""
@@ -45,19 +57,21 @@ class Message:
     market: Market
     title: str
     """In few words, of one event or of how many, without the market."""
+    worst: str = ""
+    """The worst of several in few words."""
     lines: tuple[str, ...]
     """One per event, the worst first."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What else is to be said: that it is over, or what was not told."""
-    link: str
+    link: str = ""
     """To the moment of the worst; empty if the page has no public address."""
-    severity: Severity
+    severity: Severity = "watch"
     """The highest."""
-    rises: bool | None
+    rises: bool | None = None
     """The direction of the worst."""
     ts: float
     """When the newest happened."""
-    is_group: bool
+    is_group: bool = False
 
     @property
     def headline(self) -> str:
@@ -65,71 +79,80 @@ class Message:
         return f"{self.market}: {self.title}" if self.market else self.title
 
 
+def is_edit(deliveries: Sequence[Delivery]) -> bool:
+    """Whether they change a message that was sent: the last is what is new."""
+    last = deliveries[-1] if deliveries else None
+    return last is not None and last.told in (Told.UPDATED, Told.OVER) and bool(last.reference)
+
+
 def compose(
     deliveries: Sequence[Delivery], *, public_url: str, market: Market, now: float, late: int = 0
 ) -> Message:
     """What ``deliveries`` say that go together; ``late`` is how many were dropped before them.
 
-    Without any delivery that is all there is to say.
+    Without any it says only that.
     """
-    notes = [_late_note(late)] if late else []
+    notes = (_late_note(late),) if late else ()
+    if not deliveries:
+        title = "Alerts were not sent"
+        return Message(market=market, title=title, lines=notes, link=public_url, ts=now)
     # The newest state of each event: what began and became worse at once is one line.
     told = {each.event.id: each for each in deliveries if each.event is not None}
     found = [(each.event, each.told) for each in told.values() if each.event is not None]
     if not found:
-        title, line = _TEST if deliveries else _BACK
+        lines = ("This is a test: alerts of Market Pulse reach this destination.",)
+        title = "Test of Market Pulse"
         return Message(
-            market=market,
-            title=title,
-            lines=(line,),
-            notes=tuple(notes),
-            link=public_url,
-            severity="watch",
-            rises=None,
-            ts=now,
-            is_group=False,
+            market=market, title=title, lines=lines, notes=notes, link=public_url, ts=now
         )
     found.sort(key=lambda pair: (-_RANK[pair[0].severity], -_finite(pair[0].ratio), pair[0].id))
     events = [event for event, _ in found]
-    worst, word = found[0]
-    over = [_over_note(event) for event in events if event.over_ts is not None]
+    is_group = len(found) > 1
+    (worst, word) = found[0]
+    title = cut(_title(worst, word), _MOST_TITLE)
+    over = (_over_note(worst),) if not is_group and worst.over_ts is not None else ()
     return Message(
         market=market,
-        title=cut(_title(worst, word) if len(found) == 1 else _group_title(events), _MOST_TITLE),
+        title=_group_title(events) if is_group else title,
+        worst=title,
         lines=tuple(cut(_line(event, word), _MOST_LINE) for event, word in found),
-        notes=(*(over if len(found) == 1 else ()), *notes),
+        notes=(*over, *notes),
         link=link(worst, public_url),
         severity=worst.severity,
         rises=worst.lead.rises,
         ts=max(event.updated_ts for event in events),
-        is_group=len(found) > 1,
+        is_group=is_group,
     )
-
-
-_TEST: Final = (
-    "Test of Market Pulse",
-    "This is a test: alerts of Market Pulse reach this destination.",
-)
-_BACK: Final = ("Market Pulse is back", "Alerts of Market Pulse reach this destination again.")
-"""If all that there was to tell is too old by now."""
 
 
 def link(event: Event, public_url: str) -> str:
     """The page at the second of an event's peak, its symbol opened; empty without an address."""
     if not public_url:
         return ""
-    lead = event.lead
-    at = event.updated_ts if lead.to_ts is None else lead.to_ts
+    at = event.updated_ts if event.lead.to_ts is None else event.lead.to_ts
     symbol = {"symbol": event.symbol} if event.symbol else {}
     return f"{public_url}/?{urlencode({**symbol, 'at': int(at)})}"
 
 
+# How a message fits.
+
+
+def size_utf8(text: str) -> int:
+    """How many bytes a text takes."""
+    return len(text.encode("utf-8", "replace"))
+
+
+def size_utf16(text: str) -> int:
+    """How many units of UTF-16 a text takes, which some services count as characters."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
 def cut(text: str, room: int, size: Callable[[str], int] = len) -> str:
-    """A text of one line that takes no more than ``room`` by ``size``, with an ellipsis if cut."""
+    """A text as one legible line that takes no more than ``room`` by ``size``, with an ellipsis."""
     text = legible(" ".join(text.split()), max(room, 0))
     if size(text) <= room:
         return text
-    # Bisect: sizes grow with the text, whatever they count.
+    # Sizes grow with the text, whatever they count.
     least, most = 0, len(text)
     while least < most:
         middle = (least + most + 1) // 2
@@ -154,17 +177,23 @@ def lines_within(
     while True:
         hidden = len(message.lines) - len(lines)
         shown = [*lines, *([form(f"and {hidden} more")] if hidden else [])]
-        if sum(size(line) + size("\n") for line in shown) <= room or not lines:
+        if not lines or sum(size(line) + size("\n") for line in shown) <= room:
             return shown
         lines.pop()
 
 
-def plain(message: Message, room: int, size: Callable[[str], int] = len) -> str:
-    """A message as text alone, no larger than ``room``."""
-    head = [message.headline] if message.is_group else [message.market] if message.market else []
-    tail = [*message.notes, *([message.link] if message.link else [])]
-    taken = sum(size(line) + size("\n") for line in (*head, *tail))
-    return "\n".join([*head, *lines_within(message, room - taken, size), *tail])
+def plain(
+    message: Message, room: int, size: Callable[[str], int] = len, *, is_titled: bool = False
+) -> str:
+    """A message as text alone, no larger than ``room``; the head is left out if it has a title."""
+    head = message.headline if message.is_group else message.market.value
+    before = [head] if head and not is_titled else []
+    after = [*message.notes, *([message.link] if message.link else [])]
+    taken = sum(size(line) + size("\n") for line in (*before, *after))
+    return "\n".join([*before, *lines_within(message, room - taken, size), *after])
+
+
+# The words.
 
 
 def _title(event: Event, told: Told) -> str:
@@ -175,26 +204,25 @@ def _title(event: Event, told: Told) -> str:
         what = f"{name} volatility {size_text(lead.value)}"
     else:
         what = f"{name} {percent_text(lead.value)} in {_horizon(lead)}"
-    if event.over_ts is not None or told is Told.OVER:
+    if event.over_ts is not None:
         return f"{what}, over"
     return f"{what}, now {event.severity}" if told is Told.WORSE else what
 
 
 def _group_title(events: Sequence[Event]) -> str:
     """Such as "4 moves in 2 s"."""
-    noun = "moves" if all(not e.rule and e.lead.rises is not None for e in events) else "events"
-    ended = [event.updated_ts for event in events]
-    return f"{len(events)} {noun} in {duration_text(max(1.0, math.ceil(max(ended) - min(ended))))}"
+    noun = "moves" if all(e.lead.rises is not None for e in events) else "events"
+    at = [event.updated_ts for event in events]
+    return f"{len(events)} {noun} in {duration_text(max(1.0, math.ceil(max(at) - min(at))))}"
 
 
 def _line(event: Event, told: Told) -> str:
     """What happened, after its severity."""
     mark = f"now {event.severity}" if told is Told.WORSE else event.severity
-    times = f"{event.count} × " if event.count > 1 else ""
-    rule = f"{event.rule}: " if event.rule and event.rule not in event.text else ""
-    more = f"; {event.more}" if event.more else ""
     over = ", over" if event.over_ts is not None else ""
-    return f"[{mark}{over}] {times}{rule}{event.text}{more}"
+    times = f" ({event.count} ×)" if event.count > 1 else ""
+    more = f"; {event.more}" if event.more else ""
+    return f"[{mark}{over}] {event.text}{times}{more}"
 
 
 def _over_note(event: Event) -> str:
@@ -204,15 +232,16 @@ def _over_note(event: Event) -> str:
 
 
 def _peak(event: Event) -> str:
+    """The value of the lead in its own unit."""
     lead = event.lead
-    if lead.kind in _FRACTIONS:
-        return size_text(lead.value) if lead.rises is None else percent_text(lead.value)
-    if lead.to_price is not None:
-        return price_text(lead.to_price, event.asset)
-    return signed_text(lead.value, 2).replace("+", "") if lead.value else MINUS
-
-
-_FRACTIONS: Final = ("move_1m", "move_5m", "vol_spike")
+    match lead.when:
+        case When.ABOVE | When.BELOW | When.CROSSES:
+            return price_text(lead.value, event.asset)
+        case When.SURPRISE | When.CORRELATION:
+            return signed_text(lead.value, 2)
+        case When.SILENT | When.UNHEARD:
+            return duration_text(lead.value)
+    return size_text(lead.value) if lead.rises is None else percent_text(lead.value)
 
 
 def _horizon(part: Part) -> str:
@@ -221,11 +250,9 @@ def _horizon(part: Part) -> str:
 
 
 def _late_note(late: int) -> str:
-    one = late == 1
-    return (
-        f"{late:,} earlier {'message was' if one else 'messages were'} not sent:"
-        f" {'it was' if one else 'they were'} too old when this could be reached."
-    )
+    if late == 1:
+        return "1 earlier message was not sent: it was too old when this could be reached."
+    return f"{late:,} earlier messages were not sent: they were too old when this could be reached."
 
 
 def _finite(value: float) -> float:

@@ -88,7 +88,7 @@ class Webhook:
 
     @property
     def can_edit(self) -> bool:
-        """Changes and ends are messages of their own, for whoever asks for them."""
+        """Every state is posted anew: its type says which, and it has the event's id."""
         return False
 
     @property
@@ -107,7 +107,7 @@ class Webhook:
         return False
 
     def request(self, deliveries: Sequence[Delivery], now: float, *, late: int = 0) -> Request:
-        """What to post; ``late`` is of no use to a program."""
+        """What to post, of one delivery; ``late`` is of no use to a program."""
         delivery = deliveries[-1]
         body = msgspec.json.encode(self._message(delivery))
         second = str(int(now))

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from alerts.answers import outcome
-from alerts.channel import Outcome, Request
+from alerts.channel import Delivered, Outcome, Request
 from history.deliveries import Delivery
 from tests.waiting import HANG_SEC
 
@@ -50,7 +50,9 @@ class Hook:
 
     def outcome(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Outcome:
         """As the status says; the body of what was taken is the message's name."""
-        return outcome(status, headers, now, reference=body.decode(errors="replace")[:40])
+        found = outcome(status, headers, now)
+        is_taken = isinstance(found, Delivered)
+        return Delivered(body.decode(errors="replace")[:40]) if is_taken else found
 
 
 @dataclass(frozen=True, slots=True)
