@@ -151,6 +151,7 @@ class Line:
         self._repeated = ()
         if isinstance(outcome, Delivered):
             self._sent(attempt, outcome.reference, now)
+            self._pace.keep_away(outcome.rest_sec, now)
         elif isinstance(outcome, RetryAt):
             self._pace.fail(outcome, now)
             self._repeat(attempt, outcome.words)

@@ -78,6 +78,11 @@ class Pace:
         """Know that the destination is well."""
         self._failures = 0
 
+    def keep_away(self, wait_sec: float, now: float) -> None:
+        """Let the next message wait that long, as a destination asks for that is well."""
+        wait_sec = min(max(wait_sec, 0.0), self._manners.longest_rest_sec)
+        self._spaced_until = max(self._spaced_until, now + wait_sec)
+
     def fail(self, outcome: RetryAt, now: float) -> None:
         """Rest as asked, or with full jitter: who failed together does not come again together."""
         manners = self._manners

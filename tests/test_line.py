@@ -264,6 +264,18 @@ def test_messages_keep_their_distance() -> None:
     assert sent(few, NOW + 60) == ["e2"]
 
 
+def test_a_destination_that_is_well_may_ask_for_a_longer_distance() -> None:
+    """It is not said to rest for that."""
+    way = line(spacing_sec=1.0)
+    for number in range(3):
+        way.add(delivery(number))
+    assert sent(way, NOW, Delivered(rest_sec=5.0)) == ["e0"]
+    assert way.next(NOW + 1) == NOW + 5
+    assert way.status(NOW + 1).state is DestinationState.READY
+    assert sent(way, NOW + 5, Delivered(rest_sec=0.2)) == ["e1"]
+    assert way.next(NOW + 5.5) == NOW + 6
+
+
 def test_a_change_edits_the_message_of_its_event() -> None:
     """If there is one; the newest, if it became worse."""
     way = line(can_edit=True)
