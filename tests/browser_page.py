@@ -209,7 +209,7 @@ def order(server: Server, *changes: Mapping[str, Any]) -> None:
     """Add events on a server whose stage takes orders.
 
     Each is a move of BTC-USD that began just now, except for its ``changes``; ``ago`` is how many
-    seconds ago it began.
+    seconds ago it began; one whose ``id`` is that of another is its next state.
     """
     path = server.log.parent / ORDERS
     # It is there with the first tab.
@@ -222,7 +222,9 @@ def order(server: Server, *changes: Mapping[str, Any]) -> None:
 def _ordered(change: Mapping[str, Any], number: int) -> Event:
     # No two begin at the same instant.
     ts = time.time() - change.get("ago", 0) - number / 1000
+    symbol = change.get("symbol", "BTC-USD")
     event = {
+        "id": f"burst:{symbol}:{round(ts * 1000)}",
         "symbol": "BTC-USD",
         "asset": "crypto",
         "value": 0.0061,
@@ -232,4 +234,4 @@ def _ordered(change: Mapping[str, Any], number: int) -> Event:
         "to_price": 84_512.4,
         **{name: value for name, value in change.items() if name != "ago"},
     }
-    return event_of(ts, id=f"burst:{event['symbol']}:{round(ts * 1000)}", **event)
+    return event_of(ts, **event)

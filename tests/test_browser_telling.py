@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,10 +30,12 @@ pytest_plugins = ("tests.browser_fixtures",)
 EAR = """
 if (location.protocol === "http:") localStorage.setItem("market-pulse.theme", "dark");
 globalThis.told = [];
+globalThis.notifications = [];
 globalThis.Notification = class extends Notification {
   constructor(title, options) {
     super(title, options);
     told.push([title, options.body]);
+    notifications.push(this);
   }
 };
 globalThis.tones = [];
@@ -154,6 +157,37 @@ def test_a_hidden_tab_notifies_once(server: Server, chrome: RealBrowser) -> None
         tab.close()
 
 
+def test_a_severer_state_is_told_again_and_its_end_is_not(
+    server: Server, chrome: RealBrowser
+) -> None:
+    """By tone and by notification, a click on which opens the symbol at that second."""
+    chrome.grant(server.url.rstrip("/"), "notifications")
+    tab = opened(chrome, f"{server.url}?sound=true&notify=true")
+    tab.click("h2")
+    until(lambda: texts(tab, SOUND) == ["Sound on"])
+    until(lambda: texts(tab, NOTIFY) == ["Notify on"])
+    event = {"symbol": "USDJPY", "asset": "forex", "id": "burst:USDJPY:1"}
+    tones = {"watch": [660], "alert": [880] * 2, "extreme": [1040] * 3}
+    for severity, of_it in tones.items():
+        order(server, {**event, "severity": severity})
+        until(lambda of_it=of_it: tab.evaluate("tones")[-len(of_it) :] == of_it)  # type: ignore[misc]
+    heard = [pitch for pitches in tones.values() for pitch in pitches]
+    order(server, {**event, "severity": "extreme", "over_ts": time.time()})
+    order(server, {"symbol": "AUDUSD", "asset": "forex", "severity": "watch"})
+    until(lambda: tab.evaluate("tones") == [*heard, 660])
+    titles = [title for title, _ in tab.evaluate("told")]
+    assert titles == [
+        *(f"{severity}: USDJPY" for severity in ("watch", "alert", "extreme")),
+        "watch: AUDUSD",
+    ]
+
+    tab.evaluate("notifications[2].dispatchEvent(new Event('click'))")
+    until(lambda: texts(tab, ".opened h2") == ["USDJPY"])
+    until(lambda: any(text.startswith("Looking back at") for text in texts(tab, ".messages p")))
+    assert tab.complaints == []
+    tab.close()
+
+
 def test_a_browser_that_blocks_notifications_is_named(server: Server, chrome: RealBrowser) -> None:
     """Where notifications are blocked the switch says so, and nothing is tried."""
     url = server.url.replace("127.0.0.1", "localhost")
@@ -242,6 +276,20 @@ def test_what_is_filtered_out_is_not_told(server: Server, tabs: Tabs) -> None:
     assert page.locator(".toast").count() == 1
     until(lambda: any(text.startswith("TSLA rose 0.99") for text in events(page)))
     assert not [text for text in events(page) if "0.77" in text or "0.88" in text]
+
+
+def test_without_a_destination_the_alerts_are_one_line(server: Server, tabs: Tabs) -> None:
+    """Behind a chip, and nothing on the page offers to mute them."""
+    page = tabs(f"{server.url}?symbol=AAPL", tabs.visitor())
+    until(lambda: shows_prices(page))
+    order(server, {"symbol": "AAPL", "asset": "stocks"})
+    expect(page.locator(".events li:has(p)").first).to_be_visible()
+    expect(page.locator(".opened")).to_be_visible()
+    assert not any(button.is_visible() for button in page.locator(".mute").all())
+    page.get_by_role("button", name="Alerts off").click()
+    panel = page.get_by_role("region", name="Alerts")
+    expect(panel).to_contain_text("docs/alerts.md says how")
+    assert panel.locator("p:visible, li, button").count() == 1
 
 
 def test_no_text_of_an_event_is_markup(server: Server, tabs: Tabs) -> None:
