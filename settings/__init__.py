@@ -33,7 +33,7 @@ from settings.accounts import (
 )
 from settings.addresses import http_address, websocket_address
 from settings.alerts import alert_settings, secret_names
-from settings.api import API_SECRETS, ApiSettings, api_settings, public_url
+from settings.api import API_KEYS, API_SECRETS, ApiSettings, api_settings, public_url
 from settings.destinations import AlertSettings, Destination
 from settings.given import (
     Entry,
@@ -62,6 +62,7 @@ from ticks import (
 )
 
 __all__ = [
+    "API_KEYS",
     "CHAINS",
     "DEFAULT_WATCHLIST",
     "KEY_VARIABLES",
