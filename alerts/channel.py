@@ -9,7 +9,17 @@ from typing import Protocol
 
 from history.deliveries import Delivery
 
-__all__ = ["Broken", "Channel", "Delivered", "Mail", "Outcome", "Request", "RetryAt", "Scope"]
+__all__ = [
+    "Answer",
+    "Broken",
+    "Channel",
+    "Delivered",
+    "Mail",
+    "Outcome",
+    "Request",
+    "RetryAt",
+    "Scope",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,17 @@ class Mail:
     subject: str
     text: str
     message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a destination answered; of a mail server the code of its reply alone."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Their names in lower case."""
+    body: bytes = b""
+    """The beginning of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from alerts.channel import Broken, Channel, Mail, Outcome, RetryAt, Scope
+from alerts.channel import Answer, Broken, Channel, Mail, Outcome, RetryAt, Scope
 from alerts.line import Attempt
 from alerts.mailing import mail
 from alerts.outbox import Outbox
 from alerts.pace import Manners
-from alerts.posting import Answer, Post
+from alerts.posting import Post
 from settings.destinations import Destination
 
 __all__ = ["Courier"]
@@ -176,23 +176,27 @@ class Courier:
     ) -> Outcome:
         request = channel.request(attempt.told, self._clock(), late=attempt.late)
         if isinstance(request, Mail):
-            return await _mailed(request, destination, self._manners.answer_sec)
-        answer = await post.send(request)
+            answer = await _mailed(request, destination, self._manners.answer_sec)
+        else:
+            answer = await post.send(request)
         if isinstance(answer, Answer):
             return channel.outcome(answer.status, answer.headers, answer.body, self._clock())
         return answer
 
 
-async def _mailed(request: Mail, destination: Destination, timeout_sec: float) -> Outcome:
+async def _mailed(
+    request: Mail, destination: Destination, timeout_sec: float
+) -> Answer | RetryAt | Broken:
     """Hand over an e-mail in a thread of its own, for which nobody waits at the end."""
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[Outcome] = loop.create_future()
+    answer: asyncio.Future[Answer | RetryAt | Broken] = loop.create_future()
 
-    def tell(found: Outcome) -> None:
-        if not outcome.done():
-            outcome.set_result(found)
+    def tell(found: Answer | RetryAt | Broken) -> None:
+        if not answer.done():
+            answer.set_result(found)
 
     def run() -> None:
+        found: Answer | RetryAt | Broken
         try:
             found = mail(request, destination, timeout_sec)
         except Exception as error:  # noqa: BLE001 - told in words of our own
@@ -201,7 +205,7 @@ async def _mailed(request: Mail, destination: Destination, timeout_sec: float) -
             loop.call_soon_threadsafe(tell, found)
 
     threading.Thread(target=run, name="market-pulse-mail", daemon=True).start()
-    return await outcome
+    return await answer
 
 
 def _report(name: str, error: BaseException) -> None:

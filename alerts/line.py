@@ -271,7 +271,9 @@ class Line:
         self._why = outcome.words
         self._late -= attempt.late
         for delivery in attempt.deliveries:
-            self._end(replace(delivery, reference=""), DeliveryState.DEAD, outcome.words)
+            # An edit that is refused leaves the message as it was: nobody misses one.
+            state = DeliveryState.DROPPED if delivery.reference else DeliveryState.DEAD
+            self._end(delivery, state, outcome.words)
         if outcome.scope is Scope.GONE:
             self._state = DestinationState.OFF
             for delivery in self._waiting:

@@ -12,15 +12,19 @@ import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from alerts.channel import Broken, Delivered, Mail, Outcome, RetryAt, Scope
+from alerts.channel import Answer, Broken, Mail, RetryAt, Scope
 from alerts.guard import is_public
 from settings.destinations import Destination
 
 __all__ = ["mail"]
 
-_PORTS = {"smtp": 587, "smtps": 465}
+_PORTS: Final = {"smtp": 587, "smtps": 465}
+
+_TAKEN: Final = 250
+"""The code of a reply that all is well."""
 
 
 class _NotPublicError(OSError):
@@ -31,7 +35,7 @@ class _NoTlsError(smtplib.SMTPException):
     """The server offers no secure connection."""
 
 
-def mail(message: Mail, destination: Destination, timeout_sec: float) -> Outcome:
+def mail(message: Mail, destination: Destination, timeout_sec: float) -> Answer | RetryAt | Broken:
     """Hand a message to the server; waits for each of its answers as long as that at most."""
     try:
         with _connected(destination, timeout_sec) as server:
@@ -44,19 +48,12 @@ def mail(message: Mail, destination: Destination, timeout_sec: float) -> Outcome
         return Broken(
             Scope.DESTINATION, "no secure connection is offered: insecure = true would allow that"
         )
-    except smtplib.SMTPAuthenticationError as error:
-        if error.smtp_code < 500:
-            return RetryAt(None, f"{error.smtp_code}: not now")
-        return Broken(Scope.DESTINATION, f"{error.smtp_code}: user or password is refused")
     except smtplib.SMTPRecipientsRefused as error:
-        code = max((code for code, _ in error.recipients.values()), default=550)
-        return _refused(code, Scope.DESTINATION, "the recipient is refused")
-    except smtplib.SMTPSenderRefused as error:
-        return _refused(error.smtp_code, Scope.DESTINATION, "the sender is refused")
+        return Answer(max(code for code, _ in error.recipients.values()))
     except smtplib.SMTPConnectError as error:
-        return RetryAt(None, f"{error.smtp_code}: not now")
+        return RetryAt(None, f"{error.smtp_code}: the mail server is not to be spoken to now")
     except smtplib.SMTPResponseException as error:
-        return _refused(error.smtp_code, Scope.MESSAGE, "the message is refused")
+        return Answer(error.smtp_code)
     except ssl.SSLError:
         return RetryAt(None, "no secure connection, or its certificate cannot be trusted")
     except smtplib.SMTPException as error:
@@ -69,12 +66,7 @@ def mail(message: Mail, destination: Destination, timeout_sec: float) -> Outcome
         return RetryAt(None, f"no connection: {error.strerror or type(error).__name__}")
     except ValueError:
         return Broken(Scope.DESTINATION, "its address cannot be read")
-    return Delivered()
-
-
-def _refused(code: int, scope: Scope, words: str) -> Outcome:
-    """What a refusal means: below 500 it is for the time being."""
-    return RetryAt(None, f"{code}: not now") if code < 500 else Broken(scope, f"{code}: {words}")
+    return Answer(_TAKEN)
 
 
 def _connected(destination: Destination, timeout_sec: float) -> smtplib.SMTP:
@@ -129,7 +121,11 @@ class _Secure(smtplib.SMTP_SSL):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         found = _socket(host, port, timeout, is_private=self._is_private)
-        return self._secure.wrap_socket(found, server_hostname=self._name)
+        try:
+            return self._secure.wrap_socket(found, server_hostname=self._name)
+        except BaseException:
+            found.close()
+            raise
 
 
 def _socket(host: str, port: int, timeout_sec: float, *, is_private: bool) -> socket.socket:

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from alerts.channel import Broken, Request, RetryAt, Scope
+from alerts.channel import Answer, Broken, Request, RetryAt, Scope
 from alerts.guard import is_public
 
-__all__ = ["Answer", "Post"]
+__all__ = ["Post"]
 
 MOST_BYTES: Final = 64 * 1024
 """So much of an answer is read."""
@@ -28,17 +26,6 @@ _KEEP_SEC: Final = 2.0
 
 _HEADERS: Final = {"User-Agent": "market-pulse", "Accept-Encoding": "identity"}
 """What is not compressed cannot swell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a destination answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Their names in lower case."""
-    body: bytes
-    """The first ``MOST_BYTES`` of it."""
 
 
 class _NotPublicError(OSError):

@@ -292,6 +292,17 @@ def test_a_change_edits_the_message_of_its_event() -> None:
     assert [each.reference for each in found.told] == ["m-2"]
 
 
+def test_an_edit_that_is_refused_is_no_dead_letter() -> None:
+    """The message stays as it was, and the next goes on."""
+    way = line(can_edit=True)
+    way.add(delivery(1))
+    sent(way, NOW, Delivered("m-1"))
+    way.add(delivery(1, Told.OVER))
+    sent(way, NOW, Broken(Scope.MESSAGE, "404: the message is gone"))
+    assert way.dead == ()
+    assert ended(way)["e1:over"] is DeliveryState.DROPPED
+
+
 def test_an_edit_keeps_what_else_the_message_says() -> None:
     """Of a group one event changes, also after a restart; the others stay as they are."""
     way = line(can_edit=True, most_together=5)
