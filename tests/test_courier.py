@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from alerts import channels
 from alerts.channel import Channel
 from alerts.desk import Desk
 from alerts.ledger import ArchiveLedger
@@ -26,6 +27,7 @@ from history.deliveries import DeliveryState, Mute, MuteOf, Told
 from history.recorder import ArchiveState, Recorder
 from history.writer import Writer
 from settings import Destination
+from tests.mail_server import MailServer
 from tests.receiver import (
     Answer,
     Asked,
@@ -42,6 +44,8 @@ from tests.told import event_of
 from tests.waiting import HANG_SEC, until
 
 NOW = 1_795_000_000.0
+
+PASSWORD = "any"  # noqa: S105 - the server takes any
 
 QUICK = Manners(answer_sec=HANG_SEC, backoff_sec=0.01, rest_sec=0.01, rest_cap_sec=0.01)
 """No test waits for a failure to be over, and none fails because an answer comes slowly."""
@@ -465,3 +469,32 @@ def test_a_channel_that_cannot_say_it_stops_nobody(start: Start, receiver: Recei
     (dead,) = desk.status().dead
     assert dead.error == "it cannot be sent: ValueError"
     assert dead.told is Told.BEGAN
+
+
+def test_a_letter_is_handed_over(start: Start) -> None:
+    """By whoever speaks to mail servers."""
+    with MailServer() as server:
+        desk = start([post(server)])
+        desk.deliveries_for([event(1)])
+        until(lambda: state(desk, "post").sent == 1)
+        assert len(server.letters) == 1
+
+
+def test_a_silent_mail_server_holds_up_no_end(start: Start) -> None:
+    """It is waited for in a thread of its own."""
+    with MailServer() as server:
+        server.replies["MAIL"] = ""
+        desk = start([post(server)])
+        desk.deliveries_for([event(1)])
+        until(lambda: server.logins)
+        desk.stop()
+        assert state(desk, "post").waiting == 1
+        assert not [t for t in threading.enumerate() if t.name == "market-pulse-alerts"]
+
+
+def post(server: MailServer) -> tuple[Destination, Channel]:
+    """A destination whose mail server is one of this computer."""
+    known = destination(
+        "post", type="email", url=server.url, secret=PASSWORD, to="you@b.org", sender="me@a.org"
+    )
+    return known, channels.make(known, "")
