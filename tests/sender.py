@@ -6,7 +6,7 @@ its number; the next line comes when that one has ended.
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import subprocess
 import sys
 import threading
@@ -109,17 +109,11 @@ class Senders:
 def _main() -> None:
     path, url = Path(sys.argv[1]), sys.argv[2]
     for _ in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                send(path, url)
-                status = 0
-            finally:
-                os._exit(status)
-        print(child, flush=True)  # noqa: T201 - the answer
-        _, ended = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(ended), flush=True)  # noqa: T201 - likewise
+        child = multiprocessing.get_context("fork").Process(target=send, args=(path, url))
+        child.start()
+        print(child.pid, flush=True)  # noqa: T201 - the answer
+        child.join()
+        print(child.exitcode, flush=True)  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":
