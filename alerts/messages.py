@@ -113,7 +113,7 @@ def compose(
     over = (_over_note(worst),) if not is_group and worst.over_ts is not None else ()
     return Message(
         market=market,
-        title=_group_title(events) if is_group else title,
+        title=_group_title(found) if is_group else title,
         worst=title,
         lines=tuple(cut(_line(event, word), _MOST_LINE) for event, word in found),
         notes=(*over, *notes),
@@ -209,11 +209,11 @@ def _title(event: Event, told: Told) -> str:
     return f"{what}, now {event.severity}" if told is Told.WORSE else what
 
 
-def _group_title(events: Sequence[Event]) -> str:
-    """Such as "4 moves in 2 s"."""
-    noun = "moves" if all(e.lead.rises is not None for e in events) else "events"
-    at = [event.updated_ts for event in events]
-    return f"{len(events)} {noun} in {duration_text(max(1.0, math.ceil(max(at) - min(at))))}"
+def _group_title(found: Sequence[tuple[Event, Told]]) -> str:
+    """Such as "4 moves in 2 s"; it stays so while they change and when they are over."""
+    noun = "moves" if all(event.lead.rises is not None for event, _ in found) else "events"
+    at = [event.updated_ts if told is Told.WORSE else event.ts for event, told in found]
+    return f"{len(found)} {noun} in {duration_text(max(1.0, math.ceil(max(at) - min(at))))}"
 
 
 def _line(event: Event, told: Told) -> str:

@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,14 +62,17 @@ class Pace:
 
 
 class ChatServer:
-    """The server, in use as a context; ``now`` is its clock, which stands still.
+    """The server, in use as a context; ``now`` is its clock, which stands still unless it has one.
 
     ``answers`` are given instead of its own, in order. ``posts`` are the bodies it took, each with
     the name of what was asked of it.
     """
 
-    def __init__(self, *, knows_sequences: bool = True) -> None:
+    def __init__(
+        self, *, knows_sequences: bool = True, clock: Callable[[], float] | None = None
+    ) -> None:
         self.now = 0.0
+        self._clock = clock
         self.answers: deque[Answer] = deque()
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.messages: dict[str, dict[str, Any]] = {}
@@ -79,7 +82,7 @@ class ChatServer:
         self._discord = Pace(5, 2.0)
         self._telegram = [Pace(1, 1.0), Pace(20, 60.0)]
         self._ntfy = 60.0
-        self._ntfy_at = 0.0
+        self._ntfy_at = self.now
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -139,6 +142,8 @@ class ChatServer:
         """What is answered to a request."""
         if self.answers:
             return self.answers.popleft()
+        if self._clock is not None:
+            self.now = self._clock()
         post = json.loads(body)
         assert headers["content-type"].startswith("application/json")
         parts = urlsplit(target)

@@ -282,6 +282,7 @@ def test_a_message_of_several_keeps_the_others(server: ChatServer, kind: str) ->
     (text,) = [shown(kind, post).replace("\\", "") for post in server.messages.values()]
     assert "[alert, over] AAPL" in text
     assert "[alert] TSLA" in text
+    assert "2 moves in 1 s" in text
 
 
 @pytest.mark.parametrize("kind", EDITING)
