@@ -2,7 +2,7 @@
 
 ``python server.py`` takes the options, the variables and the settings of ``streamlit run``. It
 serves by itself, because ``streamlit run`` waits for ever for a client that does not read: here
-such a client is gone after half a minute, and holds up the end of the process for three seconds.
+such a client is gone after half a minute, and holds up the end of the process for two seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -43,7 +44,7 @@ PAGE: Final = Path(__file__).parent / "app.py"
 
 USER_TIMEOUT_MS: Final = 30_000
 """After so long the system gives up a client that takes nothing of what was sent to it."""
-END_SEC: Final = 3
+END_SEC: Final = 2
 """How long the end of the process waits for clients that take what is sent to them."""
 PING_SEC: Final = 20
 """How often a client is asked whether it is there, and how long its answer may take."""
@@ -199,6 +200,14 @@ def server_of(settings: ApiSettings) -> uvicorn.Server:
     )
 
 
+def _without_home() -> None:
+    """Let a user without a home be one whose home is empty: Streamlit looks there for settings."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/nonexistent"
+
+
 def api_settings() -> ApiSettings:
     """The settings of the API; the usual ones if any setting is wrong, which the page then says."""
     try:
@@ -214,6 +223,7 @@ def main(**options: Any) -> None:
 
     Takes what streamlit run takes: STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT say where.
     """
+    _without_home()
     load_config_options(options)
     with bound() as listener:
         config.set_option("server.port", listener.getsockname()[1])

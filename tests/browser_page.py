@@ -105,6 +105,7 @@ def start(
     *options: str,
     stage: Stage | None = None,
     settings: str | None = None,
+    with_api: bool = False,
 ) -> Server:
     """A server on a copy of the application in ``folder``.
 
@@ -113,7 +114,7 @@ def start(
     copy_app(folder)
     if settings is not None:
         (folder / "market_pulse.toml").write_text(settings, "utf-8")
-    return Server(folder, environ, *options, stage=stage)
+    return Server(folder, environ, *options, stage=stage, with_api=with_api)
 
 
 def symbols(page: Page) -> list[str]:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import streamlit
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ClientState_pb2 import ClientState
 from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
 from websockets.typing import Subprotocol
@@ -16,11 +14,9 @@ from websockets.uri import parse_uri
 
 from tests.waiting import HANG_SEC
 
-__all__ = ["download", "page", "stream"]
+__all__ = ["download", "stream"]
 
 _SCRIPTS: Final = Path(streamlit.__file__).parent / "static" / "static" / "js"
-_RUNS: Final = 100
-"""Of the page, each of which sends it whole."""
 
 
 def download(port: int) -> socket.socket:
@@ -29,15 +25,6 @@ def download(port: int) -> socket.socket:
     client = _connected(port)
     client.sendall(f"GET /static/js/{largest} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 8)
     assert client.recv(15) == b"HTTP/1.1 200 OK"
-    return client
-
-
-def page(port: int) -> socket.socket:
-    """One that has asked a hundred times for the whole page over its own connection."""
-    protocol, client = _shaken(port, "/_stcore/stream", "streamlit")
-    for _ in range(_RUNS):
-        protocol.send_binary(BackMsg(rerun_script=ClientState()).SerializeToString())
-    client.sendall(b"".join(protocol.data_to_send()))
     return client
 
 

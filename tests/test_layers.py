@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -154,7 +156,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in [*ROOT.glob("*.py"), *ROOT.glob("*/*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if name.split(".")[0] not in ("tests", "benchmarks", "docs", ".venv"):
+        if name.split(".")[0] not in ("", "tests", "benchmarks", "docs"):
             found[name] = path
     return found
 
@@ -205,6 +207,19 @@ def test_imports_only_what_the_table_allows(name: str) -> None:
             assert {module, top} & (ours | own), f"{name} may not import {module}"
         elif top not in sys.stdlib_module_names:
             assert top in others, f"{name} may not import {top}"
+
+
+def test_every_library_is_required() -> None:
+    """By its own name, whatever else may bring it along."""
+    named = re.findall(
+        r"^[A-Za-z][\w-]*", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE
+    )
+    required = {name.lower().replace("-", "_") for name in named}
+    used = {library for _, libraries in ROOMS.values() for library in libraries}
+    brought = packages_distributions()
+    for library in used:
+        names = {name.lower().replace("-", "_") for name in brought[library]}
+        assert names & required, f"{library} is not in requirements.txt"
 
 
 def test_the_table_has_no_cycle() -> None:

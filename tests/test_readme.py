@@ -1,4 +1,4 @@
-"""What the README says of starting, of settings and of vendors is true."""
+"""What README, docs and Dockerfile say of starting, of settings and of vendors is true."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+import pytest
+from streamlit.config import get_config_options
+
 from settings import CHAINS, KEY_VARIABLES, VARIABLES
+from settings.api import API_SECRETS
 from ticks import ASSETS, VENDORS
 from vendors import make_vendor
 
-README: Final = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT: Final = Path(__file__).parent.parent
+README: Final = (ROOT / "README.md").read_text("utf-8")
 FIRST_COMMAND: Final = README.split("```sh\n")[1].split("```")[0].strip()
 
 
@@ -26,7 +31,7 @@ def test_a_variable_in_front_of_the_first_command_reaches_the_page(tmp_path: Pat
     """Whatever runs before the page is: here nothing is installed, and the page is a stand-in."""
     program(tmp_path / "bin" / "python3", "true")
     program(tmp_path / ".venv" / "bin" / "pip", "true")
-    program(tmp_path / ".venv" / "bin" / "streamlit", 'echo "$*: $MARKET_PULSE_SOURCE"')
+    program(tmp_path / ".venv" / "bin" / "python", 'echo "$*: $MARKET_PULSE_SOURCE"')
     said = subprocess.run(
         ["/bin/sh", "-c", f"MARKET_PULSE_SOURCE=live {FIRST_COMMAND}"],
         check=True,
@@ -35,7 +40,7 @@ def test_a_variable_in_front_of_the_first_command_reaches_the_page(tmp_path: Pat
         capture_output=True,
         text=True,
     ).stdout
-    assert said == "run app.py: live\n"
+    assert said == "server.py: live\n"
 
 
 def test_every_setting_is_in_the_table() -> None:
@@ -45,6 +50,25 @@ def test_every_setting_is_in_the_table() -> None:
     addresses = ["MARKET_PULSE_KRAKEN_URL", "MARKET_PULSE_KRAKEN_REST_URL"]
     assert set(addresses) <= set(VARIABLES)
     assert not [name for name in (*keys, *others, *addresses) if f"`{name}`" not in README]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/proxies.md", "Dockerfile"])
+def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
+    """Ours, and Streamlit's, which the server takes too."""
+    text = (ROOT / name).read_text("utf-8")
+    ours = {*VARIABLES, *API_SECRETS, "MARKET_PULSE_TAPE"}
+    # A secret of a destination is named there.
+    ours |= set(re.findall(r'^secret = "([A-Z_]+)"', text, re.MULTILINE))
+    assert set(re.findall(r"\bMARKET_PULSE_[A-Z_]+[A-Z]\b", text)) <= ours
+    streamlits = {option.env_var for option in get_config_options().values()}
+    assert set(re.findall(r"\bSTREAMLIT_[A-Z_]+\b", text)) <= streamlits
+
+
+def test_every_page_of_docs_that_is_linked_is_there() -> None:
+    """In the README."""
+    linked = re.findall(r"\]\((docs/[^)#]+)", README)
+    assert linked
+    assert not [name for name in linked if not (ROOT / name).is_file()]
 
 
 def test_the_vendors_are_in_the_order_in_which_they_are_asked() -> None:

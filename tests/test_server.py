@@ -7,11 +7,16 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect as sync_connect
+from websockets.typing import Subprotocol
 
 from tests.browsing import Server, copy_app
 from tests.waiting import HANG_SEC, until
@@ -141,6 +146,47 @@ def test_a_foreign_page_is_told_nothing(server: Server) -> None:
         for path in HEALTH:
             assert ask(server, path, Origin=origin).status == 403, (origin, path)
         assert handshake(server, "/api/v1/stream", Origin=origin) == 403, origin
+
+
+KEY: Final = "SECRETKEY0123456789SECRETKEY0123456789"
+
+
+def test_what_is_asked_is_not_logged(server: Server) -> None:
+    """Neither a query nor a token, of requests and of sockets, let in or not."""
+    for path in ("/livez", "/api/v1/status", "/api/v1/stream", "/nothing"):
+        ask(server, f"{path}?token={KEY}", Authorization=f"Bearer {KEY}")
+        ask(server, f"{path}?token={KEY}", Host=f"{KEY}.example")
+    for path in ("/api/v1/stream", "/_stcore/stream", "/nothing"):
+        handshake(server, f"{path}?token={KEY}", Authorization=f"Bearer {KEY}")
+        handshake(server, f"{path}?token={KEY}", Origin="http://evil.example")
+    assert KEY not in server.log.read_text("utf-8")
+
+
+# The page, as by ``streamlit run``.
+
+
+def session(server: Server) -> Any:
+    """What a new tab is told: the theme, and what the browser may do."""
+    with sync_connect(
+        f"ws://localhost:{server.port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")]
+    ) as ws:
+        ws.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+        while True:
+            message: Any = ForwardMsg.FromString(ws.recv(HANG_SEC, decode=False))
+            if message.HasField("new_session"):
+                return message.new_session
+
+
+def test_the_page_has_the_same_settings_as_alone(folder: Path, server: Server) -> None:
+    """All of .streamlit/config.toml, as far as it reaches a browser."""
+    with Server(folder, {**ENVIRON, "MARKET_PULSE_DATA": "off"}) as alone:
+        here, there = session(server), session(alone)
+        assert there.custom_theme.primary_color or there.custom_theme.dark.primary_color
+        assert here.custom_theme == there.custom_theme
+        assert here.config == there.config
+        assert here.main_script_path == there.main_script_path
+        hosts = "/_stcore/host-config"
+        assert ask(server, hosts).body == ask(alone, hosts).body
 
 
 # Its end.

@@ -18,7 +18,7 @@ from tests.waiting import until
 END_SEC: Final = 6
 """How long the process may take to end."""
 
-STALLED: Final[tuple[Callable[[int], socket.socket], ...]] = (stalled.download, stalled.page)
+STALLED: Final[tuple[Callable[[int], socket.socket], ...]] = (stalled.download,)
 
 
 def connections(server: Server) -> int:
