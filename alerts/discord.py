@@ -142,13 +142,17 @@ class Discord:
 
 def _embed(message: Message) -> _Embed:
     notes = [_escaped(note) for note in message.notes]
+    is_link = "." in (urlsplit(message.link).hostname or "")
+    if message.link and not is_link:
+        # It would refuse the whole message, as it knows no host without a dot.
+        notes.append(message.link)
     room = _MOST_DESCRIPTION - sum(size_utf16(note) + 1 for note in notes)
     return _Embed(
         title=_title(message.headline),
         description="\n".join([*lines_within(message, room, size_utf16, _escaped), *notes]),
         color=_COLOURS[message.severity],
         timestamp=datetime.fromtimestamp(int(message.ts), UTC).isoformat(),
-        url=message.link,
+        url=message.link if is_link else "",
     )
 
 

@@ -48,19 +48,25 @@ _HOOK_REFUSES: Final = frozenset(
 _ERROR: Final = re.compile(rb"[a-z_]{3,60}")
 
 
-class _Text(msgspec.Struct, frozen=True, omit_defaults=True):
-    type: str
+class _Plain(msgspec.Struct, frozen=True, tag="plain_text"):
+    """Nothing of it is formatted."""
+
     text: str
-    verbatim: bool = False
-    """Whether it stays as it is: no name of a channel or person becomes a link."""
+    emoji: bool = False
+
+
+class _Markdown(msgspec.Struct, frozen=True, tag="mrkdwn"):
+    text: str
+    verbatim: bool = True
+    """No name of a channel or person becomes a link."""
 
 
 class _Section(msgspec.Struct, frozen=True, tag="section"):
-    text: _Text
+    text: _Plain | _Markdown
 
 
 class _Context(msgspec.Struct, frozen=True, tag="context"):
-    elements: tuple[_Text, ...]
+    elements: tuple[_Plain | _Markdown, ...]
 
 
 class _Post(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -206,20 +212,21 @@ def _escaped_within(text: str, room: int) -> str:
 
 
 def _blocks(message: Message) -> tuple[_Section | _Context, ...]:
-    head = [f"*{_escaped(message.headline)}*"] if message.is_group else []
-    if message.market and not message.is_group:
-        head = [f"*{message.market}*"]
-    taken = sum(len(line) + 1 for line in head)
-    lines = lines_within(message, _MOST_SECTION - taken, form=_escaped)
-    found: list[_Section | _Context] = [_Section(_Text("mrkdwn", "\n".join([*head, *lines]), True))]
-    beside = [_Text("mrkdwn", _escaped(note), True) for note in message.notes]
+    """The head in bold, the lines, and below them the notes and the link."""
+    found: list[_Section | _Context] = []
+    head = message.headline if message.is_group else message.market.value
+    if head:
+        found.append(_Section(_Markdown(f"*{_escaped(head)}*")))
+    lines = lines_within(message, _MOST_SECTION, form=_escaped)
+    found.append(_Section(_Plain("\n".join(lines))))
+    beside: list[_Plain | _Markdown] = [_Plain(_escaped(note)) for note in message.notes]
     if message.link:
-        beside.append(_Text("mrkdwn", f"<{_address(message.link)}|Open the page at that moment>"))
+        beside.append(_Markdown(f"<{_address(message.link)}|Open the page at that moment>"))
     return (*found, _Context(tuple(beside))) if beside else tuple(found)
 
 
 def _escaped(text: str) -> str:
-    """A text in which nothing mentions anybody or links anywhere: these three are all it takes."""
+    """A text that mentions nobody and links nowhere: Slack has no other signs for that."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

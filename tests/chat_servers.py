@@ -287,8 +287,10 @@ def _wrong_slack(post: dict[str, Any], most_text: int) -> str:
 
 def _is_embeds(embeds: list[dict[str, Any]]) -> bool:
     sizes = [(_units(one["title"]), _units(one["description"])) for one in embeds]
+    hosts = [urlsplit(one["url"]).hostname or "" for one in embeds if "url" in one]
     return (
         len(embeds) <= 10
+        and all("." in host for host in hosts)
         and all(0 < title <= 256 and 0 < text <= 4096 for title, text in sizes)
         and sum(map(sum, sizes)) <= 6000
     )

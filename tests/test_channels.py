@@ -49,16 +49,16 @@ def channel(
 def shown(kind: str, post: dict[str, Any]) -> str:
     """All that people read of what was posted, one line each."""
     if kind in ("hook", "bot"):
-        texts = [
-            text["text"]
-            for block in post["blocks"]
-            for text in block.get("elements", [block.get("text")])
-        ]
-        return "\n".join(texts)
+        return "\n".join(text["text"] for text in texts_of(post))
     if kind == "discord":
         (embed,) = post["embeds"]
         return f"{embed['title']}\n{embed['description']}"
     return str(post["text"] if kind == "telegram" else f"{post['title']}\n{post['message']}")
+
+
+def texts_of(post: dict[str, Any]) -> list[dict[str, Any]]:
+    """The texts of Slack's blocks."""
+    return [text for block in post["blocks"] for text in block.get("elements", [block.get("text")])]
 
 
 def last(server: ChatServer, kind: str) -> str:
@@ -136,6 +136,15 @@ def test_one_event_is_told_with_a_link_to_its_moment(server: ChatServer, kind: s
     text = last(server, kind).replace("\\", "")
     assert "[alert] AAPL fell 1.23 % in 5 min: 3.4 × its usual 5 minutes" in text
     assert "335.00 → 330.88" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_in_ones_own_network_has_a_link_too(server: ChatServer, kind: str) -> None:
+    """Discord refuses the address of a host without a dot, but as text."""
+    page = "http://pulse:8501"
+    told = server.tell(channel(kind, server.url, page=page), delivery(move()))
+    assert isinstance(told, Delivered)
+    assert f"{page}/?symbol=AAPL" in json.dumps(server.posts[-1][1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -237,6 +246,8 @@ def test_hostile_text_is_text(server: ChatServer, kind: str, count: int) -> None
             assert "<!" not in said
             assert "<@" not in said
             assert "<b>" not in said
+        formatted = [text for text in texts_of(post) if text["type"] == "mrkdwn"]
+        assert not [text for text in formatted if "*x*" in text["text"]]
     if kind == "discord":
         assert post["allowed_mentions"] == {"parse": []}
         for sign in "*_`[]<>@#":
