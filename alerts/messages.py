@@ -38,6 +38,7 @@ MOST_LINES: Final = 10
 _MOST_LINE: Final = 300
 """So many characters of what is told of one event."""
 _MOST_TITLE: Final = 120
+_MOST_LINK: Final = 1000
 
 _RANK: Final[dict[Severity, int]] = {"watch": 0, "alert": 1, "extreme": 2}
 
@@ -126,12 +127,18 @@ def compose(
 
 
 def link(event: Event, public_url: str) -> str:
-    """The page at the second of an event's peak, its symbol opened; empty without an address."""
-    if not public_url:
-        return ""
+    """The page at the second of an event's peak, its symbol opened; empty without an address.
+
+    A link that no channel would take is not made: it opens no symbol then, or is empty.
+    """
     at = event.updated_ts if event.lead.to_ts is None else event.lead.to_ts
+    second = {"at": str(int(at))}
     symbol = {"symbol": event.symbol} if event.symbol else {}
-    return f"{public_url}/?{urlencode({**symbol, 'at': int(at)})}"
+    for query in (symbol | second, second) if public_url else ():
+        found = f"{public_url}/?{urlencode(query)}"
+        if len(found) <= _MOST_LINK:
+            return found
+    return ""
 
 
 # How a message fits.
@@ -171,7 +178,8 @@ def lines_within(
 ) -> list[str]:
     """As many lines as fit, ten at most, and how many more there are; each through ``form``.
 
-    With a line break after each they take no more than ``room`` by ``size``.
+    With a line break after each they take no more than ``room`` by ``size``; if not even one does,
+    only the number of all is left.
     """
     lines = [form(line) for line in message.lines[:MOST_LINES]]
     while True:

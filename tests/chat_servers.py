@@ -291,6 +291,7 @@ def _is_embeds(embeds: list[dict[str, Any]]) -> bool:
     return (
         len(embeds) <= 10
         and all("." in host for host in hosts)
+        and all(len(one.get("url", "")) <= 2048 for one in embeds)
         and all(0 < title <= 256 and 0 < text <= 4096 for title, text in sizes)
         and sum(map(sum, sizes)) <= 6000
     )
