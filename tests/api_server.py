@@ -38,7 +38,8 @@ class ApiServer:
     """A server of some routes in a thread of its own, in use as a context."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._socket = socket.socket()
+        # By its protocol, by which asyncio knows that nothing that is sent may wait for more.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as sync_connect
 from websockets.typing import Subprotocol
 
+from server import listening
 from tests.browsing import Server, copy_app
 from tests.waiting import HANG_SEC, until
 
@@ -218,3 +221,14 @@ def test_without_a_token_others_than_this_computer_are_told_nothing(folder: Path
         assert handshake(server, "/api/v1/stream") == 503
         assert ask(server, "/livez").status == 200
         assert ask(server, "/").status == 200
+
+
+def test_nothing_that_is_sent_waits_for_more_to_be_sent() -> None:
+    """Of any connection: else a small answer would wait for a word of the other side."""
+    with (
+        closing(listening("127.0.0.1", 0)) as listener,
+        closing(socket.create_connection(listener.getsockname())),
+    ):
+        accepted, _ = listener.accept()
+        with closing(accepted):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
