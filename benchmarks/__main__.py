@@ -9,7 +9,17 @@ simulated one is; and ``python -m benchmarks.attacks`` shows what bad input and 
 
 from __future__ import annotations
 
-from benchmarks import archive, correlations, decode, end_to_end, export, recompute, refresh, store
+from benchmarks import (
+    api,
+    archive,
+    correlations,
+    decode,
+    end_to_end,
+    export,
+    recompute,
+    refresh,
+    store,
+)
 from benchmarks.report import table
 
 
@@ -21,6 +31,7 @@ def main() -> None:
     print(table("What moves together is cheap to know", correlations.measure()))
     print(table("Remembering is cheap", archive.measure()))
     print(table("An export is lean", export.measure()))
+    print(table("What a request of a program costs", api.measure()))
     print(table("A glance of a tab is cheap", refresh.measure()))
     print(table("Beside recomputing from raw ticks on every tick", recompute.measure()))
 
