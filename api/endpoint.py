@@ -6,10 +6,12 @@ thread, so that it never holds up the loop, on which the streams of all clients 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -32,6 +34,9 @@ _logger = logging.getLogger(__name__)
 
 _METHODS: Final = ("GET", "HEAD")
 
+_AT_ONCE: Final = 4
+"""So many answers are computed at once: more would only take turns, the worker's thread too."""
+
 _REFUSED: Final = {
     Refusal.WANTED: "there is no token, expected a header Authorization: Bearer TOKEN",
     Refusal.WRONG: "the token is not known, expected one of MARKET_PULSE_API_TOKENS or a JSON web"
@@ -47,6 +52,10 @@ class Door:
     facts: Facts
     limits: Limits = field(default_factory=Limits)
     steady_clock: Callable[[], float] = time.monotonic
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "market-pulse-api")
+    )
+    """Where answers are computed."""
 
     def caller(self, scope: Scope, authorization: str | None) -> Caller | Refusal:
         """Who asks, or why not."""
@@ -77,7 +86,8 @@ class Door:
 class Endpoint:
     """One endpoint, as ASGI wants it: ``answer`` with its ``parameters``.
 
-    One that is open needs no token. A light one is answered at once, and not in a thread.
+    One that is open needs no token. A light one is answered at once, and not in a thread; a long
+    one in a thread of its own, so that no other waits for it.
     """
 
     def __init__(
@@ -88,12 +98,14 @@ class Endpoint:
         *,
         is_open: bool = False,
         is_light: bool = False,
+        is_long: bool = False,
     ) -> None:
         self._door = door
         self._answer = answer
         self._parameters = tuple(parameters)
         self._is_open = is_open
         self._is_light = is_light
+        self._is_long = is_long
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -122,7 +134,10 @@ class Endpoint:
         asked.check(self._parameters)
         if self._is_light:
             return self._answer(asked)
-        return await run_in_threadpool(self._answer, asked)
+        if self._is_long:
+            return await run_in_threadpool(self._answer, asked)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._door.threads, self._answer, asked)
 
 
 _encoder: Final = msgspec.json.Encoder()

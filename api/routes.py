@@ -50,7 +50,12 @@ def routes(facts: Facts, hub: Hub) -> list[BaseRoute]:
         *(
             Route(
                 f"{at}/export/{what}.{form}",
-                Endpoint(door, partial(export.export, spool, what, form), export.PARAMETERS),
+                Endpoint(
+                    door,
+                    partial(export.export, spool, what, form),
+                    export.PARAMETERS,
+                    is_long=True,
+                ),
             )
             for what in WHATS
             for form in export.FORMS
