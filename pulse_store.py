@@ -19,7 +19,7 @@ import pandas as pd
 from bars import Bars, Begin, Candles, Minutes
 from formulas import COLUMNS, RANGE_SEC, Instant, ratio
 from moves import END_REACH_SEC, HEAT_BARS, LEAD_SEC, hottest, minute_returns, returns
-from rings import Rings
+from rings import RECENT_SEC, Rings
 from samples import ClosedBars, SampleRing
 from store.candles import CandleRing
 from store.references import DayReferences, Measured, Stretch
@@ -38,7 +38,7 @@ from volatility import (
     sample_bars,
 )
 
-__all__ = ["PulseStore", "to_snapshots"]
+__all__ = ["RECENT_SEC", "PulseStore", "to_snapshots"]
 
 # An hour of 60 s correlation bars extends up to a bar and an open bar beyond the hour itself.
 _SPARE_BARS = 7
@@ -339,6 +339,14 @@ class PulseStore:
             price = view.stretch(first, second, rows).price
             tens = view.bar_sums(-(-first // BAR_SEC), (second + 1) // BAR_SEC, rows)
         return price, *tens
+
+    def recent_bars(self, begin: int, end: int) -> Bars:
+        """The one-second bars of the seconds ``begin`` to ``end`` (excluded), as they are now.
+
+        Of seconds within ``RECENT_SEC`` of the newest tick; of earlier ones only prices are kept.
+        """
+        with self._lock:
+            return self._rings.recent_bars(begin, end)
 
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.

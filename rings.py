@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,14 @@ from pages import zeros
 from ticks import ASSETS, LEAST_PRICE, MOST_PRICE, Tick
 from volatility import BAR_SEC, Floats, Ints, Samples
 
-__all__ = ["Rings"]
+__all__ = ["RECENT_SEC", "Rings"]
 
 # A tick may come a minute late; until then its second can still be collected in place.
 _RECENT_BARS = 9
+
+RECENT_SEC: Final = (_RECENT_BARS - 1) * BAR_SEC
+"""Of so many seconds up to the newest tick the sums and numbers of each second's ticks are kept."""
+
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
 _MINUTE_BARS = 60 // BAR_SEC
@@ -92,7 +96,8 @@ class Rings:
         """The newest bar that any tick or close has reached."""
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = (), ()  # both, as bars share them
         self._initial: set[int] = set()  # rows whose last price is in no window
-        self._recent = _RECENT_BARS if records else 0
+        self._recent = _RECENT_BARS
+        self._records = records
         self._changed: set[int] = set()  # recent seconds that changed since they were collected
         self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
         self._open_bar = 0  # the first bar of the minute of the head
@@ -126,7 +131,8 @@ class Rings:
 
     def write_ticks(self, ticks: Iterable[Tick]) -> None:
         """Write ticks in order of arrival; see ``PulseStore.update_many``."""
-        bars, recent, changed, initial = self.bars, self._recent, self._changed, self._initial
+        bars, recent, initial = self.bars, self._recent, self._initial
+        changed, records = self._changed, self._records
         price_at, ms_at, sum_at, n_at, near_sum_at, near_n_at, last_at, last_ts_at = self._flat
         row_of, head, open_bar = self.rows.get, self.head, self._open_bar
         newest_changed = -1
@@ -170,7 +176,7 @@ class Rings:
                 slot = (row * recent + bar % recent) * BAR_SEC + part
                 near_sum_at[slot] += price
                 near_n_at[slot] += 1
-                if second != newest_changed:
+                if records and second != newest_changed:
                     changed.add(second)
                     newest_changed = second
 
@@ -236,18 +242,16 @@ class Rings:
             flat = ring.reshape(-1)[:size]
             flat += np.bincount(cell, values, size).astype(flat.dtype)
         self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
-        if self._recent:
-            near = int(np.searchsorted(bar, self.head - self._recent, "right"))
-            at = (rows[near:], bar[near:] % self._recent, part[near:])
-            block.recent_sum[at] = cells["sum"][near:]
-            block.recent_n[at] = cells["n"][near:]
+        near = int(np.searchsorted(bar, self.head - self._recent, "right"))
+        at = (rows[near:], bar[near:] % self._recent, part[near:])
+        block.recent_sum[at] = cells["sum"][near:]
+        block.recent_n[at] = cells["n"][near:]
         last = bars.newest()
         self._write_newest(last, row_of[last["row"]])
 
     def roll(self, bar: int) -> None:
         """Make ``bar`` the newest one: empty the places of the bars between."""
-        if self._recent:
-            self._roll_recent(bar)  # first: it reads what a long jump empties
+        self._roll_recent(bar)  # first: it reads what a long jump empties
         rows, block = len(self.rows), self._block
         first = max(self.head + 1, bar - self.bars + 1)
         places = np.arange(first, bar + 1) % self.bars
@@ -273,11 +277,29 @@ class Rings:
         cells = [*self._spilled, *map(self._second, sorted(self._changed))]
         self._spilled = []
         self._changed.clear()
-        if len(self._names[0]) != len(self.rows):
-            self._names = tuple(self.rows), tuple(self.assets)
-        return Bars(*self._names, np.concatenate(cells) if cells else np.empty(0, CELL))
+        return self._named(np.concatenate(cells) if cells else np.empty(0, CELL))
 
     # Reading: copies, one row per symbol.
+
+    def recent_bars(self, begin: int, end: int) -> Bars:
+        """The one-second bars of the seconds ``begin`` to ``end`` (excluded), as far as they are
+        of the recent ten-second bars.
+        """
+        first = max(begin // BAR_SEC, self.head - self._recent + 1)
+        bars = np.arange(first, min(-(-end // BAR_SEC), self.head + 1))
+        count, block, near = len(self.rows), self._block, bars % self._recent
+        n = block.recent_n[:count].take(near, axis=1)
+        # By bar, second in the bar and row: in order of their seconds.
+        at, part, row = np.nonzero(n.transpose(1, 2, 0))
+        second = bars[at] * BAR_SEC + part
+        is_asked = (second >= begin) & (second < end)
+        at, part, row = at[is_asked], part[is_asked], row[is_asked]
+        cells = np.empty(len(at), CELL)
+        cells["second"], cells["row"], cells["n"] = second[is_asked], row, n[row, at, part]
+        cells["sum"] = block.recent_sum[row, near[at], part]
+        cells["price"] = block.price[row, bars[at] % self.bars, part]
+        cells["ms"] = block.ms[row, bars[at] % self.bars, part]
+        return self._named(cells)
 
     @property
     def initial_rows(self) -> Rows:
@@ -497,6 +519,12 @@ class Rings:
         seconds: Floats = prices.reshape(len(prices), len(bars) * BAR_SEC)
         begin = first % BAR_SEC
         return seconds[:, begin : begin + end - first]
+
+    def _named(self, cells: npt.NDArray[Any]) -> Bars:
+        """Bars of all symbols, whose names they share."""
+        if len(self._names[0]) != len(self.rows):
+            self._names = tuple(self.rows), tuple(self.assets)
+        return Bars(*self._names, cells)
 
     def _roll_recent(self, bar: int) -> None:
         gone = sorted(s for s in self._changed if s // BAR_SEC <= bar - self._recent)

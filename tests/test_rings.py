@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulse_store import PulseStore
-from rings import Rings
+from rings import RECENT_SEC, Rings
 from ticks import Tick
 
 START: Final = 1_760_000_400
@@ -122,3 +122,31 @@ def test_without_a_price_there_is_no_range() -> None:
     np.testing.assert_array_equal((low, high), ([np.nan, 3.0], [np.nan, 3.0]))
     assert np.isnan(rings.price_range(START + HOUR, HOUR)).all()
     assert np.isnan(rings.price_range(START + 9 * HOUR, HOUR)).all()
+
+
+@given(st.integers(0, 2**16), st.integers(-90, 5), st.integers(0, 90), st.booleans())
+@settings(derandomize=True, deadline=None, max_examples=60)
+def test_recent_bars_are_those_of_all_ticks(
+    seed: int, begin: int, length: int, records: bool
+) -> None:
+    """Whether they are also recorded or not, and whatever late ticks did to them."""
+    rng, rings = random.Random(seed), Rings(67, records=records)
+    wanted: dict[tuple[int, str], list[float]] = {}
+    for second in range(START, START + 200, rng.choice([1, 3, 40])):
+        for _ in range(rng.randrange(4)):
+            late = rng.choice([0, 0, rng.randrange(60)])
+            tick = Tick(rng.choice(NAMES), "stocks", second - late + 0.5, rng.randrange(1, 9) / 4)
+            rings.write_ticks([tick])
+            wanted.setdefault((int(tick.ts), tick.symbol), []).append(tick.price)
+    newest = max((second for second, _ in wanted), default=START)
+    first, end = max(newest + begin, newest - RECENT_SEC + 1), newest + begin + length
+    bars = rings.recent_bars(first, end)
+    assert bars.cells["second"].tolist() == sorted(bars.cells["second"].tolist())
+    assert {
+        (int(cell["second"]), bars.symbols[cell["row"]]): (cell["price"], cell["sum"], cell["n"])
+        for cell in bars.cells
+    } == {
+        key: (prices[-1], sum(prices), len(prices))
+        for key, prices in wanted.items()
+        if first <= key[0] < end
+    }
