@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import weakref
+from typing import Protocol
 
 from engine.heartbeat import SecondOver
 
-__all__ = ["Hub"]
+__all__ = ["Hub", "Listener"]
+
+
+class Listener(Protocol):
+    """Who is told of every second, on the loop's thread."""
+
+    def second_over(self, over: SecondOver) -> None:
+        """Take a second that is over."""
+        ...
 
 
 class Hub:
@@ -21,15 +30,16 @@ class Hub:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listeners: list[Callable[[SecondOver], None]] = []
+        # As long as somebody else holds them: what serves is made anew with other settings.
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand on to this loop from now on; called when it begins to serve."""
         self._loop = loop
 
-    def listen(self, listener: Callable[[SecondOver], None]) -> None:
-        """Have every second from now on handed to ``listener``, too."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener) -> None:
+        """Have every second from now on handed to ``listener``, too, for as long as it is there."""
+        self._listeners.add(listener)
 
     def receive(self, over: SecondOver) -> None:
         """Take a second that is over; returns at once."""
@@ -41,4 +51,4 @@ class Hub:
 
     def _hand_on(self, over: SecondOver) -> None:
         for listener in self._listeners:
-            listener(over)
+            listener.second_over(over)

@@ -12,7 +12,7 @@ from api.endpoint import json_response
 from engine.status import Status
 from history.schema import MIGRATIONS
 
-__all__ = ["API_VERSION", "StatusAnswer", "status"]
+__all__ = ["API_VERSION", "StatusAnswer", "status", "status_answer"]
 
 API_VERSION: Final = "1.0"
 """Of what is described in ``openapi``."""
@@ -30,10 +30,11 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
 
 
+def status_answer(status: Status) -> StatusAnswer:
+    """A status, whole; times are seconds since the epoch."""
+    return StatusAnswer(version=API_VERSION, format=len(MIGRATIONS), role="alone", status=status)
+
+
 def status(asked: Asked) -> Response:
-    """The status, whole; times are seconds since the epoch."""
-    return json_response(
-        StatusAnswer(
-            version=API_VERSION, format=len(MIGRATIONS), role="alone", status=asked.engine.status()
-        )
-    )
+    """What is true now."""
+    return json_response(status_answer(asked.engine.status()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from api.hub import Hub
 from tests.waiting import HANG_SEC, until
 
 __all__ = ["ApiServer", "Got"]
@@ -35,18 +38,27 @@ class Got:
 
 
 class ApiServer:
-    """A server of some routes in a thread of its own, in use as a context."""
+    """A server of some routes in a thread of its own, in use as a context.
 
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+    ``hub`` hands over to its loop.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], hub: Hub | None = None) -> None:
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            if hub is not None:
+                hub.bind(asyncio.get_running_loop())
+            yield
+
         # By its protocol, by which asyncio knows that nothing that is sent may wait for more.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            Starlette(routes=routes),
+            Starlette(routes=routes, lifespan=lifespan),
             log_config=None,
             access_log=False,
-            lifespan="off",
+            lifespan="on",
             ws="websockets-sansio",
             timeout_graceful_shutdown=1,
         )

@@ -1,0 +1,161 @@
+"""Since: what a client missed, read from the archive, a piece at a time.
+
+Whoever calls it does so on a thread where it may wait for a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from api.channels import (
+    AFTER_ALL,
+    OVERLAP_SEC,
+    Seq,
+    bars_message,
+    event_message,
+    seq_of,
+    states_of,
+)
+from api.facts import Engine
+from api.past import archive_of
+from api.protocol import ErrorCode, Sendable, Wanted
+from bars import Bars
+from engine.status import ArchiveState
+from history.archive import Archive, ArchiveError
+from history.losses import Losses
+
+__all__ = ["BLOCK_SEC", "BarsPiece", "EventsPiece", "bars_piece", "events_piece"]
+
+BLOCK_SEC: Final = 900
+"""So many seconds are read at once."""
+
+_JOIN_SEC: Final = OVERLAP_SEC - 5
+"""The newest seconds are read from the tape: the archive is written a little later."""
+_MOST_ROWS: Final = 10_000
+"""Of a message of bars, unless a single second has more."""
+_MOST_STATES: Final = 1000
+"""States of events that are read at once."""
+
+_WRITES: Final = (ArchiveState.WRITING, ArchiveState.READING_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class BarsPiece:
+    """Messages of bars, and the second that they got to."""
+
+    messages: tuple[Sendable, ...]
+    got_to: int
+    is_last: bool = True
+    """Whether what follows is on the tape."""
+    is_whole: bool = True
+    """Whether all was there that there has to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsPiece:
+    """Messages of events, and the seq that they got to."""
+
+    messages: tuple[Sendable, ...]
+    got_to: Seq
+    is_last: bool = True
+    """Whether what follows is on the tape."""
+    is_whole: bool = True
+    """Whether all was there that there has to be."""
+
+
+def bars_piece(engine: Engine, wanted: Wanted, since: int, *, is_first: bool) -> BarsPiece:
+    """What the archive has after a second.
+
+    The first piece goes back a minute more, as late ticks may have changed what the client has. If
+    it begins later than asked for, it says so.
+    """
+    archive = archive_of(engine)
+    if archive is None:
+        return BarsPiece((), since)
+    reader = engine.reader
+    limit = int(reader.pulse().now) - _JOIN_SEC + 1
+    begin, found, losses = since + 1, list[Sendable](), Losses()
+    try:
+        if is_first:
+            oldest = reader.span()[0]
+            if begin < oldest:
+                begin = oldest
+                found.append(wanted.reset(oldest))
+            else:
+                begin = max(oldest, begin - OVERLAP_SEC)
+        end = min(begin + BLOCK_SEC, limit)
+        if begin < end:
+            bars = archive.bars(begin, end, wanted.symbols, losses)
+            found += [bars_message(wanted, seq, piece) for seq, piece in _pieces(bars, end - 1)]
+    except ArchiveError:
+        found.append(_unreadable(wanted))
+        return BarsPiece(tuple(found), since, is_whole=False)
+    if losses.left_out:
+        found.append(_damaged(wanted, begin, end))
+    is_last = end >= limit
+    is_whole = engine.status().archive.state in _WRITES
+    return BarsPiece(tuple(found), max(since, end - 1), is_last, is_whole)
+
+
+def events_piece(engine: Engine, wanted: Wanted, since: Seq, until: int) -> EventsPiece:
+    """The states that the archive has after a seq and before the second ``until``."""
+    archive = archive_of(engine)
+    if archive is None:
+        return EventsPiece((), since)
+    found, losses = list[Sendable](), Losses()
+    begin = since[0]
+    try:
+        known = _events_from(engine, archive)
+        if begin + 1 < known:
+            found.append(wanted.reset(known))
+        read = archive.event_updates(float(begin), float(until), losses)
+        states = sorted(read, key=seq_of)
+    except ArchiveError:
+        return EventsPiece((_unreadable(wanted),), since, is_whole=False)
+    missed = states_of(states, since, wanted.symbols)
+    piece = list(islice(missed, _MOST_STATES))
+    found += [event_message(wanted, event) for event in piece]
+    if losses.left_out:
+        found.append(_damaged(wanted, begin, until))
+    if len(missed) > len(piece):
+        return EventsPiece(tuple(found), seq_of(piece[-1]), is_last=False)
+    is_whole = engine.status().archive.state in _WRITES
+    return EventsPiece(tuple(found), (until - 1, AFTER_ALL), is_whole=is_whole)
+
+
+def _events_from(engine: Engine, archive: Archive) -> int:
+    """The first second of which the archive can know events."""
+    span, first = archive.event_span(), engine.reader.span()[0]
+    return first if span is None else min(first, int(span[0]))
+
+
+def _pieces(bars: Bars, last: int) -> Iterator[tuple[int, Bars]]:
+    """Bars in pieces that end with a second, and the second; the last of them is ``last``."""
+    seconds, begin = bars.cells["second"], 0
+    while len(bars) - begin > _MOST_ROWS:
+        # Before the second that would not fit whole, or after it if it is alone.
+        at = int(seconds[begin + _MOST_ROWS])
+        end = int(np.searchsorted(seconds, at))
+        if end <= begin:
+            end = int(np.searchsorted(seconds, at, "right"))
+        yield int(seconds[end - 1]), Bars(bars.symbols, bars.assets, bars.cells[begin:end])
+        begin = end
+    yield last, Bars(bars.symbols, bars.assets, bars.cells[begin:])
+
+
+def _damaged(wanted: Wanted, begin: int, end: int) -> Sendable:
+    return wanted.mistake(
+        ErrorCode.DAMAGED,
+        f"of the seconds {begin} to {end} something is damaged in the archive, and was left out",
+    )
+
+
+def _unreadable(wanted: Wanted) -> Sendable:
+    return wanted.mistake(
+        ErrorCode.UNAVAILABLE, "the archive cannot be read now: what was missed begins anew"
+    )

@@ -1,0 +1,138 @@
+"""Station: the stream of a worker of which the test brings the ticks and the seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+from starlette.routing import WebSocketRoute
+from websockets.sync.client import ClientConnection, connect
+
+from api.broadcast import USUAL, Patience
+from api.facts import Facts
+from api.hub import Hub
+from api.protocol import Form
+from api.stream import PATH, Stream
+from engine.heartbeat import Subscriber
+from settings import ApiSettings, HistorySettings, Settings, SourceSettings
+from tests.api_server import ApiServer
+from tests.stage import play, staged
+from tests.waiting import HANG_SEC
+from ticks import Asset, Tick
+from worker import Worker
+
+__all__ = ["BEGIN", "NAMES", "Client", "Station"]
+
+BEGIN: Final = 1_795_600_800
+"""A whole hour, in seconds since the epoch."""
+
+NAMES: Final = ("BTC-USD", "ETH-USD", "SOL-USDT")
+
+_WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = {"stocks": (), "forex": (), "crypto": NAMES}
+
+
+class Client:
+    """A client of the stream, by the official library."""
+
+    def __init__(self, socket: ClientConnection, form: Form) -> None:
+        self.socket = socket
+        self._form = form
+
+    def say(self, type_: str, **fields: Any) -> None:
+        """Say something."""
+        said = {"type": type_, **{name.rstrip("_"): value for name, value in fields.items()}}
+        is_json = self._form is Form.JSON
+        self.socket.send(json.dumps(said) if is_json else msgspec.msgpack.encode(said))
+
+    def hear(self, *types: str) -> dict[str, Any]:
+        """The next message; the next of some types, if any are given."""
+        while True:
+            content = self.socket.recv(HANG_SEC)
+            found: dict[str, Any]
+            if isinstance(content, str):
+                found = json.loads(content)
+            else:
+                found = msgspec.msgpack.decode(content)
+            if not types or found["type"] in types:
+                return found
+
+    def hear_all(self) -> list[dict[str, Any]]:
+        """All that was told before this was asked for."""
+        self.say("ping", n=77)
+        found = []
+        while (message := self.hear())["type"] != "pong":
+            found.append(message)
+        return found
+
+
+class Station:
+    """A worker that is open but does not run, and its stream, in use as a context.
+
+    ``data`` is the folder of an archive; None: there is none.
+    """
+
+    def __init__(
+        self,
+        patience: Patience = USUAL,
+        api: ApiSettings | None = None,
+        data: Path | None = None,
+        names: Iterable[str] = NAMES,
+    ) -> None:
+        self.now = float(BEGIN)
+        self.hub = Hub()
+        source = SourceSettings("eodhd", keys={"eodhd": ("KEY",)}, watchlist=_WATCHLIST)
+        source = replace(source, watchlist={**_WATCHLIST, "crypto": tuple(names)})
+        self.engine: Worker = staged(
+            Settings(source, history=HistorySettings(folder=data)),
+            clock=lambda: self.now,
+            subscribers=(Subscriber("api", self.hub.receive),),
+        )
+        self.facts = Facts(lambda: self.engine, api or ApiSettings(), lambda: self.now)
+        self.stream = Stream(self.facts, patience)
+        self.hub.listen(self.stream)
+        self.server = ApiServer([WebSocketRoute(PATH, self.stream.serve)], self.hub)
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.server.__exit__(kind, error, traceback)
+
+    @property
+    def address(self) -> str:
+        """Where the stream is."""
+        return f"ws://127.0.0.1:{self.server.port}{PATH}"
+
+    def second(self, prices: Mapping[str, float], late: Iterable[Tick] = ()) -> int:
+        """Let a second pass in which each of some symbols had a tick; which it was."""
+        second = int(self.now)
+        ticks = [Tick(symbol, "crypto", second + 0.5, price) for symbol, price in prices.items()]
+        play(self.engine, second, [*late, *ticks])
+        self.end(second)
+        return second
+
+    def end(self, second: int) -> None:
+        """Show and search a second."""
+        self.now = second + 1.0
+        self.engine.heartbeat.show(second)
+        self.engine.heartbeat.search(second)
+
+    @contextmanager
+    def client(self, form: Form | None = Form.JSON, token: str = "") -> Iterator[Client]:
+        """A client that was let in; with no ``form`` it names no subprotocol."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        subprotocols: Any = [form] if form else None
+        with connect(self.address, additional_headers=headers, subprotocols=subprotocols) as ws:
+            yield Client(ws, form or Form.JSON)
