@@ -135,25 +135,60 @@ def delivery_blocks(
     """All deliveries in the order in which they were made, in pieces; no piece is empty."""
     if version < DELIVERIES_FROM:
         return
-    query = f"SELECT {_COLUMNS} FROM delivery NOT INDEXED WHERE number > :last ORDER BY number"
     last = -1
     while True:
         try:
-            values = {"last": last, "limit": _BLOCK}
-            rows = connection.execute(f"{query} LIMIT :limit", values).fetchall()
+            rows = connection.execute(
+                f"SELECT {_COLUMNS} FROM delivery NOT INDEXED WHERE number > ?"
+                " ORDER BY number LIMIT ?",
+                (last, _BLOCK),
+            ).fetchall()
             is_end = len(rows) < _BLOCK
         except sqlite3.Error as error:
             raise_if_not_damage(error)
-            rows, _ = both_ways(connection, query, {"last": last})
-            losses.add(deliveries=1)
-            rows.sort(key=lambda row: row[0])
-            is_end = True
+            rows, is_end = _scattered(connection, last, losses), True
         found = _sound(rows, losses)
         if found:
             yield found
         if is_end:
             return
         last = rows[-1][0]
+
+
+def _scattered(connection: sqlite3.Connection, last: int, losses: Losses) -> list[Sequence[Any]]:
+    """The rows after a number, from wherever in the file one can still be found, in their order.
+
+    Each lies in the table, and its number in an index besides.
+    """
+    where = "WHERE number > :last ORDER BY"
+    rows, _ = both_ways(
+        connection,
+        f"SELECT {_COLUMNS} FROM delivery NOT INDEXED {where} number",
+        {"last": last},
+    )
+    numbers, is_whole = both_ways(
+        connection,
+        f"SELECT number FROM delivery INDEXED BY delivery_state {where} state",
+        {"last": last},
+    )
+    found = {row[0]: row for row in rows}
+    lost = 0
+    for (number,) in numbers:
+        if number in found:
+            continue
+        try:
+            row = connection.execute(
+                f"SELECT {_COLUMNS} FROM delivery WHERE number = ?", (number,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise_if_not_damage(error)
+            row = None
+        if row is None:
+            lost += 1
+        else:
+            found[number] = row
+    losses.add(deliveries=lost if is_whole else max(1, lost))
+    return [found[number] for number in sorted(found)]
 
 
 def _sound(rows: Sequence[Sequence[Any]], losses: Losses) -> list[Delivery]:

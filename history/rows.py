@@ -620,5 +620,8 @@ def _newest(rows: Sequence[EventRow], limit: int, before: float, since: float) -
 
 def raise_if_not_damage(error: sqlite3.Error) -> None:
     """Raise an error of SQLite's again, unless the fault lies in the file."""
-    if not is_damage(error):
+    # A table, an index or a column that the file lacks, though its format has it.
+    name = getattr(error, "sqlite_errorname", "")
+    is_gone = name == "SQLITE_ERROR" and str(error).startswith("no such ")
+    if not (is_gone or is_damage(error)):
         raise error

@@ -50,8 +50,9 @@ def copy_sound(
             is_whole = _copy(
                 Archive(source, oldest_version=0, is_cut_off=True), connection, losses, is_cancelled
             )
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if is_whole:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except _UnreadableError:
         is_whole = False
     except BaseException:

@@ -1069,6 +1069,45 @@ def test_a_page_that_holds_bars_is_not_found_by_looking_for_them(
     assert len({second for second, _ in truth} - {second for second, _ in found}) == 1
 
 
+@pytest.mark.parametrize("table", ["bar", "event", "minute", "track", "delivery", "mute"])
+def test_a_table_that_the_schema_does_not_name_costs_no_other(
+    path: Path, tmp_path: Path, table: str
+) -> None:
+    """Its statement is damaged: SQLite knows no such table, and the others are copied."""
+    filled(path)
+    truth = everything(Archive(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        damage = (
+            "UPDATE sqlite_schema SET sql = replace(sql, 'CREATE', 'GREATE') WHERE tbl_name = ?"
+        )
+        connection.execute(damage, (table,))
+    with pytest.raises(ArchiveError) as error:
+        Archive(path).span()
+    assert error.value.is_damaged
+    made = tmp_path / "made.sqlite"
+    assert copy_sound(path, made)
+    found = everything(Archive(made))
+    parts = {
+        "event": {"states", "events", "updates"},
+        "minute": {"minutes"},
+        "track": {"tracks"},
+        "delivery": {"deliveries"},
+        "mute": {"mutes"},
+    }
+    # What lies on the pages of the bars' own table is found there.
+    assert {part for part in truth if found[part] != truth[part]} == parts.get(table, set())
+
+
+def test_a_copy_that_is_cancelled_leaves_nothing(path: Path, tmp_path: Path) -> None:
+    """Neither an error nor half an archive."""
+    filled(path)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    assert copy_sound(path, folder / "made.sqlite", lambda: True) is None
+    assert list(folder.iterdir()) == []
+
+
 def test_of_a_file_that_was_cut_off_all_that_is_left_is_copied(long: Path, tmp_path: Path) -> None:
     """Half of it, say, as when a disk was full while it was copied."""
     path, made = tmp_path / "a.sqlite", tmp_path / "copy.sqlite"

@@ -178,20 +178,22 @@ def test_what_is_damaged_is_left_out_and_counted(
     assert copy_sound(copy, path) == LeftOut()
 
 
-def test_a_damaged_page_costs_the_deliveries_on_it(path: Path, tmp_path: Path) -> None:
-    """Those before and behind it are read and copied, and keep their order."""
+def test_damaged_pages_cost_the_deliveries_on_them(path: Path, tmp_path: Path) -> None:
+    """Those before, behind and between them are read and copied, and keep their order."""
     deliveries = [delivery_of(number) for number in range(400)]
     write(path, deliveries)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        # In the middle of the table's own pages.
         (size,) = connection.execute("PRAGMA page_size").fetchone()
-        whole = path.read_bytes()
-        at = whole.index(b'"burst:AAPL:200"') // size * size
-    path.write_bytes(whole[:at] + b"\xff" * size + whole[at + size :])
+    whole = bytearray(path.read_bytes())
+    for number in (100, 300):
+        # A page of the table's own.
+        at = whole.index(f'"burst:AAPL:{number}"'.encode()) // size * size
+        whole[at : at + size] = b"\xff" * size
+    path.write_bytes(whole)
     losses = Losses()
     found = [each for block in Archive(path).delivery_blocks(losses) for each in block]
-    assert losses.left_out.deliveries
+    assert losses.left_out == LeftOut(deliveries=400 - len(found))
     assert 380 < len(found) < 400
     assert found == [each for each in deliveries if each in found]
     assert Archive(path).deliveries(limit=10_000) == found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +14,11 @@ import numpy as np
 
 from bars import CELL, Bars
 from benchmarks.attacks.tally import Tally
+from events import Event
 from history.archive import Archive, ArchiveError
+from history.deliveries import Delivery, Mute, MuteOf, Told
 from history.losses import Losses
+from history.outgoing import write_mutes, write_new_deliveries
 from history.recorder import Recorder
 from history.writer import connect, write_bars, write_events
 from tests.told import event_of
@@ -38,8 +41,12 @@ def archives(seed: int, cases: int, folder: Path) -> Tally:
     kept = _bars(BEGIN, SECONDS)
     with closing(connect(sound)) as connection:
         write_bars(connection, kept)
-        write_events(connection, [event_of(BEGIN + 20.0 * n + 1.0) for n in range(30)])
-    true = _seconds(kept) | _seconds(_bars(BEGIN + SECONDS, 1))
+        events = [event_of(BEGIN + 20.0 * n + 1.0) for n in range(30)]
+        write_events(connection, events)
+        deliveries = [_delivery(event) for event in events]
+        write_new_deliveries(connection, deliveries)
+        write_mutes(connection, [Mute(MuteOf.SYMBOL, "AAPL", BEGIN + 60.0)])
+    true = _seconds(kept) | _seconds(_bars(BEGIN + SECONDS, 1)) | _told(deliveries)
     content = sound.read_bytes()
     for number in range(cases):
         damage = rng.choice(DAMAGES)
@@ -64,7 +71,7 @@ class _WrongError(Exception):
 
 
 Seconds = frozenset[tuple[Any, ...]]
-"""Bars, each with the name of its symbol."""
+"""Bars, each with the name of its symbol, and deliveries."""
 
 
 def _attack(path: Path, true: Seconds) -> str:
@@ -76,22 +83,29 @@ def _attack(path: Path, true: Seconds) -> str:
     after, refused = _read(Archive(path), Losses())
     wrong = (before | after) - true
     if wrong:
-        raise _WrongError(f"{len(wrong)} bars were never written: {min(wrong)}")
+        raise _WrongError(f"{len(wrong)} records were never written: {next(iter(wrong))}")
     lost = (before | _seconds(_bars(BEGIN + SECONDS, 1))) - after
     if lost or refused:
-        raise _WrongError(f"{len(lost)} bars cannot be read any more, {refused} errors")
+        raise _WrongError(f"{len(lost)} records cannot be read any more, {refused} errors")
     return "read" if is_whole else "read in part" if before else "refused"
 
 
 def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
-    """Ask an archive all there is to ask; its bars, and how many questions it refused."""
+    """Ask an archive all there is to ask; its bars and deliveries, and how often it refused."""
     found: list[Seconds] = [frozenset()]
+    told: list[Delivery] = []
 
     def bars() -> None:
         found.append(_seconds(archive.bars(0, 2**40, losses=losses)))
         in_pieces = [_seconds(bars) for bars in archive.blocks(0, 2**40, losses=losses)]
         if frozenset().union(*in_pieces) != found[-1]:
             raise _WrongError("in pieces there are other bars")
+
+    def deliveries() -> None:
+        # An index that is damaged may find fewer, and never another.
+        told.extend(archive.deliveries(losses=losses))
+        for piece in archive.delivery_blocks(losses):
+            told.extend(piece)
 
     questions: tuple[Callable[[], object], ...] = (
         bars,
@@ -104,6 +118,10 @@ def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
         lambda: archive.last_prices(2**40, losses=losses),
         lambda: [*archive.events(0, math.inf, losses=losses)],
         lambda: archive.event_states(100, math.inf, 0.0, losses),
+        lambda: [*archive.event_updates(0, math.inf, losses)],
+        lambda: archive.bar_page("AAPL", 0, 2**40, limit=100, losses=losses),
+        lambda: archive.mutes(losses),
+        deliveries,
     )
     refused = 0
     for ask in questions:
@@ -111,7 +129,7 @@ def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
             ask()
         except ArchiveError:
             refused += 1
-    return found[-1], refused
+    return found[-1] | _told(told), refused
 
 
 def _write_on(path: Path, *, is_whole: bool) -> None:
@@ -144,6 +162,21 @@ def _seconds(bars: Bars) -> Seconds:
     return frozenset(
         (second, bars.symbols[row], *rest) for second, row, *rest in bars.cells[[*fields]].tolist()
     )
+
+
+def _delivery(event: Event) -> Delivery:
+    return Delivery(
+        destination="desk",
+        key=event.id,
+        told=Told.BEGAN,
+        event=event,
+        made=event.ts,
+        due=event.ts,
+    )
+
+
+def _told(deliveries: Iterable[Delivery]) -> Seconds:
+    return frozenset(("delivery", delivery) for delivery in deliveries)
 
 
 # How a file is damaged.
