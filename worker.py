@@ -217,7 +217,7 @@ class Worker:
                 detector,
                 source.watched,
                 most,
-                deliveries_for=lambda events, _: desk.deliveries_for(events),
+                deliveries_for=desk.deliveries_for,
             )
             keeps = Subscriber("recorder", history.second_over)
         subscribers = (keeps, *self._subscribers)

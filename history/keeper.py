@@ -47,9 +47,6 @@ class _Searched(Protocol):
     def second(self) -> int: ...
 
     @property
-    def now(self) -> float: ...
-
-    @property
     def events(self) -> Sequence[Event]: ...
 
 
@@ -64,7 +61,7 @@ class Restored(NamedTuple):
     """The seconds of it in which nobody has looked for events."""
 
 
-def _no_deliveries(events: Sequence[Event], now: float) -> Sequence[Delivery]:
+def _no_deliveries(events: Sequence[Event]) -> Sequence[Delivery]:
     """Nothing is told outside the page."""
     return ()
 
@@ -74,7 +71,7 @@ class HistoryKeeper:
 
     ``recorder`` writes it. ``watched`` are the symbols that are restored and looked back at, with
     at most ``max_events`` events. ``deliveries_for`` says what is to be told of the events of a
-    second, whose last instant it gets: that is archived in the transaction of these events.
+    second: that is archived in the transaction of these events.
     """
 
     def __init__(
@@ -87,7 +84,7 @@ class HistoryKeeper:
         watched: Mapping[Asset, Sequence[str]],
         max_events: int,
         *,
-        deliveries_for: Callable[[Sequence[Event], float], Sequence[Delivery]] = _no_deliveries,
+        deliveries_for: Callable[[Sequence[Event]], Sequence[Delivery]] = _no_deliveries,
     ) -> None:
         self.recorder = recorder
         self._deliveries_for = deliveries_for
@@ -134,7 +131,7 @@ class HistoryKeeper:
         if over.events:
             deliveries: Sequence[Delivery] = ()
             try:
-                deliveries = self._deliveries_for(over.events, over.now)
+                deliveries = self._deliveries_for(over.events)
             finally:
                 self.hand_over(over.events, deliveries)
 

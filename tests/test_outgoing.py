@@ -234,12 +234,11 @@ class Second(NamedTuple):
     """A second that was searched."""
 
     second: int
-    now: float
     events: Sequence[Event]
 
 
 def keeper_of(
-    recorder: Recorder, deliveries_for: Callable[[Sequence[Event], float], Sequence[Delivery]]
+    recorder: Recorder, deliveries_for: Callable[[Sequence[Event]], Sequence[Delivery]]
 ) -> HistoryKeeper:
     """The history of a store without prices."""
     store, events, detector = PulseStore(), EventStore(), StressDetector()
@@ -257,19 +256,19 @@ def keeper_of(
 
 
 def test_the_keeper_asks_what_is_to_be_told_of_a_second_s_events(recorder: Recorder) -> None:
-    """With its last instant, and not in a second without events."""
+    """Not in a second without any."""
     asked = []
 
-    def deliveries_for(events: Sequence[Event], now: float) -> Sequence[Delivery]:
-        asked.append((events, now))
+    def deliveries_for(events: Sequence[Event]) -> Sequence[Delivery]:
+        asked.append(events)
         return [delivery_of(1)]
 
     keeper = keeper_of(recorder, deliveries_for)
     event = delivery_of(1).event
     assert event is not None
-    keeper.second_over(Second(int(START), START + 0.999, ()))
-    keeper.second_over(Second(int(START) + 1, START + 1.999, (event,)))
-    assert asked == [((event,), START + 1.999)]
+    keeper.second_over(Second(int(START), ()))
+    keeper.second_over(Second(int(START) + 1, (event,)))
+    assert asked == [(event,)]
     assert recorder.flush()
     assert Archive(recorder.path).deliveries() == [delivery_of(1)]
 
@@ -277,13 +276,13 @@ def test_the_keeper_asks_what_is_to_be_told_of_a_second_s_events(recorder: Recor
 def test_events_are_kept_even_if_nobody_knows_what_to_tell_of_them(recorder: Recorder) -> None:
     """Whoever decides that crashes: it is told to the heartbeat, and the event is archived."""
 
-    def deliveries_for(events: Sequence[Event], now: float) -> Sequence[Delivery]:
+    def deliveries_for(events: Sequence[Event]) -> Sequence[Delivery]:
         raise RuntimeError("no words")
 
     event = delivery_of(1).event
     assert event is not None
     with pytest.raises(RuntimeError, match="no words"):
-        keeper_of(recorder, deliveries_for).second_over(Second(int(START), START, (event,)))
+        keeper_of(recorder, deliveries_for).second_over(Second(int(START), (event,)))
     assert recorder.flush()
     assert [*Archive(recorder.path).events(0, 2**40)] == [event]
 

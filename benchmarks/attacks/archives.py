@@ -77,10 +77,10 @@ Seconds = frozenset[tuple[Any, ...]]
 def _attack(path: Path, true: Seconds) -> str:
     """Read a damaged archive, have it written on, and read it again; says how it could be read."""
     losses = Losses()
-    before, refused = _read(Archive(path), losses)
+    before, refused = _read(Archive(path), losses, true)
     is_whole = not (refused or losses.left_out)
     _write_on(path, is_whole=is_whole)
-    after, refused = _read(Archive(path), Losses())
+    after, refused = _read(Archive(path), Losses(), true)
     wrong = (before | after) - true
     if wrong:
         raise _WrongError(f"{len(wrong)} records were never written: {next(iter(wrong))}")
@@ -90,7 +90,7 @@ def _attack(path: Path, true: Seconds) -> str:
     return "read" if is_whole else "read in part" if before else "refused"
 
 
-def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
+def _read(archive: Archive, losses: Losses, true: Seconds) -> tuple[Seconds, int]:
     """Ask an archive all there is to ask; its bars and deliveries, and how often it refused."""
     found: list[Seconds] = [frozenset()]
     told: list[Delivery] = []
@@ -102,8 +102,9 @@ def _read(archive: Archive, losses: Losses) -> tuple[Seconds, int]:
             raise _WrongError("in pieces there are other bars")
 
     def deliveries() -> None:
-        # An index that is damaged may find fewer, and never another.
-        told.extend(archive.deliveries(losses=losses))
+        # By an index, which may find fewer or more of what is damaged, but nothing untrue.
+        if not _told(archive.deliveries(losses=losses)) <= true:
+            raise _WrongError("a delivery was never written")
         for piece in archive.delivery_blocks(losses):
             told.extend(piece)
 
@@ -209,8 +210,9 @@ def _swap_pages(rng: random.Random, content: bytearray) -> None:
 
 
 def _damage_head(rng: random.Random, content: bytearray) -> None:
-    # Without the number of the program that wrote it: another program's file is left alone.
-    content[rng.choice((*range(68), *range(72, 100)))] = rng.randrange(256)
+    # Without the numbers of its format and of the program that wrote it: another's is left alone.
+    places = *range(60), *range(64, 68), *range(72, 100)
+    content[rng.choice(places)] = rng.randrange(256)
 
 
 def _cut(rng: random.Random, content: bytearray) -> None:
