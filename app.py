@@ -385,10 +385,10 @@ def refresh(tab: str, refresh_sec: float) -> None:
     if look_at_address(visit.view):
         state.rewrites = True
         st.rerun()
-    asked, status = visit.asked, engine.status()
     visit = take_asks(take_choices(visit))
-    if visit.asked != asked:
-        # What was asked is seen at once, and not only with the next status.
+    status = engine.status()
+    if visit.asked or visit.wants_alerts:
+        # What this viewer asks for is seen at once, and not only in the next second's status.
         status = replace(status, alerts=engine.desk.status())
     visit, at = visit.shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit

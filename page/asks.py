@@ -151,11 +151,11 @@ def answered(desk: Desk, ask: Ask, now: float, zone: ZoneInfo) -> Words:
         case SendTest(destination):
             if desk.test(destination):
                 return (f"A test is on its way to {legible(destination)}. ",)
-            return (_not_done(desk, destination, "tested"),)
+            return (_not_done(desk, destination),)
         case TryNow(destination):
             if desk.try_now(destination):
                 return (f"{legible(destination)} is tried now. ",)
-            return (_not_done(desk, destination, "tried"),)
+            return (_not_done(desk, destination),)
         case SendAgain(destination, key):
             if desk.send_again(destination, key):
                 return (f"It is on its way to {legible(destination)} again. ",)
@@ -195,8 +195,11 @@ def muted_name(of: MuteOf, name: str) -> str:
     return legible(name)
 
 
-def _not_done(desk: Desk, destination: str, what: str) -> str:
+def _not_done(desk: Desk, destination: str) -> str:
+    """Why a destination is neither tested nor tried: either is a try, of which one is made in ten
+    seconds at most.
+    """
     name = legible(destination)
     if any(one.name == destination for one in desk.status().destinations):
-        return f"{name} was {what} less than ten seconds ago: press again later. "
+        return f"{name} was tried less than ten seconds ago: press again later. "
     return f"There is no destination {name} any more. "

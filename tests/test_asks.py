@@ -150,7 +150,7 @@ def test_names_from_a_browser_do_not_fill_the_memory() -> None:
             SendTest("desk"),
             ("test", "desk"),
             "A test is on its way to desk. ",
-            "desk was tested less than ten seconds ago: press again later. ",
+            "desk was tried less than ten seconds ago: press again later. ",
         ),
         (
             TryNow("desk"),
