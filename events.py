@@ -18,7 +18,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bursts import Burst
-from rules import Part, Rule, When, leading_part, ratio_of, readings, severity_of
+from rules import (
+    Part,
+    Rule,
+    Thresholds,
+    When,
+    leading_part,
+    ratio_of,
+    readings,
+    severity_of,
+)
 from ticks import (
     COOLDOWN_SEC,
     MAX_EVENTS,
@@ -30,20 +39,28 @@ from ticks import (
     Regime,
     Severity,
 )
-from wording import price_text, rarity_text, size_text, times_text, times_usual_text
+from watches import Measured, Watch, Watches
+from wording import duration_text, price_text, rarity_text, size_text, times_text, times_usual_text
 
 __all__ = [
+    "OF_FEED",
     "REWIND_SEC",
     "Burst",
     "Company",
     "Event",
     "EventStore",
+    "Measured",
     "Part",
+    "Remembered",
     "Rule",
     "StressDetector",
     "Track",
+    "Watch",
     "When",
 ]
+
+OF_FEED: Final = ""
+"""The symbol of an event that is of a whole feed."""
 
 REWIND_SEC: Final = WINDOW_SEC + 60.0
 """How far back the states of an event are kept: as far as the prices, and a minute."""
@@ -71,8 +88,9 @@ class Company(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One burst of stress of one symbol, in the numbers the detector compared.
+    """One burst of stress of one symbol, or one hit of a user's rule, in the numbers compared.
 
+    The hit of a rule has one part, and the symbol "" if it is of a feed: that of its class.
     While it lasts the same event (same ``id``) is issued again with a further part, or with a
     higher ``count``, value or ``severity``. ``ts`` stays the instant it was first seen and
     ``updated_ts`` is that of the latest state; ``company``, ``early``, ``vs_peers`` and ``regime``
@@ -93,7 +111,8 @@ class Event:
     """1, and one more for each time that something of it had fallen and came back."""
     company: Company = Company.UNKNOWN
     twins: tuple[str, ...] = ()
-    """The symbols whose own bursts are told as this one, because they move alike."""
+    """The symbols whose own bursts are told as this one, because they move alike; of a correlation
+    the other of the pair."""
     early: bool = False
     """Whether the surprise is not that of the symbol's own last day yet."""
     vs_peers: float | None
@@ -126,6 +145,8 @@ class Event:
     def text(self) -> str:
         """What happened, in one sentence made of the lead's own numbers."""
         lead, details = self.lead, []
+        if lead.when is not None:
+            return _text_of_rule(self)
         minutes = lead.horizon_sec // 60
         if lead.rises is None:
             what = f"{self.symbol} volatility {size_text(lead.value)} per {minutes} min"
@@ -158,7 +179,8 @@ class Event:
             if part is not lead
         ]
         also = f"also {', '.join(parts)}" if parts else ""
-        along = f"{' and '.join(self.twins)} moved along" if self.twins else ""
+        is_burst = lead.when is None
+        along = f"{' and '.join(self.twins)} moved along" if self.twins and is_burst else ""
         return "; ".join(filter(None, (also, along)))
 
 
@@ -173,6 +195,15 @@ class Track:
     event: Event | None
     """In its newest state; None if a twin's tells of it."""
 
+    @property
+    def key(self) -> str:
+        """What it is remembered by."""
+        return self.symbol
+
+
+Remembered = Track | Watch
+"""What the detector remembers of a symbol, or of a user's rule and its target."""
+
 
 class StressDetector:
     """Decides what is stress: beyond a threshold, unusual for the symbol, once per burst.
@@ -185,8 +216,9 @@ class StressDetector:
 
     ``thresholds`` are those chosen per asset class and kind: they beat what is usual for the symbol
     and for its class. ``min_surprise`` is the least surprise of a move, if that is known (0 turns
-    the rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing. Not
-    thread-safe: one thread calls it.
+    the rule off); a symbol whose newest tick is older than ``max_age_sec`` raises nothing.
+    ``rules`` are the user's: what they amount to is measured by whoever calls, but for those of the
+    built-in kinds, which are thresholds. Not thread-safe: one thread calls it.
     """
 
     def __init__(
@@ -198,8 +230,8 @@ class StressDetector:
         max_age_sec: float = STALE_SEC,
         rules: Sequence[Rule] = (),
     ) -> None:
-        self._thresholds = thresholds
-        self._rules = {rule.name: rule for rule in rules}
+        self._thresholds = Thresholds(thresholds, rules)
+        self._watches = Watches(rules)
         self._min_surprise = min_surprise
         self._cooldown_sec = cooldown_sec
         self._max_age_sec = max_age_sec
@@ -211,19 +243,29 @@ class StressDetector:
 
     @property
     def tracks(self) -> list[Track]:
-        """All that is remembered."""
+        """All that is remembered of symbols."""
         return list(self._tracks.values())
 
-    def collect_changed(self) -> list[Track]:
+    @property
+    def watches(self) -> list[Watch]:
+        """All that is remembered of the user's rules."""
+        return self._watches.all
+
+    def collect_changed(self) -> list[Remembered]:
         """What changed since the last call of what is remembered, for ``restore`` one day."""
         changed = [self._tracks[symbol] for symbol in self._changed]
         self._changed.clear()
-        return changed
+        return [*changed, *self._watches.collect_changed()]
 
-    def restore(self, tracks: Iterable[Track]) -> None:
+    def restore(self, tracks: Iterable[Remembered]) -> None:
         """Remember what another detector remembered, so that nothing is found twice."""
+        watches = []
         for track in tracks:
-            self._hold(track)
+            if isinstance(track, Watch):
+                watches.append(track)
+            else:
+                self._hold(track)
+        self._watches.restore(watches)
 
     def set_twins(self, twins: Mapping[str, frozenset[str]]) -> None:
         """Have the bursts of symbols that move alike told as one from now on: each one's twins."""
@@ -238,13 +280,14 @@ class StressDetector:
         snapshots: Sequence[Mapping[str, Any]],
         *,
         now: float | None = None,
+        measured: Sequence[Measured] = (),
         history: bool = False,
     ) -> list[Event]:
         """The events that began in this second, and the earlier ones it changes (same ``id``).
 
         ``snapshots`` are the rows of ``PulseStore.snapshots`` whose market streams, at the instant
-        ``now``, which may be left out if there are any; ``history`` marks what begins here as found
-        in the past.
+        ``now``, which may be left out if there are any; ``measured`` is what the user's rules
+        amount to; ``history`` marks what begins here as found in the past.
         """
         if now is None:
             if not snapshots:
@@ -265,7 +308,10 @@ class StressDetector:
             if before is not None:
                 told |= self._superseded(before, now)
             told[event.id] = event
-        return list((told | self._ended(now)).values())
+        told |= self._ended(now)
+        rows = {snapshot["symbol"]: snapshot for snapshot in snapshots} if measured else {}
+        hits = self._watches.check(measured, rows, now, history=history)
+        return [*told.values(), *map(_event_of_rule, hits)]
 
     def _superseded(self, before: Track, now: float) -> dict[str, Event]:
         """The event that a symbol had if another took its place, which is its end."""
@@ -295,7 +341,7 @@ class StressDetector:
     ) -> Event | None:
         """Bring a symbol's burst up to its snapshot; the event that begins or changes by that."""
         symbol, now = snapshot["symbol"], snapshot["now"]
-        found = readings(snapshot, self._thresholds.get(snapshot["asset"], {}))
+        found = readings(snapshot, self._thresholds.of(symbol, snapshot["asset"], now))
         track = self._tracks.get(symbol)
         burst = None if track is None else track.burst.carried_on(found, snapshot["move_to"], now)
         fresh = [part for part in found.values() if part and self._is_fresh(part, burst)]
@@ -579,6 +625,74 @@ def _updated(event: Event, burst: Burst, snapshot: Mapping[str, Any], company: C
         vs_peers=snapshot["vs_peers"],
         regime=snapshot["regime"],
     )
+
+
+def _event_of_rule(watch: Watch) -> Event:
+    """The hit of a user's rule."""
+    hit = watch.hit
+    if hit is None:
+        raise ValueError(f"{watch.key} has no hit")
+    return Event(
+        id=f"{watch.key}:{round(hit.ts * 1000)}",
+        symbol=OF_FEED if hit.part.when is When.SILENT else watch.target,
+        asset=watch.asset,
+        ts=hit.ts,
+        updated_ts=hit.updated_ts,
+        parts=(hit.part,),
+        severity=hit.severity,
+        count=hit.count,
+        twins=watch.others,
+        early=hit.early,
+        vs_peers=hit.vs_peers,
+        regime=hit.regime,
+        history=hit.history,
+        rule=watch.rule,
+        over_ts=hit.over_ts,
+    )
+
+
+def _text_of_rule(event: Event) -> str:
+    """What the hit of a user's rule is, in one sentence."""
+    part, symbol = event.lead, event.symbol
+    value, threshold = part.value, part.threshold
+    prices = [
+        price_text(price, event.asset)
+        for price in (part.from_price, part.to_price)
+        if price is not None
+    ]
+    verb = "rose" if part.rises else "fell"
+    span = _span_text(part.horizon_sec)
+    level = price_text(threshold, event.asset)
+    match part.when:
+        case When.MOVE:
+            what = f"{symbol} {verb} {size_text(abs(value))} within {span}"
+        case When.DAY:
+            what = f"{symbol} {verb} {size_text(abs(value))} in the day"
+        case When.ABOVE | When.BELOW:
+            what = f"{symbol} is {part.when.value} {level}"
+        case When.CROSSES:
+            what = f"{symbol} crossed {level} {'upwards' if part.rises else 'downwards'}"
+        case When.VOLATILITY:
+            what = f"{symbol} volatility {size_text(value)} per {span}"
+        case When.SURPRISE:
+            what = f"{symbol} {verb} with a surprise of {abs(value):.1f} within {span}"
+        case When.CORRELATION:
+            others = " and ".join(event.twins)
+            side = "below" if value < threshold else "above"
+            what = f"{symbol} with {others} correlates {value:.2f}, {side} {threshold:.2f}"
+        case When.UNHEARD:
+            what = f"No price of {symbol} for {duration_text(value)}"
+        case _:
+            what = f"No price of {event.asset} for {duration_text(value)}"
+    return ", ".join((f"{what}: rule {event.rule}", *filter(None, [" → ".join(prices)])))
+
+
+def _span_text(seconds: int) -> str:
+    """A horizon in its own unit: 10 s, 15 min, 1 h."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"
 
 
 def _over(event: Event, over_ts: float, now: float) -> Event:

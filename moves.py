@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,12 @@ __all__ = [
     "HALF_LIFE_SEC",
     "HEAT_BARS",
     "LEAD_SEC",
+    "Excursion",
     "Halves",
     "Stretch",
     "against_peers",
+    "excursion",
+    "furthest",
     "heat",
     "hottest",
     "median_ends",
@@ -88,6 +91,16 @@ class Stretch:
         return price, self.end - before_sec + since
 
 
+class Excursion(NamedTuple):
+    """A move from the price of an earlier second to the newest one, and both their times."""
+
+    value: float
+    from_price: float
+    from_ts: float
+    to_price: float
+    to_ts: float
+
+
 Halves = npt.NDArray[np.float16]
 """Figures as they are kept: to three digits, and at most 65,504."""
 
@@ -103,6 +116,32 @@ def returns(
     begin = second - horizon_sec
     is_fresh = (np.floor(ts) > begin) & (begin - np.floor(before_ts) <= horizon_sec / 2)
     return np.where(is_fresh, price / before - 1.0, np.nan)
+
+
+def furthest(price: Floats, low: Floats, high: Floats) -> Floats:
+    """The furthest of P / p - 1 over prices p between ``low`` and ``high``, of each symbol.
+
+    If it is as far either way it is the rise. NaN if one of the prices is.
+    """
+    rise, fall = price / low - 1.0, price / high - 1.0
+    return np.where(rise >= -fall, rise, fall)
+
+
+def excursion(stretch: Stretch, row: int, to: tuple[float, float]) -> Excursion | None:
+    """The furthest move of a row of a stretch to a price of a later time, and where it began.
+
+    From the latest of the seconds that it is as far from; None if none has a tick.
+    """
+    seconds = np.flatnonzero(stretch.price[row] > 0)
+    if not len(seconds):
+        return None
+    moves = to[0] / stretch.price[row, seconds] - 1.0
+    rises, falls = moves == moves.max(), moves == moves.min()
+    at = int(seconds[rises if moves.max() >= -moves.min() else falls][-1])
+    begin = stretch.end - stretch.price.shape[1] + 1
+    price = float(stretch.price[row, at])
+    ts = begin + at + int(stretch.ms[row, at]) / 1000.0
+    return Excursion(to[0] / price - 1.0, price, ts, *to)
 
 
 def minute_returns(prices: Floats) -> Floats:

@@ -18,14 +18,24 @@ import pandas as pd
 
 from bars import Bars, Begin, Candles, Minutes
 from formulas import COLUMNS, RANGE_SEC, Instant, ratio
-from moves import END_REACH_SEC, HEAT_BARS, LEAD_SEC, hottest, minute_returns, returns
+from moves import (
+    END_REACH_SEC,
+    HEAT_BARS,
+    LEAD_SEC,
+    Excursion,
+    excursion,
+    furthest,
+    hottest,
+    minute_returns,
+    returns,
+)
 from rings import RECENT_SEC, Rings
 from samples import ClosedBars, SampleRing
 from store.candles import CandleRing
 from store.references import DayReferences, Measured, Stretch
 from store.view import View
 from store.windows import Windows
-from ticks import HORIZONS_SEC, LEAST_PRICE, MOST_PRICE, WINDOW_SEC, Regime, Tick
+from ticks import HORIZONS_SEC, LEAST_PRICE, MOST_PRICE, STALE_SEC, WINDOW_SEC, Regime, Tick
 from usual import DayMemory
 from volatility import (
     BAR_SEC,
@@ -42,6 +52,8 @@ __all__ = ["RECENT_SEC", "PulseStore", "to_snapshots"]
 
 # An hour of 60 s correlation bars extends up to a bar and an open bar beyond the hour itself.
 _SPARE_BARS = 7
+# So far back the newest tick of a symbol is looked for that is not stale.
+_FRESH_BARS = STALE_SEC // BAR_SEC
 # Of a long stretch so many bars are closed in one go, and fewer of many symbols: it bounds the
 # memory that takes.
 _CLOSED_AT_ONCE = 90
@@ -365,6 +377,48 @@ class PulseStore:
     def snapshot(self, symbol: str, now: float) -> dict[str, Any] | None:
         """One row of ``snapshots(now)``, or None for a symbol that has no row."""
         return next((row for row in self.snapshots(now) if row["symbol"] == symbol), None)
+
+    def newest_ticks(self, now: float) -> tuple[Floats, Floats]:
+        """By symbol, in their order: price and time of its newest tick, NaN if that is stale.
+
+        Of its own window's: neither a candle's price nor one that entered no window.
+        """
+        with self._lock:
+            return self._view(int(now), has_candles=False).newest_at(int(now), _FRESH_BARS)
+
+    def furthest(self, within_sec: int, now: float) -> Floats:
+        """By symbol, in their order: the furthest of P(T) / P(k) - 1 over T - within_sec <= k < T.
+
+        T is the second of ``now``, P(T) the price of ``newest_ticks``, and k are the seconds with a
+        tick of the symbol's own window. NaN if there is no such price or second.
+        """
+        second = int(now)
+        with self._lock:
+            view = self._view(second, has_candles=False)
+            price, _ = view.newest_at(second, _FRESH_BARS)
+            low, high = view.extremes(second - 1, within_sec)
+        return furthest(price, low, high)
+
+    def excursions(
+        self, symbols: Sequence[str], within_sec: int, now: float
+    ) -> dict[str, Excursion]:
+        """What ``furthest`` is of some symbols, and from which price; those without are missing.
+
+        If several seconds are as far, it is from the latest.
+        """
+        second = int(now)
+        with self._lock:
+            rows = {name: self._rings.rows[name] for name in symbols if name in self._rings.rows}
+            view = self._view(second, has_candles=False)
+            prices, times = view.newest_at(second, _FRESH_BARS)
+            places = np.fromiter(rows.values(), np.intp, len(rows))
+            stretch = view.stretch(second - within_sec, second - 1, places)
+        found = {}
+        for place, (name, row) in enumerate(rows.items()):
+            move = excursion(stretch, place, (float(prices[row]), float(times[row])))
+            if move is not None and not math.isnan(move.value):
+                found[name] = move
+        return found
 
     def history(self, symbol: str, now: float, seconds: int = 900) -> pd.DataFrame:
         """Last price of each of the ``seconds`` seconds up to ``now``, as column ``price``.

@@ -363,15 +363,15 @@ class Rings:
         price = self._block.price[row, bar % self.bars, part]
         return np.where((price > 0) & self._stored(bar), price, np.nan)
 
-    def stretch(self, first: int, second: int, rows: slice = _ALL) -> Stretch:
+    def stretch(self, first: int, second: int, rows: Rows | slice = _ALL) -> Stretch:
         """The newest price of each of the seconds ``first`` to ``second``, of some rows."""
         bars = np.arange(first // BAR_SEC, second // BAR_SEC + 1)
         places = bars % self.bars
         count, begin = len(self.rows), first % BAR_SEC
         seconds = slice(begin, begin + second - first + 1)
-        prices = self._block.price[:count][rows].take(places, axis=1)
+        prices = _cells(self._block.price[:count], rows, places)
         prices[:, ~self._stored(bars)] = 0.0
-        ms = self._block.ms[:count][rows].take(places, axis=1)
+        ms = _cells(self._block.ms[:count], rows, places)
         shape = len(prices), len(bars) * BAR_SEC
         return Stretch(second, prices.reshape(shape)[:, seconds], ms.reshape(shape)[:, seconds])
 

@@ -6,7 +6,7 @@ was chosen in the settings beats that. Pure functions of one snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
@@ -16,11 +16,13 @@ from typing import Any, Final
 from ticks import COOLDOWN_SEC, HORIZONS_SEC, Asset, EventKind, Severity
 
 __all__ = [
+    "BUILT_IN_WHENS",
     "HORIZON_SEC",
     "REARM_RATIO",
     "THRESHOLDS",
     "Part",
     "Rule",
+    "Thresholds",
     "When",
     "leading_part",
     "ratio_of",
@@ -90,6 +92,9 @@ class When(StrEnum):
     """The built-in kinds: such a rule is their threshold for the symbols it names."""
 
 
+BUILT_IN_WHENS: Final = frozenset({When.MOVE_1M, When.MOVE_5M, When.VOL_SPIKE})
+"""Those of which a rule only sets the threshold."""
+
 _LEVELS: Final = frozenset({When.ABOVE, When.BELOW, When.CROSSES, When.CORRELATION})
 _MOVING: Final = frozenset({When.MOVE, When.SURPRISE, When.DAY})
 
@@ -122,6 +127,12 @@ class Rule:
     cooldown_sec: float = COOLDOWN_SEC
     until: float | None = None
     """From this instant on it no longer fires."""
+
+    def covers(self, symbol: str, asset: str) -> bool:
+        """Whether it is of a symbol, which is of that class."""
+        return (
+            (symbol in self.symbols) if self.symbols else (not self.assets or asset in self.assets)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +231,34 @@ def readings(
     return found
 
 
+class Thresholds:
+    """The thresholds of the built-in kinds that were chosen, which beat all others.
+
+    ``of_classes`` are those of whole classes. A rule beats them: the first that names the symbol,
+    else the first that names its class, else the first of all.
+    """
+
+    def __init__(
+        self, of_classes: Mapping[Asset, Mapping[EventKind, float]], rules: Iterable[Rule]
+    ) -> None:
+        self._of_classes: Mapping[str, Mapping[EventKind, float]] = dict(of_classes.items())
+        # The narrowest last, and the first of equals last of these: the last one stays.
+        own = [rule for rule in reversed([*rules]) if rule.when in BUILT_IN_WHENS]
+        self._rules = sorted(own, key=lambda rule: (bool(rule.symbols), bool(rule.assets)))
+
+    def of(self, symbol: str, asset: str, now: float) -> Mapping[EventKind, float]:
+        """Those of a symbol at an instant, by kind."""
+        of_class = self._of_classes.get(asset, _NONE)
+        own: dict[EventKind, float] = {
+            _KINDS[rule.when]: rule.by
+            for rule in self._rules
+            if rule.by is not None
+            and rule.covers(symbol, asset)
+            and (rule.until is None or now < rule.until)
+        }
+        return {**of_class, **own} if own else of_class
+
+
 def leading_part(parts: Sequence[Part]) -> Part:
     """The one that is told first: the move furthest beyond its threshold, if there is a move."""
     moves = [part for part in parts if part.rises is not None]
@@ -238,6 +277,10 @@ def severity_of(ratio: float) -> Severity:
     return "alert" if ratio >= ALERT_RATIO else "watch"
 
 
+_NONE: Final[Mapping[EventKind, float]] = MappingProxyType({})
+_KINDS: Final[Mapping[When, EventKind]] = MappingProxyType(
+    {When.MOVE_1M: "move_1m", When.MOVE_5M: "move_5m", When.VOL_SPIKE: "vol_spike"}
+)
 _MOVES: Final[Mapping[EventKind, str]] = MappingProxyType({"move_1m": "1m", "move_5m": "5m"})
 
 

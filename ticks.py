@@ -18,6 +18,7 @@ __all__ = [
     "MAX_EVENTS",
     "MIN_SURPRISE",
     "MOST_PRICE",
+    "SEVERITIES",
     "STALE_SEC",
     "VENDORS",
     "WINDOW_SEC",
@@ -41,6 +42,9 @@ VendorName = Literal["eodhd", "coinbase", "kraken", "binance", "alpaca", "finnhu
 
 ASSETS: Final[tuple[Asset, ...]] = ("stocks", "forex", "crypto")
 BUILT_IN_KINDS: Final[tuple[EventKind, ...]] = ("move_1m", "move_5m", "vol_spike")
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+"""From the least severe to the most."""
+
 VENDORS: Final[tuple[VendorName, ...]] = get_args(VendorName)
 
 HORIZONS_SEC: Final[dict[str, int]] = {"1m": 60, "5m": 300, "15m": 900}

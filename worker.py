@@ -33,7 +33,7 @@ from history.archive import Archive
 from history.keeper import HistoryKeeper
 from history.recorder import Recorder
 from pulse_store import PulseStore
-from settings import Settings
+from settings import Settings, reject_idle
 from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
@@ -193,6 +193,7 @@ class Worker:
     def _composed(self, source: Source) -> _Parts:
         """Everything that belongs around a source."""
         settings, archive = self._settings, source.archive
+        reject_idle(settings.stress.rules, source.watched, source.clock())
         stress, most = settings.stress, settings.stress.max_events
         store = PulseStore(settings.window_sec + BEHIND_SEC, records=archive is not None)
         for asset, symbols in source.watched.items():
@@ -202,6 +203,7 @@ class Worker:
             stress.thresholds,
             min_surprise=stress.min_surprise,
             cooldown_sec=stress.cooldown_sec,
+            rules=stress.rules,
         )
         recorder = self._recorder(source)
         desk = self._desk(source, recorder)
@@ -231,6 +233,7 @@ class Worker:
             partial(self._supervisor.report, wait_sec=1.0),
             hours=source.hours,
             said_halted=self._said_halted,
+            rules=stress.rules,
         )
         reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
         return _Parts(source, store, events, detector, heartbeat, reader, history, desk)

@@ -17,10 +17,11 @@ import pandas as pd
 
 from correlation import twins
 from engine.halts import Halts, unknown_hours
+from engine.measures import Measures
 from engine.pasts import add_past
 from engine.quotes import Quotes
 from engine.ranking import Ranking, row_states
-from events import Event, EventStore, StressDetector
+from events import Event, EventStore, Rule, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from sessions import MarketHours
 from ticks import ASSETS, Asset
@@ -97,6 +98,7 @@ class Heartbeat:
     with every second that was searched. One that raises misses that second and no other, and
     neither the heartbeat nor the other subscribers miss anything: the first of its errors in a row
     goes to ``on_crash``, with its name. ``hours`` and ``said_halted`` are those of ``Halts``.
+    ``rules`` are the user's, which the ``detector`` has, too.
     """
 
     def __init__(
@@ -111,7 +113,9 @@ class Heartbeat:
         *,
         hours: Callable[[Asset, float], MarketHours] = unknown_hours,
         said_halted: Callable[[], Mapping[str, float]] = dict,
+        rules: Sequence[Rule] = (),
     ) -> None:
+        self._measures = Measures(rules, store)
         self._store = store
         self._events = events
         self._detector = detector
@@ -205,7 +209,8 @@ class Heartbeat:
         now = second + SECOND_END
         shown_at, newest = self._newest
         frame = newest if shown_at == now else None
-        snapshots = self._store.snapshots(now) if frame is None else to_snapshots(frame, now)
+        of_then = self._store.frame(now) if frame is None else frame
+        snapshots = to_snapshots(of_then, now)
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         is_history = second < self._live_from
         halted = self.halts.at(now)
@@ -215,7 +220,8 @@ class Heartbeat:
             if is_streaming[snapshot["asset"]] and snapshot["symbol"] not in halted
         ]
         self._find_twins(second // TWINS_SEC * TWINS_SEC, streaming)
-        found = self._detector.check_all(streaming, now=now, history=is_history)
+        measured = self._measures.at(now, of_then, is_streaming, halted, is_history=is_history)
+        found = self._detector.check_all(streaming, now=now, measured=measured, history=is_history)
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)
         for subscriber in self._subscribers:

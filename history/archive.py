@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Begin, Minutes
-from events import Event, Track
+from events import Event, Remembered
 from history.deliveries import Delivery, DeliveryState, Mute
 from history.leaves import leaf_rows
 from history.losses import Losses
@@ -70,7 +70,7 @@ class Search(NamedTuple):
 
     upto: int | None
     """The last second that was searched; None if the archive does not say."""
-    tracks: tuple[Track, ...]
+    tracks: tuple[Remembered, ...]
     """What the detector remembered then."""
 
 
@@ -92,7 +92,7 @@ class Contents(NamedTuple):
     symbols: tuple[SymbolRow, ...]
     meta: dict[str, str]
     begins: tuple[Begin, ...]
-    tracks: tuple[Track, ...]
+    tracks: tuple[Remembered, ...]
     mutes: tuple[Mute, ...]
 
 
@@ -347,7 +347,7 @@ class Archive:
         with self._open(None) as rows:
             return rows.event_edges()
 
-    def tracks(self, losses: Losses | None = None) -> list[Track]:
+    def tracks(self, losses: Losses | None = None) -> list[Remembered]:
         """What the detector remembered last."""
         return [*self.search(losses).tracks]
 

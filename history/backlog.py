@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from bars import KEPT_MINUTES, Bars, Begin, Minutes
-from events import Event, Track
+from events import Event, Remembered
 from history.deliveries import Delivery, DeliveryState, Mute, MuteOf
 
 __all__ = ["Backlog", "Batch"]
@@ -45,7 +45,7 @@ class Batch:
     deliveries: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     """What became of deliveries, likewise; written after those that are new."""
     mutes: dict[tuple[MuteOf, str], Mute] = field(default_factory=dict)
-    tracks: dict[str, Track] = field(default_factory=dict)
+    tracks: dict[str, Remembered] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     bar_count: int = 0
     """How many bars there are in all seconds together."""
@@ -148,7 +148,7 @@ class Backlog:
         bars: Bars,
         minutes: Minutes,
         events: Sequence[Event],
-        tracks: Iterable[Track],
+        tracks: Iterable[Remembered],
         meta: Mapping[str, str],
         begins: Iterable[Begin] = (),
         *,
@@ -174,7 +174,7 @@ class Backlog:
         muted = {(mute.of, mute.name): mute for mute in mutes}
         self._waiting.mutes.update(muted)
         self._mutes.update(muted)
-        self._waiting.tracks.update({track.symbol: track for track in tracks})
+        self._waiting.tracks.update({track.key: track for track in tracks})
         self._waiting.meta.update(meta)
         self._meta.update(meta)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from bars import Bars
-from events import EventStore
+from events import OF_FEED, EventStore
 from history.archive import Archive, ArchiveError
 from history.losses import Losses
 from history.references import load_references
@@ -207,7 +207,7 @@ class ArchivedHours:
         load_references(moment.store, self.archive, self._watched, begin, upto, losses)
         states = self.archive.event_states(self._max_events, upto, begin, losses)
         self._report(losses)
-        watched = set(self._symbols)
+        watched = {*self._symbols, OF_FEED}
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from bars import Bars
 from days import STEP_SEC
-from events import Event, EventStore, StressDetector
+from events import OF_FEED, Event, EventStore, StressDetector, Watch
 from history.archive import Archive, ArchiveError
 from history.deliveries import Delivery
 from history.hours import ArchivedHours, restore_prices
@@ -222,9 +222,11 @@ class HistoryKeeper:
         load_references(
             self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
         )
-        wanted = set(self._symbols)
+        wanted = {*self._symbols, OF_FEED}
         upto, tracks = archive.search(losses)
-        self._detector.restore(track for track in tracks if track.symbol in wanted)
+        self._detector.restore(
+            one for one in tracks if isinstance(one, Watch) or one.symbol in wanted
+        )
         before = now - 2 * WINDOW_SEC
         states = archive.event_states(self._max_events, math.inf, before, losses)
         self._events.add_many(event for event in states if event.symbol in wanted)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bars import Bars, Begin, Minutes
-from events import Event, Track
+from events import Event, Remembered
 from history.backlog import Backlog
 from history.deliveries import Delivery, Mute
 from history.losses import LeftOut
@@ -188,7 +188,7 @@ class Recorder:
         self,
         bars: Bars,
         events: Sequence[Event] = (),
-        tracks: Iterable[Track] = (),
+        tracks: Iterable[Remembered] = (),
         meta: Mapping[str, str] | None = None,
         minutes: Minutes | None = None,
         begins: Iterable[Begin] = (),

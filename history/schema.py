@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from events import Event, Track
+from events import Event, Remembered, Track, Watch
 from history.deliveries import Delivery
 from history.singles import decode_single, is_single
 from ticks import MarketPulseError
@@ -171,7 +171,17 @@ BUSY_SEC: Final = 1.0
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_track = msgspec.json.Decoder(Track).decode
+_decode_watch = msgspec.json.Decoder(Watch).decode
 _decode_delivery = msgspec.json.Decoder(Delivery).decode
+
+
+class _Either(msgspec.Struct):
+    """What tells a track from a watch."""
+
+    burst: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_either = msgspec.json.Decoder(_Either).decode
 
 
 class ArchiveError(MarketPulseError):
@@ -322,19 +332,20 @@ def decode_event(text: str) -> Event:
     return event
 
 
-def encode_track(track: Track) -> str:
-    """What the detector remembers of a symbol, as it lies in the file."""
+def encode_track(track: Remembered) -> str:
+    """What the detector remembers of a symbol or a rule, as it lies in the file."""
     return _encode(track).decode()
 
 
-def decode_track(text: str) -> Track:
-    """What the detector remembers of a symbol, out of the file.
+def decode_track(text: str) -> Remembered:
+    """What the detector remembers of a symbol or a rule, out of the file.
 
     Raises:
         ArchiveError: if the text is none of that.
     """
     try:
-        return _decode_track(text)
+        is_watch = _decode_either(text).burst is msgspec.UNSET
+        return _decode_watch(text) if is_watch else _decode_track(text)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ArchiveError(f"an archived track is damaged: {error}", is_damaged=True) from None
 

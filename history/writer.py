@@ -17,7 +17,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from bars import Bars, Begin, Minutes
-from events import Event, Track
+from events import Event, Remembered
 from history.archive import Archive, newest_prices
 from history.backlog import Batch
 from history.losses import Losses
@@ -488,12 +488,12 @@ def _event_row(event: Event) -> EventRow:
     return EventRow(float(event.ts), event.id, float(event.updated_ts), encode_event(event))
 
 
-def write_tracks(connection: sqlite3.Connection, tracks: Iterable[Track]) -> None:
+def write_tracks(connection: sqlite3.Connection, tracks: Iterable[Remembered]) -> None:
     """Write what the detector remembers, replacing what it remembered before."""
     connection.executemany(
         "INSERT OR REPLACE INTO track(symbol, state, checksum) VALUES (?, ?, ?)",
         [
-            (track.symbol, state, checksum(track.symbol, state.encode()))
+            (track.key, state, checksum(track.key, state.encode()))
             for track in tracks
             for state in (encode_track(track),)
         ],

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
 from engine.ranking import RANKS
-from ticks import ASSETS, Asset, Severity, legible
+from ticks import ASSETS, SEVERITIES, Asset, Severity, legible
 from wording import time_text
 
 __all__ = [
@@ -41,8 +41,6 @@ COLOURS: Final = ("green up", "blue up", "red up")
 
 AUTO: Final = "auto"
 BARS: Final = (AUTO, *(f"{seconds} s" for seconds in BIN_SECS))
-SEVERITIES: Final[tuple[Severity, ...]] = ("watch", "alert", "extreme")
-"""From the least severe to the most."""
 
 DEFAULT_ROWS: Final = 16
 KIOSK_ROWS: Final = 12

@@ -46,6 +46,7 @@ from settings.given import (
     settings_file,
 )
 from settings.quoting import Quoting, bare
+from settings.rules import own_names, reject_idle, user_rules
 from settings.symbols import watchlist
 from ticks import (
     ASSETS,
@@ -80,6 +81,7 @@ __all__ = [
     "SourceSettings",
     "StressSettings",
     "load",
+    "reject_idle",
 ]
 
 
@@ -203,7 +205,7 @@ _URL_KEYS: Final = tuple(f"{vendor}_{kind}" for vendor in VENDORS for kind in ("
 """Likewise."""
 
 _FILE_TABLES: Final = (
-    *("window_sec", "sources", "watchlist", "stress", "archive", "api", "destination"),
+    *("window_sec", "sources", "watchlist", "stress", "archive", "api", "rule", "destination"),
 )
 _FILE_KEYS: Final = (*_KEYS, *_URL_KEYS, *_FILE_TABLES)
 _FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address such as kraken_url"
@@ -265,11 +267,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     _reject_unknown_variables(environ, quoting, own)
     file.reject_unknown(_FILE_KEYS, _FILE_EXPECTED)
     given = Given(environ, file)
+    rules = user_rules(file)
     return Settings(
         _source(given, keys),
-        stress=_stress(file.table("stress", _STRESS_KEYS)),
+        stress=_stress(file.table("stress", _STRESS_KEYS), rules),
         history=_history(given),
-        alerts=alert_settings(given, public_url(given), secrets),
+        alerts=alert_settings(given, public_url(given), secrets, own_names(rules)),
         api=api_settings(given, secrets),
         window_sec=_number(
             file.entry("window_sec"),
@@ -318,7 +321,7 @@ def _source(given: Given, keys: Accounts) -> SourceSettings:
 _MOST_EVENTS: Final = 100_000
 
 
-def _stress(table: Table) -> StressSettings:
+def _stress(table: Table, rules: tuple[Rule, ...]) -> StressSettings:
     usual = StressSettings()
     return StressSettings(
         thresholds=_thresholds(table),
@@ -330,6 +333,7 @@ def _stress(table: Table) -> StressSettings:
             lambda value: 1 <= value <= _MOST_EVENTS,
             f"a whole number from 1 to {_MOST_EVENTS}",
         ),
+        rules=rules,
     )
 
 

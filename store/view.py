@@ -85,13 +85,17 @@ class View:
             _hide_bars(self._since.gap, first, end, rows, bar_sum, bar_n)
         return bar_sum, bar_n
 
-    def stretch(self, first: int, second: int, rows: slice = _ALL) -> Stretch:
+    def stretch(self, first: int, second: int, rows: Rows | slice = _ALL) -> Stretch:
         """See ``Rings.stretch``."""
         found = self._rings.stretch(first, second, rows)
         if self._since is not None:
             seconds = np.arange(first, second + 1)
             found.price[seconds < self._since.gap[rows, None]] = 0.0
         return found
+
+    def extremes(self, second: int, seconds: int) -> tuple[Floats, Floats]:
+        """See ``Rings.price_range``."""
+        return self._range_since(None if self._since is None else self._since.gap, second, seconds)
 
     def price_step(self, second: int, minutes: int) -> Floats:
         """See ``Rings.price_step``."""
@@ -165,13 +169,8 @@ class View:
 
         A window that began without a change of the vendor does not count.
         """
-        low, high = self._rings.price_range(second, seconds)
-        if self._since is not None:
-            change = self._since.change
-            first = second - seconds + 1
-            for begin in np.unique(change[change > first]).tolist():
-                rows = np.flatnonzero(change == begin)
-                low[rows], high[rows] = self._rings.price_range(second, second - begin + 1, rows)
+        since = None if self._since is None else self._since.change
+        low, high = self._range_since(since, second, seconds)
         if self._shown is not None:
             rows = self._shown.rows
             is_inside = self._candles_between(second - seconds + 1, second + 1)
@@ -244,6 +243,18 @@ class View:
         return int(self._shown.minute[place, inside].max() + 1) * 60 if inside.any() else None
 
     # Private.
+
+    def _range_since(
+        self, since: npt.NDArray[np.int64] | None, second: int, seconds: int
+    ) -> tuple[Floats, Floats]:
+        """The lowest and highest price over some seconds, of each symbol those since a second."""
+        low, high = self._rings.price_range(second, seconds)
+        if since is not None:
+            first = second - seconds + 1
+            for begin in np.unique(since[since > first]).tolist():
+                rows = np.flatnonzero(since == begin)
+                low[rows], high[rows] = self._rings.price_range(second, second - begin + 1, rows)
+        return low, high
 
     def _without_initial(self, newest: tuple[Floats, Floats], second: int) -> tuple[Floats, Floats]:
         """In the place of prices that entered no window, the newest ticks that a return is of."""

@@ -526,7 +526,7 @@ def test_tracks_are_restored_as_they_were(path: Path) -> None:
         write_tracks(connection, [first, other])
         write_tracks(connection, [newer])
     found = Archive(path).tracks()
-    assert sorted(found, key=lambda track: track.symbol) == [newer, other]
+    assert sorted(found, key=lambda track: track.key) == [newer, other]
     detector.restore(found)
     assert detector.collect_changed() == []
 

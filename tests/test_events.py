@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import Company, Event, EventStore, StressDetector, Track
+from events import Company, Event, EventStore, Remembered, StressDetector
 from rules import THRESHOLDS
 from ticks import ASSETS, EventKind
 
@@ -713,11 +713,11 @@ def test_a_detector_restored_goes_on_as_if_never_stopped(
     twins = {"AAPL": frozenset({"BTC-USD"}), "BTC-USD": frozenset({"AAPL"})} if seed % 2 else {}
     for detector in (uninterrupted, first, second):
         detector.set_twins(twins)
-    kept: dict[str, Track] = {}
+    kept: dict[str, Remembered] = {}
     for number, snapshot in enumerate(shots[:cut]):
         assert first.check(snapshot) == uninterrupted.check(snapshot)
         if number % every == 0 or number == cut - 1:
-            kept |= {track.symbol: track for track in first.collect_changed()}
+            kept |= {track.key: track for track in first.collect_changed()}
     second.restore(kept.values())
     assert second.collect_changed() == []
     found = [(second.check(snapshot), uninterrupted.check(snapshot)) for snapshot in shots[cut:]]
@@ -729,14 +729,17 @@ def test_what_did_not_change_is_not_handed_out_again() -> None:
     """Only the symbols whose burst began, went on or ended since."""
     detector = StressDetector()
     detector.check(shot(0, move_1m=0.002))
-    (taken,) = detector.collect_changed()
+    detector.collect_changed()
+    (taken,) = detector.tracks
     assert detector.collect_changed() == []
     detector.check(shot(5, move_1m=0.006))
-    (later,) = detector.collect_changed()
+    (later,) = detector.tracks
+    assert detector.collect_changed() == [later]
     assert (later.symbol, later.burst.seen_ts) == ("AAPL", START + 5)
     assert taken.burst.seen_ts == START
     detector.check(shot(6, move_1m=0.0))
-    (over,) = detector.collect_changed()
+    (over,) = detector.tracks
+    assert detector.collect_changed() == [over]
     assert not over.burst.active
     detector.check(shot(7, move_1m=0.0))
     assert detector.collect_changed() == []
