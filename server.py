@@ -143,6 +143,7 @@ def listening(address: str, port: int) -> socket.socket:
 
     Raises:
         OSError: if the address is not ours, or the port is taken or barred.
+        OverflowError: if it is no port.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     is_any = address == "::"
@@ -166,17 +167,18 @@ def bound() -> socket.socket:
     wanted, first = _option("address"), int(_option("port"))
     addresses = [wanted] if wanted else ["::", "0.0.0.0"] if socket.has_ipv6 else ["0.0.0.0"]  # noqa: S104
     is_chosen = config.is_manually_set("server.port")
-    problem: OSError | None = None
+    why = ""
     for port in [first] if is_chosen else range(first, first + PORTS_TRIED):
         for address in addresses:
             try:
                 return listening(address, port)
             except OSError as error:
-                problem = error
+                why = (error.strerror or str(error)).partition(" (")[0]
+            except OverflowError:
+                why = "ports go from 0 to 65535"
     raise SystemExit(
-        f"Market Pulse cannot listen at {wanted or 'any address'}, port {first}:"
-        f" {problem.strerror if problem else 'none was tried'}. Choose others by"
-        " STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT."
+        f"Market Pulse cannot listen at {wanted or 'any address'}, port {first}: {why}."
+        " Choose others by STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT."
     )
 
 

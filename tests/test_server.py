@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +18,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as sync_connect
 from websockets.typing import Subprotocol
 
@@ -151,6 +153,17 @@ def test_a_foreign_page_is_told_nothing(server: Server) -> None:
         assert handshake(server, "/api/v1/stream", Origin=origin) == 403, origin
 
 
+def test_a_message_that_is_too_large_ends_its_connection(server: Server) -> None:
+    """Of whomever, before anybody knows whose it is."""
+    with sync_connect(f"ws://localhost:{server.port}/_stcore/stream") as ws:
+        with contextlib.suppress(ConnectionClosed):
+            ws.send(bytes(2**20 + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(HANG_SEC)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+
+
 KEY: Final = "SECRETKEY0123456789SECRETKEY0123456789"
 
 
@@ -206,6 +219,22 @@ def test_it_ends_when_it_is_asked_to(folder: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_a_port_that_is_taken_is_said(folder: Path, server: Server) -> None:
+    """With what to do, and no traceback."""
+    done = subprocess.run(
+        [sys.executable, "server.py", "--server.port", str(server.port)],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Market Pulse cannot listen at 127.0.0.1, port {server.port}: Address already in use."
+        " Choose others by STREAMLIT_SERVER_ADDRESS and STREAMLIT_SERVER_PORT.\n"
+    )
+
+
 # To whom it may be told.
 
 
@@ -214,7 +243,7 @@ def test_without_a_token_others_than_this_computer_are_told_nothing(folder: Path
     environ = {**ENVIRON, "MARKET_PULSE_DATA": "off", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}  # noqa: S104
     with Server(folder, environ, with_api=True) as server:
         until(lambda: ask(server, "/readyz").status == 200)
-        for path in ("/api/v1/nope", "/metrics", "/api/v1/openapi.json"):
+        for path in ("/api/v1/frame", "/metrics", "/api/v1/openapi.json", "/api"):
             answer = ask(server, path)
             assert answer.status == 503
             assert "MARKET_PULSE_API_TOKENS" in json.loads(answer.body)["detail"]
@@ -226,9 +255,9 @@ def test_without_a_token_others_than_this_computer_are_told_nothing(folder: Path
 def test_nothing_that_is_sent_waits_for_more_to_be_sent() -> None:
     """Of any connection: else a small answer would wait for a word of the other side."""
     with (
-        closing(listening("127.0.0.1", 0)) as listener,
-        closing(socket.create_connection(listener.getsockname())),
+        contextlib.closing(listening("127.0.0.1", 0)) as listener,
+        contextlib.closing(socket.create_connection(listener.getsockname())),
     ):
         accepted, _ = listener.accept()
-        with closing(accepted):
+        with contextlib.closing(accepted):
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
