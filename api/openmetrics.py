@@ -24,6 +24,7 @@ from engine.status import ArchiveState, DestinationState, FeedState, Status
 __all__ = ["metrics"]
 
 _NAME: Final = "market_pulse_"
+_OPENMETRICS: Final = "application/openmetrics-text"
 _FEED: Final = ("vendor", "asset")
 _SYMBOL: Final = ("symbol", "asset")
 
@@ -32,7 +33,10 @@ def metrics(asked: Asked) -> Response:
     """The metrics, in OpenMetrics 1.0 or Prometheus' text 0.0.4, as the header Accept says."""
     registry = CollectorRegistry()
     registry.register(_Gauges(asked.facts.engine()))
-    encode, content_type = choose_encoder(asked.request.headers.get("accept", ""))
+    # Of the forms that are written, whichever version is asked for: one that does not exist would
+    # be claimed, and one that is no number would be an error.
+    is_open = _OPENMETRICS in asked.request.headers.get("accept", "")
+    encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if is_open else "")
     headers = {"Cache-Control": "no-store", "Content-Type": content_type}
     return Response(encode(registry), headers=headers)
 

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["AT_ONCE", "KEPT_SEC", "BusyError", "Spool", "SpooledFile"]
+__all__ = ["AT_ONCE", "KEPT_SEC", "MOST_BYTES", "BusyError", "Spool", "SpooledFile"]
 
 KEPT_SEC: Final = 600.0
 """A file that nobody asked for in this time is removed."""
 
 AT_ONCE: Final = 4
 """As many files are made at once."""
+
+MOST_BYTES: Final = 500_000_000
+"""Beyond it those go that nobody asked for for longest, however short that is."""
 
 
 class BusyError(Exception):
@@ -60,9 +63,11 @@ class Spool:
         *,
         kept_sec: float = KEPT_SEC,
         at_once: int = AT_ONCE,
+        most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kept_sec = kept_sec
+        self._most_bytes = most_bytes
         self._clock = clock
         self._room = threading.Semaphore(at_once)
         # Guards the entries, the number of the next file, and the folder.
@@ -82,7 +87,7 @@ class Spool:
         """
         with self._lock:
             now = self._clock()
-            self._remove_unused(now)
+            self._remove_unused(now, self._most_bytes)
             entry = self._entries.get(question)
             if entry is not None:
                 entry.used_at = now
@@ -115,12 +120,12 @@ class Spool:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return SpooledFile(path, path.stat().st_size, digest)
 
-    def _remove_unused(self, now: float) -> None:
-        old = [
-            (question, entry)
-            for question, entry in self._entries.items()
-            if entry.future.done() and entry.used_at < now - self._kept_sec
-        ]
-        for question, entry in old:
-            del self._entries[question]
-            entry.future.result().path.unlink(missing_ok=True)
+    def _remove_unused(self, now: float, room: int) -> None:
+        """Remove what nobody asked for in time, and of the rest what finds no room."""
+        whole = [(asked, entry) for asked, entry in self._entries.items() if entry.future.done()]
+        for question, entry in sorted(whole, key=lambda each: -each[1].used_at):
+            found = entry.future.result()
+            room -= found.size
+            if room < 0 or entry.used_at < now - self._kept_sec:
+                del self._entries[question]
+                found.path.unlink(missing_ok=True)

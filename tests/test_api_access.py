@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jwt
@@ -23,6 +25,7 @@ from api.routes import routes
 from settings import ApiSettings
 from tests.api_server import ApiServer, Got
 from tests.fake_facts import Behind
+from tests.waiting import HANG_SEC
 
 TOKEN = "x4LJ_a-token-of-its-own-9c2b"  # noqa: S105 - of nothing
 OTHER = "another-token-of-somebody-7d1"
@@ -146,6 +149,24 @@ def test_who_asks_too_often_is_told_when_to_come_back() -> None:
         refused = server.get("/hello")
         assert "wait 2 s" in problem(refused, 429)
         assert refused.headers["retry-after"] == "2"
+
+
+def test_who_waits_for_an_answer_holds_up_no_probe() -> None:
+    """As many as can be computed at once, and one more."""
+    go_on, facts = threading.Event(), Behind().facts
+
+    def slow(asked: Asked) -> Response:
+        assert go_on.wait(HANG_SEC)
+        return json_response({})
+
+    endpoint = Endpoint(Door(facts), slow)
+    served = ApiServer([Route("/slow", endpoint), *routes(facts, Hub())])
+    with served as server, ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(server.get, "/slow") for _ in range(5)]
+        assert server.get("/livez").status == 200
+        assert not any(each.done() for each in waiting)
+        go_on.set()
+        assert [each.result(HANG_SEC).status for each in waiting] == [200] * 5
 
 
 # What went wrong with us.

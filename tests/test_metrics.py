@@ -61,11 +61,14 @@ def parsed(got: Got) -> dict[str, Metric]:
     return {family.name: family for family in parse(text)}
 
 
-@pytest.mark.parametrize("accept", [OPENMETRICS, "text/plain", "*/*"])
+STRANGE = "text/plain; version=7, application/openmetrics-text; version=abc"
+
+
+@pytest.mark.parametrize("accept", [OPENMETRICS, STRANGE, "text/plain; version=abc", "*/*"])
 def test_both_forms_are_read_by_their_parser(server: ApiServer, accept: str) -> None:
     """As the header Accept says."""
     got = server.get("/metrics", Accept=accept)
-    assert ("openmetrics" in got.headers["content-type"]) == (accept == OPENMETRICS)
+    assert ("openmetrics" in got.headers["content-type"]) == (accept in (OPENMETRICS, STRANGE))
     found = parsed(got)
     assert value(found, "symbol_last_price", symbol="AAPL", asset="stocks") == 100.25
     assert value(found, "check_ok", check="prices") == 1.0

@@ -86,6 +86,17 @@ def test_a_file_goes_when_nobody_asked_for_it_for_long() -> None:
     assert spool.file(2, writing("newer")).size == 5
 
 
+def test_files_never_take_more_room_than_they_may() -> None:
+    """The next one that is asked for finds it: what was asked for last stays."""
+    now = [0.0]
+    spool = Spool(most_bytes=10, clock=lambda: now[0])
+    files = []
+    for now[0] in range(5):
+        files.append(spool.file(now[0], writing("four")))
+    assert [file.path.exists() for file in files] == [False, False, True, True, True]
+    assert spool.file(3.0, refusing) == files[3]
+
+
 def test_a_file_that_cannot_be_made_is_tried_again() -> None:
     """Its error is raised to who asked."""
     spool = Spool(at_once=1)
