@@ -198,8 +198,11 @@ class _Past:
         last = int(seconds[-1]) if len(seconds) else 0
         found = prices[~np.isnan(prices)][: len(seconds)]
         n, sums = np.zeros(len(seconds), np.int64), np.zeros(len(seconds))
+        known = [self._store.recent_bars(first, last + 1).of([self._symbol]).cells]
         if self._archive is not None and len(seconds):
-            cells = self._archive.bars(first, last + 1, [self._symbol]).cells
+            # Memory's come after it: it may not have the newest ticks of a second yet.
+            known.insert(0, self._archive.bars(first, last + 1, [self._symbol]).cells)
+        for cells in known:
             at = np.searchsorted(seconds, cells["second"])
             is_there = (at < len(seconds)) & (seconds.take(at, mode="clip") == cells["second"])
             n[at[is_there]], sums[at[is_there]] = cells["n"][is_there], cells["sum"][is_there]

@@ -279,9 +279,8 @@ def test_history_is_every_second_with_a_tick_from_archive_and_memory(served: Api
     assert joined(found, "begin") == seconds
     for name in ("open", "high", "low", "close"):
         assert joined(found, name) == [price_at(second) for second in seconds]
-    known = [second for second in seconds if second < NOW - 5]
-    assert joined(found, "n")[: len(known)] == [2] * len(known)
-    assert joined(found, "mean")[: len(known)] == [price_at(second) + 0.5 for second in known]
+    assert joined(found, "n") == [2] * len(seconds)
+    assert joined(found, "mean") == [price_at(second) + 0.5 for second in seconds]
 
 
 @pytest.mark.parametrize(("step", "sec"), [("10s", 10), ("1m", 60)])
@@ -302,15 +301,18 @@ def test_longer_bars_are_made_of_the_same_seconds(served: ApiServer, step: str, 
 
 
 def test_without_an_archive_history_is_what_memory_knows() -> None:
-    """Of longer bars the ticks, too."""
+    """The ticks, too, of longer bars and of the newest seconds."""
     behind = Behind()
     ticked(behind)
     with ApiServer(routes(behind.facts, Hub())) as server:
         minutes = answer(server, "history", symbol="AAPL", step="1m", from_=1, to=NOW, limit=10000)
         seconds = answer(server, "history", symbol="AAPL", from_=NOW - 50, to=NOW)
+        older = answer(server, "history", symbol="AAPL", from_=NOW - 900, to=NOW - 800)
         problem(ask(server, "export/bars.csv"), 404, "there is no archive to export from")
+    assert older["n"] == older["mean"] == [None] * len(older["begin"])
     assert len(minutes["begin"]) == 62
     assert all(minutes["n"])
+    assert seconds["n"] == [2] * len(seconds["begin"])
     assert seconds["close"] == [price_at(s) for s in range(int(NOW) - 50, int(NOW)) if has_tick(s)]
 
 
