@@ -61,11 +61,17 @@ class Pace:
         self._failures = 0
         self._spaced_until = -math.inf
         self._begun: deque[float] = deque()
+        self._asked_at = -math.inf
         self.rests_until = -math.inf
         """Until then nothing is tried, after a failure or because the destination asks for it."""
 
     def next_at(self, now: float) -> float:
         """When the next message may go."""
+        if now < self._asked_at:
+            # The clock was set back: all that was to be waited for is of another time.
+            self._spaced_until = self.rests_until = -math.inf
+            self._begun.clear()
+        self._asked_at = now
         return max(self.rests_until, self._spaced_until, self._counted_until(now))
 
     def begin(self, now: float) -> None:

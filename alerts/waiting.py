@@ -75,8 +75,8 @@ class Waiting:
         Whatever may go takes along what came before it. A change waits by itself, and so does a
         test.
         """
-        in_turn = [each for each in self if each.told is not Told.UPDATED or each.due <= now]
-        last = max((i for i, each in enumerate(in_turn) if each.due <= now), default=-1)
+        in_turn = [each for each in self if each.told is not Told.UPDATED or _is_due(each, now)]
+        last = max((i for i, each in enumerate(in_turn) if _is_due(each, now)), default=-1)
         if last < 0:
             return ()
         if in_turn[0].told not in NEWS:
@@ -93,3 +93,8 @@ class Waiting:
             if each.told is Told.UPDATED and each.event and each.event.id == delivery.event.id:
                 return each
         return None
+
+
+def _is_due(delivery: Delivery, now: float) -> bool:
+    """Whether a delivery may go, as one may that was made later than now: a clock was set back."""
+    return delivery.due <= now or delivery.made > now

@@ -64,6 +64,8 @@ class Got:
     edits: str
     late: int
     path: str
+    said: dict[str, Any]
+    """The whole body."""
 
 
 class Asked:
@@ -160,10 +162,11 @@ class Receiver:
                 said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 got = Got(
                     self.headers["webhook-id"],
-                    tuple(said["keys"]),
-                    said["edits"],
-                    said["late"],
+                    tuple(said.get("keys", ())),
+                    said.get("edits", ""),
+                    said.get("late", 0),
                     self.path,
+                    said,
                 )
                 receiver.got.append(got)
                 receiver.answer(Asked(self, got, stopping))

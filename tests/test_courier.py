@@ -498,3 +498,40 @@ def post(server: MailServer) -> tuple[Destination, Channel]:
         "post", type="email", url=server.url, secret=PASSWORD, to="you@b.org", sender="me@a.org"
     )
     return known, channels.make(known, "")
+
+
+def test_no_secret_is_told_whatever_fails(
+    start: Start,
+    recorder: Callable[..., Recorder],
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In no log, status or row: an address that holds one, refused, unknown, unreadable or dead."""
+    secret = "T0KENin4path"  # noqa: S105 - looked for
+
+    class Broken(Hook):
+        def outcome(self, status: int, headers: Any, body: bytes, now: float) -> Any:
+            raise ValueError(self.url)
+
+    with Receiver() as gone:
+        nowhere = gone.url
+    receiver.answer = status(400, {"Location": f"/{secret}"})
+    channels_by_name = {
+        "refused": Hook(url=f"{receiver.url}/{secret}"),
+        "gone": Hook(url=f"{nowhere}/{secret}"),
+        "unknown": Hook(url=f"http://nobody.invalid/{secret}"),
+        "unreadable": Hook(url=f"http://[{secret}"),
+        "broken": Broken(url=f"{receiver.url}/{secret}"),
+    }
+    with caplog.at_level("DEBUG"):
+        writing = recorder()
+        each = [(destination(name, url=one.url), one) for name, one in channels_by_name.items()]
+        desk = start(each, ledger_of(writing))
+        tell(desk, writing, event(1))
+        until(lambda: all(state(desk, name).why for name in channels_by_name))
+        assert writing.flush()
+    known = [known for known, _ in each]
+    told = [desk.status(), *Archive(writing.path).deliveries(), *known]
+    assert secret not in repr(told)
+    assert secret not in caplog.text
+    assert "alerts to refused: 400 Bad Request" in caplog.text

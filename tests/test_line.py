@@ -368,3 +368,13 @@ def test_an_attempt_that_was_cut_off_goes_again() -> None:
     first = way.next(NOW)
     way.cut_off()
     assert way.next(NOW) == first
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_waiting() -> None:
+    """What was due an hour from now goes at once, whatever was to be waited for."""
+    way = line(desk=replace(DESK, at_most=(1, 60.0)))
+    way.add(delivery(1))
+    sent(way, NOW, RetryAt(600.0, "429 Too Many Requests", counts_as_failure=False))
+    way.add(delivery(2, due=NOW + 2))
+    assert way.next(NOW) == NOW + 600
+    assert [sent(way, NOW - 3600), sent(way, NOW - 3600 + 60)] == [["e1"], ["e2"]]
