@@ -216,7 +216,7 @@ class Outbox:
         if ledger is None:
             return
         may_send = ledger.may_send
-        if may_send and not (self._is_sending and self._is_read):
+        if may_send and not self._is_read:
             self.read()
         with self._lock:
             is_new = may_send and not self._is_sending
@@ -232,6 +232,8 @@ class Outbox:
         """Go on from what is remembered, if that can be read; may be called again."""
         if self._ledger is None:
             return
+        # What another process holds goes on, and is read again when that ends.
+        is_ours = self._ledger.may_send
         try:
             remembered = self._ledger.read(self._lines)
         except ArchiveError as error:
@@ -241,7 +243,7 @@ class Outbox:
             return
         with self._lock:
             self._restore(remembered)
-            self._is_read = True
+            self._is_read = is_ours
         self.wake()
 
     def next(self, destination: str) -> Attempt | float:
@@ -277,7 +279,7 @@ class Outbox:
             for delivery in own:
                 if delivery.state is not DeliveryState.DROPPED:
                     self._routes[name].remember(delivery)
-            if remembered.off.get(name) == self._marks[name]:
+            if remembered.off.get(name) == self._marks[name] and name not in self._asked_at:
                 line.switch_off(_OFF_WORDS)
 
     def _current_mutes(self, now: float) -> tuple[Mute, ...]:
