@@ -146,7 +146,7 @@ def _feeds(status: Status) -> dict[str, Check]:
     found: dict[str, Check] = {}
     classes: dict[str, list[Check]] = {}
     for feed in status.feeds:
-        if feed.state is FeedState.OFF and feed.trouble is not Trouble.TAPE_ENDED:
+        if feed.state is FeedState.OFF:
             continue
         check = found[f"feed:{feed.asset}:{feed.vendor}"] = _feed(feed, status)
         classes.setdefault(feed.asset, []).append(check)
@@ -163,10 +163,10 @@ def _feeds(status: Status) -> dict[str, Check]:
 
 def _feed(feed: FeedStatus, status: Status) -> Check:
     detail = ": ".join(filter(None, (feed.state.value, feed.trouble.value)))
-    if feed.state in (FeedState.LIVE, FeedState.CLOSED):
-        return _passed(detail)
     if feed.trouble is Trouble.TAPE_ENDED:
         return _warned(detail)
+    if feed.state in (FeedState.LIVE, FeedState.CLOSED):
+        return _passed(detail)
     silent_sec = feed.last_tick_age
     if silent_sec is None:
         silent_sec = status.uptime or 0.0

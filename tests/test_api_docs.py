@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import settings
 from api.hub import Hub
 from api.openapi import description
+from api.protocol import Channel, Close, Said, Subscribe
 from api.routes import routes
 from bars import CELL, Bars
 from history.writer import connect, write_bars
@@ -133,3 +135,14 @@ def test_it_names_every_error() -> None:
         for status in operations["get"]["responses"]
     }
     assert rows == {status for status in statuses if status >= "400"} - {"500"}
+
+
+def test_it_names_all_that_the_stream_says_and_hears() -> None:
+    """Every type of message of a client, every channel with its options, and every close."""
+    said = set(re.findall(r'"type": "(\w+)"', TEXT))
+    assert said == {str(each.__struct_config__.tag) for each in get_args(Said)}
+    assert set(re.findall(r'"channel": "(\w+)"', TEXT)) == set(get_args(Channel))
+    closes = re.findall(r"^\| ([\d, ]+) \| .* \| .* \|$", TEXT, re.MULTILINE)
+    assert {int(code) for row in closes for code in row.split(", ") if len(code) == 4} == set(Close)
+    options = [name for name in Subscribe.__struct_fields__ if name != "channel"]
+    assert not [name for name in options if f"`{name}`" not in TEXT]

@@ -146,6 +146,12 @@ def test_a_market_without_a_tick_is_a_warning_first_and_then_a_failure(
     assert verdicts(good)["class:crypto"] == "fail"
 
 
+def test_a_replay_at_its_end_is_a_warning(good: Behind) -> None:
+    """No market closed: there is no more to show."""
+    feeds(good, state=FeedState.CLOSED, trouble=Trouble.TAPE_ENDED)
+    assert verdicts(good)["class:stocks"] == "warn"
+
+
 def test_a_refused_key_is_a_failure(good: Behind) -> None:
     """At once, whenever the last tick came; a warning if another vendor serves the class."""
     refused = {"state": FeedState.REFUSED, "trouble": Trouble.KEY_REFUSED, "last_tick_age": 1.0}
