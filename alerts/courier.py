@@ -11,8 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
+from alerts.apart import apart
 from alerts.channel import Answer, Broken, Channel, Mail, Outcome, RetryAt, Scope
 from alerts.line import Attempt
 from alerts.mailing import mail
@@ -187,25 +189,8 @@ class Courier:
 async def _mailed(
     request: Mail, destination: Destination, timeout_sec: float
 ) -> Answer | RetryAt | Broken:
-    """Hand over an e-mail in a thread of its own, for which nobody waits at the end."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Answer | RetryAt | Broken] = loop.create_future()
-
-    def tell(found: Answer | RetryAt | Broken) -> None:
-        if not answer.done():
-            answer.set_result(found)
-
-    def run() -> None:
-        found: Answer | RetryAt | Broken
-        try:
-            found = mail(request, destination, timeout_sec)
-        except Exception as error:  # noqa: BLE001 - told in words of our own
-            found = RetryAt(None, f"it cannot be sent: {type(error).__name__}")
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(tell, found)
-
-    threading.Thread(target=run, name="market-pulse-mail", daemon=True).start()
-    return await answer
+    """Hand over an e-mail, which blocks."""
+    return await apart("market-pulse-mail", partial(mail, request, destination, timeout_sec))
 
 
 def _report(name: str, error: BaseException) -> None:

@@ -5,14 +5,18 @@ An address or a header may hold a secret: nothing here logs, raises or returns o
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from alerts.apart import apart
 from alerts.channel import Answer, Broken, Request, RetryAt, Scope
 from alerts.guard import is_public
 
@@ -32,6 +36,24 @@ class _NotPublicError(OSError):
     """A connection to an address that is not public was refused here."""
 
 
+class _Names(AbstractResolver):
+    """Looks up one name at a time, so that one nobody answers for takes no thread of another's."""
+
+    def __init__(self) -> None:
+        self._asked: asyncio.Future[list[ResolveResult]] | None = None
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a host; if the last question still waits, the answer to that."""
+        if self._asked is None or self._asked.done():
+            self._asked = apart("market-pulse-names", partial(_addresses, host, port, family))
+        return await asyncio.shield(self._asked)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 class Post:
     """Sends requests to one destination, over connections of its own; open as a context.
 
@@ -49,7 +71,10 @@ class Post:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                socket_factory=self._socket, keepalive_timeout=_KEEP_SEC, limit=1
+                resolver=_Names(),
+                socket_factory=self._socket,
+                keepalive_timeout=_KEEP_SEC,
+                limit=1,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
@@ -114,6 +139,23 @@ class Post:
             self._was_refused = True
             raise _NotPublicError("the address is not public")
         return socket.socket(family, kind, protocol)
+
+
+def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    """What the system knows of a host; a destination has one, so it is always the same."""
+    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    return [
+        ResolveResult(
+            hostname=host,
+            # With the scope, if it has one: what is of one link only is not public.
+            host=str(address[0]),
+            port=int(address[1]),
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -240,6 +241,34 @@ def test_one_stuck_destination_holds_up_no_other(start: Start, receiver: Receive
         until(lambda: state(desk, "well").sent == 20)
         assert receiver.keys == keys(*range(20))
         assert [state(desk, name).waiting for name in urls] == [20, 20, 20, 0]
+
+
+def test_names_that_nobody_answers_for_hold_up_no_other_and_no_end(
+    start: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and however often each is tried."""
+    real, ending = socket.getaddrinfo, threading.Event()
+    asked: list[str] = []
+
+    def look_up(host: Any, *rest: Any, **known: Any) -> Any:
+        if str(host).startswith("slow"):
+            asked.append(host)
+            ending.wait(HANG_SEC)
+        return real(host, *rest, **known)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    slow = [f"slow{number}.invalid" for number in range(20)]
+    hooks = [(destination(name), Hook(url=f"http://{name}/hook")) for name in slow]
+    well = receiver.url.replace("127.0.0.1", "localhost")
+    desk = start([*hooks, (destination("well"), Hook(url=well))], manners=HASTY)
+    desk.deliveries_for([event(1)])
+    until(lambda: all(state(desk, name).why == "no answer within 0.2 s" for name in slow))
+    desk.deliveries_for([event(2)])
+    until(lambda: state(desk, "well").sent == 2)
+    assert sorted(asked) == sorted(slow)
+    desk.stop()
+    assert not [t for t in threading.enumerate() if t.name == "market-pulse-alerts"]
+    ending.set()
 
 
 def test_an_end_does_not_wait_for_who_never_answers(start: Start) -> None:

@@ -148,7 +148,7 @@ PURE = (
 )
 # The channels are chosen by the settings; the outbox, the courier and the desk have clocks.
 NOT_PURE = {"page.__init__"} | {
-    f"alerts.{name}" for name in ("courier", "desk", "mailing", "outbox", "posting")
+    f"alerts.{name}" for name in ("apart", "courier", "desk", "mailing", "outbox", "posting")
 }
 IMPURE_MODULES = {"time", "socket", "asyncio", "os", "logging", "settings"}
 RECORDS = {"settings.destinations"}
