@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -200,8 +201,10 @@ class _Past:
         n, sums = np.zeros(len(seconds), np.int64), np.zeros(len(seconds))
         known = [self._store.recent_bars(first, last + 1).of([self._symbol]).cells]
         if self._archive is not None and len(seconds):
-            # Memory's come after it: it may not have the newest ticks of a second yet.
-            known.insert(0, self._archive.bars(first, last + 1, [self._symbol]).cells)
+            # Memory's come after it: it may not have the newest ticks of a second yet. If it cannot
+            # be read now, the prices are known all the same.
+            with suppress(ArchiveError):
+                known.insert(0, self._archive.bars(first, last + 1, [self._symbol]).cells)
         for cells in known:
             at = np.searchsorted(seconds, cells["second"])
             is_there = (at < len(seconds)) & (seconds.take(at, mode="clip") == cells["second"])

@@ -127,8 +127,10 @@ def check(got: Got, path: str) -> None:
 def problem(got: Got, status: int, part: str) -> None:
     """That an answer is this problem, in words that hold ``part``."""
     assert (got.status, got.headers["content-type"]) == (status, "application/problem+json")
+    Draft202012Validator(description()["components"]["schemas"]["ProblemDetails"]).validate(
+        got.json
+    )
     assert got.json["status"] == status
-    assert got.json["title"]
     assert part in got.json["detail"]
 
 
@@ -314,6 +316,27 @@ def test_without_an_archive_history_is_what_memory_knows() -> None:
     assert all(minutes["n"])
     assert seconds["n"] == [2] * len(seconds["begin"])
     assert seconds["close"] == [price_at(s) for s in range(int(NOW) - 50, int(NOW)) if has_tick(s)]
+
+
+def test_an_archive_that_cannot_be_read_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    """What memory knows is answered; of what it does not nobody says that there is nothing."""
+    (tmp_path / "simulated-1.sqlite").write_bytes(b"nonsense" * 1000)
+    source = SourceSettings("simulated", seed=1, watchlist=WATCHED)
+    behind = Behind(Settings(source, history=HistorySettings(folder=tmp_path)))
+    ticked(behind)
+    with ApiServer(routes(behind.facts, Hub())) as server:
+        known = answer(server, "history", symbol="AAPL", from_=NOW - 1000, to=NOW)
+        assert len(known["begin"]) == sum(map(has_tick, range(int(NOW) - 1000, int(NOW))))
+        assert answer(server, "frame")["symbols"] == ["AAPL", "MSFT", "TSLA", "BTC-USD"]
+        for name, query in (
+            ("history", {"symbol": "AAPL", "from": OLD}),
+            ("events", {}),
+            ("export/bars.csv", {}),
+        ):
+            got = ask(server, name, **query)
+            problem(got, 503, "the archive cannot be read now")
+            assert int(got.headers["retry-after"]) > 0
+            assert str(tmp_path) not in got.body.decode()
 
 
 def test_a_cursor_belongs_to_its_question(served: ApiServer) -> None:
