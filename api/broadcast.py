@@ -14,6 +14,7 @@ from typing import Final
 from api.channels import BarChannel, EventChannel, FrameChannel, StatusChannel
 from api.facts import Engine, Facts
 from api.protocol import VERSION, Channel
+from api.spool import Spool
 from engine.heartbeat import SecondOver
 
 __all__ = ["USUAL", "Broadcast", "Patience"]
@@ -45,17 +46,22 @@ USUAL: Final = Patience()
 
 
 class Broadcast:
-    """What the clients of one process follow; ``pool`` does what has to wait for a disk."""
+    """What the clients of one process follow; ``pool`` does what has to wait for a disk.
+
+    Files that they ask for lie in ``spool``.
+    """
 
     def __init__(
         self,
         facts: Facts,
         engine: Engine,
+        spool: Spool,
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.facts = facts
         self.patience = patience
+        self.spool = spool
         self.clock = clock
         self.pool: Executor = ThreadPoolExecutor(2, "market-pulse-stream")
         self.engine = engine

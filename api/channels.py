@@ -267,7 +267,8 @@ class EventChannel:
 
         Something of it may be of the second of the seq, and come before it.
         """
-        return _serial_after(self.tape, seq[0] - 1)
+        second, after = seq
+        return _serial_after(self.tape, second if after == AFTER_ALL else second - 1)
 
     def message(self, event: Event, wanted: Wanted) -> Sendable:
         """A state of an event."""

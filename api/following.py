@@ -7,8 +7,6 @@ argument.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -23,6 +21,7 @@ from api.channels import (
     StatusChannel,
     states_of,
 )
+from api.errands import Errands
 from api.facts import Engine
 from api.protocol import Close, Closing, Form, Sendable, Subscribe, Wanted
 from api.since import BarsPiece, EventsPiece, bars_piece, events_piece
@@ -31,7 +30,6 @@ from api.tape import Entry, Tape
 __all__ = [
     "STATUS_SEC",
     "BarFollower",
-    "Errands",
     "EventFollower",
     "Follower",
     "FrameFollower",
@@ -41,7 +39,6 @@ __all__ = [
 STATUS_SEC: Final = 10.0
 """A status is told this often, whether it changed or not."""
 
-_T = TypeVar("_T")
 _Over = TypeVar("_Over", bound=Over)
 
 
@@ -56,28 +53,9 @@ class Follower(Protocol):
         """
         ...
 
-    def ack(self) -> bool:
-        """Take a credit back; whether one was out."""
+    def ack(self, n: int = 1) -> bool:
+        """Take credits back; whether any were out."""
         ...
-
-
-class Errands:
-    """What has to wait for a disk: it is done by ``pool``, and then ``wake`` is called."""
-
-    def __init__(self, pool: Executor, wake: Callable[[], None]) -> None:
-        self._pool = pool
-        self._wake = wake
-
-    def run(self, what: Callable[[], _T]) -> asyncio.Future[_T]:
-        """Have something done; what it returns or raises is in the future."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, what)
-        future.add_done_callback(self._done)
-        return future
-
-    def _done(self, future: asyncio.Future[_T]) -> None:
-        if not future.cancelled():
-            future.exception()  # whoever asked may have gone, and nobody is to be told then
-        self._wake()
 
 
 class Slot:
@@ -100,11 +78,10 @@ class Slot:
             self._out += 1
         return True
 
-    def ack(self) -> bool:
-        """Take a credit back; whether one was out."""
-        is_out = self._out > 0
-        self._out -= is_out
-        return is_out
+    def ack(self, n: int) -> bool:
+        """Take credits back; whether any were out."""
+        was_out, self._out = self._out, max(0, self._out - n)
+        return was_out > 0
 
 
 class FrameFollower:
@@ -127,9 +104,9 @@ class FrameFollower:
         self._sent = second
         return [self._channel.message(self._key)]
 
-    def ack(self) -> bool:
-        """Take a credit back; whether one was out."""
-        return self._slot.ack()
+    def ack(self, n: int = 1) -> bool:
+        """Take credits back; whether any were out."""
+        return self._slot.ack(n)
 
 
 class StatusFollower:
@@ -152,9 +129,9 @@ class StatusFollower:
         self._sent = version, now
         return [self._channel.message(self._form, self._id)]
 
-    def ack(self) -> bool:
-        """Take a credit back; whether one was out."""
-        return self._slot.ack()
+    def ack(self, n: int = 1) -> bool:
+        """Take credits back; whether any were out."""
+        return self._slot.ack(n)
 
 
 class _Reader(Generic[_Over]):
@@ -225,11 +202,11 @@ class BarFollower:
     def take(self, now: float) -> list[Sendable]:
         """The next of what was missed, or else of what comes."""
         if self._reading is not None:
-            return self._pieced(self._reading)
+            return self._pieced(self._reading) or ([] if self._reading else self.take(now))
         entry = self._tape.take(now)
         return [] if entry is None else self._channel.messages(entry, self._wanted)
 
-    def ack(self) -> bool:
+    def ack(self, n: int = 1) -> bool:
         """Nothing of it waits for credits."""
         return False
 
@@ -274,16 +251,18 @@ class EventFollower:
     def take(self, now: float) -> list[Sendable]:
         """The next of what was missed, or else of what comes."""
         if self._reading is not None:
-            return self._pieced(self._reading)
-        entry = self._tape.take(now)
-        if entry is None:
-            return []
-        over, wanted = entry.content, self._wanted
-        found = [self._reset(over.begin)] if over.is_reset else []
-        states = states_of(over.states, self._since, wanted.symbols)
-        return found + [self._channel.message(event, wanted) for event in states]
+            return self._pieced(self._reading) or ([] if self._reading else self.take(now))
+        wanted = self._wanted
+        while (entry := self._tape.take(now)) is not None:
+            over = entry.content
+            found = [self._reset(over.begin)] if over.is_reset else []
+            states = states_of(over.states, self._since, wanted.symbols)
+            found += [self._channel.message(event, wanted) for event in states]
+            if found:
+                return found
+        return []
 
-    def ack(self) -> bool:
+    def ack(self, n: int = 1) -> bool:
         """Nothing of it waits for credits."""
         return False
 

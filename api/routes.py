@@ -61,7 +61,7 @@ def routes(facts: Facts, hub: Hub) -> list[BaseRoute]:
             for form in export.FORMS
         ),
         Route(f"{at}/openapi.json", Endpoint(door, openapi, is_open=True)),
-        *stream_routes(facts, hub),
+        *stream_routes(facts, hub, spool),
         Route("/api", _NoSuchPath()),
         Route("/api/{rest:path}", _NoSuchPath()),
     ]

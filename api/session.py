@@ -16,9 +16,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from api.auth import Caller, Refusal, is_local, who_may
 from api.broadcast import Broadcast
 from api.channels import AFTER_ALL
+from api.errands import Errands
 from api.following import (
     BarFollower,
-    Errands,
     EventFollower,
     Follower,
     FrameFollower,
@@ -49,6 +49,7 @@ from api.protocol import (
     write,
     wrong_in,
 )
+from api.transfer import FileFollower
 from formulas import COLUMNS
 from ticks import legible
 
@@ -89,6 +90,8 @@ class Session:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            for key in [*self._followers]:
+                self._end(key)
         for error in ended:
             if isinstance(error, Closing):
                 await self._close(error)
@@ -125,7 +128,8 @@ class Session:
     def _owed(self, said: Ack | More) -> bool:
         """Take credits back; whether any were out: such a message answers one of ours."""
         follower = self._followers.get(said.id)
-        return follower is not None and follower.ack()
+        n = said.n if isinstance(said, More) else 1
+        return follower is not None and follower.ack(n)
 
     def _reply(self, said: Said) -> None:
         if isinstance(said, Auth):
@@ -138,10 +142,11 @@ class Session:
         elif isinstance(said, Subscribe):
             self._subscribe(said)
         elif isinstance(said, File):
-            self._mistake(said.id, ErrorCode.UNAVAILABLE, "files are not sent yet")
+            self._send_file(said)
         elif isinstance(said, Stop):
-            if self._followers.pop(said.id, None) is None:
+            if said.id not in self._followers:
                 self._unknown(said.id)
+            self._end(said.id)
         elif said.id not in self._followers:
             self._unknown(said.id)
 
@@ -160,12 +165,32 @@ class Session:
         if wrong is not None:
             self._answer(wrong)
             return
+        if self._has_room(said.key):
+            self._end(said.key)
+            self._followers[said.key] = self._follower(said)
+
+    def _send_file(self, said: File) -> None:
+        if self._has_room(said.id):
+            self._end(said.id)
+            broadcast = self._broadcast
+            self._followers[said.id] = FileFollower(
+                self._form, said, broadcast.engine, broadcast.spool, self._errands
+            )
+
+    def _has_room(self, key: Id) -> bool:
+        """Whether one more may be followed; says so if not."""
         most = self._patience.subscriptions
-        if said.key not in self._followers and len(self._followers) >= most:
-            message = f"there are {most} subscriptions, expected no more: stop one first"
-            self._mistake(said.key, ErrorCode.TOO_MANY, message)
-            return
-        self._followers[said.key] = self._follower(said)
+        if key in self._followers or len(self._followers) < most:
+            return True
+        message = f"there are {most} subscriptions, expected no more: stop one first"
+        self._mistake(key, ErrorCode.TOO_MANY, message)
+        return False
+
+    def _end(self, key: Id) -> None:
+        """Follow something no longer, if it is followed."""
+        follower = self._followers.pop(key, None)
+        if isinstance(follower, FileFollower):
+            follower.close()
 
     def _follower(self, said: Subscribe) -> Follower:
         broadcast, wanted = self._broadcast, said.wanted(self._form)
@@ -205,10 +230,14 @@ class Session:
         is_any = bool(self._answers)
         while self._answers:
             await self._send(self._answers.popleft())
-        for follower in [*self._followers.values()]:
+        for key, follower in [*self._followers.items()]:
+            if self._followers.get(key) is not follower:
+                continue  # it was ended while another's message was on its way
             for message in follower.take(self._clock()):
                 await self._send(message)
                 is_any = True
+            if isinstance(follower, FileFollower) and follower.is_over:
+                self._end(key)
         self._check()
         return is_any
 

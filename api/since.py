@@ -77,12 +77,12 @@ def bars_piece(engine: Engine, wanted: Wanted, since: int, *, is_first: bool) ->
     archive = archive_of(engine)
     if archive is None:
         return BarsPiece((), since)
-    reader = engine.reader
-    limit = int(reader.pulse().now) - _JOIN_SEC + 1
+    limit = int(engine.reader.pulse().now) - _JOIN_SEC + 1
     begin, found, losses = since + 1, list[Sendable](), Losses()
     try:
         if is_first:
-            oldest = reader.span()[0]
+            span = archive.span()
+            oldest = limit if span is None else span[0]
             if begin < oldest:
                 begin = oldest
                 found.append(wanted.reset(oldest))
@@ -110,7 +110,7 @@ def events_piece(engine: Engine, wanted: Wanted, since: Seq, until: int) -> Even
     found, losses = list[Sendable](), Losses()
     begin = since[0]
     try:
-        known = _events_from(engine, archive)
+        known = _events_from(archive, until)
         if begin + 1 < known:
             found.append(wanted.reset(known))
         read = archive.event_updates(float(begin), float(until), losses)
@@ -128,10 +128,10 @@ def events_piece(engine: Engine, wanted: Wanted, since: Seq, until: int) -> Even
     return EventsPiece(tuple(found), (until - 1, AFTER_ALL), is_whole=is_whole)
 
 
-def _events_from(engine: Engine, archive: Archive) -> int:
+def _events_from(archive: Archive, until: int) -> int:
     """The first second of which the archive can know events."""
-    span, first = archive.event_span(), engine.reader.span()[0]
-    return first if span is None else min(first, int(span[0]))
+    spans = archive.span(), archive.event_span()
+    return min((int(span[0]) for span in spans if span is not None), default=until)
 
 
 def _pieces(bars: Bars, last: int) -> Iterator[tuple[int, Bars]]:

@@ -17,6 +17,7 @@ from api.hub import Hub
 from api.problems import Problem, problem_response
 from api.protocol import SUBPROTOCOLS, Form
 from api.session import Session
+from api.spool import Spool
 from engine.heartbeat import SecondOver
 
 __all__ = ["PATH", "Stream", "stream_routes"]
@@ -35,10 +36,12 @@ class Stream:
     def __init__(
         self,
         facts: Facts,
+        spool: Spool,
         patience: Patience = USUAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._facts = facts
+        self._spool = spool
         self._patience = patience
         self._clock = clock
         self._broadcast: Broadcast | None = None
@@ -77,7 +80,9 @@ class Stream:
         if self._broadcast is None:
             engine = self._facts.engine()
             if engine is not None:
-                self._broadcast = Broadcast(self._facts, engine, self._patience, self._clock)
+                self._broadcast = Broadcast(
+                    self._facts, engine, self._spool, self._patience, self._clock
+                )
         return self._broadcast
 
     def _admit(self, socket: WebSocket) -> tuple[Broadcast, Caller | None]:
@@ -112,8 +117,8 @@ def _unavailable(detail: str) -> Problem:
     )
 
 
-def stream_routes(facts: Facts, hub: Hub) -> list[BaseRoute]:
-    """The routes of the stream, whose clients are answered with ``facts``."""
-    stream = Stream(facts)
+def stream_routes(facts: Facts, hub: Hub, spool: Spool) -> list[BaseRoute]:
+    """The routes of the stream; its clients are answered with ``facts``, and files of ``spool``."""
+    stream = Stream(facts, spool)
     hub.listen(stream)
     return [WebSocketRoute(PATH, stream.serve)]

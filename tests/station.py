@@ -18,8 +18,14 @@ from api.broadcast import USUAL, Patience
 from api.facts import Facts
 from api.hub import Hub
 from api.protocol import Form
+from api.spool import Spool
 from api.stream import PATH, Stream
-from engine.heartbeat import Subscriber
+from api.transfer import MARK
+from bars import Bars
+from engine.heartbeat import SecondOver, Subscriber
+from engine.status import ArchiveState, ArchiveStatus, Status
+from events import Event
+from history.recorder import Recorder
 from settings import ApiSettings, HistorySettings, Settings, SourceSettings
 from tests.api_server import ApiServer
 from tests.stage import play, staged
@@ -51,10 +57,12 @@ class Client:
         self.socket.send(json.dumps(said) if is_json else msgspec.msgpack.encode(said))
 
     def hear(self, *types: str) -> dict[str, Any]:
-        """The next message; the next of some types, if any are given."""
+        """The next message but for chunks; the next of some types, if any are given."""
         while True:
             content = self.socket.recv(HANG_SEC)
             found: dict[str, Any]
+            if isinstance(content, bytes) and content.startswith(MARK):
+                continue
             if isinstance(content, str):
                 found = json.loads(content)
             else:
@@ -69,6 +77,23 @@ class Client:
         while (message := self.hear())["type"] != "pong":
             found.append(message)
         return found
+
+
+class _Written:
+    """A worker whose recorder is the test's, and says that it writes."""
+
+    def __init__(self, engine: Worker) -> None:
+        self._engine = engine
+        self.reader = engine.reader
+        self.archive = engine.archive
+
+    def status(self) -> Status:
+        """The worker's, but of the archive."""
+        return replace(self._engine.status(), archive=ArchiveStatus(state=ArchiveState.WRITING))
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return True
 
 
 class Station:
@@ -93,8 +118,9 @@ class Station:
             clock=lambda: self.now,
             subscribers=(Subscriber("api", self.hub.receive),),
         )
-        self.facts = Facts(lambda: self.engine, api or ApiSettings(), lambda: self.now)
-        self.stream = Stream(self.facts, patience)
+        seen = self.engine if data is None else _Written(self.engine)
+        self.facts = Facts(lambda: seen, api or ApiSettings(), lambda: self.now)
+        self.stream = Stream(self.facts, Spool(), patience)
         self.hub.listen(self.stream)
         self.server = ApiServer([WebSocketRoute(PATH, self.stream.serve)], self.hub)
 
@@ -128,6 +154,18 @@ class Station:
         self.now = second + 1.0
         self.engine.heartbeat.show(second)
         self.engine.heartbeat.search(second)
+
+    def tell(self, event: Event, second: int, *, is_history: bool = False) -> None:
+        """Have a second be over in which an event came into a state."""
+        self.hub.receive(SecondOver(second, second + 0.999, None, (event,), is_history))
+
+    def record(self, bars: Bars, events: Iterable[Event] = ()) -> None:
+        """Have the archive hold these, too."""
+        assert self.engine.archive is not None
+        recorder = Recorder(self.engine.archive.path, bars_days=7.0, events_days=90.0)
+        recorder.start()
+        recorder.record(bars, [*events])
+        recorder.stop()
 
     @contextmanager
     def client(self, form: Form | None = Form.JSON, token: str = "") -> Iterator[Client]:
