@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,12 +15,21 @@ import pytest
 
 from tests import stalled
 from tests.browsing import Server, copy_app
-from tests.waiting import until
+from tests.waiting import HANG_SEC, until
 
 END_SEC: Final = 6
 """How long the process may take to end."""
 
-STALLED: Final[tuple[Callable[[int], socket.socket], ...]] = (stalled.download,)
+STALLED: Final[tuple[Callable[[int], socket.socket], ...]] = (stalled.download, stalled.stream)
+
+
+def is_ready(server: Server) -> bool:
+    """Whether programs are answered."""
+    try:
+        with urllib.request.urlopen(f"{server.url}readyz", timeout=HANG_SEC) as answer:  # noqa: S310 - our own
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
 
 
 def connections(server: Server) -> int:
@@ -41,6 +52,7 @@ def test_clients_that_do_not_read_hold_up_no_end(folder: Path, tmp_path: Path) -
     """Neither over HTTP nor over WebSocket: it ends in time, with its archive closed."""
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_DATA": str(tmp_path)}
     with contextlib.ExitStack() as clients, Server(folder, environ, with_api=True) as server:
+        until(lambda: is_ready(server))
         for stall in STALLED:
             clients.enter_context(stall(server.port))
         begin = time.monotonic()
@@ -58,6 +70,7 @@ def test_clients_that_do_not_read_are_given_up(folder: Path) -> None:
         contextlib.ExitStack() as clients,
         Server(folder, environ, with_api=True, user_timeout_ms=1000) as server,
     ):
+        until(lambda: is_ready(server))
         idle = clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         until(lambda: connections(server) == 1)
         for stall in STALLED * (20 // len(STALLED)):
