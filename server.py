@@ -24,8 +24,6 @@ import click
 import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 from streamlit import cli_util, config
 from streamlit.web.bootstrap import load_config_options
@@ -34,7 +32,7 @@ from streamlit.web.server import server_util
 
 import worker
 from api.beside import Beside, Programs, is_ours
-from api.guarding import SECURITY_HEADERS, Guard
+from api.guarding import Guard
 from api.hub import Hub
 from engine.heartbeat import Subscriber
 from settings import ApiSettings, Settings, load
@@ -109,11 +107,6 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         await asyncio.to_thread(worker.stop_shared)
 
 
-async def own_fault(request: Request, error: Exception) -> Response:
-    """The answer to what failed by our own fault: without a word of it, which is for the log."""
-    return PlainTextResponse("Internal Server Error", 500, SECURITY_HEADERS)
-
-
 def _is_ours(scope: Scope) -> bool:
     return is_ours(scope, _option("baseUrlPath"))
 
@@ -130,7 +123,6 @@ app = st.App(
         ),
         Middleware(Beside, programs=_programs, base=lambda: _option("baseUrlPath")),
     ],
-    exception_handlers={Exception: own_fault},
 )
 
 

@@ -17,20 +17,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, problem_response
 
-__all__ = ["SECURITY_HEADERS", "Guard", "is_allowed_host", "is_allowed_origin"]
+__all__ = ["Guard", "is_allowed_host", "is_allowed_origin"]
 
-SECURITY_HEADERS: Final = {
+_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "frame-ancestors 'self'",
     "Referrer-Policy": "no-referrer",
 }
 """With every answer: no guessing of types, no page of others around ours, no address told."""
 
+_FAULT: Final = "an error of ours: the log says which"
+
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 class Guard:
     """Refuses foreign names and foreign pages with 403, and adds the headers to every answer.
+
+    What fails by our own fault is answered, too, before the error goes on.
 
     ``hosts`` are the names by which we may be asked, as ``server.allowedHosts`` has them; none: by
     any. ``origins`` are those of other pages that may read. They count for a request that
@@ -56,10 +60,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -67,8 +75,15 @@ class Guard:
         if refusal:
             response = problem_response(Problem(HTTPStatus.FORBIDDEN, refusal))
             await response(scope, receive, send_with_headers)
-        else:
+            return
+        try:
             await self._app(scope, receive, send_with_headers)
+        except Exception:
+            # Without a word of the error, which is for the log of whoever called us.
+            if scope["type"] == "http" and not has_begun:
+                response = problem_response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT))
+                await response(scope, receive, send_with_headers)
+            raise
 
     def _refusal(self, scope: Scope) -> str:
         """Why the request is refused; empty: it is not. Nothing of it is repeated."""

@@ -80,9 +80,11 @@ def test_a_page_may_read_if_it_is_ours_or_is_named(origin: str, host: str, is_le
     assert is_allowed_origin(origin, host, ("https://friend.example",)) == is_let_in
 
 
-def asked(app: Any, path: str, *headers: tuple[str, str], root_path: str = "") -> list[Message]:
+def asked(
+    app: Any, path: str, *headers: tuple[str, str], sent: list[Message] | None = None
+) -> list[Message]:
     """What an ASGI application sends for a request."""
-    sent: list[Message] = []
+    sent = [] if sent is None else sent
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -95,7 +97,7 @@ def asked(app: Any, path: str, *headers: tuple[str, str], root_path: str = "") -
         "type": "http",
         "method": "GET",
         "path": path,
-        "root_path": root_path,
+        "root_path": "",
         "headers": raw,
         "query_string": b"",
     }
@@ -126,6 +128,22 @@ def test_a_policy_of_an_answer_stays() -> None:
     headers = asked(guarded([]), "/")[0]["headers"]
     assert [value for name, value in headers if name == b"referrer-policy"] == [b"same-origin"]
     assert (b"x-content-type-options", b"nosniff") in headers
+
+
+def test_our_own_fault_is_told_without_a_word_of_it() -> None:
+    """To who asked; the error itself goes on to whoever logs it."""
+
+    async def fail(*_: Any) -> None:
+        raise ValueError("SECRET")
+
+    guard = Guard(fail, hosts=tuple, origins=tuple, is_ours=lambda scope: True)
+    sent: list[Message] = []
+    with pytest.raises(ValueError, match="SECRET"):
+        asked(guard, "/", sent=sent)
+    begin, body = sent
+    assert begin["status"] == 500
+    assert (b"x-content-type-options", b"nosniff") in begin["headers"]
+    assert b"SECRET" not in body["body"]
 
 
 @pytest.mark.parametrize(
