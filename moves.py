@@ -130,10 +130,11 @@ def furthest(price: Floats, low: Floats, high: Floats) -> Floats:
 def excursion(stretch: Stretch, row: int, to: tuple[float, float]) -> Excursion | None:
     """The furthest move of a row of a stretch to a price of a later time, and where it began.
 
-    From the latest of the seconds that it is as far from; None if none has a tick.
+    From the latest of the seconds that it is as far from; None if none has a tick, or if there is
+    no price to move to.
     """
     seconds = np.flatnonzero(stretch.price[row] > 0)
-    if not len(seconds):
+    if not len(seconds) or math.isnan(to[0]):
         return None
     moves = to[0] / stretch.price[row, seconds] - 1.0
     rises, falls = moves == moves.max(), moves == moves.min()

@@ -416,7 +416,7 @@ class PulseStore:
         found = {}
         for place, (name, row) in enumerate(rows.items()):
             move = excursion(stretch, place, (float(prices[row]), float(times[row])))
-            if move is not None and not math.isnan(move.value):
+            if move is not None:
                 found[name] = move
         return found
 

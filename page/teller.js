@@ -131,7 +131,7 @@ export class Teller {
 
   notification(event) {
     try {
-      const notification = new Notification(`${event.severity}: ${event.symbol}`, {
+      const notification = new Notification(`${event.severity}: ${event.symbol || event.asset}`, {
         body: whole(event),
         tag: event.id,
         renotify: true,

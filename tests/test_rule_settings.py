@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ import pytest
 
 import settings
 from rules import Rule, When
-from settings import Settings, SettingsError, SourceSettings, StressSettings, load, reject_idle
+from settings import (
+    DEFAULT_WATCHLIST,
+    Settings,
+    SettingsError,
+    SourceSettings,
+    StressSettings,
+    load,
+    reject_idle,
+)
 from ticks import Asset
 from worker import Worker
 
@@ -220,3 +229,15 @@ def test_a_worker_does_not_start_with_one() -> None:
     with pytest.raises(SettingsError, match="NOSUCH, which is not watched"):
         worker.start()
     assert not worker.alive()
+
+
+def test_the_readme_has_a_rule_that_stands_as_it_is(tmp_path: Path) -> None:
+    """Its example is read with the usual watchlist, and every word is in its table."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    section = readme.partition("\n## Rules\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    (rule,) = rules_of(tmp_path, example)
+    assert (rule.name, rule.when, rule.by, rule.within_sec) == ("flash", When.MOVE, 0.02, 10)
+    reject_idle([rule], DEFAULT_WATCHLIST, 1_795_000_000.0)
+    words = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
+    assert sorted(words[1:]) == sorted(When)
