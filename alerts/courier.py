@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from alerts.apart import apart
-from alerts.channel import Answer, Broken, Channel, Mail, Outcome, RetryAt, Scope
+from alerts.channel import Answer, Broken, Channel, Delivered, Mail, Outcome, RetryAt, Scope
 from alerts.line import Attempt
 from alerts.mailing import mail
 from alerts.outbox import Outbox
@@ -65,6 +65,7 @@ class Courier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._stopping = asyncio.Event()
+        self._last_words: dict[str, str] = {}
         self._news = {each.name: asyncio.Event() for each, _ in destinations}
         self._thread = threading.Thread(target=self._run, name="market-pulse-alerts", daemon=True)
 
@@ -169,8 +170,10 @@ class Courier:
             # Not its text, which may hold an address.
             _report(destination.name, error)
             outcome = Broken(Scope.MESSAGE, f"it cannot be sent: {type(error).__name__}")
-        if isinstance(outcome, Broken):
-            _logger.warning("alerts to %s: %s", destination.name, outcome.words)
+        words = "" if isinstance(outcome, Delivered) else outcome.words
+        if words != self._last_words.get(destination.name, ""):
+            self._last_words[destination.name] = words
+            _logger.warning("alerts to %s: %s", destination.name, words or "it works again")
         self._outbox.finish(destination.name, outcome)
 
     async def _outcome(

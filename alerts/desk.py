@@ -91,13 +91,13 @@ class Desk:
     def test(self, destination: str) -> bool:
         """Send a marked message.
 
-        Returns whether it will be: not if there is no such destination, or if it was asked less
-        than ten seconds ago.
+        Returns whether it will be: not if there is no such destination, if it was asked less than
+        ten seconds ago, or if another process sends.
         """
         return self._outbox.test(destination)
 
     def send_again(self, destination: str, key: str) -> bool:
-        """Try a dead delivery again; whether there is one."""
+        """Try a dead delivery again; whether there is one, and no other process sends."""
         return self._outbox.send_again(destination, key)
 
     def try_now(self, destination: str) -> bool:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from history.deliveries import Delivery, DeliveryState
+from history.deliveries import Delivery, DeliveryState, Told
 
 __all__ = ["MOST_DEAD", "Ended", "Messages"]
 
@@ -44,7 +44,8 @@ class Ended:
         if delivery.state is DeliveryState.SENT:
             self.sent += 1
         elif delivery.state is DeliveryState.DROPPED:
-            self.dropped += 1
+            # What only changes a message is no message that anybody lacks.
+            self.dropped += delivery.told not in (Told.UPDATED, Told.OVER)
         else:
             self.dead_count += 1
             self._dead[delivery.key] = delivery

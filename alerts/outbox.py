@@ -171,7 +171,10 @@ class Outbox:
             self._hand_over((mute,))
 
     def test(self, destination: str) -> bool:
-        """Send a marked message; False if there is no such destination, or one was just asked."""
+        """Send a marked message; False if there is no such destination, or it was just asked.
+
+        And if this process does not send: the one that does can be asked.
+        """
         now = self._clock()
         with self._lock:
             if not self._may_be_asked(destination, now):
@@ -191,10 +194,10 @@ class Outbox:
         return True
 
     def send_again(self, destination: str, key: str) -> bool:
-        """Let a dead delivery wait again; whether there is one."""
+        """Let a dead delivery wait again; whether there is one, and this process sends."""
         with self._lock:
             line = self._lines.get(destination)
-            is_found = line is not None and line.send_again(key, self._clock())
+            is_found = self._is_sending and line is not None and line.send_again(key, self._clock())
             self._hand_over()
         self.wake()
         return is_found
@@ -287,8 +290,8 @@ class Outbox:
         return tuple(self._mutes.values())
 
     def _may_be_asked(self, destination: str, now: float) -> bool:
-        """Whether there is such a destination, and nobody asked it just now."""
-        if destination not in self._lines:
+        """Whether there is such a destination, this process sends, and nobody asked just now."""
+        if destination not in self._lines or not self._is_sending:
             return False
         asked_at = self._asked_at.get(destination)
         if asked_at is not None and 0 <= now - asked_at < ASKED_SEC:

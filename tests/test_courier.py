@@ -401,6 +401,7 @@ def test_a_destination_that_is_gone_stays_off(
     assert state(moved).state is DestinationState.READY
     moved.stop()
     third = start([(here, Hook(url=receiver.url))], ledger_of(writing))
+    until(lambda: third.status().is_sending)
     assert third.test("desk")
     until(lambda: state(third).sent == 1)
     assert writing.flush()
@@ -417,6 +418,7 @@ def test_of_two_processes_of_one_folder_one_sends_and_the_other_goes_on(
     desk, other = start(hook, ledger_of(writing)), start(hook, ledger_of(waiting))
     until(lambda: desk.status().is_sending)
     assert not other.status().is_sending
+    assert not other.test("desk"), "the first one can be asked"
     for each, its in ((desk, writing), (other, waiting)):
         tell(each, its, event(1), event(2))
     until(lambda: state(desk).sent == 2)
