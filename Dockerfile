@@ -5,8 +5,8 @@ FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/
-RUN /opt/venv/bin/pip install -r /tmp/requirements.txt \
-    && find /opt/venv -type d -name tests -prune -exec rm -rf {} +
+# With the packages' own tests: some packages need theirs to be imported.
+RUN /opt/venv/bin/pip install -r /tmp/requirements.txt
 COPY . /app
 # Nobody may write them later, so they are compiled now.
 RUN /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /app

@@ -9,6 +9,7 @@ import json
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -203,6 +204,39 @@ def test_the_page_has_the_same_settings_as_alone(folder: Path, server: Server) -
         assert here.main_script_path == there.main_script_path
         hosts = "/_stcore/host-config"
         assert ask(server, hosts).body == ask(alone, hosts).body
+
+
+OPTIONS: Final = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import server
+server.load_config_options({})
+print(json.dumps({name: server.config.get_option(name) for name in sys.argv[2:]}))
+"""
+
+
+def options(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """The options of a settings file by their whole names."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from options(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value
+
+
+def test_every_option_of_the_file_counts(folder: Path, tmp_path: Path) -> None:
+    """From wherever the server is started."""
+    text = (folder / ".streamlit" / "config.toml").read_text("utf-8")
+    wanted = dict(options(tomllib.loads(text)))
+    assert len(wanted) > 40
+    done = subprocess.run(
+        [sys.executable, "-c", OPTIONS, str(folder), *wanted],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout) == wanted
 
 
 # Its end.
