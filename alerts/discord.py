@@ -33,7 +33,7 @@ _COLOURS: Final[Mapping[Severity, int]] = {
 _MOST_SECONDS: Final = 1000.0
 """A longer rest is one in milliseconds: both units are met with."""
 
-_SPECIAL: Final = re.compile(r"([\\*_~`|<>\[\]()#@:])")
+_SPECIAL: Final = re.compile(r"([\\*_~`|<>\[\]#@]|:(?=\S))")
 """What Markdown, mentions, emojis and links are made of."""
 
 _CODES: Final[Mapping[int, tuple[Scope, str]]] = {

@@ -253,6 +253,7 @@ def test_hostile_text_is_text(server: ChatServer, kind: str, count: int) -> None
         for sign in "*_`[]<>@#":
             bare = text.replace(f"\\{sign}", "")
             assert sign not in bare.replace("U+202E", "")
+        assert "://" not in text.replace("\\:", "")
     if kind == "telegram":
         assert not {"parse_mode", "entities"} & post.keys()
         assert post["link_preview_options"] == {"is_disabled": True}
