@@ -110,7 +110,12 @@ class _Reading:
 
     def _wrong_secret(self, expected: str) -> SettingsError:
         """What to raise if the secret is missing or of another form, without it."""
-        return SettingsError(f"what {self._entry('secret').place} names is not {expected}")
+        entry = self._entry("secret")
+        if entry.value is None:
+            return SettingsError(
+                f"{entry.place} is missing, expected the name of a variable that holds {expected}"
+            )
+        return SettingsError(f"what {entry.place} names is not {expected}")
 
     def address(self, kind: ChannelName, secret: str, is_insecure: bool) -> tuple[str, str]:
         """The address, and what is left of the secret, which may hold it."""

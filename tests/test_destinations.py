@@ -219,6 +219,7 @@ def test_secrets_are_known_as_such(tmp_path: Path) -> None:
         ("webhook", {"private": "1"}, "expected true or false"),
         ("webhook", {"to": '"x"'}, "its address says where it goes: remove it"),
         ("webhook", {"from": '"x@example.org"'}, "only e-mail has a sender: remove it"),
+        ("slack", {"secret": None}, "is missing, expected the name of a variable that holds the"),
         ("telegram", {"to": '"desk"'}, "expected a chat's number"),
         ("ntfy", {"to": '"a b"'}, "expected a topic of letters"),
         ("email", {"to": '"desk"'}, "expected an e-mail address"),
