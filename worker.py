@@ -33,7 +33,7 @@ from history.archive import Archive
 from history.keeper import HistoryKeeper
 from history.recorder import Recorder
 from pulse_store import PulseStore
-from settings import Settings, reject_idle
+from settings import Settings, reject_idle, reject_unreachable
 from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
@@ -194,6 +194,7 @@ class Worker:
         """Everything that belongs around a source."""
         settings, archive = self._settings, source.archive
         reject_idle(settings.stress.rules, source.watched, source.clock())
+        reject_unreachable(settings.alerts.destinations, source.watched)
         stress, most = settings.stress, settings.stress.max_events
         store = PulseStore(settings.window_sec + BEHIND_SEC, records=archive is not None)
         for asset, symbols in source.watched.items():

@@ -32,7 +32,7 @@ from settings.accounts import (
     switched_off,
 )
 from settings.addresses import http_address, websocket_address
-from settings.alerts import alert_settings, secret_names
+from settings.alerts import alert_settings, reject_unreachable, secret_names
 from settings.api import API_KEYS, API_SECRETS, ApiSettings, api_settings, public_url
 from settings.destinations import AlertSettings, Destination
 from settings.given import (
@@ -82,6 +82,7 @@ __all__ = [
     "StressSettings",
     "load",
     "reject_idle",
+    "reject_unreachable",
 ]
 
 

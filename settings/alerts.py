@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Final, get_args
 
 from settings.destinations import (
     ALERT_WORDS,
@@ -16,30 +16,27 @@ from settings.destinations import (
     ChannelName,
     Destination,
 )
-from settings.given import Entry, Given, SettingsError, Table
+from settings.forms import name_of, switch, symbols, word, words
+from settings.given import Entry, Given, SettingsError, Table, advice
 from settings.quoting import bare
 from settings.reach import VARIABLE, reach
-from ticks import ASSETS, EventKind, Severity, is_legible
+from ticks import ASSETS, SEVERITIES, Asset, EventKind
 
-__all__ = ["alert_settings", "secret_names"]
+__all__ = ["alert_settings", "reject_unreachable", "secret_names"]
 
 _KEYS: Final = (
     *("name", "type", "url", "secret", "to", "from", "severity", "assets", "symbols", "kinds"),
     *("rules", "on", "wait", "at_most", "insecure", "private", "simulated"),
 )
 _MOST_DESTINATIONS: Final = 50
-_MOST_NAME: Final = 40
 _MOST_WAIT_SEC: Final = 3600
 _DIGEST_SEC: Final = 60.0
 """E-mails go together for so long unless the settings say otherwise."""
 
-_SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 _KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 
 _AT_MOST: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})([smh])")
 _UNIT_SEC: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-_Word = TypeVar("_Word", bound=str)
 
 
 def secret_names(file: Table) -> tuple[str, ...]:
@@ -75,6 +72,30 @@ def alert_settings(
     return AlertSettings(destinations=tuple(found.values()), public_url=public_url)
 
 
+def reject_unreachable(
+    destinations: Sequence[Destination], watched: Mapping[Asset, Sequence[str]]
+) -> None:
+    """Raise if a destination waits for what is not ``watched``.
+
+    Raises:
+        SettingsError: what was found, and what to do.
+    """
+    known = {symbol for names in watched.values() for symbol in names}
+    for each in destinations:
+        for symbol in each.symbols:
+            if symbol not in known:
+                raise SettingsError(
+                    f"the destination {each.name} is for {symbol}, which is not watched, so that"
+                    f" nothing of it could be told: {advice(symbol, sorted(known))}"
+                )
+        for asset in each.assets:
+            if not watched.get(asset):
+                raise SettingsError(
+                    f"the destination {each.name} is for {asset}, of which nothing is watched:"
+                    " remove the class from it, or watch some"
+                )
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One ``[[destination]]`` that is being read."""
@@ -85,85 +106,33 @@ class _Reading:
 
     def destination(self, rules: Sequence[str]) -> Destination:
         """The destination, checked."""
-        kind = self._word("type", CHANNELS)
+        kind = word(self._entry("type"), CHANNELS)
         if kind is None:
             raise self._entry("type").wrong(f"one of {', '.join(CHANNELS)}")
-        is_insecure = self._switch("insecure")
+        is_insecure = switch(self._entry("insecure"))
         reached = reach(self.table, kind, self.environ, self.files, is_insecure=is_insecure)
         return Destination(
-            name=self._name(),
+            name=name_of(self._entry("name")),
             type=kind,
             url=reached.url,
             secret=reached.secret,
             to=reached.to,
             sender=reached.sender,
-            severity=self._word("severity", _SEVERITIES) or "watch",
-            assets=self._words("assets", ASSETS),
-            symbols=self._symbols(),
-            kinds=self._words("kinds", _KINDS),
-            rules=self._words("rules", tuple(rules), "names of [[rule]]"),
-            on=self._words("on", ALERT_WORDS) or _usual_words(kind),
+            severity=word(self._entry("severity"), SEVERITIES) or "watch",
+            assets=words(self._entry("assets"), ASSETS),
+            symbols=symbols(self._entry("symbols")),
+            kinds=words(self._entry("kinds"), _KINDS),
+            rules=words(self._entry("rules"), rules, "names of [[rule]]"),
+            on=words(self._entry("on"), ALERT_WORDS) or _usual_words(kind),
             wait_sec=self._wait(kind),
             at_most=self._at_most(),
             is_insecure=is_insecure,
-            is_private=self._switch("private"),
-            is_simulated=self._switch("simulated"),
+            is_private=switch(self._entry("private")),
+            is_simulated=switch(self._entry("simulated")),
         )
 
     def _entry(self, key: str) -> Entry:
         return self.table.entry(key)
-
-    def _name(self) -> str:
-        entry = self._entry("name")
-        value = entry.value
-        if not isinstance(value, str) or not value or len(value) > _MOST_NAME:
-            raise entry.wrong(f"a name of {_MOST_NAME} characters at most")
-        if not is_legible(value):
-            raise entry.wrong("a name of characters that can be seen")
-        return value
-
-    def _word(self, key: str, known: tuple[_Word, ...]) -> _Word | None:
-        entry = self._entry(key)
-        if entry.value is None:
-            return None
-        for word in known:
-            if word == entry.value:
-                return word
-        raise entry.wrong(f"one of {', '.join(known)}")
-
-    def _words(self, key: str, known: tuple[_Word, ...], each: str = "") -> tuple[_Word, ...]:
-        entry = self._entry(key)
-        expected = each or f"some of {', '.join(known)}"
-        texts = self._texts(entry, f"a list of {expected}")
-        unknown = [text for text in texts if text not in known]
-        if unknown:
-            raise SettingsError(
-                f"{entry.place} has {entry.quoting.value(unknown[0])}, expected {expected}"
-            )
-        return tuple(word for word in known if word in texts)
-
-    def _symbols(self) -> tuple[str, ...]:
-        texts = self._texts(self._entry("symbols"), 'a list such as ["AAPL", "MSFT"]')
-        return tuple(dict.fromkeys(text.upper() for text in texts))
-
-    @staticmethod
-    def _texts(entry: Entry, expected: str) -> list[str]:
-        """The texts of a list, none if it is not given; an empty list would mean nothing."""
-        value: Any = entry.value
-        if value is None:
-            return []
-        if not isinstance(value, list) or not value:
-            raise entry.wrong(expected)
-        texts = [bare(text) for text in value if isinstance(text, str)]
-        if len(texts) != len(value) or not all(texts):
-            raise entry.wrong(expected)
-        return texts
-
-    def _switch(self, key: str) -> bool:
-        entry = self._entry(key)
-        if entry.value is not None and not isinstance(entry.value, bool):
-            raise entry.wrong("true or false")
-        return bool(entry.value)
 
     def _wait(self, kind: ChannelName) -> float:
         entry = self._entry("wait")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from settings.forms import switch
 from settings.given import Entry, Given, SettingsError, secret_text
 from settings.quoting import bare
 
@@ -87,7 +88,7 @@ def api_settings(given: Given, files: Sequence[Path]) -> ApiSettings:
         jwt_algorithm=algorithm,
         jwt_audience=_audience(table.entry("jwt_audience"), usual.jwt_audience),
         origins=_texts(table.entry("origins"), usual.origins, _is_origin, _ORIGINS),
-        is_metrics_open=_flag(table.entry("metrics_open")),
+        is_metrics_open=switch(table.entry("metrics_open")),
         proxies=proxies,
     )
 
@@ -195,13 +196,6 @@ def _audience(entry: Entry, usual: str) -> str:
     value = usual if entry.value is None else entry.value
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
         raise entry.wrong("the text that tokens have in aud")
-    return value
-
-
-def _flag(entry: Entry) -> bool:
-    value = False if entry.value is None else entry.value
-    if not isinstance(value, bool):
-        raise entry.wrong("true or false")
     return value
 
 

@@ -6,25 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from rules import BUILT_IN_WHENS, Rule, When
+from settings.forms import name_of, symbols, word, words
 from settings.given import Entry, SettingsError, Table, advice
-from settings.quoting import bare
-from ticks import ASSETS, COOLDOWN_SEC, SEVERITIES, Asset, is_legible
+from ticks import ASSETS, COOLDOWN_SEC, SEVERITIES, Asset
 from wording import time_text
 
 __all__ = ["own_names", "reject_idle", "user_rules"]
 
 _MOST_RULES: Final = 200
-_MOST_NAME: Final = 40
 _MOST_COOLDOWN_SEC: Final = 86_400
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|m|min|h)")
 _UNIT_SEC: Final = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _COMMON: Final = ("name", "when", "symbols", "assets", "severity", "cooldown", "until")
 _KEYS: Final = (*_COMMON, "by", "price", "low", "high", "within")
-
-_Word = TypeVar("_Word", bound=str)
 
 
 class _Form(NamedTuple):
@@ -134,11 +131,11 @@ class _Reading(NamedTuple):
 
     def rule(self) -> Rule:
         """The rule, checked."""
-        name, when = self._name(), self._when()
+        name, when = name_of(self._entry("name")), self._when()
         form = _FORMS[when]
         self._reject_other_keys(when, form)
-        symbols, assets = self._symbols(when), self._assets()
-        if symbols and assets:
+        of_symbols, assets = self._symbols(when), words(self._entry("assets"), ASSETS)
+        if of_symbols and assets:
             raise self._entry("assets").wrong("none beside symbols: give one of the two")
         low, high = self._bound("low"), self._bound("high")
         if when is When.CORRELATION:
@@ -151,14 +148,14 @@ class _Reading(NamedTuple):
         return Rule(
             name=name,
             when=when,
-            symbols=symbols,
+            symbols=of_symbols,
             assets=assets,
             by=self._limit("by", form, form.most, form.unit),
             price=self._limit("price", form, 1e12, "a price above 0"),
             low=low,
             high=high,
             within_sec=self._within(form),
-            severity=self._word("severity", SEVERITIES),
+            severity=word(self._entry("severity"), SEVERITIES),
             cooldown_sec=self._cooldown(),
             until=self._until(),
         )
@@ -166,20 +163,11 @@ class _Reading(NamedTuple):
     def _entry(self, key: str) -> Entry:
         return self.table.entry(key)
 
-    def _name(self) -> str:
-        entry = self._entry("name")
-        value = entry.value
-        if not isinstance(value, str) or not value or len(value) > _MOST_NAME:
-            raise entry.wrong(f"a name of {_MOST_NAME} characters at most")
-        if not is_legible(value):
-            raise entry.wrong("a name of characters that can be seen")
-        return value
-
     def _when(self) -> When:
-        word = self._word("when", tuple(when.value for when in When))
-        if word is None:
+        found = word(self._entry("when"), tuple(When))
+        if found is None:
             raise self._entry("when").wrong(f"one of {', '.join(When)}")
-        return When(word)
+        return found
 
     def _reject_other_keys(self, when: When, form: _Form) -> None:
         """Raise if a key is missing, or is one that such a rule does not look at."""
@@ -197,45 +185,11 @@ class _Reading(NamedTuple):
                     f" fire: add it"
                 )
 
-    def _word(self, key: str, known: Sequence[_Word]) -> _Word | None:
-        entry = self._entry(key)
-        if entry.value is None:
-            return None
-        for word in known:
-            if word == entry.value:
-                return word
-        raise entry.wrong(f"one of {', '.join(known)}")
-
-    def _texts(self, key: str, expected: str) -> list[str]:
-        """The texts of a list, none if it is not given; an empty list would mean nothing."""
-        entry = self._entry(key)
-        value: Any = entry.value
-        if value is None:
-            return []
-        if not isinstance(value, list) or not value:
-            raise entry.wrong(expected)
-        texts = [bare(text) for text in value if isinstance(text, str)]
-        if len(texts) != len(value) or not all(texts):
-            raise entry.wrong(expected)
-        return texts
-
     def _symbols(self, when: When) -> tuple[str, ...]:
-        texts = self._texts("symbols", 'a list such as ["AAPL", "MSFT"]')
-        symbols = tuple(dict.fromkeys(text.upper() for text in texts))
-        if when is When.CORRELATION and len(symbols) != 2:
+        found = symbols(self._entry("symbols"))
+        if when is When.CORRELATION and len(found) != 2:
             raise self._entry("symbols").wrong('the two of a pair, such as ["AAPL", "MSFT"]')
-        return symbols
-
-    def _assets(self) -> tuple[Asset, ...]:
-        texts = self._texts("assets", f"a list of some of {', '.join(ASSETS)}")
-        unknown = [text for text in texts if text not in ASSETS]
-        if unknown:
-            entry = self._entry("assets")
-            raise SettingsError(
-                f"{entry.place} has {entry.quoting.value(unknown[0])}, expected some of"
-                f" {', '.join(ASSETS)}"
-            )
-        return tuple(asset for asset in ASSETS if asset in texts)
+        return found
 
     def _limit(self, key: str, form: _Form, most: float, expected: str) -> float | None:
         if key not in form.keys:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 import settings
-from settings import AlertSettings, Places, SettingsError, load
+from settings import AlertSettings, Places, SettingsError, load, reject_unreachable
 from settings.destinations import ALERT_WORDS, CHANNELS, Destination
+from ticks import Asset
 
 SIGNING: Final = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 OTHER: Final = f"whsec_{base64.b64encode(bytes(range(1, 33))).decode()}"
@@ -280,3 +282,26 @@ def test_a_variable_that_nothing_names_is_a_mistake(tmp_path: Path) -> None:
     """As any other that is no setting."""
     with pytest.raises(SettingsError, match="MARKET_PULSE_DESK is not a setting"):
         read(tmp_path, "", MARKET_PULSE_DESK=SLACK)
+
+
+WATCHED: Final[Mapping[Asset, tuple[str, ...]]] = {
+    "stocks": ("AAPL", "MSFT"),
+    "crypto": ("BTC-USD",),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"symbols": ("AAPL", "MSTF")}, "for MSTF, which is not watched, .* did you mean MSFT?"),
+        ({"assets": ("forex",)}, "for forex, of which nothing is watched"),
+    ],
+)
+def test_a_destination_for_what_is_not_watched_is_said(
+    changed: Mapping[str, tuple[str, ...]], said: str
+) -> None:
+    """It would wait for ever."""
+    usual = Destination(name="desk", type="webhook", assets=("stocks",), symbols=("BTC-USD",))
+    reject_unreachable([usual], WATCHED)
+    with pytest.raises(SettingsError, match=said):
+        reject_unreachable([usual, replace(usual, **changed)], WATCHED)  # type: ignore[arg-type]

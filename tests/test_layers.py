@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "days": ({"sessions", "ticks"}, set()),
     "settings": ({"rules", "wording", "ticks"}, set()),
     # It reads the key of JSON web tokens as what verifies them does.
-    "settings.api": ({"settings.given", "settings.quoting"}, {"jwt"}),
+    "settings.api": ({"settings.forms", "settings.given", "settings.quoting"}, {"jwt"}),
     "pages": (set(), {"numpy"}),
     "volatility": ({"ticks"}, {"numpy"}),
     "moves": ({"volatility", "ticks"}, {"numpy"}),

@@ -1,0 +1,77 @@
+"""Forms that the values of several tables have: names, words, lists of them, and switches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from settings.given import Entry, SettingsError
+from settings.quoting import bare
+from ticks import is_legible
+
+__all__ = ["name_of", "switch", "symbols", "texts", "word", "words"]
+
+_MOST_NAME: Final = 40
+
+_Word = TypeVar("_Word", bound=str)
+
+
+def name_of(entry: Entry) -> str:
+    """A name that people give to something, and have to give."""
+    value = entry.value
+    if not isinstance(value, str) or not value or len(value) > _MOST_NAME:
+        raise entry.wrong(f"a name of {_MOST_NAME} characters at most")
+    if not is_legible(value):
+        raise entry.wrong("a name of characters that can be seen")
+    return value
+
+
+def word(entry: Entry, known: Sequence[_Word]) -> _Word | None:
+    """One of the words that are known; None if none was given."""
+    if entry.value is None:
+        return None
+    for each in known:
+        if each == entry.value:
+            return each
+    raise entry.wrong(f"one of {', '.join(known)}")
+
+
+def words(entry: Entry, known: Sequence[_Word], expected: str = "") -> tuple[_Word, ...]:
+    """A list of some of the words that are known, in the order of these; none if none was given.
+
+    ``expected`` may say what they are without listing them.
+    """
+    expected = expected or f"some of {', '.join(known)}"
+    found = texts(entry, f"a list of {expected}")
+    for text in found:
+        if text not in known:
+            raise SettingsError(
+                f"{entry.place} has {entry.quoting.value(text)}, expected {expected}"
+            )
+    return tuple(each for each in known if each in found)
+
+
+def symbols(entry: Entry) -> tuple[str, ...]:
+    """A list of symbols, in capitals and each once; none if none was given."""
+    found = texts(entry, 'a list such as ["AAPL", "MSFT"]')
+    return tuple(dict.fromkeys(text.upper() for text in found))
+
+
+def texts(entry: Entry, expected: str) -> list[str]:
+    """The texts of a list, none if it is not given; an empty list would mean nothing."""
+    value: Any = entry.value
+    if value is None:
+        return []
+    if not isinstance(value, list) or not value:
+        raise entry.wrong(expected)
+    found = [bare(text) for text in value if isinstance(text, str)]
+    if len(found) != len(value) or not all(found):
+        raise entry.wrong(expected)
+    return found
+
+
+def switch(entry: Entry) -> bool:
+    """True or false, which it is if none was given."""
+    if entry.value is not None and not isinstance(entry.value, bool):
+        raise entry.wrong("true or false")
+    return bool(entry.value)
