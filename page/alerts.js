@@ -102,17 +102,21 @@ export class AlertsCard {
         h("b"),
         h("span", { class: "note" }),
         h("span", { class: "state" }),
-        h("span", { class: "counts note" }),
         h(
           "span",
-          { class: "chips" },
-          button("Try", `Try ${shown} now`, send("try")),
-          button("Test", `Send a marked message to ${shown}`, send("test")),
-          button("Mute", `Send nothing to ${shown} for a while`, (event) =>
-            this.muting.open(event.currentTarget, event.currentTarget.closest("li"), [muted]),
-          ),
-          button("Lift", `Send to ${shown} again`, () =>
-            this.ask({ ask: "lift", of: "destination", name }),
+          { class: "tail" },
+          h("span", { class: "note" }),
+          h(
+            "span",
+            { class: "chips" },
+            button("Try", `Try ${shown} now`, send("try")),
+            button("Test", `Send a marked message to ${shown}`, send("test")),
+            button("Mute", `Send nothing to ${shown} for a while`, (event) =>
+              this.muting.open(event.currentTarget, event.currentTarget.closest("li"), [muted]),
+            ),
+            button("Lift", `Send to ${shown} again`, () =>
+              this.ask({ ask: "lift", of: "destination", name }),
+            ),
           ),
         ),
       ),
@@ -129,7 +133,8 @@ function entry(label, onclick) {
 
 function correctLine(item, line, words) {
   mark(item, "data-state", line.state);
-  const [, name, type, state, counts, buttons] = item.firstChild.children;
+  const [, name, type, state, tail] = item.firstChild.children;
+  const [counts, buttons] = tail.children;
   say(name, line.shown);
   say(type, line.type);
   say(state, words(line.state_text));

@@ -35,7 +35,7 @@ _ELSEWHERE: Final = (
     " ended."
 )
 
-_NOT_SIMULATED: Final = "not told of a market that is simulated or replayed"
+_NOT_SIMULATED: Final = "told of a real market only"
 
 _FORGETFUL: Final = (
     "What waits is not remembered, as the archive is off or cannot be written: it is lost when"

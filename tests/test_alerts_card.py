@@ -118,7 +118,7 @@ def test_a_simulated_market_says_that_nothing_is_sent_unless_asked() -> None:
     ]
     idle, asked = panel.destinations
     assert idle.state == "idle"
-    assert idle.state_text == ("not told of a market that is simulated or replayed", ", muted")
+    assert idle.state_text == ("told of a real market only", ", muted")
     assert asked.state_text == ("ready",)
 
 

@@ -126,9 +126,7 @@ def test_a_viewer_tests_and_sends_again(server: Server, hook: Hook, tabs: Tabs) 
     expect(page.locator(".strip")).to_contain_text("Alerts on")
     expect(page.locator(".destinations .notes")).to_contain_text("nothing is sent of it, but to")
     desk, night = page.locator(".destinations .lines li").all()
-    expect(night.locator(".state")).to_have_text(
-        "not told of a market that is simulated or replayed"
-    )
+    expect(night.locator(".state")).to_have_text("told of a real market only")
     expect(desk.locator(".state")).to_have_text("ready")
     assert not desk.get_by_role("button", name="Try").is_visible()
 
@@ -143,7 +141,7 @@ def test_a_viewer_tests_and_sends_again(server: Server, hook: Hook, tabs: Tabs) 
     hook.status = 200
     dead.get_by_role("button", name="Send again").click()
     toast(page, "It is on its way to desk again.")
-    expect(desk.locator(".counts")).to_have_text(re.compile("^1 sent · last sent"))
+    expect(desk.locator(".tail > .note")).to_have_text(re.compile("^1 sent · last sent"))
     expect(dead).to_have_count(0)
     assert hook.types == ["test", "test"]
 
