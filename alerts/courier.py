@@ -99,8 +99,8 @@ class Courier:
         loop = asyncio.new_event_loop()
         try:
             loop.run_until_complete(self._main())
-        except Exception:
-            _logger.exception("the alerts' thread crashed")
+        except Exception as error:  # noqa: BLE001 - the page goes on without
+            _report("all", error)
         finally:
             loop.close()
 

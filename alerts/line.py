@@ -33,6 +33,11 @@ class Attempt:
     """How many were dropped because they were too old."""
 
     @property
+    def is_edit(self) -> bool:
+        """Whether it changes a message that was sent."""
+        return any(delivery.reference for delivery in self.deliveries)
+
+    @property
     def told(self) -> tuple[Delivery, ...]:
         """All that the message tells, what is new last."""
         return (*self.beside, *self.deliveries)
@@ -62,7 +67,7 @@ class Line:
             at_most=destination.at_most,
             backoff_cap_sec=manners.chat_backoff_cap_sec if is_chat else manners.backoff_cap_sec,
         )
-        self._waiting = Waiting(channel.most_together)
+        self._waiting = Waiting(channel.most_together, can_edit=channel.can_edit)
         self._ended = Ended()
         self._messages = Messages()
         self._changed: dict[str, Delivery] = {}
@@ -134,12 +139,13 @@ class Line:
         expiry = min(map(self._expires_at, self._waiting), default=math.inf)
         if not is_ready:
             return expiry
-        may_go = self._pace.next_at(now)
+        is_edit = attempt is not None and attempt.is_edit
+        may_go = self._pace.next_at(now, is_edit=is_edit)
         if attempt is None:
             return min(max(may_go, self._waiting.next_due()), expiry)
         if may_go > now:
             return min(may_go, expiry)
-        self._pace.begin(now)
+        self._pace.begin(now, is_edit=is_edit)
         self._attempt = attempt
         return attempt
 

@@ -65,19 +65,20 @@ class Pace:
         self.rests_until = -math.inf
         """Until then nothing is tried, after a failure or because the destination asks for it."""
 
-    def next_at(self, now: float) -> float:
-        """When the next message may go."""
+    def next_at(self, now: float, *, is_edit: bool = False) -> float:
+        """When the next message may go, or the next edit, of which there may be any number."""
         if now < self._asked_at:
             # The clock was set back: all that was to be waited for is of another time.
             self._spaced_until = self.rests_until = -math.inf
             self._begun.clear()
         self._asked_at = now
-        return max(self.rests_until, self._spaced_until, self._counted_until(now))
+        counted_until = -math.inf if is_edit else self._counted_until(now)
+        return max(self.rests_until, self._spaced_until, counted_until)
 
-    def begin(self, now: float) -> None:
-        """Know that a message goes."""
+    def begin(self, now: float, *, is_edit: bool = False) -> None:
+        """Know that a message goes, or an edit."""
         self._spaced_until = now + self._spacing_sec
-        if self._at_most is not None:
+        if self._at_most is not None and not is_edit:
             self._begun.append(now)
 
     def succeed(self) -> None:

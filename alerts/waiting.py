@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from history.deliveries import Delivery, Told
@@ -18,11 +19,12 @@ NEWS: Final = (Told.BEGAN, Told.WORSE)
 class Waiting:
     """Deliveries that wait, the oldest first; changes of an event give way to what comes after.
 
-    At most ``most_together`` go in one message.
+    At most ``most_together`` go in one message; ``can_edit`` is the channel's.
     """
 
-    def __init__(self, most_together: int) -> None:
+    def __init__(self, most_together: int, *, can_edit: bool) -> None:
         self._most_together = most_together
+        self._can_edit = can_edit
         self._by_key: dict[str, Delivery] = {}
 
     def __len__(self) -> int:
@@ -72,18 +74,24 @@ class Waiting:
     def ripe(self, now: float) -> tuple[Delivery, ...]:
         """What goes next, in one message; empty if nothing may go yet.
 
-        Whatever may go takes along what came before it. A change waits by itself, and so does a
-        test.
+        Whatever may go takes along what came before it. A test goes by itself. What only changes a
+        message goes by itself, too, when nobody waits for news.
         """
-        in_turn = [each for each in self if each.told is not Told.UPDATED or _is_due(each, now)]
+        in_turn = [each for each in self if not self._yields(each)]
         last = max((i for i, each in enumerate(in_turn) if _is_due(each, now)), default=-1)
         if last < 0:
-            return ()
+            changes = (each for each in self if self._yields(each) and _is_due(each, now))
+            return tuple(islice(changes, 1))
         if in_turn[0].told not in NEWS:
             return (in_turn[0],)
         others = (i for i, each in enumerate(in_turn) if each.told not in NEWS)
         end = min(next(others, len(in_turn)), self._most_together)
         return tuple(in_turn[:end])
+
+    def _yields(self, delivery: Delivery) -> bool:
+        """Whether a delivery lets all others go first."""
+        is_edit = self._can_edit and delivery.told is Told.OVER
+        return is_edit or delivery.told is Told.UPDATED
 
     def _update_of(self, delivery: Delivery) -> Delivery | None:
         """The change that waits of the same event, if this is of one."""

@@ -349,6 +349,21 @@ def test_a_change_that_waits_keeps_nobody_waiting() -> None:
     assert sent(way, NOW + 10) == ["e1"]
 
 
+def test_news_goes_before_what_only_changes_a_message() -> None:
+    """However many messages are to be edited; and edits are not counted as messages."""
+    way = line(can_edit=True, desk=replace(DESK, at_most=(3, 60.0)))
+    for number in (1, 2):
+        way.add(delivery(number))
+        sent(way, NOW, Delivered(f"m-{number}"))
+    way.add(delivery(1, Told.OVER))
+    way.add(delivery(2, Told.UPDATED))
+    way.add(delivery(3))
+    way.add(delivery(4))
+    assert sent(way, NOW) == ["e3"]
+    assert way.next(NOW) == NOW + 60
+    assert [sent(way, NOW + 60) for _ in range(3)] == [["e4"], ["e1"], ["e2"]]
+
+
 def test_what_is_muted_no_longer_waits() -> None:
     """What is on the way arrives all the same."""
     way = line()
