@@ -199,7 +199,9 @@ def _not_done(desk: Desk, destination: str) -> str:
     """Why a destination is neither tested nor tried: either is a try, of which one is made in ten
     seconds at most.
     """
-    name = legible(destination)
-    if any(one.name == destination for one in desk.status().destinations):
-        return f"{name} was tried less than ten seconds ago: press again later. "
-    return f"There is no destination {name} any more. "
+    name, status = legible(destination), desk.status()
+    if all(one.name != destination for one in status.destinations):
+        return f"There is no destination {name} any more. "
+    if not status.is_sending:
+        return f"Another Market Pulse sends to {name}: press it there. "
+    return f"{name} was tried less than ten seconds ago: press again later. "

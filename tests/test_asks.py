@@ -21,15 +21,18 @@ NOW = datetime(2026, 11, 27, 23, 30, tzinfo=TOKYO).timestamp()
 class Told:
     """A desk that notes what it is told, and does it if ``is_willing``."""
 
-    def __init__(self, *, is_willing: bool = True, mutes: int = 0) -> None:
+    def __init__(self, *, is_willing: bool = True, is_sending: bool = True, mutes: int = 0) -> None:
         self.is_willing = is_willing
+        self.is_sending = is_sending
         self.told: list[tuple[str, ...]] = []
         self.mutes: list[Mute] = [Mute(MuteOf.SYMBOL, str(one), NOW + 60) for one in range(mutes)]
 
     def status(self) -> AlertsStatus:
         """One destination, and what is muted."""
         desk = DestinationStatus(name="desk", type="slack")
-        return AlertsStatus(destinations=(desk,), mutes=tuple(self.mutes))
+        return AlertsStatus(
+            destinations=(desk,), is_sending=self.is_sending, mutes=tuple(self.mutes)
+        )
 
     def mute(self, mute: Mute) -> None:
         """Note a mute."""
@@ -181,3 +184,10 @@ def test_a_destination_that_is_gone_from_the_settings_is_named() -> None:
     for ask in (SendTest("old"), TryNow("old")):
         answer = answered(Told(is_willing=False), ask, NOW, TOKYO)
         assert answer == ("There is no destination old any more. ",)
+
+
+def test_what_another_process_sends_is_asked_of_that() -> None:
+    """Of two dashboards on one folder one sends."""
+    for ask in (SendTest("desk"), TryNow("desk")):
+        answer = answered(Told(is_willing=False, is_sending=False), ask, NOW, TOKYO)
+        assert answer == ("Another Market Pulse sends to desk: press it there. ",)
