@@ -199,8 +199,11 @@ class _Past:
         last = int(seconds[-1]) if len(seconds) else 0
         found = prices[~np.isnan(prices)][: len(seconds)]
         n, sums = np.zeros(len(seconds), np.int64), np.zeros(len(seconds))
-        known = [self._store.recent_bars(first, last + 1).of([self._symbol]).cells]
+        known: list[npt.NDArray[Any]] = []
+        # Without an archive those of the newest seconds would be forgotten in a minute, and a page
+        # would not be the same for long.
         if self._archive is not None and len(seconds):
+            known = [self._store.recent_bars(first, last + 1).of([self._symbol]).cells]
             # Memory's come after it: it may not have the newest ticks of a second yet. If it cannot
             # be read now, the prices are known all the same.
             with suppress(ArchiveError):

@@ -303,19 +303,35 @@ def test_longer_bars_are_made_of_the_same_seconds(served: ApiServer, step: str, 
 
 
 def test_without_an_archive_history_is_what_memory_knows() -> None:
-    """The ticks, too, of longer bars and of the newest seconds."""
+    """Of longer bars the ticks, too."""
     behind = Behind()
     ticked(behind)
     with ApiServer(routes(behind.facts, Hub())) as server:
         minutes = answer(server, "history", symbol="AAPL", step="1m", from_=1, to=NOW, limit=10000)
         seconds = answer(server, "history", symbol="AAPL", from_=NOW - 50, to=NOW)
-        older = answer(server, "history", symbol="AAPL", from_=NOW - 900, to=NOW - 800)
         problem(ask(server, "export/bars.csv"), 404, "there is no archive to export from")
-    assert older["n"] == older["mean"] == [None] * len(older["begin"])
     assert len(minutes["begin"]) == 62
     assert all(minutes["n"])
-    assert seconds["n"] == [2] * len(seconds["begin"])
+    assert seconds["n"] == seconds["mean"] == [None] * len(seconds["begin"])
     assert seconds["close"] == [price_at(s) for s in range(int(NOW) - 50, int(NOW)) if has_tick(s)]
+
+
+def test_pages_stay_as_they_are_whatever_comes_meanwhile() -> None:
+    """A question without an end ends where it did when its first page was asked for."""
+    behind = Behind()
+    ticked(behind)
+    with ApiServer(routes(behind.facts, Hub())) as server:
+        first = answer(server, "history", symbol="AAPL", limit=1500)
+        cursor = first["next"]
+        before = answer(server, "history", symbol="AAPL", limit=2000, cursor=cursor)
+        behind.engine.worker.store.update(Tick("AAPL", "stocks", NOW + 60, 1.0))
+        behind.engine.show(NOW + 60)
+        assert answer(server, "history", symbol="AAPL", limit=2000, cursor=cursor) == before
+        assert answer(server, "history", symbol="AAPL", from_=NOW)["close"] == [
+            price_at(int(NOW)),
+            1.0,
+        ]
+    assert (before["next"], before["begin"][-1]) == (None, int(NOW))
 
 
 def test_an_archive_that_cannot_be_read_takes_nothing_else_with_it(tmp_path: Path) -> None:
