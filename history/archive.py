@@ -22,15 +22,15 @@ import numpy.typing as npt
 from bars import CELL, KEPT_MINUTES, MINUTE, Bars, Begin, Minutes
 from events import Event, Remembered
 from history.deliveries import Delivery, DeliveryState, Mute
+from history.event_rows import EventRow
 from history.leaves import leaf_rows
 from history.losses import Losses
 from history.outgoing import delivery_blocks, newest_deliveries, read_mutes
-from history.rows import BARS, MINUTES, EventRow, Rows, SymbolRow
+from history.rows import BARS, MINUTES, Rows, SymbolRow
 from history.schema import (
     BUSY_SEC,
     OLDEST_READ,
     PACKED,
-    PACKED_MINUTE,
     SEARCHED,
     TIMES_END,
     ArchiveError,
@@ -40,6 +40,7 @@ from history.schema import (
     decode_track,
     is_archive,
 )
+from history.unpacked import unpacked_bars, unpacked_minutes
 from ticks import ASSETS, Tick
 
 __all__ = [
@@ -139,7 +140,7 @@ class Archive:
         losses = losses or Losses()
         with self._open(losses) as rows:
             found = [row for _, piece in rows.numbered(BARS, begin, end) for row in piece]
-            return _bars(found, rows, losses, symbols)
+            return unpacked_bars(found, rows, losses, symbols)
 
     def blocks(
         self,
@@ -152,7 +153,7 @@ class Archive:
         losses = losses or Losses()
         with self._open(losses) as rows:
             for _, piece in rows.numbered(BARS, begin, end):
-                bars = _bars(piece, rows, losses, symbols)
+                bars = unpacked_bars(piece, rows, losses, symbols)
                 if len(bars):
                     yield bars
 
@@ -176,7 +177,7 @@ class Archive:
         room, cells, following = limit, 0, begin
         with self._open(losses) as rows:
             for _, piece in rows.numbered(BARS, begin, end):
-                bars = _bars(piece, rows, losses, [symbol])
+                bars = unpacked_bars(piece, rows, losses, [symbol])
                 parts.append(replace(bars, cells=bars.cells[:room]))
                 following = piece[-1][0] + 1
                 if len(bars) > room or (len(bars) == room and following < end):
@@ -200,7 +201,7 @@ class Archive:
         """
         with self._open(None) as rows:
             for piece in leaf_rows(self.path, begin, end):
-                bars = _bars(piece, rows, Losses(), None)
+                bars = unpacked_bars(piece, rows, Losses(), None)
                 if len(bars):
                     yield bars
 
@@ -239,7 +240,7 @@ class Archive:
         losses = losses or Losses()
         with self._open(losses) as rows:
             for piece in rows.last_numbered(MINUTES, before):
-                minutes = _minutes(piece, rows, losses)
+                minutes = unpacked_minutes(piece, rows, losses)
                 if len(minutes):
                     yield minutes
 
@@ -273,7 +274,7 @@ class Archive:
             for piece in rows.last_numbered(BARS, before) if later else ():
                 if piece[-1][0] <= before - _LAST_SEC:
                     break
-                for tick in newest_prices(_bars(piece, rows, losses, list(later))):
+                for tick in newest_prices(unpacked_bars(piece, rows, losses, list(later))):
                     found[tick.symbol] = tick
                     later.discard(tick.symbol)
                 if not later:
@@ -290,7 +291,7 @@ class Archive:
         """
         losses = losses or Losses()
         with self._open(losses) as rows:
-            found = rows.newest_event_rows(limit, before, since)
+            found = rows.events.newest(limit, before, since)
         return [event for row in found if (event := _event(row, losses)) is not None]
 
     def events(
@@ -309,7 +310,7 @@ class Archive:
         losses = losses or Losses()
         wanted = None if symbols is None else set(symbols)
         with self._open(losses) as rows:
-            for _, states in groupby(rows.event_rows(begin, end, after), key=lambda row: row.id):
+            for _, states in groupby(rows.events.begun(begin, end, after), key=lambda row: row.id):
                 *_, last = states
                 event = _event(last, losses)
                 if event is not None and (wanted is None or event.symbol in wanted):
@@ -329,7 +330,7 @@ class Archive:
         """
         losses = losses or Losses()
         with self._open(losses) as rows:
-            for row in rows.update_rows(begin, end, after):
+            for row in rows.events.updated(begin, end, after):
                 event = _event(row, losses)
                 if event is not None:
                     yield event
@@ -338,14 +339,14 @@ class Archive:
         """All states of all events, by their begin, in pieces; no piece is empty."""
         losses = losses or Losses()
         with self._open(losses) as rows:
-            states = rows.event_rows(0.0, TIMES_END)
+            states = rows.events.begun(0.0, TIMES_END)
             while piece := list(islice(states, _BLOCK_EVENTS)):
                 yield [event for row in piece if (event := _event(row, losses)) is not None]
 
     def event_span(self) -> tuple[float, float] | None:
         """When the first and the last event began, None if there is none."""
         with self._open(None) as rows:
-            return rows.event_edges()
+            return rows.events.edges()
 
     def tracks(self, losses: Losses | None = None) -> list[Remembered]:
         """What the detector remembered last."""
@@ -446,71 +447,6 @@ def newest_prices(bars: Bars) -> list[Tick]:
         Tick(bars.symbols[row], bars.assets[row], when, price)
         for row, when, price in zip(*columns, strict=True)
     ]
-
-
-def _bars(
-    rows: Sequence[tuple[int, bytes]],
-    archived: Rows,
-    losses: Losses,
-    symbols: Sequence[str] | None,
-) -> Bars:
-    """The bars of some rows, of some symbols or all."""
-    seconds, packed, known = _unpacked(rows, archived, PACKED)
-    price = packed["price"]
-    # A store has no bar without a tick, and no tick without a price.
-    is_bar = (
-        (packed["ms"] < 1000)
-        & (packed["n"] > 0)
-        & (price > 0)
-        & (price < np.inf)
-        & (packed["sum"] > 0)
-    )
-    row = _places(known)[packed["id"]]
-    # A row of before checksums is believed as a whole or not at all.
-    is_kept = (row >= 0) & ~np.isin(seconds, seconds[~is_bar])
-    if not is_kept.all():
-        lost = np.unique(seconds[~is_kept])
-        losses.add_seconds(int(lost[0]), int(lost[-1]), len(lost))
-    cells = np.empty(np.count_nonzero(is_kept), CELL)
-    cells["second"], cells["row"] = seconds[is_kept], row[is_kept]
-    for name in ("ms", "n", "price", "sum"):
-        cells[name] = packed[name][is_kept]
-    bars = Bars(tuple(s.name for s in known), tuple(s.asset for s in known), cells)
-    return bars if symbols is None else bars.of(symbols)
-
-
-def _minutes(rows: Sequence[tuple[int, bytes]], archived: Rows, losses: Losses) -> Minutes:
-    """The minutes of some rows."""
-    labels, packed, known = _unpacked(rows, archived, PACKED_MINUTE)
-    row = _places(known)[packed["id"]]
-    is_minute = np.logical_or.reduce([packed[name] for name in ("z", "ret_1m", "ret_5m")])
-    is_kept = (row >= 0) & ~np.isin(labels, labels[~is_minute])
-    if not is_kept.all():
-        losses.add(minutes=len(np.unique(labels[~is_kept])))
-    cells = np.empty(np.count_nonzero(is_kept), MINUTE)
-    cells["minute"], cells["row"] = labels[is_kept], row[is_kept]
-    for name in ("z", "ret_1m", "ret_5m"):
-        cells[name] = packed[name][is_kept]
-    return Minutes(tuple(s.name for s in known), tuple(s.asset for s in known), cells)
-
-
-def _unpacked(
-    rows: Sequence[tuple[int, bytes]], archived: Rows, dtype: np.dtype[Any]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], list[SymbolRow]]:
-    """Each cell's number, the cells, and the symbols that they may name."""
-    # Read after the rows: an extra symbol does no harm, a bar without its symbol would.
-    known = archived.symbols()
-    sizes = np.array([len(cells) for _, cells in rows], np.intp) // dtype.itemsize
-    numbers = np.array([number for number, _ in rows], np.int64)
-    packed = np.frombuffer(b"".join(cells for _, cells in rows), dtype)
-    return np.repeat(numbers, sizes), packed, known
-
-
-def _places(known: Sequence[SymbolRow]) -> npt.NDArray[np.int32]:
-    """The place of each symbol's number among those known, -1 if it is none of them."""
-    places = np.full(2**16, -1, np.int32)
-    places[[row.id for row in known]] = np.arange(len(known))
-    return places
 
 
 def _event(row: EventRow, losses: Losses) -> Event | None:

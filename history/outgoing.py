@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from history.damage import both_ways, raise_if_not_damage
 from history.deliveries import Delivery, DeliveryState, Mute, MuteOf
 from history.losses import Losses
-from history.rows import both_ways, raise_if_not_damage
 from history.schema import (
     DELIVERIES_FROM,
     ArchiveError,

@@ -20,6 +20,7 @@ from bars import Bars, Begin, Minutes
 from events import Event, Remembered
 from history.archive import Archive, newest_prices
 from history.backlog import Batch
+from history.event_rows import EventRow, event_key
 from history.losses import Losses
 from history.outgoing import (
     delete_deliveries,
@@ -31,12 +32,10 @@ from history.outgoing import (
 from history.rows import (
     BARS,
     MINUTES,
-    EventRow,
     NumberedTable,
     Rows,
     SymbolRow,
     begin_content,
-    event_key,
     symbol_content,
 )
 from history.schema import (

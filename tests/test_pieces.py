@@ -89,7 +89,7 @@ def test_pages_are_found_by_an_index(path: Path) -> None:
     with closing(connect(path)) as connection:
         rows = Rows(connection, len(MIGRATIONS), Losses())
         connection.set_trace_callback(asked.append)
-        for read in (rows.update_rows, rows.event_rows):
+        for read in (rows.events.updated, rows.events.begun):
             assert list(read(START + 100.0, START + 900.0, (START + 120.0, "b")))
         connection.set_trace_callback(None)
         plans = [
