@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,6 +45,8 @@ USER_TIMEOUT_MS: Final = 30_000
 """After so long the system gives up a client that takes nothing of what was sent to it."""
 END_SEC: Final = 2
 """How long the end of the process waits for clients that take what is sent to them."""
+LINGER_SEC: Final = 1
+"""How long it waits after that for threads, such as one that still writes a file."""
 PING_SEC: Final = 20
 """How often a client is asked whether it is there, and how long its answer may take."""
 MOST_MESSAGE_BYTES: Final = 2**20
@@ -206,6 +209,15 @@ def _without_home() -> None:
         os.environ["HOME"] = "/nonexistent"
 
 
+async def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until a signal comes; from the moment on at which all is closed, wait for no thread."""
+    await server.serve(sockets=[listener])
+    # As a daemon it ends with the process, if that ends by itself.
+    last = threading.Timer(LINGER_SEC, os._exit, [0])
+    last.daemon = True
+    last.start()
+
+
 def api_settings() -> ApiSettings:
     """The settings of the API; the usual ones if any setting is wrong, which the page then says."""
     try:
@@ -238,7 +250,8 @@ def main(**options: Any) -> None:
         # It raises the signals that ended it once more, for who waits for it: nobody does here.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.handle_exit)
-        server.run(sockets=[listener])
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(serve(server, listener))
     if not server.started:
         sys.exit(1)
 

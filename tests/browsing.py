@@ -90,8 +90,7 @@ class Server:
     """``streamlit run app.py`` in a folder, as a user starts it; healthy when made.
 
     With a ``stage`` it runs ``staged_app.py`` instead, which prepares that and runs ``app.py``.
-    ``with_api`` it is ``python server.py``, which gives up a client that does not read after
-    ``user_timeout_ms``, if that is given.
+    ``with_api`` it is ``python server.py``, in whose process ``before`` is run first.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class Server:
         *options: str,
         stage: Stage | None = None,
         with_api: bool = False,
-        user_timeout_ms: int | None = None,
+        before: str = "",
     ) -> None:
         # Bound as long as the server is needed, and never listening: nobody else gets the port.
         self._reserved = socket.socket()
@@ -115,9 +114,8 @@ class Server:
             script, arguments = STAGED_APP.name, ["--", *stage.arguments()]
             shutil.copy(STAGED_APP, folder)
         run = ["server.py"] if with_api else ["-m", "streamlit", "run", script]
-        if user_timeout_ms is not None:
-            shorter = f"import server; server.USER_TIMEOUT_MS = {user_timeout_ms}; server.main()"
-            run = ["-c", shorter]
+        if before:
+            run = ["-c", f"import server; {before}; server.main()"]
         self._command = [
             *(sys.executable, *run),
             *("--server.port", str(self.port), "--server.headless", "true", *options),

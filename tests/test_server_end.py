@@ -49,9 +49,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_clients_that_do_not_read_hold_up_no_end(folder: Path, tmp_path: Path) -> None:
-    """Neither over HTTP nor over WebSocket: it ends in time, with its archive closed."""
+    """Neither over HTTP nor over WebSocket, nor does a thread: it ends in time, archive closed."""
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_DATA": str(tmp_path)}
-    with contextlib.ExitStack() as clients, Server(folder, environ, with_api=True) as server:
+    busy = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    with (
+        contextlib.ExitStack() as clients,
+        Server(folder, environ, with_api=True, before=busy) as server,
+    ):
         until(lambda: is_ready(server))
         for stall in STALLED:
             clients.enter_context(stall(server.port))
@@ -68,7 +72,7 @@ def test_clients_that_do_not_read_are_given_up(folder: Path) -> None:
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_DATA": "off"}
     with (
         contextlib.ExitStack() as clients,
-        Server(folder, environ, with_api=True, user_timeout_ms=1000) as server,
+        Server(folder, environ, with_api=True, before="server.USER_TIMEOUT_MS = 1000") as server,
     ):
         until(lambda: is_ready(server))
         idle = clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
