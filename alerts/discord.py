@@ -13,13 +13,12 @@ import msgspec
 
 from alerts.answers import outcome, rest_sec
 from alerts.channel import Broken, Delivered, Outcome, Request, RetryAt, Scope
-from alerts.messages import Market, Message, compose, cut, is_edit, lines_within, size_utf16
+from alerts.messages import Market, Message, compose, is_edit, lines_within, size_utf16
 from history.deliveries import Delivery
 from ticks import Severity
 
 __all__ = ["Discord"]
 
-_MOST_TITLE: Final = 256
 _MOST_DESCRIPTION: Final = 4000
 """Of 4,096; with the title it stays far below the 6,000 of all embeds."""
 _MOST_TOGETHER: Final = 1000
@@ -148,16 +147,13 @@ def _embed(message: Message) -> _Embed:
         notes.append(message.link)
     room = _MOST_DESCRIPTION - sum(size_utf16(note) + 1 for note in notes)
     return _Embed(
-        title=_title(message.headline),
+        # Twice as long when it is escaped: below 256.
+        title=_escaped(message.headline),
         description="\n".join([*lines_within(message, room, size_utf16, _escaped), *notes]),
         color=_COLOURS[message.severity],
         timestamp=datetime.fromtimestamp(int(message.ts), UTC).isoformat(),
         url=message.link if is_link else "",
     )
-
-
-def _title(text: str) -> str:
-    return _escaped(cut(text, _MOST_TITLE, lambda part: size_utf16(_escaped(part))))
 
 
 def _escaped(text: str) -> str:

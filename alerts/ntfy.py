@@ -12,7 +12,7 @@ import msgspec
 
 from alerts.answers import outcome, status_words
 from alerts.channel import Broken, Delivered, Outcome, Request, RetryAt, Scope
-from alerts.messages import Market, Message, compose, cut, is_edit, plain, size_utf8
+from alerts.messages import Market, Message, compose, is_edit, plain, size_utf8
 from history.deliveries import Delivery
 from ticks import Severity
 
@@ -20,8 +20,6 @@ __all__ = ["Ntfy"]
 
 _MOST_MESSAGE: Final = 4096
 """Bytes; what is longer becomes an attachment."""
-_MOST_TITLE: Final = 250
-"""Bytes; newer servers take 1,024."""
 _MOST_TOGETHER: Final = 1000
 
 _PRIORITIES: Final[Mapping[Severity, int]] = {"watch": 3, "alert": 4, "extreme": 5}
@@ -100,7 +98,7 @@ class Ntfy:
         name = deliveries[-1].reference if is_change else deliveries[-1].id if deliveries else ""
         post = _Post(
             topic=self.topic,
-            title=cut(message.headline, _MOST_TITLE, size_utf8),
+            title=message.headline,
             message=plain(message, _MOST_MESSAGE, size_utf8, is_titled=True),
             priority=_QUIET if is_change else _PRIORITIES[message.severity],
             tags=(_tag(message),),

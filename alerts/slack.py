@@ -11,15 +11,13 @@ import msgspec
 
 from alerts.answers import outcome
 from alerts.channel import Broken, Delivered, Outcome, Request, RetryAt, Scope
-from alerts.messages import Market, Message, compose, cut, is_edit, lines_within, size_utf8
+from alerts.messages import Market, Message, compose, is_edit, lines_within
 from history.deliveries import Delivery
 
 __all__ = ["SlackBot", "SlackHook"]
 
 _MOST_SECTION: Final = 2900
 """Of the 3,000 characters that a section may have."""
-_MOST_TEXT: Final = 1000
-"""Of the 4,000 bytes that the text beside the blocks may have when it is edited."""
 _MOST_TOGETHER: Final = 1000
 
 _MESSAGE_ERRORS: Final = frozenset(
@@ -201,14 +199,9 @@ def _posted(url: str, post: _Post, headers: Mapping[str, str] | None = None) -> 
 
 
 def _text(message: Message) -> str:
-    """What a notification shows, where no blocks are."""
+    """What a notification shows, where no blocks are; one line, far below its 4,000 bytes."""
     said = message.headline if message.is_group else " ".join([message.market, *message.lines[:1]])
-    return _escaped_within(said.strip(), _MOST_TEXT)
-
-
-def _escaped_within(text: str, room: int) -> str:
-    """A line whose escaped form takes no more bytes than ``room``."""
-    return _escaped(cut(text, room, lambda part: size_utf8(_escaped(part))))
+    return _escaped(said.strip())
 
 
 def _blocks(message: Message) -> tuple[_Section | _Context, ...]:
