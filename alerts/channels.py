@@ -18,7 +18,7 @@ __all__ = ["Market", "make"]
 def make(destination: Destination, public_url: str, market: Market = Market.REAL) -> Channel:
     """The channel of a destination.
 
-    ``public_url`` is the address of the page without a stroke at its end, empty if alerts have no
+    ``public_url`` is the address of the page without a trailing slash, empty if alerts have no
     link; every message says first if the ``market`` is not the real one.
     """
     url, secret, to = destination.url, destination.secret, destination.to

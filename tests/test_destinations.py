@@ -11,8 +11,17 @@ from typing import Final
 import pytest
 
 import settings
-from settings import AlertSettings, Places, SettingsError, load, reject_unreachable
+from settings import (
+    AlertSettings,
+    Places,
+    Settings,
+    SettingsError,
+    SourceSettings,
+    load,
+    reject_unreachable,
+)
 from settings.destinations import ALERT_WORDS, CHANNELS, Destination
+from tests.stage import staged
 from ticks import Asset
 
 SIGNING: Final = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
@@ -305,3 +314,10 @@ def test_a_destination_for_what_is_not_watched_is_said(
     reject_unreachable([usual], WATCHED)
     with pytest.raises(SettingsError, match=said):
         reject_unreachable([usual, replace(usual, **changed)], WATCHED)  # type: ignore[arg-type]
+
+
+def test_no_worker_begins_with_a_destination_for_what_is_not_watched() -> None:
+    """Whoever starts it is told."""
+    alerts = AlertSettings(destinations=(Destination(name="x", type="ntfy", symbols=("NOPE",)),))
+    with pytest.raises(SettingsError, match="for NOPE, which is not watched"):
+        staged(Settings(SourceSettings("simulated", seed=7), alerts=alerts))
