@@ -160,7 +160,7 @@ class Watches:
             for one in measured
         ]
         for one in live:
-            self._note_fallen(one)
+            self._note_fallen(one, now)
         told = self._ended(now)
         for one in live:
             follow = self._cross if one.rule.when is When.CROSSES else self._follow
@@ -311,7 +311,7 @@ class Watches:
         """Whether what is measured now belongs to the hit that a watch has."""
         return watch.hit is not None and watch.hit.over_ts is None and watch.is_open(rule, now)
 
-    def _note_fallen(self, measured: Measured) -> None:
+    def _note_fallen(self, measured: Measured, now: float) -> None:
         """Note of the hits of a rule that their value is known to have fallen."""
         for key in self._open:
             watch = self._watches[key]
@@ -321,7 +321,9 @@ class Watches:
                 and watch.target not in measured.parts
                 and watch.target not in measured.unknown
             ):
-                self._watches[key] = replace(watch, is_active=False)
+                # A steady one goes on until something else is known, and it is known only now.
+                seen_ts = now if measured.rule.when in _STEADY else watch.seen_ts
+                self._watches[key] = replace(watch, is_active=False, seen_ts=seen_ts)
                 self._changed[key] = None
 
     def _ended(self, now: float) -> list[Watch]:

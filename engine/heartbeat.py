@@ -209,8 +209,9 @@ class Heartbeat:
         now = second + SECOND_END
         shown_at, newest = self._newest
         frame = newest if shown_at == now else None
-        of_then = self._store.frame(now) if frame is None else frame
-        snapshots = to_snapshots(of_then, now)
+        # What is looked at row by row needs no frame, and the rules are measured in one.
+        of_then = self._store.frame(now) if frame is None and self._measures else frame
+        snapshots = self._store.snapshots(now) if of_then is None else to_snapshots(of_then, now)
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         is_history = second < self._live_from
         halted = self.halts.at(now)
@@ -220,7 +221,11 @@ class Heartbeat:
             if is_streaming[snapshot["asset"]] and snapshot["symbol"] not in halted
         ]
         self._find_twins(second // TWINS_SEC * TWINS_SEC, streaming)
-        measured = self._measures.at(now, of_then, is_streaming, halted, is_history=is_history)
+        measured = (
+            []
+            if of_then is None
+            else self._measures.at(now, of_then, is_streaming, halted, is_history=is_history)
+        )
         found = self._detector.check_all(streaming, now=now, measured=measured, history=is_history)
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)

@@ -111,6 +111,10 @@ class Measures:
         self._listening_since: dict[str, float] = {}
         """By class, since when its market streams and every second is measured."""
 
+    def __bool__(self) -> bool:
+        """Whether there is any rule to measure."""
+        return bool(self._rules)
+
     def at(
         self,
         now: float,

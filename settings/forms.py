@@ -21,8 +21,8 @@ def name_of(entry: Entry) -> str:
     value = entry.value
     if not isinstance(value, str) or not value or len(value) > _MOST_NAME:
         raise entry.wrong(f"a name of {_MOST_NAME} characters at most")
-    if not is_legible(value):
-        raise entry.wrong("a name of characters that can be seen")
+    if not is_legible(value) or entry.quoting.holds_secret(value):
+        raise entry.wrong("a name of characters that can be seen, and of no secret")
     return value
 
 
@@ -54,6 +54,13 @@ def words(entry: Entry, known: Sequence[_Word], expected: str = "") -> tuple[_Wo
 def symbols(entry: Entry) -> tuple[str, ...]:
     """A list of symbols, in capitals and each once; none if none was given."""
     found = texts(entry, 'a list such as ["AAPL", "MSFT"]')
+    for text in found:
+        # Who finds that it is not watched may quote it.
+        if len(text) > _MOST_NAME or not is_legible(text) or entry.quoting.hides(text):
+            raise SettingsError(
+                f"{entry.place} has {entry.quoting.value(text)}, expected a symbol such as AAPL,"
+                " EURUSD or BTC-USD"
+            )
     return tuple(dict.fromkeys(text.upper() for text in found))
 
 

@@ -185,6 +185,24 @@ def test_names_and_tables(tmp_path: Path, text: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+def test_no_error_quotes_a_key(tmp_path: Path) -> None:
+    """Neither one that is known, nor what has the form of one."""
+    key = "s3cr3tWh1sp3red0fThe4ccount"
+    file = tmp_path / "settings.toml"
+    for text in (
+        FLASH.replace("flash", key),
+        FLASH + f'symbols = ["{key}"]\n',
+        FLASH + f'until = "{key}"\n',
+        FLASH.replace("10s", key),
+    ):
+        file.write_text(text, "utf-8")
+        with pytest.raises(SettingsError) as caught:
+            load({"MARKET_PULSE_CONFIG": str(file), "EODHD_API_KEY": key})
+        assert "s3cr3t" not in str(caught.value).casefold()
+    long = FLASH.replace("flash", "btc-flash-crash-10s")
+    assert rules_of(tmp_path, long)[0].name == "btc-flash-crash-10s"
+
+
 def test_a_destination_may_name_only_rules_that_there_are(tmp_path: Path) -> None:
     """One of a built-in kind has no hits of its own to be told."""
     destination = """

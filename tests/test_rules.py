@@ -191,7 +191,7 @@ def test_until_an_instant() -> None:
     told = Market(above).run(jumps, 0, 310, since=95)
     assert [(int(event.ts) - START, event.over_ts) for event in told] == [
         (100, None),
-        (100, START + 249.999),
+        (100, START + 250.999),
     ]
 
 
@@ -230,7 +230,7 @@ def test_above_holds_while_it_holds() -> None:
     market = Market(above)
     told = market.run(bitcoin(price), 0, 200)
     assert began(told) == [("BTC-USD", 0), ("BTC-USD", 190)]
-    assert [event.over_ts for event in told] == [None, START + 169.999, None]
+    assert [event.over_ts for event in told] == [None, START + 170.999, None]
     assert told[0].text == "BTC-USD is above 101.00: rule high, 102.00"
     assert (told[0].lead.value, told[0].lead.threshold, told[0].severity) == (102.0, 101.0, "watch")
 
@@ -354,7 +354,7 @@ def test_a_feed_that_falls_silent_in_an_open_market() -> None:
     ]
     assert told[0].text == "No price of crypto for 20 s: rule quiet"
     assert told[0].lead.to_price is None
-    assert [event.over_ts for event in told] == [None, START + 199.999]
+    assert [event.over_ts for event in told] == [None, START + 200.999]
     assert told[1].lead.value == pytest.approx(100.499)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from benchmarks.attacks.rubbish import text, value
 from benchmarks.attacks.tally import Tally
+from rules import When
 from settings import KEY_VARIABLES, VARIABLES, SettingsError, load
 from ticks import VENDORS
 
@@ -33,6 +34,10 @@ _KEYS: Final = (
 _TABLES: Final = (
     *("watchlist", "stress", "archive", "sources"),
     *("stress.stocks", "stress.crypto", "stress.other"),
+)
+_RULE: Final = (
+    *("name", "when", "by", "within", "price", "low", "high", "symbols", "assets", "severity"),
+    *("cooldown", "until", "other"),
 )
 _ENTRIES: Final = (
     *("stocks", "forex", "crypto", "min_surprise", "cooldown_sec", "max_events", "move_1m"),
@@ -99,6 +104,10 @@ def _file(rng: random.Random, secret: str) -> bytes:
     for table in rng.sample(_TABLES, rng.randrange(4)):
         lines.append(f"[{table}]")
         lines += [f"{rng.choice(_ENTRIES)} = {_toml(rng, secret)}" for _ in range(rng.randrange(4))]
+    for _ in range(rng.randrange(3)):
+        keys = rng.sample(_RULE, rng.randrange(6))
+        lines.append("[[rule]]")
+        lines += [f"{key} = {_of_rule(rng, key, secret)}" for key in keys]
     written = "\n".join(lines).encode()
     fate = rng.random()
     if fate < 0.1:
@@ -108,6 +117,12 @@ def _file(rng: random.Random, secret: str) -> bytes:
     if fate < 0.3:
         return b"\xef\xbb\xbf" + written
     return written.decode().encode("utf-16") if fate < 0.35 else written
+
+
+def _of_rule(rng: random.Random, key: str, secret: str) -> str:
+    """What a key of a rule may hold, now and then what would do."""
+    right = {"when": json.dumps(rng.choice([*When])), "within": '"10s"', "name": '"flash"'}
+    return right[key] if key in right and rng.random() < 0.7 else _toml(rng, secret)
 
 
 def _toml(rng: random.Random, secret: str) -> str:
