@@ -28,9 +28,6 @@ __all__ = ["Courier"]
 LOOK_SEC: Final = 0.5
 """How often it is looked whether this process is the one that sends."""
 
-END_SEC: Final = 1.0
-"""How long an end waits for what is on the way."""
-
 _LONGEST_WAIT_SEC: Final = 60.0
 """The clock may be set meanwhile."""
 
@@ -54,14 +51,12 @@ class Courier:
         clock: Callable[[], float] = time.time,
         manners: Manners | None = None,
         look_sec: float = LOOK_SEC,
-        end_sec: float = END_SEC,
     ) -> None:
         self._outbox = outbox
         self._destinations = destinations
         self._clock = clock
         self._manners = manners or Manners()
         self._look_sec = look_sec
-        self._end_sec = end_sec
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._stopping = asyncio.Event()
@@ -116,7 +111,7 @@ class Courier:
         await self._stopping.wait()
         self._wake()
         # What has no message on the way ends at once, and what has one gets a moment.
-        await asyncio.wait(serving, timeout=self._end_sec)
+        await asyncio.wait(serving, timeout=self._manners.end_sec)
         for task in (looking, *serving):
             task.cancel()
         await asyncio.gather(looking, *serving, return_exceptions=True)

@@ -17,7 +17,9 @@ class Manners:
     """How long to wait for what, in seconds."""
 
     answer_sec: float = 10.0
-    """For a whole answer."""
+    """For a whole answer, ..."""
+    end_sec: float = 1.0
+    """... and at the end for that to what is on the way."""
     backoff_sec: float = 1.0
     """After a failure: at most so long, doubled with each further one, ..."""
     chat_backoff_cap_sec: float = 300.0

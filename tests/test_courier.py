@@ -48,11 +48,14 @@ NOW = 1_795_000_000.0
 
 PASSWORD = "any"  # noqa: S105 - the server takes any
 
-QUICK = Manners(answer_sec=HANG_SEC, backoff_sec=0.01, rest_sec=0.01, rest_cap_sec=0.01)
+QUICK = Manners(
+    answer_sec=HANG_SEC, end_sec=HANG_SEC, backoff_sec=0.01, rest_sec=0.01, rest_cap_sec=0.01
+)
 """No test waits for a failure to be over, and none fails because an answer comes slowly."""
 
 HASTY = replace(QUICK, answer_sec=0.2)
-"""For those of answers that never come."""
+BRIEF = replace(QUICK, end_sec=0.05)
+"""For those of answers that never come, and of ends."""
 
 
 def destination(name: str = "desk", **known: Any) -> Destination:
@@ -147,10 +150,10 @@ def test_a_destination_that_asks_for_rest_is_left_alone_so_long(
     start: Start, receiver: Receiver, form: str
 ) -> None:
     """In seconds or until a date; a hundred are enough to see that nothing comes."""
-    after = "100" if form == "seconds" else formatdate(time.time() + 100, usegmt=True)
+    before = time.time()
+    after = "100" if form == "seconds" else formatdate(before + 100, usegmt=True)
     receiver.answer = status(429, {"Retry-After": after})
     desk = start([(destination(), Hook(url=receiver.url))])
-    before = time.time()
     desk.deliveries_for([event(1)])
     until(lambda: state(desk).state is DestinationState.RESTING)
     rests_until = state(desk).until
@@ -236,7 +239,8 @@ def test_one_stuck_destination_holds_up_no_other(start: Start, receiver: Receive
         with Receiver() as gone:
             nowhere = gone.url
         urls = {"stuck": stuck.url, "gone": nowhere, "barred": barred.url, "well": receiver.url}
-        desk = start([(destination(name), Hook(url=url)) for name, url in urls.items()])
+        each = [(destination(name), Hook(url=url)) for name, url in urls.items()]
+        desk = start(each, manners=BRIEF)
         desk.deliveries_for([event(number) for number in range(20)])
         until(lambda: state(desk, "well").sent == 20)
         assert receiver.keys == keys(*range(20))
@@ -274,7 +278,7 @@ def test_names_that_nobody_answers_for_hold_up_no_other_and_no_end(
 def test_an_end_does_not_wait_for_who_never_answers(start: Start) -> None:
     """It takes the moment that what is on the way is given, and no longer."""
     with Receiver(never) as receiver:
-        desk = start([(destination(), Hook(url=receiver.url))])
+        desk = start([(destination(), Hook(url=receiver.url))], manners=BRIEF)
         desk.deliveries_for([event(1)])
         until(lambda: receiver.got)
         before = time.monotonic()
@@ -515,7 +519,7 @@ def test_a_silent_mail_server_holds_up_no_end(start: Start) -> None:
     """It is waited for in a thread of its own."""
     with MailServer() as server:
         server.replies["MAIL"] = ""
-        desk = start([post(server)])
+        desk = start([post(server)], manners=BRIEF)
         desk.deliveries_for([event(1)])
         until(lambda: server.logins)
         desk.stop()
