@@ -52,7 +52,8 @@ def test_every_service_is_told_once_and_edits_what_it_can() -> None:
         desk = Desk([(each, make(each, PAGE, market)) for each in all_of_them], is_simulated=True)
         desk.start()
         try:
-            events = [move(symbol, ts=time.time()) for symbol in ("AAPL", "TSLA", "MSFT")]
+            now = time.time()
+            events = [move(symbol, ts=now) for symbol in ("AAPL", "TSLA", "MSFT")]
             desk.deliveries_for(events)
 
             def status() -> dict[str, DestinationStatus]:
@@ -63,7 +64,7 @@ def test_every_service_is_told_once_and_edits_what_it_can() -> None:
 
             until(lambda: all(sent(each.name) == 3 for each in all_of_them))
             assert len(chats.messages) == 5
-            over = replace(events[0], updated_ts=time.time(), over_ts=time.time())
+            over = replace(events[0], updated_ts=now + 1, over_ts=now + 1)
             desk.deliveries_for([over])
             until(lambda: all(sent(name) == 4 for name in ("bot", "discord", "telegram", "ntfy")))
             assert not [each.why for each in status().values() if each.why]
