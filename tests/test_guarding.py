@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ from starlette.types import Message
 from streamlit import config
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from api.beside import Beside, is_ours
 from api.guarding import Guard, is_allowed_host, is_allowed_origin
+from tests.asgi import asked
 
 NAMES: Final = ("localhost", "127.0.0.1", "*.example.com", "Pulse.Example.ORG.", "::1")
 
@@ -80,31 +79,6 @@ def test_a_page_may_read_if_it_is_ours_or_is_named(origin: str, host: str, is_le
     assert is_allowed_origin(origin, host, ("https://friend.example",)) == is_let_in
 
 
-def asked(
-    app: Any, path: str, *headers: tuple[str, str], sent: list[Message] | None = None
-) -> list[Message]:
-    """What an ASGI application sends for a request."""
-    sent = [] if sent is None else sent
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "root_path": "",
-        "headers": raw,
-        "query_string": b"",
-    }
-    asyncio.run(app(scope, receive, send))
-    return sent
-
-
 def guarded(hosts: Sequence[str]) -> Guard:
     """A guard of something that has a policy of its own."""
     own = PlainTextResponse("there", headers={"Referrer-Policy": "same-origin"})
@@ -144,29 +118,3 @@ def test_our_own_fault_is_told_without_a_word_of_it() -> None:
     assert begin["status"] == 500
     assert (b"x-content-type-options", b"nosniff") in begin["headers"]
     assert b"SECRET" not in body["body"]
-
-
-@pytest.mark.parametrize(
-    ("path", "base", "is_programs"),
-    [
-        ("/api", "", True),
-        ("/api/v1/frame", "", True),
-        ("/metrics", "", True),
-        ("//api/v1", "", True),
-        ("/", "", False),
-        ("/apis", "", False),
-        ("/static/api", "", False),
-        ("/pulse/api/v1", "", False),
-        ("/pulse/api/v1", "/pulse/", True),
-        ("/pulse/readyz", "pulse", True),
-        ("/readyz", "pulse", True),
-        ("/pulse/", "pulse", False),
-        ("/pulses/api", "pulse", False),
-    ],
-)
-def test_the_api_lies_beside_the_page(path: str, base: str, is_programs: bool) -> None:
-    """Below the same path, if there is one, and at the root, where the health check looks."""
-    programs, page = PlainTextResponse("programs"), PlainTextResponse("page")
-    beside = Beside(page, programs=programs, base=lambda: base)
-    assert asked(beside, path)[1]["body"] == (b"programs" if is_programs else b"page")
-    assert is_ours({"type": "http", "path": path, "root_path": ""}, base) == is_programs

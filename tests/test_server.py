@@ -243,11 +243,16 @@ def test_every_option_of_the_file_counts(folder: Path, tmp_path: Path) -> None:
 
 
 def test_it_ends_when_it_is_asked_to(folder: Path, tmp_path: Path) -> None:
-    """With status 0, and with its archive closed."""
+    """With status 0, its archive closed, and its readers told that it will be back."""
     environ = {**ENVIRON, "MARKET_PULSE_DATA": str(tmp_path)}
     with Server(folder, environ, with_api=True) as server:
         until(lambda: ask(server, "/readyz").status == 200)
-        assert server.stop() == 0
+        with sync_connect(f"ws://localhost:{server.port}/api/v1/stream") as reader:
+            assert server.stop() == 0
+            with pytest.raises(ConnectionClosed) as closed:
+                list(reader)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [
         "simulated-7.sqlite"
     ]
