@@ -1,0 +1,142 @@
+"""The stream as other people's clients follow it: the README's, curl, a browser's WebSocket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import jwt
+import pytest
+from playwright.sync_api import Browser
+from websockets.asyncio.server import ServerConnection
+
+from api.broadcast import Patience
+from settings import ApiSettings
+from tests.browser_fixtures import browser  # noqa: F401 - a fixture
+from tests.local_server import LocalServer
+from tests.station import BEGIN, NAMES, Station
+from tests.waiting import HANG_SEC, until
+
+KEY = "a key that is long enough for a signature of this kind"
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+PRICES = {"BTC-USD": 90_000.0}
+
+
+@contextmanager
+def readme_client(url: str, token: str) -> Iterator[subprocess.Popen[str]]:
+    """The README's client, as it stands there."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, url, token],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(stream: IO[str] | None) -> str:
+    """The next line of what a process says."""
+    assert stream is not None
+    return stream.readline()
+
+
+def test_the_readmes_client_follows_comes_back_and_gives_up_if_it_may_not() -> None:
+    """Its token expires: it is closed with 3005, comes back, is refused with 401, and ends."""
+    token = jwt.encode({"exp": BEGIN + 100, "aud": "market-pulse"}, KEY)
+    patience = Patience(heartbeat_sec=0.05)
+    with Station(patience, ApiSettings(jwt_key=KEY)) as station:
+        station.second(PRICES)
+        with readme_client(station.address, token) as process:
+            seen = [line(process.stdout)]
+            for _ in range(4):
+                station.second(PRICES)
+                station.second(PRICES)
+                seen.append(line(process.stdout))
+            seconds = [int(text.split()[0]) for text in seen]
+            assert seconds == sorted(set(seconds))
+            assert all(symbol in seen[-1] for symbol in NAMES)
+            station.now = BEGIN + 100.0
+            assert "3005" in line(process.stdout)
+            assert process.wait(HANG_SEC) == 1
+            assert "401" in process.communicate()[1]
+
+
+@pytest.mark.parametrize("code", [1008, 3500])
+def test_the_readmes_client_gives_up_when_it_is_told_that_it_may_not_come_back(code: int) -> None:
+    async def attend(ws: ServerConnection) -> None:
+        await ws.close(code, "no")
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    with (
+        LocalServer(nothing, attend, nothing) as server,
+        readme_client(f"ws://127.0.0.1:{server.port}", "") as process,
+    ):
+        assert process.wait(HANG_SEC) == 1
+        assert str(code) in process.communicate()[1]
+
+
+def test_curl_hears_that_the_stream_is_alive() -> None:
+    """It says nothing after the handshake, so it subscribes to nothing: hello, and heartbeats."""
+    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    with Station(Patience(heartbeat_sec=0.05)) as station:
+        options = [word for header in (*headers, key) for word in ("-H", header)]
+        address = station.address.replace("ws://", "http://")
+        with subprocess.Popen(
+            ["curl", "-sSNi", "--http1.1", *options, address], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            heard = b""
+            while heard.count(b'"type":"heartbeat"') < 2:
+                found = os.read(process.stdout.fileno(), 65_536)
+                assert found, heard
+                heard += found
+            process.kill()
+        assert heard.startswith(b"HTTP/1.1 101 ")
+        assert b'"type":"hello"' in heard
+
+
+def test_a_browsers_websocket_follows_the_stream(browser: Browser) -> None:  # noqa: F811
+    """It cannot set a header, so its token goes in the first message."""
+    token = "of a browser"  # noqa: S105 - of nothing
+    known = {"page": hashlib.sha256(token.encode()).hexdigest()}
+    with Station(api=ApiSettings(tokens=known)) as station:
+        station.second(PRICES)
+        page = browser.new_page()
+        page.evaluate(
+            """([address, token]) => {
+                window.heard = [];
+                const socket = new WebSocket(address, ["market-pulse.v1.json"]);
+                const say = (said) => socket.send(JSON.stringify(said));
+                socket.onmessage = ({ data }) => {
+                    const message = JSON.parse(data);
+                    window.heard.push(message);
+                    if (message.auth === "wanted") say({ type: "auth", token });
+                    if (message.auth === "ok") {
+                        say({ type: "subscribe", channel: "frame", acks: 1 });
+                    }
+                    if (message.type === "frame") say({ type: "ack" });
+                };
+            }""",
+            [station.address, token],
+        )
+        frames = "window.heard.filter((each) => each.type === 'frame').map((each) => each.seq)"
+        until(lambda: page.evaluate(frames) == [BEGIN])
+        station.second(PRICES)
+        until(lambda: page.evaluate(frames) == [BEGIN, BEGIN + 1])
+        assert page.evaluate("window.heard.map((each) => each.type)")[:2] == ["hello", "hello"]
+        page.close()
