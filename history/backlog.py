@@ -63,6 +63,11 @@ class Batch:
             or self.meta
         )
 
+    @property
+    def has_deliveries(self) -> bool:
+        """Whether there are any, new ones or others."""
+        return bool(self.new_deliveries or self.deliveries)
+
     def add(self, later: Batch) -> None:
         """Add what came after this."""
         for second, bars in later.bars.items():

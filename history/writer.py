@@ -186,8 +186,11 @@ class Writer:
         return is_whole
 
     def write(self, batch: Batch) -> None:
-        """Write a batch: all of it or nothing."""
-        with self._in_place() as connection:
+        """Write a batch: all of it or nothing.
+
+        If there are deliveries in it, it is on the disk itself when this returns.
+        """
+        with self._in_place() as connection, _synced(connection, is_wanted=batch.has_deliveries):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for bars in batch.bar_blocks():
@@ -281,6 +284,24 @@ class Writer:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def _synced(connection: sqlite3.Connection, *, is_wanted: bool) -> Iterator[None]:
+    """Have what is committed reach the disk at once, if ``is_wanted``: no power failure undoes it.
+
+    Else the last commits before one may be undone.
+    """
+    (usual,) = connection.execute("PRAGMA synchronous").fetchone()
+    if is_wanted:
+        connection.execute("PRAGMA synchronous = FULL")
+    try:
+        yield
+    finally:
+        if is_wanted:
+            # Within a transaction that cannot be undone it fails, and why is the error to tell.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute(f"PRAGMA synchronous = {usual}")
 
 
 def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ import pytest
 from bars import Bars
 from events import Event, EventStore, StressDetector
 from history.archive import Archive
+from history.backlog import Batch
 from history.deliveries import Delivery, DeliveryState, Mute, MuteOf, Told
 from history.keeper import HistoryKeeper
 from history.losses import LeftOut, Losses
@@ -27,7 +28,7 @@ from history.outgoing import (
 from history.recorder import ArchiveState, Recorder
 from history.salvage import copy_sound
 from history.schema import MIGRATIONS
-from history.writer import connect
+from history.writer import Writer, connect
 from pulse_store import PulseStore
 from tests.test_archive import series
 from tests.told import event_of
@@ -354,3 +355,43 @@ def test_deliveries_that_find_no_room_to_wait_are_counted(tmp_path: Path) -> Non
     found = Archive(one.path).deliveries(limit=20_000)
     assert [each.key for each in found] == [f"{n:05}" for n in range(200, 10_200)]
     assert [each.key for each in found if each.tries] == ["10150"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "level"),
+    [
+        (Batch(meta={"seed": "7"}), "NORMAL"),
+        (Batch(new_deliveries={("desk", "key"): delivery_of(1)}), "FULL"),
+        (Batch(deliveries={("desk", "key"): delivery_of(1)}), "FULL"),
+    ],
+)
+def test_no_power_failure_undoes_what_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch, batch: Batch, level: str
+) -> None:
+    """Its commit waits for the disk; that of the rest, every quarter of a second, does not."""
+    connection = connect(path)
+    levels = {1: "NORMAL", 2: "FULL"}
+    at_commit: list[str] = []
+
+    def commits(action: int, *names: str | None) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and names[0] == "COMMIT":
+            at_commit.append(asked[-1])
+        return sqlite3.SQLITE_OK
+
+    asked: list[str] = ["NORMAL"]
+
+    def asks(statement: str) -> None:
+        name, _, value = statement.partition(" = ")
+        if name == "PRAGMA synchronous" and value:
+            asked.append(levels.get(int(value), value) if value.isdecimal() else value)
+
+    connection.set_trace_callback(asks)
+    connection.set_authorizer(commits)
+    monkeypatch.setattr("history.writer.connect", lambda path: connection)
+    writer = Writer(path)
+    writer.open()
+    at_commit.clear()
+    writer.write(batch)
+    assert at_commit == [level]
+    assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    writer.close()
