@@ -31,7 +31,7 @@ from settings.given import (
     resolved,
     settings_file,
 )
-from settings.quoting import Quoting, bare
+from settings.quoting import Quoting, bare, secret_parts
 from settings.rules import own_names, reject_idle, user_rules
 from settings.source import SourceName, SourceSettings, source_settings
 from ticks import (
@@ -208,7 +208,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     # The file says which other variables hold secrets.
     own = secret_names(file)
     hidden |= set(known_secrets(own, environ, secrets))
-    quoting = Quoting(tuple(sorted(hidden)))
+    quoting = Quoting(tuple(sorted({part for text in hidden for part in secret_parts(text)})))
     file = file._replace(quoting=quoting)
     _reject_unknown_variables(environ, quoting, own)
     file.reject_unknown(_FILE_KEYS, _FILE_EXPECTED)

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from ticks import legible
 
-__all__ = ["Quoting", "bare"]
+__all__ = ["Quoting", "bare", "secret_parts"]
 
 _MOST: Final = 40
 """So many characters of a value are shown, ..."""
@@ -44,6 +44,23 @@ def bare(text: str) -> str:
 
 def _inner(text: str) -> str:
     return text.strip().strip("\ufeff").strip()
+
+
+_LONG: Final = 16
+"""So long is no word of an address that anybody may know."""
+
+
+def secret_parts(text: str) -> tuple[str, ...]:
+    """What of a secret must not be shown: of an address, what is more than its service's name.
+
+    >>> secret_parts("https://discord.com/api/webhooks/1234567890/to-ken-7")
+    ('1234567890', 'to-ken-7')
+    """
+    if not re.match(r"https?://", text):
+        return (text,)
+    _, _, behind = text.partition("://")[2].partition("/")
+    parts = re.split(r"[/?&=#\s]", behind)
+    return tuple(part for part in parts if re.search(r"\d", part) or len(part) >= _LONG)
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,14 @@ def test_what_is_wrong_with_a_secret_is_said_without_it(
     assert said in complaint(tmp_path, kind, value, **NAMED)
 
 
+def test_a_destination_may_have_the_name_of_its_service(tmp_path: Path) -> None:
+    """It stands in the secret address, and so does what may stand in no name."""
+    for name in ("discord", "webhooks", "discord.com"):
+        assert one(tmp_path, "discord", name=f'"{name}"').name == name
+    for part in ("34567890", "klmnop"):
+        assert part not in complaint(tmp_path, "discord", name=f'"my {part}"')
+
+
 def test_two_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     """What was sent is remembered by the name."""
     lines = table({"name": '"desk"', "type": '"webhook"', "url": '"https://example.org/"'})
