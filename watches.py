@@ -75,10 +75,10 @@ class Hit:
     """When it was furthest beyond."""
     severity: Severity
     count: int = 1
-    early: bool
-    vs_peers: float | None
-    regime: Regime
-    """These three are of the instant of the part that was told."""
+    early: bool = False
+    """Whether it is of a surprise that is early; these three are of the instant of the part."""
+    vs_peers: float | None = None
+    regime: Regime = "unknown"
     history: bool
     over_ts: float | None = None
 
@@ -187,7 +187,7 @@ class Watches:
                 continue
             hit, was_active = watch.hit, watch.is_active
             if _distance(rule, part) > _distance(rule, hit.part):
-                hit = replace(hit, part=part, **_context(snapshots.get(target)))
+                hit = _told(hit, rule, part, snapshots.get(target))
             severity = max(hit.severity, _severity(rule, hit.part), key=SEVERITIES.index)
             hit = replace(hit, severity=severity, count=hit.count + (not was_active))
             grew = hit.part is not watch.hit.part and rule.when not in _STEADY
@@ -267,9 +267,8 @@ class Watches:
         hit = watch.hit
         if hit is None or not self._goes_on(watch, rule, now):
             return self._begin(rule, watch.target, part, snapshots, now, history, is_active=False)
-        context = _context(snapshots.get(watch.target))
-        updated = max(now, hit.updated_ts)
-        hit = replace(hit, part=part, count=hit.count + 1, updated_ts=updated, **context)
+        hit = _told(hit, rule, part, snapshots.get(watch.target))
+        hit = replace(hit, count=hit.count + 1, updated_ts=max(now, hit.updated_ts))
         watch = replace(watch, hit=hit, seen_ts=now)
         self._hold(watch, is_change=True)
         return watch
@@ -287,19 +286,14 @@ class Watches:
     ) -> Watch:
         snapshot = snapshots.get(target)
         before = self._watches.get(_key(rule.name, target))
+        severity = _severity(rule, part)
+        hit = Hit(ts=now, updated_ts=now, part=part, severity=severity, history=history)
         watch = Watch(
             rule=rule.name,
             target=target,
             asset=target if snapshot is None else snapshot["asset"],
             others=rule.symbols[1:] if rule.when is When.CORRELATION else (),
-            hit=Hit(
-                ts=now,
-                updated_ts=now,
-                part=part,
-                severity=_severity(rule, part),
-                history=history,
-                **_context(snapshot),
-            ),
+            hit=_told(hit, rule, part, snapshot),
             is_active=is_active,
             seen_ts=now,
             side=None if before is None else before.side,
@@ -383,12 +377,14 @@ def _severity(rule: Rule, part: Part) -> Severity:
     return severity_of(part.ratio) if rule.severity is None else rule.severity
 
 
-def _context(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a hit says of its symbol beside the value."""
+def _told(hit: Hit, rule: Rule, part: Part, snapshot: Mapping[str, Any] | None) -> Hit:
+    """A hit that tells of a part, and of its symbol beside that, as far as that is known."""
     if snapshot is None:
-        return {"early": False, "vs_peers": None, "regime": "unknown"}
-    return {
-        "early": bool(snapshot["early"]),
-        "vs_peers": snapshot["vs_peers"],
-        "regime": snapshot["regime"],
-    }
+        return replace(hit, part=part)
+    return replace(
+        hit,
+        part=part,
+        early=rule.when is When.SURPRISE and bool(snapshot["early"]),
+        vs_peers=snapshot["vs_peers"],
+        regime=snapshot["regime"],
+    )

@@ -115,6 +115,7 @@ def test_a_spike_of_six_seconds_is_a_move_within_ten() -> None:
         "crypto",
     )
     assert first.id == f"rule:flash:BTC-USD:{round(first.ts * 1000)}"
+    assert not first.early, "no surprise is judged"
     (part,) = first.parts
     assert (part.when, part.value, part.threshold, part.horizon_sec) == (
         When.MOVE,
