@@ -247,7 +247,8 @@ def main(**options: Any) -> None:
         if not _option("headless"):
             cli_util.open_browser(url)
         server = server_of(api_settings())
-        # It raises the signals that ended it once more, for who waits for it: nobody does here.
+        # It raises the signal that ended it once more, which would end us by that signal: so, by
+        # ourselves and with status 0.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.handle_exit)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
