@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import socket
 from typing import Any
 
 import jwt
@@ -15,6 +17,7 @@ from websockets.sync.client import connect
 from api.broadcast import Patience
 from api.columns import FLOAT64
 from api.protocol import SAID_BYTES, Form
+from api.stream import PATH
 from formulas import COLUMNS
 from settings import ApiSettings
 from tests.station import BEGIN, NAMES, Client, Station
@@ -274,6 +277,36 @@ def test_a_slow_reader_reads_what_is_new_and_not_what_piled_up() -> None:
         station.second({"BTC-USD": 1.0})
         client.say("ack")
         assert client.hear("frame")["seq"] == newest + 2
+
+
+def test_twenty_clients_that_do_not_read_are_gone_and_hold_up_nobody() -> None:
+    """Each is given up when a message is not taken in time; whoever reads goes on reading."""
+    names = tuple(f"C{number}-USD" for number in range(200))
+    headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    said = json.dumps({"type": "subscribe", "channel": "frame"}).encode()
+    with Station(Patience(send_sec=0.1, close_sec=0.1), names=names) as station:
+        host = f"Host: localhost\r\n{headers}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        stalled = [socket.socket() for _ in range(20)]
+        for each in stalled:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            each.connect(("127.0.0.1", station.server.port))
+            each.sendall(f"GET {PATH} HTTP/1.1\r\n{host}".encode())
+            assert each.recv(12) == b"HTTP/1.1 101"
+            each.sendall(bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said)
+        with station.client() as client:
+            client.say("subscribe", channel="frame", acks=1, fields=["last"])
+            assert station.stream.clients == 21
+
+            def are_gone() -> bool:
+                client.say("ack")
+                second = station.second({names[0]: 1.0})
+                while client.hear("frame")["seq"] < second:
+                    client.say("ack")
+                return station.stream.clients == 1
+
+            until(are_gone)
+        for each in stalled:
+            each.close()
 
 
 # Status.
