@@ -75,7 +75,7 @@ def alert_settings(
 def reject_unreachable(
     destinations: Sequence[Destination], watched: Mapping[Asset, Sequence[str]]
 ) -> None:
-    """Raise if a destination waits for what is not ``watched``.
+    """Raise if a destination waits for what is not ``watched``, or cannot be.
 
     Raises:
         SettingsError: what was found, and what to do.
@@ -94,6 +94,23 @@ def reject_unreachable(
                     f"the destination {each.name} is for {asset}, of which nothing is watched:"
                     " remove the class from it, or watch some"
                 )
+        _reject_contradictory(each, watched)
+
+
+def _reject_contradictory(
+    destination: Destination, watched: Mapping[Asset, Sequence[str]]
+) -> None:
+    """Raise if nothing can be all that a destination is for."""
+    of_classes = {symbol for asset in destination.assets for symbol in watched[asset]}
+    why = ""
+    if of_classes and destination.symbols and of_classes.isdisjoint(destination.symbols):
+        why = f"the symbols {', '.join(destination.symbols[:3])} and other classes: remove either"
+    if destination.rules and destination.kinds and "rule" not in destination.kinds:
+        why = 'rules and other kinds alone: remove either, or add "rule" to the kinds'
+    if why:
+        raise SettingsError(
+            f"the destination {destination.name} is for {why}, as nothing could be told to it"
+        )
 
 
 @dataclass(frozen=True, slots=True)

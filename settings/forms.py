@@ -19,8 +19,8 @@ _Word = TypeVar("_Word", bound=str)
 def name_of(entry: Entry) -> str:
     """A name that people give to something, and have to give."""
     value = entry.value
-    if not isinstance(value, str) or not value or len(value) > _MOST_NAME:
-        raise entry.wrong(f"a name of {_MOST_NAME} characters at most")
+    if not isinstance(value, str) or not value.strip() or len(value) > _MOST_NAME:
+        raise entry.wrong(f"a name of 1 to {_MOST_NAME} characters")
     if not is_legible(value) or entry.quoting.holds_secret(value):
         raise entry.wrong("a name of characters that can be seen, and of no secret")
     return value
@@ -71,10 +71,12 @@ def texts(entry: Entry, expected: str) -> list[str]:
         return []
     if not isinstance(value, list) or not value:
         raise entry.wrong(expected)
-    found = [bare(text) for text in value if isinstance(text, str)]
-    if len(found) != len(value) or not all(found):
-        raise entry.wrong(expected)
-    return found
+    for item in value:
+        if not isinstance(item, str) or not bare(item):
+            raise SettingsError(
+                f"{entry.place} has {entry.quoting.value(item)}, expected {expected}"
+            )
+    return [bare(text) for text in value]
 
 
 def switch(entry: Entry) -> bool:

@@ -48,7 +48,8 @@ class Entry(NamedTuple):
 
     def wrong(self, expected: str) -> SettingsError:
         """What to raise if the value is not what was expected."""
-        return SettingsError(f"{self.place} is {self.shown}, expected {expected}")
+        found = "missing" if self.value is None else self.shown
+        return SettingsError(f"{self.place} is {found}, expected {expected}")
 
 
 class Table(NamedTuple):

@@ -81,7 +81,7 @@ class Quoting:
             case date() | time():
                 return value.isoformat()
             case list():
-                return "a list"
+                return "a list" if value else "an empty list"
             case dict():
                 return "a table"
         return self._unless_secret(str(value), str(value))

@@ -97,8 +97,10 @@ class _Reading:
             )
         text = secret_text(name, self.environ, self.files)
         if not text:
+            # A password may have the form of a name, but hardly of one in capitals.
+            shown = entry.shown if name.isupper() else "a variable"
             raise SettingsError(
-                f"{entry.place} names {entry.shown}, which is not set: set that variable, or a key"
+                f"{entry.place} names {shown}, which is not set: set that variable, or a key"
                 " of that name in secrets.toml, or remove the destination"
             )
         if not re.fullmatch(r"[ -~]{1,1000}", text):
@@ -147,7 +149,7 @@ class _Reading:
                     )
                 return self._url("https://api.telegram.org", is_insecure), secret
             case "ntfy":
-                return self._url("https://ntfy.sh", is_insecure), secret
+                return self._ntfy_server(is_insecure), secret
             case "email":
                 return self._mail_server(secret, is_insecure), secret
 
@@ -170,16 +172,25 @@ class _Reading:
         entry = self._entry("url")
         value = usual if entry.value is None else entry.value
         if not isinstance(value, str) or not value:
-            raise SettingsError(
-                f"{entry.place} is missing, expected an address such as https://example.org/hook;"
-                " if it holds a secret, name by secret the variable that holds it"
+            raise entry.wrong(
+                "an address such as https://example.org/hook; if it holds a secret, name by secret"
+                " the variable that holds it"
             )
-        if value != usual and entry.quoting.hides(urlsplit(value).path):
+        url = self._checked(value, is_insecure, "https://example.org/hook")
+        parts = urlsplit(url)
+        if value != usual and any(map(entry.quoting.hides, (parts.path, parts.query))):
             raise SettingsError(
                 f"{entry.place} may hold a secret: put the address into a variable, and name that"
                 " by secret"
             )
-        return self._checked(value, is_insecure, "https://example.org/hook").rstrip("/")
+        return url.rstrip("/")
+
+    def _ntfy_server(self, is_insecure: bool) -> str:
+        url = self._url("https://ntfy.sh", is_insecure)
+        if urlsplit(url).path or urlsplit(url).query:
+            # It would take what it is sent there as the text of a message.
+            raise self._wrong_address("that of a server alone: name the topic by to")
+        return url
 
     def _checked(self, url: str, is_insecure: bool, example: str) -> str:
         if not is_address(url, ("http", "https")) or urlsplit(url).username is not None:

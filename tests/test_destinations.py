@@ -204,23 +204,28 @@ def test_secrets_are_known_as_such(tmp_path: Path) -> None:
     ("kind", "changed", "said"),
     [
         ("webhook", {"type": '"pager"'}, "expected one of webhook, slack"),
-        ("webhook", {"type": None}, "expected one of webhook, slack"),
-        ("webhook", {"name": None}, "expected a name of 40 characters"),
+        ("webhook", {"type": None}, "is missing, expected one of webhook, slack"),
+        ("webhook", {"name": None}, "is missing, expected a name of 1 to 40 characters"),
+        ("webhook", {"name": '" "'}, "expected a name of 1 to 40 characters"),
         ("webhook", {"name": '"a\\u202Eb"'}, "expected a name of characters that can be seen"),
         ("webhook", {"nmae": '"desk"'}, "did you mean name?"),
         ("webhook", {"url": None}, "is missing, expected an address"),
+        ("webhook", {"url": "1"}, "is 1, expected an address"),
+        ("webhook", {"url": '"https://[::1/"'}, "an address such as"),
+        ("webhook", {"url": '"https://example.org/?k=T0AB12CD34EF56GH78"'}, "may hold a secret"),
         ("webhook", {"url": '"http://example.org/"'}, "or add insecure = true"),
         ("webhook", {"url": '"https://u:p@example.org/"'}, "without a name or password"),
         ("webhook", {"url": '"ftp://example.org/"'}, "an address such as"),
         ("webhook", {"url": '"https://example.org/T0AB12CD34EF56GH78"'}, "may hold a secret"),
         ("webhook", {"secret": '"https://example.org/"'}, "is not the name of a variable"),
         ("webhook", {"secret": '"UNSET"'}, "'UNSET', which is not set"),
+        ("webhook", {"secret": '"abcdefghijklmnop"'}, "names a variable, which is not set"),
         ("webhook", {"severity": '"loud"'}, "expected one of watch, alert, extreme"),
         ("webhook", {"assets": '["bonds"]'}, "has 'bonds', expected some of stocks"),
-        ("webhook", {"assets": "[]"}, "expected a list of some of stocks"),
+        ("webhook", {"assets": "[]"}, "is an empty list, expected a list of some of stocks"),
         ("webhook", {"kinds": '"move_1m"'}, "expected a list of some of move_1m"),
         ("webhook", {"rules": '["flash"]'}, "has 'flash', expected names of [[rule]]"),
-        ("webhook", {"symbols": "[1]"}, "expected a list such as"),
+        ("webhook", {"symbols": "[1]"}, "has 1, expected a list such as"),
         ("webhook", {"on": '["ended"]'}, "expected some of began, worse, updated, over"),
         ("webhook", {"wait": "-1"}, "expected a number of seconds from 0"),
         ("webhook", {"wait": "true"}, "expected a number of seconds from 0"),
@@ -233,6 +238,7 @@ def test_secrets_are_known_as_such(tmp_path: Path) -> None:
         ("slack", {"secret": None}, "is missing, expected the name of a variable that holds the"),
         ("telegram", {"to": '"desk"'}, "expected a chat's number"),
         ("ntfy", {"to": '"a b"'}, "expected a topic of letters"),
+        ("ntfy", {"url": '"https://ntfy.sh/topic"'}, "name the topic by to"),
         ("email", {"to": '"desk"'}, "expected an e-mail address"),
         ("email", {"from": '"a@b.example\\r\\nBcc: x@y.example"'}, "expected an e-mail address"),
         ("email", {"url": '"mail.example.org"'}, "a mail server's"),
@@ -312,13 +318,17 @@ WATCHED: Final[Mapping[Asset, tuple[str, ...]]] = {
     [
         ({"symbols": ("AAPL", "MSTF")}, "for MSTF, which is not watched, .* did you mean MSFT?"),
         ({"assets": ("forex",)}, "for forex, of which nothing is watched"),
+        ({"assets": ("crypto",), "symbols": ("AAPL", "MSFT")}, "AAPL, MSFT and other classes"),
+        ({"kinds": ("move_1m",), "rules": ("flash",)}, "rules and other kinds alone"),
     ],
 )
 def test_a_destination_for_what_is_not_watched_is_said(
     changed: Mapping[str, tuple[str, ...]], said: str
 ) -> None:
     """It would wait for ever."""
-    usual = Destination(name="desk", type="webhook", assets=("stocks",), symbols=("BTC-USD",))
+    usual = Destination(
+        name="desk", type="webhook", assets=("stocks", "crypto"), symbols=("BTC-USD",)
+    )
     reject_unreachable([usual], WATCHED)
     with pytest.raises(SettingsError, match=said):
         reject_unreachable([usual, replace(usual, **changed)], WATCHED)  # type: ignore[arg-type]

@@ -172,7 +172,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, says: str) -> None:
     ("text", "says"),
     [
         (FLASH + FLASH, "name of [rule 2] in settings.toml is 'flash', expected a name that no"),
-        (FLASH.replace('"flash"', '""'), "a name of 40 characters at most"),
+        (FLASH.replace('"flash"', '""'), "a name of 1 to 40 characters"),
         (FLASH.replace('"flash"', '"a\\u202Eb"'), "characters that can be seen"),
         ("rule = 3", "expected tables, each headed [[rule]]"),
         ("[rule]\nname = 3", "expected tables, each headed [[rule]]"),
