@@ -40,7 +40,15 @@ from ticks import (
     Severity,
 )
 from watches import Measured, Watch, Watches
-from wording import duration_text, price_text, rarity_text, size_text, times_text, times_usual_text
+from wording import (
+    duration_text,
+    price_text,
+    rarity_text,
+    signed_text,
+    size_text,
+    times_text,
+    times_usual_text,
+)
 
 __all__ = [
     "OF_FEED",
@@ -667,9 +675,9 @@ def _text_of_rule(event: Event) -> str:
         case When.MOVE:
             what = f"{symbol} {verb} {size_text(abs(value))} within {span}"
         case When.DAY:
-            what = f"{symbol} {verb} {size_text(abs(value))} in the day"
+            what = f"{symbol} {verb} {size_text(abs(value))} on the day"
         case When.ABOVE | When.BELOW:
-            what = f"{symbol} is {part.when.value} {level}"
+            what = f"{symbol} {'is' if event.over_ts is None else 'was'} {part.when.value} {level}"
         case When.CROSSES:
             what = f"{symbol} crossed {level} {'upwards' if part.rises else 'downwards'}"
         case When.VOLATILITY:
@@ -679,12 +687,14 @@ def _text_of_rule(event: Event) -> str:
         case When.CORRELATION:
             others = " and ".join(event.twins)
             side = "below" if value < threshold else "above"
-            what = f"{symbol} with {others} correlates {value:.2f}, {side} {threshold:.2f}"
+            found, bound = signed_text(value, 2), signed_text(threshold, 2)
+            what = f"{symbol} correlates with {others} at {found}, {side} {bound}"
         case When.UNHEARD:
             what = f"No price of {symbol} for {duration_text(value)}"
         case _:
             what = f"No price of {event.asset} for {duration_text(value)}"
-    return ", ".join((f"{what}: rule {event.rule}", *filter(None, [" → ".join(prices)])))
+    at = f"at {prices[0]}" if len(prices) == 1 else " → ".join(prices)
+    return ", ".join(filter(None, (f"{what}: rule {event.rule}", at)))
 
 
 def _span_text(seconds: int) -> str:

@@ -116,7 +116,7 @@ def compose(
         market=market,
         title=_group_title(found) if is_group else title,
         worst=title,
-        lines=tuple(cut(_line(event, word), _MOST_LINE) for event, word in found),
+        lines=tuple(cut(_line(event, word, is_group), _MOST_LINE) for event, word in found),
         notes=(*over, *notes),
         link=link(worst, public_url),
         severity=worst.severity,
@@ -224,32 +224,42 @@ def _group_title(found: Sequence[tuple[Event, Told]]) -> str:
     return f"{len(found)} {noun} in {duration_text(max(1.0, math.ceil(max(at) - min(at))))}"
 
 
-def _line(event: Event, told: Told) -> str:
-    """What happened, after its severity."""
+def _line(event: Event, told: Told, is_group: bool) -> str:
+    """What happened, after its severity; in a group how long it was, too, if it is over."""
     mark = f"now {event.severity}" if told is Told.WORSE else event.severity
-    over = ", over" if event.over_ts is not None else ""
-    times = f" ({event.count} ×)" if event.count > 1 else ""
+    over = "" if event.over_ts is None else f", over{_after(event) if is_group else ''}"
+    times = f" (×{event.count})" if event.count > 1 else ""
     more = f"; {event.more}" if event.more else ""
     return f"[{mark}{over}] {event.text}{times}{more}"
 
 
 def _over_note(event: Event) -> str:
     """Such as "Over after 4 min 02 s, peak −1.93 %."."""
+    return f"Over{_after(event)}{_peak(event)}."
+
+
+def _after(event: Event) -> str:
+    """How long an event was that is over; nothing of one that happens in one moment."""
     over_ts = event.updated_ts if event.over_ts is None else event.over_ts
-    return f"Over after {duration_text(over_ts - event.ts)}, peak {_peak(event)}."
+    is_moment = event.lead.when is When.CROSSES
+    return "" if is_moment else f" after {duration_text(max(1.0, over_ts - event.ts))}"
 
 
 def _peak(event: Event) -> str:
-    """The value of the lead in its own unit."""
+    """How far it went, in the unit of the lead; what was silent says that in its line."""
     lead = event.lead
     match lead.when:
-        case When.ABOVE | When.BELOW | When.CROSSES:
-            return price_text(lead.value, event.asset)
-        case When.SURPRISE | When.CORRELATION:
-            return signed_text(lead.value, 2)
-        case When.SILENT | When.UNHEARD:
-            return duration_text(lead.value)
-    return size_text(lead.value) if lead.rises is None else percent_text(lead.value)
+        case When.ABOVE:
+            return f", highest {price_text(lead.value, event.asset)}"
+        case When.BELOW:
+            return f", lowest {price_text(lead.value, event.asset)}"
+        case When.CORRELATION:
+            return f", furthest {signed_text(lead.value, 2)}"
+        case When.SURPRISE:
+            return f", peak {signed_text(lead.value, 1)}"
+        case When.CROSSES | When.SILENT | When.UNHEARD:
+            return ""
+    return f", peak {size_text(lead.value) if lead.rises is None else percent_text(lead.value)}"
 
 
 def _horizon(part: Part) -> str:

@@ -97,9 +97,7 @@ def reject_unreachable(
         _reject_contradictory(each, watched)
 
 
-def _reject_contradictory(
-    destination: Destination, watched: Mapping[Asset, Sequence[str]]
-) -> None:
+def _reject_contradictory(destination: Destination, watched: Mapping[Asset, Sequence[str]]) -> None:
     """Raise if nothing can be all that a destination is for."""
     of_classes = {symbol for asset in destination.assets for symbol in watched[asset]}
     why = ""

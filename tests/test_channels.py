@@ -291,7 +291,7 @@ def test_a_message_of_several_keeps_the_others(server: ChatServer, kind: str) ->
     both = (delivery(move("TSLA")), over("AAPL", first.reference))
     assert isinstance(server.tell(speaker, *both), Delivered)
     (text,) = [shown(kind, post).replace("\\", "") for post in server.messages.values()]
-    assert "[alert, over] AAPL" in text
+    assert "[alert, over after 30 s] AAPL" in text
     assert "[alert] TSLA" in text
     assert "2 moves in 1 s" in text
 

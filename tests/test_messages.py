@@ -103,30 +103,47 @@ def test_a_rule_is_told_by_its_name(event: Event, expected: str) -> None:
 @pytest.mark.parametrize(
     ("event", "peak"),
     [
-        (move(value=-0.0193), "−1.93 %"),
-        (hit(When.MOVE, 0.024), "+2.40 %"),
-        (hit(When.DAY, -0.05), "−5.00 %"),
-        (hit(When.VOLATILITY, 0.009), "0.90 %"),
-        (hit(When.SURPRISE, -4.12), "−4.12"),
-        (hit(When.CORRELATION, 0.31), "+0.31"),
-        (hit(When.ABOVE, 301.5), "301.50"),
-        (hit(When.CROSSES, 92010.5, asset="crypto"), "92,010.50"),
-        (hit(When.SILENT, 95.0), "1 min 35 s"),
+        (move(value=-0.0193), ", peak −1.93 %"),
+        (hit(When.MOVE, 0.024), ", peak +2.40 %"),
+        (hit(When.DAY, -0.05), ", peak −5.00 %"),
+        (hit(When.VOLATILITY, 0.009), ", peak 0.90 %"),
+        (hit(When.SURPRISE, -4.12), ", peak −4.1"),
+        (hit(When.CORRELATION, 0.31), ", furthest +0.31"),
+        (hit(When.ABOVE, 301.5), ", highest 301.50"),
+        (hit(When.BELOW, 92010.5, asset="crypto"), ", lowest 92,010.50"),
+        (hit(When.SILENT, 95.0), ""),
     ],
 )
 def test_the_end_says_how_long_and_how_far(event: Event, peak: str) -> None:
     """In the unit of what is watched."""
     over = replace(event, updated_ts=NOW + 300, over_ts=NOW + 242)
     message = composed(delivery(over, Told.OVER))
-    assert message.notes == (f"Over after 4 min 02 s, peak {peak}.",)
+    assert message.notes == (f"Over after 4 min 02 s{peak}.",)
     assert message.title.endswith(", over")
     assert message.lines[0].startswith("[alert, over] ")
+
+
+def test_what_happens_in_a_moment_has_no_duration() -> None:
+    """Nothing lasts no time at all, and a crossing has none."""
+    at_once = replace(move(value=-0.0193), updated_ts=NOW + 30, over_ts=NOW)
+    assert composed(delivery(at_once, Told.OVER)).notes == ("Over after 1 s, peak −1.93 %.",)
+    crossed = hit(When.CROSSES, 301.5, updated_ts=NOW + 30, over_ts=NOW)
+    assert composed(delivery(crossed, Told.OVER)).notes == ("Over.",)
+
+
+def test_the_lines_of_a_group_say_how_long_what_is_over_was() -> None:
+    """There is no other place for it."""
+    over = replace(move("B", value=-0.0193), updated_ts=NOW + 300, over_ts=NOW + 242)
+    message = composed(delivery(move("A")), delivery(over, Told.OVER))
+    assert message.lines[0].startswith("[alert, over after 4 min 02 s] B fell 1.93 % ")
+    assert message.lines[1].startswith("[alert] A fell 1.23 % ")
+    assert message.notes == ()
 
 
 def test_what_came_several_times_says_how_often() -> None:
     """And what moved along."""
     event = replace(move(), count=3, twins=("MSFT",))
-    assert composed(delivery(event)).lines[0].endswith(" (3 ×); MSFT moved along")
+    assert composed(delivery(event)).lines[0].endswith(" (×3); MSFT moved along")
 
 
 def test_a_link_leads_to_the_peak_of_the_symbol() -> None:

@@ -232,7 +232,7 @@ def test_above_holds_while_it_holds() -> None:
     told = market.run(bitcoin(price), 0, 200)
     assert began(told) == [("BTC-USD", 0), ("BTC-USD", 190)]
     assert [event.over_ts for event in told] == [None, START + 170.999, None]
-    assert told[0].text == "BTC-USD is above 101.00: rule high, 102.00"
+    assert told[0].text == "BTC-USD is above 101.00: rule high, at 102.00"
     assert (told[0].lead.value, told[0].lead.threshold, told[0].severity) == (102.0, 101.0, "watch")
 
 
@@ -241,7 +241,10 @@ def test_below() -> None:
     below = Rule(name="low", when=When.BELOW, price=99.0, severity="alert")
     told = Market(below).run(bitcoin(lambda second: 100.0 if second < 40 else 98.5), 0, 60)
     assert began(told) == [("BTC-USD", 40)]
-    assert (told[0].text, told[0].severity) == ("BTC-USD is below 99.00: rule low, 98.50", "alert")
+    assert (told[0].text, told[0].severity) == (
+        "BTC-USD is below 99.00: rule low, at 98.50",
+        "alert",
+    )
 
 
 def test_crosses_waits_for_the_next_crossing() -> None:
@@ -257,7 +260,7 @@ def test_crosses_waits_for_the_next_crossing() -> None:
         lambda second: {"BTC-USD": price(second)}, 0, len(path) + 10
     )
     assert began(told) == [("BTC-USD", 21), ("BTC-USD", 46)]
-    assert told[0].text == "BTC-USD crossed 100.00 downwards: rule round, 99.95"
+    assert told[0].text == "BTC-USD crossed 100.00 downwards: rule round, at 99.95"
     assert [event.over_ts for event in told] == [
         None,
         START + 21.999,
@@ -312,7 +315,7 @@ def test_day() -> None:
 
     told = market.run(at, 0, 30)
     assert began(told) == [("AAPL", 20)]
-    assert told[0].text == "AAPL fell 5.50 % in the day: rule day, 100.00 → 94.50"
+    assert told[0].text == "AAPL fell 5.50 % on the day: rule day, 100.00 → 94.50"
 
 
 @pytest.mark.parametrize(("low", "high", "tells"), [(0.5, None, False), (None, 0.5, True)])
@@ -334,9 +337,9 @@ def test_correlation_of_a_pair_leaves_its_band(
         assert told[0].lead.value > 0.9
         assert told[0].lead.threshold == high
         assert int(told[0].ts) % 60 == 0
-        assert told[0].text.startswith("AAPL with MSFT correlates 0.9") or told[0].text.startswith(
-            "AAPL with MSFT correlates 1.00"
-        )
+        assert told[0].text.startswith("AAPL correlates with MSFT at +0.9") or told[
+            0
+        ].text.startswith("AAPL correlates with MSFT at +1.00")
         assert len({event.id for event in told}) == 1
 
 
