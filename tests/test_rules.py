@@ -267,7 +267,7 @@ def test_crosses_waits_for_the_next_crossing() -> None:
         None,
         START + 46.999,
     ]
-    assert told[2].text == "BTC-USD crossed 100.00 upwards: rule round, 101.00"
+    assert told[2].text == "BTC-USD crossed 100.00 upwards: rule round, at 101.00"
 
 
 def test_volatility() -> None:
