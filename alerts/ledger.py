@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from alerts.line import MOST_WAITING
 from alerts.outbox import Remembered
 from bars import Bars
 from history.archive import Archive
@@ -17,6 +18,9 @@ _ENDED: Final = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.DROPPED)
 
 _MOST_ENDED: Final = 5_000
 """So many that have ended, the newest, are read at a start."""
+
+_MOST_DUE: Final = 5 * MOST_WAITING
+"""So many that wait, the newest: those of destinations that are no longer set are among them."""
 
 
 class ArchiveLedger:
@@ -53,7 +57,7 @@ class ArchiveLedger:
         """
         archive = self._archive
         ended = archive.deliveries(_ENDED, limit=_MOST_ENDED)
-        due = archive.deliveries((DeliveryState.DUE,))
+        due = archive.deliveries((DeliveryState.DUE,), limit=_MOST_DUE)
         marks = {name: archive.meta(_off_name(name)) for name in destinations}
         return Remembered(
             deliveries=(*ended, *due),

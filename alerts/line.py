@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from alerts.channel import Broken, Channel, Delivered, Outcome, RetryAt, Scope
 from alerts.ended import Ended, Messages
@@ -18,7 +19,10 @@ from alerts.waiting import NEWS, Waiting
 from history.deliveries import Delivery, DeliveryState, Told
 from settings.destinations import Destination
 
-__all__ = ["Attempt", "Line"]
+__all__ = ["MOST_WAITING", "Attempt", "Line"]
+
+MOST_WAITING: Final = 20_000
+"""So many deliveries, the newest, wait for a destination: 20 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class Line:
         self._state = DestinationState.READY
         self._why = ""
         self._late = 0
+        self._expiry = math.inf
+        """Nothing that waits is too old before that."""
         self._last_success: float | None = None
 
     # What is to be told.
@@ -86,12 +92,14 @@ class Line:
         if delivery.key in self._ended or self._state is DestinationState.OFF:
             return
         before = self._waiting.add(delivery)
-        if before is None:
-            return
-        if before.key == delivery.key:
+        self._expiry = min(self._expiry, self._expires_at(delivery))
+        if before is not None and before.key == delivery.key:
             self._changed[delivery.key] = delivery
-        else:
+        elif before is not None:
             self._end(before, DeliveryState.DROPPED, "what came after it is told instead")
+        if len(self._waiting) > MOST_WAITING:
+            least = self._waiting.least_missed(self._on_the_way())
+            self._give_up_old(least, f"more than {MOST_WAITING:,} waited")
 
     def restore(self, deliveries: Iterable[Delivery]) -> None:
         """Go on from what is remembered, the oldest first; may be called again."""
@@ -106,19 +114,20 @@ class Line:
                 if delivery.state is DeliveryState.SENT and delivery.reference:
                     self._messages.add((delivery,), delivery.reference)
         self._waiting.put_first(due)
+        self._expiry = min(map(self._expires_at, self._waiting), default=math.inf)
 
-    def forget(self, before: float) -> None:
-        """Let go of what was made before an instant: another process tells it."""
-        for delivery in self._waiting:
-            if delivery.made < before:
-                self._waiting.remove(delivery.key)
+    def forget(self, before: float) -> tuple[Delivery, ...]:
+        """Let go of what was made before an instant, and return it: another process tells it."""
+        forgotten = tuple(each for each in self._waiting if each.made < before)
+        for delivery in forgotten:
+            self._waiting.remove(delivery.key)
+        return forgotten
 
     def drop(self, is_unwanted: Callable[[Delivery], bool], why: str) -> None:
         """Drop what waits and is no longer to be told."""
-        on_the_way = () if self._attempt is None else self._attempt.deliveries
-        keys = {delivery.key for delivery in on_the_way}
+        on_the_way = self._on_the_way()
         for delivery in self._waiting:
-            if delivery.key not in keys and is_unwanted(delivery):
+            if delivery.key not in on_the_way and is_unwanted(delivery):
                 self._end(delivery, DeliveryState.DROPPED, why)
 
     def collect_changed(self) -> tuple[Delivery, ...]:
@@ -136,7 +145,7 @@ class Line:
         self._expire(now)
         is_ready = self._state is DestinationState.READY
         attempt = self._composed(now) if is_ready else None
-        expiry = min(map(self._expires_at, self._waiting), default=math.inf)
+        expiry = self._expiry if self._waiting else math.inf
         if not is_ready:
             return expiry
         is_edit = attempt is not None and attempt.is_edit
@@ -243,14 +252,20 @@ class Line:
 
     def _expire(self, now: float) -> None:
         """Drop what people no longer want to know, and give up what nobody took for a day."""
+        if now < self._expiry:
+            return
         for delivery in self._waiting:
-            if self._expires_at(delivery) > now:
-                continue
-            if self._channel.is_chat:
-                self._late += delivery.told in NEWS
-                self._end(delivery, DeliveryState.DROPPED, delivery.error)
-            else:
-                self._end(delivery, DeliveryState.DEAD, delivery.error)
+            if self._expires_at(delivery) <= now:
+                self._give_up_old(delivery, delivery.error)
+        self._expiry = min(map(self._expires_at, self._waiting), default=math.inf)
+
+    def _give_up_old(self, delivery: Delivery, why: str) -> None:
+        """Tell nobody any more; people are told how much that was."""
+        if self._channel.is_chat:
+            self._late += delivery.told in NEWS
+            self._end(delivery, DeliveryState.DROPPED, why)
+        else:
+            self._end(delivery, DeliveryState.DEAD, why)
 
     # Ending.
 
@@ -285,8 +300,14 @@ class Line:
             for delivery in self._waiting:
                 self._end(delivery, DeliveryState.DEAD, outcome.words)
 
+    def _on_the_way(self) -> set[str]:
+        """The keys of what is being sent."""
+        sent = () if self._attempt is None else self._attempt.deliveries
+        return {delivery.key for delivery in sent}
+
     def _keep(self, delivery: Delivery) -> None:
         self._waiting.change(delivery)
+        self._expiry = min(self._expiry, self._expires_at(delivery))
         self._changed[delivery.key] = delivery
 
     def _end(self, delivery: Delivery, state: DeliveryState, error: str) -> None:

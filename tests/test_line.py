@@ -249,6 +249,35 @@ def test_a_program_is_told_for_a_day_and_then_no_more() -> None:
     assert isinstance(way.next(NOW + 90_000), Attempt)
 
 
+def test_no_more_waits_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only changes a message goes first, then the oldest, but for what is on the way."""
+    monkeypatch.setattr("alerts.line.MOST_WAITING", 3)
+    way = line()
+    for number in (1, 2):
+        way.add(delivery(number))
+    assert numbers(way.next(NOW)) == ["e1"]
+    way.add(delivery(3, Told.UPDATED))
+    for number in (4, 5):
+        way.add(delivery(number))
+    assert [each.key for each in way.dead] == ["e3:updated", "e2:began"]
+    assert {each.error for each in way.dead} == {"more than 3 waited"}
+    way.finish(Delivered(), NOW)
+    assert sent(way, NOW) + sent(way, NOW) == ["e4", "e5"]
+
+
+def test_people_are_told_how_much_there_was_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of what is old."""
+    monkeypatch.setattr("alerts.line.MOST_WAITING", 2)
+    way = line(is_chat=True)
+    for number in range(5):
+        way.add(delivery(number))
+    found = way.next(NOW)
+    assert numbers(found) == ["e3"]
+    assert isinstance(found, Attempt)
+    assert found.late == 3
+    assert way.status(NOW).dropped == 3
+
+
 def test_messages_keep_their_distance() -> None:
     """By the channel's pace, and by the most that the settings allow in some time."""
     spaced = line(spacing_sec=1.5)
