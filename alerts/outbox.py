@@ -113,6 +113,8 @@ class Outbox:
             each.name: Line(each, channel, manners, jitter) for each, channel in destinations
         }
         self._mutes: dict[tuple[MuteOf, str], Mute] = {}
+        self._asked_mutes: dict[tuple[MuteOf, str], Mute] = {}
+        """Those of them that were asked for in this process, lifted ones too."""
         self._asked_at: dict[str, float] = {}
         self._is_sending = ledger is None
         self._is_read = ledger is None
@@ -129,7 +131,10 @@ class Outbox:
             for name, line in self._lines.items():
                 if line.is_off:
                     continue
-                made = self._routes[name].deliveries(events, mutes, now)
+                route = self._routes[name]
+                made = route.deliveries(events, mutes, now)
+                if self._is_read:
+                    made = [each for each in made if not route.is_left(each)]
                 for delivery in made:
                     line.add(delivery)
                 found.extend(made)
@@ -160,7 +165,7 @@ class Outbox:
         """Tell nothing of something until an instant; one that has passed lifts the mute."""
         now = self._clock()
         with self._lock:
-            self._mutes[mute.of, mute.name] = mute
+            self._mutes[mute.of, mute.name] = self._asked_mutes[mute.of, mute.name] = mute
             for name, line in self._lines.items():
 
                 def is_unwanted(delivery: Delivery, name: str = name) -> bool:
@@ -226,8 +231,7 @@ class Outbox:
             self._is_sending = may_send
             if ledger.is_elsewhere:
                 self._is_read = False
-                for line in self._lines.values():
-                    line.forget(self._clock() - _OVERLAP_SEC)
+                self._leave(self._clock() - _OVERLAP_SEC)
         if is_new:
             self.wake()
 
@@ -247,6 +251,7 @@ class Outbox:
         with self._lock:
             self._restore(remembered)
             self._is_read = is_ours
+            self._hand_over()
         self.wake()
 
     def next(self, destination: str) -> Attempt | float:
@@ -274,16 +279,24 @@ class Outbox:
     # With the lock held.
 
     def _restore(self, remembered: Remembered) -> None:
-        for mute in remembered.mutes:
-            self._mutes.setdefault((mute.of, mute.name), mute)
+        # What another process muted or lifted since counts, and what was asked of this one more.
+        self._mutes = {(mute.of, mute.name): mute for mute in remembered.mutes} | self._asked_mutes
         for name, line in self._lines.items():
             own = [each for each in remembered.deliveries if each.destination == name]
             line.restore(own)
             for delivery in own:
                 if delivery.state is not DeliveryState.DROPPED:
                     self._routes[name].remember(delivery)
+            line.drop(self._routes[name].is_left, "another dashboard told of it")
             if remembered.off.get(name) == self._marks[name] and name not in self._asked_at:
                 line.switch_off(_OFF_WORDS)
+
+    def _leave(self, before: float) -> None:
+        """Leave to the process that sends what was made before an instant."""
+        for name, line in self._lines.items():
+            for delivery in line.forget(before):
+                if delivery.event is not None:
+                    self._routes[name].leave(delivery.event.id)
 
     def _current_mutes(self, now: float) -> tuple[Mute, ...]:
         self._mutes = {key: mute for key, mute in self._mutes.items() if mute.until > now}

@@ -61,6 +61,8 @@ class _Known:
     is_told: bool = False
     """Whether there is a message of it, which may be edited."""
     is_over: bool = False
+    is_elsewhere: bool = False
+    """Whether another process told it, if anybody did."""
     update: Delivery | None = None
     """The newest change that was to be told."""
 
@@ -84,8 +86,22 @@ class Route:
             return
         known = self._known.setdefault(event.id, _Known(event.severity))
         known.severity = max(known.severity, event.severity, key=_RANK.__getitem__)
-        known.is_told |= delivery.told in (Told.BEGAN, Told.WORSE)
+        if delivery.told in (Told.BEGAN, Told.WORSE):
+            known.is_told, known.is_elsewhere = True, False
         known.is_over |= delivery.told is Told.OVER
+
+    def leave(self, event: str) -> None:
+        """Know that another process tells of an event, if it found that at all."""
+        known = self._known.get(event)
+        if known is not None:
+            known.is_elsewhere = True
+
+    def is_left(self, delivery: Delivery) -> bool:
+        """Whether a delivery changes what another process told, if anybody did."""
+        event = delivery.event
+        known = None if event is None else self._known.get(event.id)
+        is_edit = delivery.told in (Told.UPDATED, Told.OVER)
+        return is_edit and known is not None and known.is_elsewhere
 
     def deliveries(
         self, events: Sequence[Event], mutes: Sequence[Mute], now: float
@@ -115,7 +131,8 @@ class Route:
             return None
         if told is Told.UPDATED:
             return self._update(event, known, now)
-        known.is_told |= not is_edit
+        if not is_edit:
+            known.is_told, known.is_elsewhere = True, False
         known.update = None
         waits = event.severity != "extreme" and not (is_edit and self._can_edit)
         return Delivery(

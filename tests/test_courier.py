@@ -20,6 +20,7 @@ from alerts.desk import Desk
 from alerts.ledger import ArchiveLedger
 from alerts.outbox import Ledger
 from alerts.pace import Manners
+from alerts.routing import Route
 from alerts.status import DestinationState, DestinationStatus
 from bars import Bars
 from events import Event
@@ -91,8 +92,9 @@ def start() -> Iterator[Start]:
             each: Sequence[tuple[Destination, Channel]],
             ledger: Ledger | None = None,
             manners: Manners = QUICK,
+            clock: Callable[[], float] = time.time,
         ) -> Desk:
-            desk = Desk(each, ledger, manners=manners, jitter=lambda: 1.0)
+            desk = Desk(each, ledger, manners=manners, clock=clock, jitter=lambda: 1.0)
             desk.restore()
             desk.start()
             stack.callback(desk.stop)
@@ -437,6 +439,70 @@ def test_of_two_processes_of_one_folder_one_sends_and_the_other_goes_on(
     until(lambda: state(other).sent == 3)
     assert receiver.keys == keys(3)
     assert other.status().is_sending
+
+
+def test_the_next_process_ends_only_what_was_begun(
+    start: Start, recorder: Callable[..., Recorder], receiver: Receiver
+) -> None:
+    """It may have found an event a second later, and then under another id."""
+    hook = [(destination(on=("began", "over")), Hook(url=receiver.url))]
+    writing, waiting = recorder(), recorder()
+    until(lambda: waiting.status().state is ArchiveState.READING_ONLY)
+    ahead = [0.0]
+    desk = start(hook, ledger_of(writing))
+    other = start(hook, ledger_of(waiting), clock=lambda: time.time() + ahead[0])
+    until(lambda: desk.status().is_sending)
+    tell(desk, writing, event(1), event(2))
+    until(lambda: state(desk).sent == 2)
+    other.deliveries_for([event(1), event(3)])
+    ahead[0] = 60.0
+    until(lambda: state(other).waiting == 0)
+    tell(other, waiting, *(event(number, over_ts=NOW + 50) for number in (1, 3)))
+    assert state(other).waiting == 2
+    receiver.got.clear()
+    desk.stop()
+    writing.stop()
+    until(lambda: state(other).sent == 3)
+    tell(other, waiting, event(4))
+    until(lambda: state(other).sent == 4)
+    assert receiver.keys == ["e1:over:alert", *keys(4)]
+    assert waiting.flush()
+    due = Archive(waiting.path).deliveries([DeliveryState.DUE])
+    assert due == []
+
+
+def test_what_another_process_muted_and_lifted_counts(
+    start: Start, recorder: Callable[..., Recorder], receiver: Receiver
+) -> None:
+    """When that ends, as it was last; what was asked of this process is asked."""
+    hook = [(destination(), Hook(url=receiver.url))]
+    writing, waiting = recorder(), recorder()
+    until(lambda: waiting.status().state is ArchiveState.READING_ONLY)
+    desk = start(hook, ledger_of(writing))
+    here = time.time() + 600
+    lifted, kept = Mute(MuteOf.SYMBOL, "AAPL", here), Mute(MuteOf.SYMBOL, "MSFT", here)
+    desk.mute(lifted)
+    assert writing.flush()
+    other = start(hook, ledger_of(waiting))
+    assert other.status().mutes == (lifted,)
+    own = Mute(MuteOf.SYMBOL, "TSLA", here)
+    other.mute(own)
+    desk.mute(replace(lifted, until=0.0))
+    desk.mute(kept)
+    desk.stop()
+    writing.stop()
+    until(lambda: other.status().is_sending)
+    assert set(other.status().mutes) == {kept, own}
+
+
+def test_all_that_waits_is_read_at_a_start(recorder: Callable[..., Recorder]) -> None:
+    """However much: a destination may have been down for a day."""
+    writing, one = recorder(), Route(destination(), can_edit=False, is_simulated=False)
+    for first in range(0, 10_500, 3_500):
+        events = [event(first + number) for number in range(3_500)]
+        writing.record(Bars.empty(), new_deliveries=one.deliveries(events, (), NOW))
+        assert writing.flush()
+    assert len(ledger_of(writing).read(["desk"]).deliveries) == 10_500
 
 
 def test_without_an_archive_it_goes_on_from_memory_and_says_so(

@@ -183,3 +183,27 @@ def test_a_restart_remembers_what_was_told() -> None:
         "worse",
         "over",
     ]
+
+
+def test_what_another_process_tells_of_is_left_to_it() -> None:
+    """It may never have found the event: then nobody is told of the end of what never began."""
+    way = route(on=("began", "worse", "updated", "over"))
+    (began,) = way.deliveries([EVENT], (), NOW)
+    (over,) = route(on=("began", "over")).deliveries([EVENT, OVER], (), NOW)[1:]
+    assert not way.is_left(over)
+    way.leave(EVENT.id)
+    assert way.is_left(over)
+    assert not way.is_left(began)
+    (worse,) = way.deliveries([state(severity="extreme")], (), NOW)
+    assert not way.is_left(worse)
+    assert not way.is_left(over), "somebody was told now"
+
+
+def test_what_another_process_told_of_goes_on() -> None:
+    """Once it is remembered that it did."""
+    way = route(on=("began", "over"))
+    (began,) = way.deliveries([EVENT], (), NOW)
+    way.leave(EVENT.id)
+    way.remember(began)
+    (over,) = way.deliveries([OVER], (), NOW)
+    assert not way.is_left(over)
