@@ -73,7 +73,7 @@ def test_every_service_is_told_once_and_edits_what_it_can() -> None:
     # Edited in their places, and the hook's as it was.
     assert len(chats.messages) == 5
     edited = [str(post).replace("\\", "") for post in chats.messages.values()]
-    assert [text.count("[alert, over] AAPL") for text in edited].count(1) == 4
+    assert [text.count("[alert, over after 1 s] AAPL") for text in edited].count(1) == 4
     for text in edited:
         assert "SIMULATED" in text
         assert "3 moves in 1 s" in text
