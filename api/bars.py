@@ -12,7 +12,7 @@ import numpy.typing as npt
 from starlette.responses import Response
 
 from api.asked import Asked, Time
-from api.cursors import read_cursor, write_cursor
+from api.cursors import Second, read_cursor, write_cursor
 from api.endpoint import json_response
 from api.facts import Engine
 from api.past import archive_of, archive_problem, in_memory_from, known_symbols, over_at
@@ -91,8 +91,8 @@ class _Bars(NamedTuple):
 class _Place(NamedTuple):
     """Where a page ended: the end of the span, and where the next page begins."""
 
-    end: int
-    begin: int
+    end: Second
+    begin: Second
 
 
 def bars(asked: Asked) -> Response:
@@ -108,11 +108,13 @@ def bars(asked: Asked) -> Response:
     question = [asked.text(name) for name in ("symbol", "from", "to")] + [step]
     place = read_cursor(asked, question, _Place)
     over = over_at(engine)
-    first, last = asked.span(over - _USUAL_SEC, over)
-    begin = math.ceil(first / sec) * sec
-    end = min(math.ceil(last / sec), over // sec) * sec
-    if place is not None:
-        end, begin = place.end, max(begin, place.begin)
+    if place is None:
+        first, last = asked.span(over - _USUAL_SEC, over)
+        begin, end = math.ceil(first / sec) * sec, math.ceil(last / sec) * sec
+    else:
+        # Rounded, because anybody can make up a cursor.
+        begin, end = place.begin // sec * sec, place.end // sec * sec
+    end = min(end, over // sec * sec)
     try:
         found, upto = _Past(engine, symbol, sec).page(begin, end, limit)
     except ArchiveError:

@@ -1,17 +1,24 @@
-"""Cursors: where a page ended and which question it answered, as a text that means nothing else."""
+"""Cursors: where a page ended and which question it answered, as a text that means nothing else.
+
+Nobody signs them, so that they outlive the process: whoever reads one asks no more for it than for
+what may be asked without.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import zlib
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from api.asked import Asked
 
-__all__ = ["read_cursor", "write_cursor"]
+__all__ = ["Second", "read_cursor", "write_cursor"]
+
+Second = Annotated[int, msgspec.Meta(ge=-(2**40), le=2**40)]
+"""A whole second since the epoch, within the bounds of what can be computed with."""
 
 _Place = TypeVar("_Place")
 

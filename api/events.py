@@ -164,7 +164,9 @@ def events(asked: Asked) -> Response:
     limit = asked.whole("limit", 1, MOST, _USUAL)
     question = [asked.text(name) for name in PARAMETERS if name not in ("limit", "cursor", "times")]
     place = read_cursor(asked, question, _Page)
-    over = float(over_at(engine)) if place is None else place.over
+    over = float(over_at(engine))
+    if place is not None:
+        over = min(over, place.over)
     begin, end = asked.span(over - _USUAL_SEC, over)
     symbols = asked.symbols(known_symbols(engine))
     wanted = _Wanted(

@@ -17,6 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pyarrow import parquet  # type: ignore[import-untyped]
 from starlette.routing import Route
 
+from api.cursors import write_cursor
 from api.hub import Hub
 from api.openapi import description
 from api.routes import routes
@@ -332,6 +333,38 @@ def test_pages_stay_as_they_are_whatever_comes_meanwhile() -> None:
             1.0,
         ]
     assert (before["next"], before["begin"][-1]) == (None, int(NOW))
+
+
+def test_a_page_that_is_asked_for_late_leaves_nothing_out(
+    served: ApiServer, behind: Behind
+) -> None:
+    """The last hour is that of the first page, as long as its cursor is followed."""
+    page = answer(served, "history", symbol="AAPL", limit=10)
+    behind.engine.show(NOW + 100)
+    later = answer(served, "history", symbol="AAPL", limit=10, cursor=page["next"])
+    missed = range(page["begin"][-1] + 1, later["begin"][0])
+    assert not any(map(has_tick, missed))
+
+
+@pytest.mark.parametrize("place", [(2**40, 0), (int(NOW) + 1, -(2**40)), (3, 1)])
+def test_a_history_cursor_that_was_made_up_asks_for_no_more(
+    served: ApiServer, place: tuple[int, int]
+) -> None:
+    """Anybody can write one; what is not over is not looked for, as it would take all memory."""
+    for step, sec in (("1s", 1), ("1m", 60)):
+        cursor = write_cursor(place, ["AAPL", "", "", step])
+        begins = answer(served, "history", symbol="AAPL", step=step, cursor=cursor)["begin"]
+        assert all(OLD - 60 < begin <= NOW and begin % sec == 0 for begin in begins)
+    for beyond in (2**62, -(2**62)):
+        cursor = write_cursor((beyond, beyond), ["AAPL", "", "", "1s"])
+        problem(ask(served, "history", symbol="AAPL", cursor=cursor), 400, "cursor has '")
+
+
+@pytest.mark.parametrize("over", [1e300, float("inf"), float("nan")])
+def test_an_events_cursor_that_was_made_up_asks_for_no_more(served: ApiServer, over: float) -> None:
+    """Likewise."""
+    cursor = write_cursor((over, 0.0, ""), [""] * 6)
+    assert answer(served, "events", cursor=cursor) == answer(served, "events")
 
 
 def test_an_archive_that_cannot_be_read_takes_nothing_else_with_it(tmp_path: Path) -> None:
