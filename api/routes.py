@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from http import HTTPStatus
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from api import bars, correlation, events, export, frame, stats
@@ -62,13 +62,12 @@ def routes(facts: Facts, hub: Hub) -> list[BaseRoute]:
         ),
         Route(f"{at}/openapi.json", Endpoint(door, openapi, is_open=True)),
         *stream_routes(facts, hub, spool),
-        Route("/api", _NoSuchPath()),
-        Route("/api/{rest:path}", _NoSuchPath()),
+        Mount("", _NoSuchPath()),
     ]
 
 
 class _NoSuchPath:
-    """What answers for all paths of the API that do not exist, by any method."""
+    """What answers for all other paths, by any method and to any handshake."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = (

@@ -14,6 +14,8 @@ import jwt
 import pytest
 from starlette.responses import Response
 from starlette.routing import Route
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from api.asked import Asked
 from api.endpoint import Door, Endpoint, json_response
@@ -96,11 +98,30 @@ def test_there_is_nothing_to_write(server: ApiServer, path: str) -> None:
     assert (head.status, head.body) == (asked.status, b"")
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v2/frame", "/api/v1/frame/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/v1",
+        "/api/v2/frame",
+        "/api/v1/frame/x",
+        "//api/v1/frame",
+        "/livez/",
+        "/metrics/x",
+    ],
+)
 def test_what_there_is_not_is_told_by_any_method(server: ApiServer, path: str) -> None:
-    """As a problem, and not by the page."""
+    """As a problem, and not by the page; to a handshake, too."""
     for method in ("GET", "POST", "DELETE", "OPTIONS"):
         assert f"there is no {path}" in problem(server.get(path, method=method), 404)
+    with (
+        pytest.raises(InvalidStatus) as raised,
+        connect(f"ws://127.0.0.1:{server.port}{path}", proxy=None),
+    ):
+        pass
+    answer = raised.value.response
+    assert (answer.status_code, answer.headers["content-type"]) == (404, MEDIA_TYPE)
 
 
 def test_nothing_behind_the_page_is_a_problem_that_may_pass() -> None:
