@@ -129,7 +129,7 @@ def checks(engine: Engine | None) -> dict[str, Check]:
     dead = _dead(engine)
     return {
         "worker": _failed(dead) if dead else _passed("running"),
-        "prices": _passed("known") if engine.reader.has_prices() else _failed("none ever came"),
+        "prices": _prices(engine, status),
         **_feeds(status),
         "archive": _archive(status.archive),
         "alerts": _alerts(status.alerts),
@@ -139,6 +139,17 @@ def checks(engine: Engine | None) -> dict[str, Check]:
 def worst(found: Mapping[str, Check]) -> Verdict:
     """The verdict of all checks together."""
     return max((check.status for check in found.values()), key=list(Verdict).index)
+
+
+def _prices(engine: Engine, status: Status) -> Check:
+    """Whether any is known, or none can be: who begins on a Saturday has shares' on Monday."""
+    if engine.reader.has_prices():
+        return _passed("known")
+    asked = [feed for feed in status.feeds if feed.state is not FeedState.OFF]
+    is_closed = asked and all(
+        feed.state is FeedState.CLOSED and feed.trouble is not Trouble.TAPE_ENDED for feed in asked
+    )
+    return _passed("none yet: every market is closed") if is_closed else _failed("none ever came")
 
 
 def _feeds(status: Status) -> dict[str, Check]:

@@ -125,6 +125,16 @@ def test_all_is_well(good: Behind) -> None:
     assert set(verdicts(good).values()) == {"pass"}
 
 
+def test_markets_that_are_closed_have_no_price_yet(behind: Behind) -> None:
+    """Whoever begins on a Saturday is called by nobody before Monday; an open market has one."""
+    behind.engine.show(NOW)
+    feeds(behind, state=FeedState.CLOSED, trouble=Trouble.NONE, last_tick_age=None)
+    assert set(verdicts(behind).values()) == {"pass"}
+    (first, *others) = behind.engine.said["feeds"]
+    behind.engine.said["feeds"] = (replace(first, state=FeedState.LIVE), *others)
+    assert verdicts(behind)["prices"] == "fail"
+
+
 def test_nothing_at_all_does_not_pass(behind: Behind) -> None:
     """Neither no price, nor no feed, nor no worker."""
     behind.engine.show(NOW)
