@@ -45,6 +45,8 @@ class Side(NamedTuple):
     is_above: bool
     is_armed: bool
     """Whether it was beyond the margin since it crossed last."""
+    level: float | None = None
+    """None: it was not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Watches:
         self._watches: dict[str, Watch] = {}
         self._open: dict[str, None] = {}
         """The keys of those whose hit is not over."""
+        self._gone: list[Watch] = []
+        """Those whose rule is no longer what it was, and whose hit is to be told to be over."""
         self._changed: dict[str, None] = {}
 
     @property
@@ -136,10 +140,17 @@ class Watches:
         return changed
 
     def restore(self, watches: Iterable[Watch]) -> None:
-        """Remember what others remembered of the same rules, so that nothing is found twice."""
+        """Remember what others remembered of the same rules, so that nothing is found twice.
+
+        The hits of rules that are gone, or that now watch something else, are over at the next
+        ``check``.
+        """
         for watch in watches:
-            if watch.rule in self._rules:
+            rule = self._rules.get(watch.rule)
+            if rule is not None and _is_of(watch, rule):
                 self._hold(watch)
+            elif watch.hit is not None and watch.hit.over_ts is None:
+                self._gone.append(replace(watch, side=None))
 
     def check(
         self,
@@ -161,7 +172,8 @@ class Watches:
         ]
         for one in live:
             self._note_fallen(one, now)
-        told = self._ended(now)
+        told = [self._over(watch, now) for watch in self._gone] + self._ended(now)
+        self._gone.clear()
         for one in live:
             follow = self._cross if one.rule.when is When.CROSSES else self._follow
             told += follow(one, snapshots, now, history)
@@ -217,7 +229,7 @@ class Watches:
             watch = self._watches.get(_key(rule.name, target))
             is_above, is_away = price > level, abs(price / level - 1.0) >= LEVEL_MARGIN
             side = None if watch is None else watch.side
-            if side == (is_above, True):
+            if side == (is_above, True, level):
                 continue
             if watch is None or side is None:
                 asset = snapshots[target]["asset"]
@@ -227,14 +239,14 @@ class Watches:
                         target=target,
                         asset=asset,
                         seen_ts=0.0,
-                        side=Side(is_above, is_armed=True),
+                        side=Side(is_above, is_armed=True, level=level),
                     ),
                     is_change=True,
                 )
                 continue
             has_crossed = is_above != side.is_above
             if has_crossed or is_away:
-                watch = replace(watch, side=Side(is_above, is_away))
+                watch = replace(watch, side=Side(is_above, is_away, level))
                 self._hold(watch, is_change=True)
             if has_crossed and side.is_armed:
                 news.append(self._crossed(rule, watch, price, ts, snapshots, now, history))
@@ -325,15 +337,18 @@ class Watches:
         found = []
         for key in sorted(self._open):
             watch = self._watches[key]
-            if watch.hit is not None and not watch.is_open(self._rules[watch.rule], now):
-                hit = replace(
-                    watch.hit,
-                    updated_ts=max(now, watch.hit.updated_ts),
-                    over_ts=max(watch.seen_ts, watch.hit.ts),
-                )
-                found.append(replace(watch, hit=hit, is_active=False))
-                self._hold(found[-1], is_change=True)
+            if not watch.is_open(self._rules[watch.rule], now):
+                found.append(self._over(watch, now))
         return found
+
+    def _over(self, watch: Watch, now: float) -> Watch:
+        """Remember that a hit is over, as of when it was last known to go on."""
+        if watch.hit is not None:
+            over_ts = max(watch.seen_ts, watch.hit.ts)
+            hit = replace(watch.hit, updated_ts=max(now, watch.hit.updated_ts), over_ts=over_ts)
+            watch = replace(watch, hit=hit, is_active=False)
+            self._hold(watch, is_change=True)
+        return watch
 
     def _hold(self, watch: Watch, *, is_change: bool = False) -> None:
         key = watch.key
@@ -348,6 +363,20 @@ class Watches:
 
 def _key(rule: str, target: str) -> str:
     return f"rule:{rule}:{target}"
+
+
+def _is_of(watch: Watch, rule: Rule) -> bool:
+    """Whether what is remembered is of what a rule watches, which the settings may have changed."""
+    part, side = (None if watch.hit is None else watch.hit.part), watch.side
+    if part is not None:
+        limits = (rule.by, rule.price, rule.low, rule.high, rule.within_sec)
+        if part.when is not rule.when or part.threshold not in limits:
+            return False
+        if rule.when is When.MOVE and part.horizon_sec != rule.within_sec:
+            return False
+    if rule.when is When.CROSSES:
+        return side is not None and side.level == rule.price
+    return rule.when is not When.CORRELATION or watch.others == rule.symbols[1:]
 
 
 def _hold_sec(rule: Rule) -> float:

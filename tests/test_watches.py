@@ -158,6 +158,53 @@ def without_steady(watch: Watch) -> tuple[Any, ...]:
     return watch.key, hit.ts, hit.updated_ts, hit.severity, hit.count, value, hit.over_ts
 
 
+def held(rule: Rule, part: Part | None, price: float = 0.0) -> Measured:
+    """What a rule amounts to for A alone, or its price if it watches crossings."""
+    prices = {"A": (price, START)} if rule.when is When.CROSSES else {}
+    return Measured(rule, {} if part is None else {"A": part}, prices=prices)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (Rule(name="above", when=When.BELOW, price=100.0),),
+        (Rule(name="above", when=When.ABOVE, price=100.5),),
+    ],
+)
+def test_the_hit_of_a_rule_that_is_gone_or_another_is_over(others: tuple[Rule, ...]) -> None:
+    """Told once, in the first second after the start, whatever the settings hold now."""
+    rule = RULES[1]
+    first, second = Watches([rule]), Watches(others)
+    (began,) = first.check([held(rule, part_of(rule, 101.0, 100.0))], ROWS, START)
+    second.restore(first.collect_changed())
+    (over,) = second.check([], ROWS, START + 100.0)
+    assert over.hit is not None
+    assert began.hit is not None
+    assert (over.key, over.hit.ts, over.hit.updated_ts) == (began.key, START, START + 100.0)
+    assert over.hit.over_ts == START
+    assert second.check([], ROWS, START + 101.0) == []
+    third = Watches(others)
+    third.restore(second.collect_changed())
+    assert third.check([], ROWS, START + 200.0) == []
+
+
+def test_another_level_is_not_crossed_by_being_set() -> None:
+    """A price between the old level and the new one waits for the next crossing."""
+    old, new = RULES[3], Rule(name="cross", when=When.CROSSES, price=110.0)
+    first, second = Watches([old]), Watches([new])
+    first.check([held(old, None, 99.0)], ROWS, START)
+    (crossed,) = first.check([held(old, None, 105.0)], ROWS, START + 1.0)
+    second.restore(first.collect_changed())
+    (over,) = second.check([held(new, None, 105.0)], ROWS, START + 2.0)
+    assert over.hit is not None
+    assert (over.key, over.hit.over_ts) == (crossed.key, START + 1.0)
+    assert second.check([held(new, None, 105.0)], ROWS, START + 3.0) == []
+    (again,) = second.check([held(new, None, 111.0)], ROWS, START + 4.0)
+    assert again.hit is not None
+    assert (again.hit.ts, again.hit.part.threshold) == (START + 4.0, 110.0)
+
+
 @pytest.mark.parametrize(("kept_sec", "told"), [(59, 1), (61, 2)])
 def test_a_hit_that_lasts_is_handed_out_once_a_minute(kept_sec: int, told: int) -> None:
     """A level may hold for days: a disk that rests is not woken for it every second."""
