@@ -28,6 +28,7 @@ from rules import (
     readings,
     severity_of,
 )
+from sentences import burst_text, hit_text, more_text
 from ticks import (
     COOLDOWN_SEC,
     MAX_EVENTS,
@@ -40,15 +41,6 @@ from ticks import (
     Severity,
 )
 from watches import Measured, Watch, Watches
-from wording import (
-    duration_text,
-    price_text,
-    rarity_text,
-    signed_text,
-    size_text,
-    times_text,
-    times_usual_text,
-)
 
 __all__ = [
     "OF_FEED",
@@ -152,44 +144,23 @@ class Event:
     @property
     def text(self) -> str:
         """What happened, in one sentence made of the lead's own numbers."""
-        lead, details = self.lead, []
+        lead = self.lead
         if lead.when is not None:
-            return _text_of_rule(self)
-        minutes = lead.horizon_sec // 60
-        if lead.rises is None:
-            what = f"{self.symbol} volatility {size_text(lead.value)} per {minutes} min"
-            if lead.times_usual is not None:
-                details.append(f"{times_text(lead.times_usual)} its hourly median")
-            details.append(f"unusual from {size_text(lead.threshold)} on")
-        else:
-            verb = "rose" if lead.rises else "fell"
-            what = f"{self.symbol} {verb} {size_text(abs(lead.value))} in {minutes} min"
-            if lead.times_usual is not None:
-                details.append(times_usual_text(lead.times_usual, minutes))
-            if lead.surprise is not None and not self.early:
-                details.append(rarity_text(lead.surprise))
-            if lead.from_price is not None and lead.to_price is not None:
-                prices = lead.from_price, lead.to_price
-                details.append(" → ".join(price_text(price, self.asset) for price in prices))
-        if self.company:
-            details.append(self.company.value)
-        return ": ".join(filter(None, (what, ", ".join(details))))
+            return hit_text(
+                self.rule,
+                self.symbol,
+                self.asset,
+                lead,
+                self.twins,
+                is_over=self.over_ts is not None,
+            )
+        return burst_text(self.symbol, self.asset, lead, self.company, is_early=self.early)
 
     @property
     def more(self) -> str:
         """What else belongs to it, its other parts and its twins, in one line; may be empty."""
         lead = self.lead
-        parts = [
-            f"{size_text(abs(part.value))} in {part.horizon_sec // 60} min"
-            if part.rises is not None
-            else f"volatility {size_text(part.value)} per {part.horizon_sec // 60} min"
-            for part in self.parts
-            if part is not lead
-        ]
-        also = f"also {', '.join(parts)}" if parts else ""
-        is_burst = lead.when is None
-        along = f"{' and '.join(self.twins)} moved along" if self.twins and is_burst else ""
-        return "; ".join(filter(None, (also, along)))
+        return "" if lead.when is not None else more_text(lead, self.parts, self.twins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -657,52 +628,6 @@ def _event_of_rule(watch: Watch) -> Event:
         rule=watch.rule,
         over_ts=hit.over_ts,
     )
-
-
-def _text_of_rule(event: Event) -> str:
-    """What the hit of a user's rule is, in one sentence."""
-    part, symbol = event.lead, event.symbol
-    value, threshold = part.value, part.threshold
-    prices = [
-        price_text(price, event.asset)
-        for price in (part.from_price, part.to_price)
-        if price is not None
-    ]
-    verb = "rose" if part.rises else "fell"
-    span = _span_text(part.horizon_sec)
-    level = price_text(threshold, event.asset)
-    match part.when:
-        case When.MOVE:
-            what = f"{symbol} {verb} {size_text(abs(value))} within {span}"
-        case When.DAY:
-            what = f"{symbol} {verb} {size_text(abs(value))} on the day"
-        case When.ABOVE | When.BELOW:
-            what = f"{symbol} {'is' if event.over_ts is None else 'was'} {part.when.value} {level}"
-        case When.CROSSES:
-            what = f"{symbol} crossed {level} {'upwards' if part.rises else 'downwards'}"
-        case When.VOLATILITY:
-            what = f"{symbol} volatility {size_text(value)} per {span}"
-        case When.SURPRISE:
-            what = f"{symbol} {verb} with a surprise of {abs(value):.1f} within {span}"
-        case When.CORRELATION:
-            others = " and ".join(event.twins)
-            side = "below" if value < threshold else "above"
-            found, bound = signed_text(value, 2), signed_text(threshold, 2)
-            what = f"{symbol} correlates with {others} at {found}, {side} {bound}"
-        case When.UNHEARD:
-            what = f"No price of {symbol} for {duration_text(value)}"
-        case _:
-            what = f"No price of {event.asset} for {duration_text(value)}"
-    at = f"at {prices[0]}" if len(prices) == 1 else " → ".join(prices)
-    return ", ".join(filter(None, (f"{what}: rule {event.rule}", at)))
-
-
-def _span_text(seconds: int) -> str:
-    """A horizon in its own unit: 10 s, 15 min, 1 h."""
-    for unit, name in ((3600, "h"), (60, "min")):
-        if seconds % unit == 0:
-            return f"{seconds // unit} {name}"
-    return f"{seconds} s"
 
 
 def _over(event: Event, over_ts: float, now: float) -> Event:
