@@ -9,6 +9,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -38,8 +39,11 @@ class _NoTlsError(smtplib.SMTPException):
 def mail(message: Mail, destination: Destination, timeout_sec: float) -> Answer | RetryAt | Broken:
     """Hand a message to the server; waits for each of its answers as long as that at most."""
     try:
-        with _connected(destination, timeout_sec) as server:
+        with closing(_connected(destination, timeout_sec)) as server:
             server.send_message(_written(message, destination))
+            # It is taken, whatever is answered to that.
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
     except _NotPublicError:
         return Broken(
             Scope.DESTINATION, "its address is not public: private = true would allow that"

@@ -87,6 +87,16 @@ def test_a_letter_arrives_over_a_secure_connection(server: MailServer) -> None:
     assert f"{PAGE}/?symbol=AAPL&at={int(NOW)}" in text
 
 
+@pytest.mark.parametrize("reply", ["421 too busy", "500 what?", "x"])
+def test_what_was_taken_is_not_sent_again_for_a_wrong_farewell(
+    server: MailServer, reply: str
+) -> None:
+    """The server has the letter by then."""
+    server.replies["QUIT"] = reply
+    assert sent(server, delivery(move())) == Delivered()
+    assert len(server.letters) == 1
+
+
 def test_a_server_may_be_secure_from_the_first_byte_on(secure: ssl.SSLContext) -> None:
     """As those of port 465 are."""
     with MailServer(secure, is_wrapped=True) as server:
