@@ -226,6 +226,21 @@ def test_no_message_goes_to_an_address_that_is_not_public(
     assert not receiver.got
 
 
+def test_no_message_goes_by_a_proxy_of_the_environment(
+    start: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would see the address, and what it connects to is not looked at."""
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    desk = start([(destination(), Hook(url=receiver.url))])
+    desk.deliveries_for([event(1)])
+    until(lambda: state(desk).sent or state(desk).why)
+    assert not state(desk).why
+    assert receiver.keys == keys(1)
+
+
 def test_no_message_goes_over_an_open_line_unasked(start: Start, receiver: Receiver) -> None:
     """Only https, unless the settings say otherwise."""
     desk = start([(destination(is_insecure=False), Hook(url=receiver.url))])
