@@ -47,10 +47,13 @@ _DEAD_SHOWN: Final = 10
 _MUTED: Final = "muted"
 _IDLE: Final = "idle"
 """States beside those of ``DestinationState``: nothing is told there, for no fault of its own."""
+_FAILING: Final = "failing"
+"""It is tried, and what was sent last was refused for good."""
 
 _WORST_FIRST: Final = (
     DestinationState.REFUSED,
     DestinationState.OFF,
+    _FAILING,
     DestinationState.RESTING,
 )
 
@@ -60,7 +63,8 @@ _HELP: Final[Mapping[str, str]] = {
     DestinationState.OFF: "It is gone for good, and nothing more is sent. Give it a new address in"
     " the settings, or take it out of them, and restart; or press Try if it is back.",
     DestinationState.RESTING: "It is tried again by itself.",
-    DestinationState.READY: "",
+    _FAILING: "Not delivered, below, lists what it did not take. What comes next is sent to it all"
+    " the same.",
 }
 
 
@@ -149,7 +153,7 @@ def alerts_card(
     )
 
 
-def _chip_text(states: Sequence[str], worst: DestinationState | None) -> str:
+def _chip_text(states: Sequence[str], worst: str | None) -> str:
     if worst is not None:
         count = f"{states.count(worst)} of {len(states)} " if len(states) > 1 else ""
         return f"Alerts: {count}{worst}"
@@ -170,7 +174,7 @@ def _panel(status: AlertsStatus, muted: set[str]) -> AlertsPanel:
         return AlertsPanel(notes=[_HOW], destinations=[], mutes=[], dead=[], dead_left=0)
     notes = {
         _ELSEWHERE: not status.is_sending,
-        _ASKED_ONLY: status.is_simulated,
+        _ASKED_ONLY: status.is_simulated and not all(one.takes_simulated for one in found),
         _FORGETFUL: not status.is_remembered,
     }
     dead = status.dead[:_DEAD_SHOWN]
@@ -189,7 +193,10 @@ def _state(one: DestinationStatus, status: AlertsStatus, *, is_muted: bool) -> s
         return one.state
     if status.is_simulated and not one.takes_simulated:
         return _IDLE
-    return _MUTED if is_muted else one.state
+    if is_muted:
+        return _MUTED
+    dead = [each.error for each in status.dead if each.destination == one.name]
+    return _FAILING if one.why and one.why in dead else one.state
 
 
 def _destination_line(
@@ -202,7 +209,7 @@ def _destination_line(
         type=one.type,
         state=state,
         state_text=_state_words(one, state, is_muted=is_muted),
-        why=_why(one),
+        why=_why(one, state),
         counts=_count_words(one),
         can_try=one.state != DestinationState.READY,
         is_muted=is_muted,
@@ -216,11 +223,11 @@ def _state_words(one: DestinationStatus, state: str, *, is_muted: bool) -> Words
     return (*words, ", muted") if is_muted and state != _MUTED else words
 
 
-def _why(one: DestinationStatus) -> str:
-    help_text = _HELP[one.state]
+def _why(one: DestinationStatus, state: str) -> str:
+    help_text = _HELP.get(state, "")
     if not one.why:
         return help_text
-    if one.state == DestinationState.READY:
+    if not help_text:
         return f"The last error: {_sentence(legible(one.why, 200))}"
     why = _sentence(legible(one.why, 200))
     return f"{why[0].upper()}{why[1:]} {help_text}"

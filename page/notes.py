@@ -217,7 +217,7 @@ def _alert_messages(alerts: AlertsStatus) -> Iterator[Message]:
         if one.state in (DestinationState.REFUSED, DestinationState.OFF) and one.name not in muted
     ]
     if lost:
-        yield warning(f"No alert reaches {listed(lost)} any more: Alerts, above, say why.")
+        yield warning(f"No alert reaches {listed(lost)} any more: Alerts, above, says why.")
 
 
 def _past(backfill: BackfillStatus) -> str:

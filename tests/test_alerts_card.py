@@ -108,9 +108,35 @@ def test_an_error_that_was_overcome_is_told_as_the_last() -> None:
     assert line.why == "The last error: 500: server error."
 
 
+def test_a_destination_that_takes_no_message_is_not_shown_as_well() -> None:
+    """Until it takes one: what was sent last is dead."""
+    dead = Delivery(
+        destination="desk",
+        key="k",
+        told=Told.TEST,
+        event=None,
+        made=NOW,
+        due=NOW,
+        state=DeliveryState.DEAD,
+        error="400 Bad Request",
+    )
+    failing = replace(READY, why="400 Bad Request", dead=1)
+    status = replace(status_of(failing, RESTING), dead=(dead,))
+    card = alerts_card(status)
+    assert (card.text, card.state) == ("Alerts: 1 of 2 failing", "trouble")
+    (line, _) = opened(status).destinations
+    assert (line.state, line.state_text, line.can_try) == ("failing", ("failing",), False)
+    assert line.why.startswith("400 Bad Request. Not delivered, below, lists")
+    overcome = replace(status_of(replace(failing, why="")), dead=(dead,))
+    assert alerts_card(overcome).text == "Alerts on"
+    of_another = replace(status_of(failing), dead=(replace(dead, destination="x"),))
+    assert alerts_card(of_another).text == "Alerts on"
+
+
 def test_a_simulated_market_says_that_nothing_is_sent_unless_asked() -> None:
-    """For all, and at each destination that does not ask."""
+    """For all, and at each destination that does not ask; nothing if all do."""
     asks = replace(READY, name="asks", takes_simulated=True)
+    assert opened(status_of(asks, is_simulated=True)).notes == []
     panel = opened(status_of(READY, asks, is_simulated=True, muted="desk"))
     assert panel.notes == [
         "The market is simulated or replayed: nothing is sent of it, but to destinations that ask"

@@ -743,7 +743,7 @@ def test_destinations_that_are_told_nothing_any_more_are_one_warning() -> None:
     alerts = AlertsStatus(destinations=(desk, bot, phone))
     (message,) = status_card(replace(status_of(OPEN), alerts=alerts), NOW, NOW).messages
     assert message.kind == "warning"
-    assert message.text == ("No alert reaches desk and bot any more: Alerts, above, say why.",)
+    assert message.text == ("No alert reaches desk and bot any more: Alerts, above, says why.",)
     mutes = tuple(Mute(MuteOf.DESTINATION, name, NOW + 60) for name in ("desk", "bot"))
     muted = replace(alerts, mutes=mutes)
     assert status_card(replace(status_of(OPEN), alerts=muted), NOW, NOW).messages == []
