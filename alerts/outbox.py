@@ -36,7 +36,7 @@ have got to them."""
 _MOST_SHOWN: Final = 50
 """So many dead deliveries are shown."""
 
-_OFF_WORDS: Final = "410: it is gone"
+_OFF_WORDS: Final = "410 Gone"
 
 _logger = logging.getLogger(__name__)
 

@@ -238,7 +238,7 @@ def _sentence(text: str) -> str:
 
 
 def _count_words(one: DestinationStatus) -> Words:
-    counts = {"waiting": one.waiting, "sent": one.sent, "dead": one.dead, "too late": one.dropped}
+    counts = {"waiting": one.waiting, "sent": one.sent, "dead": one.dead, "dropped": one.dropped}
     words = [f"{count:,} {name}" for name, count in counts.items() if count or name == "sent"]
     text, last = " · ".join(words), one.last_success
     return (text,) if last is None else (f"{text} · last sent ", Instant(last))

@@ -109,7 +109,7 @@ export class StressCard {
 // What may be muted of an event, kinds by the words for them.
 function mutable({ symbol, kind, rule }, kinds) {
   const alike = rule
-    ? { of: "rule", name: rule, text: rule }
+    ? { of: "rule", name: rule, text: `the rule ${rule}` }
     : { of: "kind", name: kind, text: kinds[kind] ?? kind };
   return symbol ? [{ of: "symbol", name: symbol, text: symbol }, alike] : [alike];
 }

@@ -22,6 +22,7 @@ RESTING = DestinationStatus(
     until=NOW + 300,
     why="429: too many requests",
     waiting=3,
+    dropped=7,
 )
 REFUSED = DestinationStatus(
     name="ops", type="telegram", state=DestinationState.REFUSED, why="401: unknown token.", dead=2
@@ -90,7 +91,7 @@ def test_each_destination_says_what_is_true_of_it() -> None:
     assert ready.counts == ("1,412 sent · last sent ", Instant(NOW - 40))
     assert resting.state_text == ("resting until ", Instant(NOW + 300))
     assert resting.why == "429: too many requests. It is tried again by itself."
-    assert resting.counts == ("3 waiting · 0 sent",)
+    assert resting.counts == ("3 waiting · 0 sent · 7 dropped",)
     assert refused.why == (
         "401: unknown token. Nothing more is tried. Check its entry in the settings and what the"
         " variable that it names holds, and restart; or press Try once it is mended there."
