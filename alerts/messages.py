@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from events import Event, Part, When
 from history.deliveries import Delivery, Told
 from ticks import Severity, legible
-from wording import duration_text, percent_text, price_text, signed_text, size_text
+from wording import duration_text, percent_text, price_text, signed_text, size_text, time_text
 
 __all__ = [
     "MOST_LINES",
@@ -132,10 +132,10 @@ def link(event: Event, public_url: str) -> str:
     A link that no channel would take is not made: it opens no symbol then, or is empty.
     """
     at = event.updated_ts if event.lead.to_ts is None else event.lead.to_ts
-    second = {"at": str(int(at))}
+    second = {"at": time_text(at)}
     symbol = {"symbol": event.symbol} if event.symbol else {}
     for query in (symbol | second, second) if public_url else ():
-        found = f"{public_url}/?{urlencode(query)}"
+        found = f"{public_url}/?{urlencode(query, safe=':')}"
         if len(found) <= _MOST_LINK:
             return found
     return ""

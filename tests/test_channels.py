@@ -131,7 +131,7 @@ def test_one_event_is_told_with_a_link_to_its_moment(server: ChatServer, kind: s
     """In the words of the page."""
     server.tell(channel(kind, server.url), delivery(move()))
     said = json.dumps(server.posts[-1][1], ensure_ascii=False).replace("&amp;", "&")
-    assert f"{PAGE}/?symbol=AAPL&at={int(NOW)}" in said
+    assert f"{PAGE}/?symbol=AAPL&at=2026-11-26T21:22:32Z" in said
     text = last(server, kind).replace("\\", "")
     assert "[alert] AAPL fell 1.23 % in 5 min: 3.4 × its usual 5 minutes" in text
     assert "335.00 → 330.88" in text

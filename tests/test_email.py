@@ -84,7 +84,7 @@ def test_a_letter_arrives_over_a_secure_connection(server: MailServer) -> None:
     text = letter.get_content()
     assert letter.get_content_type() == "text/plain"
     assert text.startswith("[alert] AAPL fell 1.23 % in 5 min: 3.4 × its usual 5 minutes")
-    assert f"{PAGE}/?symbol=AAPL&at={int(NOW)}" in text
+    assert f"{PAGE}/?symbol=AAPL&at=2026-11-26T21:22:32Z" in text
 
 
 @pytest.mark.parametrize("reply", ["421 too busy", "500 what?", "x"])

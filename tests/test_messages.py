@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,6 +21,7 @@ from alerts.messages import (
 )
 from events import Event, Part, When
 from history.deliveries import Delivery, Told
+from page.view import read
 from tests.alerting import NOW, burst, delivery, move, trial
 
 PAGE = "https://pulse.example.org"
@@ -150,15 +152,23 @@ def test_a_link_leads_to_the_peak_of_the_symbol() -> None:
     """Of a feed only to the moment; without an address nowhere."""
     (part,) = move().parts
     earlier = replace(move("BTC&x"), parts=(replace(part, to_ts=NOW - 7.5),))
-    assert link(earlier, PAGE) == f"{PAGE}/?symbol=BTC%26x&at={int(NOW) - 8}"
+    assert link(earlier, PAGE) == f"{PAGE}/?symbol=BTC%26x&at=2026-11-26T21:22:24Z"
     silent = hit(When.SILENT, 90.0, symbol="", updated_ts=NOW + 5)
-    assert link(silent, PAGE) == f"{PAGE}/?at={int(NOW) + 5}"
+    assert link(silent, PAGE) == f"{PAGE}/?at=2026-11-26T21:22:37Z"
     assert link(move(), "") == ""
+
+
+def test_the_page_understands_its_links() -> None:
+    """Whatever the symbol is called."""
+    for symbol in ("AAPL", "BTC&x", "a b+c%41"):
+        params = parse_qs(urlsplit(link(move(symbol), PAGE)).query)
+        view, notes = read(params, [symbol])
+        assert (view.symbol, view.at, notes) == (symbol, int(NOW), [])
 
 
 def test_no_link_is_too_long_for_a_channel() -> None:
     """Of a symbol that is, it leads to the moment alone."""
-    assert link(move("𝔘" * 200), PAGE) == f"{PAGE}/?at={int(NOW)}"
+    assert link(move("𝔘" * 200), PAGE) == f"{PAGE}/?at=2026-11-26T21:22:32Z"
     assert link(move(), f"{PAGE}/{'x' * 1000}") == ""
 
 

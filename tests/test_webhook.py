@@ -72,7 +72,7 @@ def test_it_tells_an_event_in_numbers() -> None:
     assert (data.symbol, data.kind, data.severity) == ("AAPL", "move_5m", "alert")
     assert (data.peak, data.threshold, data.horizon_sec) == (-0.0123, 0.004, 300)
     assert data.text.startswith("AAPL fell 1.23 % in 5 min")
-    assert data.link == f"{PAGE}/?symbol=AAPL&at={int(NOW)}"
+    assert data.link == f"{PAGE}/?symbol=AAPL&at=2026-11-26T21:22:32Z"
     assert not data.simulated
     assert data.over is None
 
