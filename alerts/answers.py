@@ -26,7 +26,9 @@ def outcome(status: int, headers: Mapping[str, str], now: float, words: str = ""
     if 200 <= status < 300:
         return Delivered()
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RetryAt(_retry_after(headers, now), told, counts_as_failure=False)
+        after = _retry_after(headers, now)
+        # Without a time it would be asked for ever at the pace of the first try.
+        return RetryAt(after, told, counts_as_failure=after is None)
     if status in _TRANSIENT or status >= 500 or status < 200:
         return RetryAt(_retry_after(headers, now), told)
     if status in _REFUSED:

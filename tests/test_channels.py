@@ -368,6 +368,7 @@ def refused(words: str) -> Broken:
     ("kind", "answer", "expected"),
     [
         ("hook", Answer(429, "", {"Retry-After": "7"}), SLOW),
+        ("hook", Answer(429, ""), RetryAt(None, "429 Too Many Requests")),
         ("hook", Answer(400, "invalid_payload"), Broken(Scope.MESSAGE, "400: invalid_payload")),
         ("hook", Answer(400, "no_team"), refused("400: no_team")),
         ("hook", Answer(403, "action_prohibited"), refused("403: action_prohibited")),
@@ -379,7 +380,7 @@ def refused(words: str) -> Broken:
         ),
         ("hook", Answer(500, "rollup_error"), RetryAt(None, "500: rollup_error")),
         ("bot", Answer(429, "", {"Retry-After": "7"}), SLOW),
-        ("bot", slack("ratelimited"), RetryAt(None, "429: ratelimited", False)),
+        ("bot", slack("ratelimited"), RetryAt(None, "429: ratelimited")),
         ("bot", slack("internal_error"), RetryAt(None, "200: internal_error")),
         ("bot", slack("msg_too_long"), Broken(Scope.MESSAGE, "200: msg_too_long")),
         ("bot", slack("invalid_auth"), refused("200: invalid_auth")),

@@ -124,7 +124,7 @@ def test_every_body_of_a_burst_is_small() -> None:
             {"retry-after": "Thu, 26 Nov 2026 21:23:02 GMT"},
             RetryAt(30.0, "429 Too Many Requests", False),
         ),
-        (429, {"retry-after": "soon"}, RetryAt(None, "429 Too Many Requests", False)),
+        (429, {"retry-after": "soon"}, RetryAt(None, "429 Too Many Requests")),
         (429, {"retry-after": "1e300"}, RetryAt(86400.0, "429 Too Many Requests", False)),
         (429, {"retry-after": "-5"}, RetryAt(0.0, "429 Too Many Requests", False)),
         (503, {"retry-after": "3"}, RetryAt(3.0, "503 Service Unavailable")),
