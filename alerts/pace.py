@@ -6,10 +6,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from alerts.channel import RetryAt
 
 __all__ = ["Manners", "Pace"]
+
+_CORRECTED_SEC: Final = 1.0
+"""A clock that goes back by no more is only corrected, as happens all the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class Pace:
 
     def next_at(self, now: float, *, is_edit: bool = False) -> float:
         """When the next message may go, or the next edit, of which there may be any number."""
-        if now < self._asked_at:
+        if now < self._asked_at - _CORRECTED_SEC:
             # The clock was set back: all that was to be waited for is of another time.
             self._spaced_until = self.rests_until = -math.inf
             self._begun.clear()

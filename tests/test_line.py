@@ -422,3 +422,12 @@ def test_a_clock_that_is_set_back_keeps_nothing_waiting() -> None:
     way.add(delivery(2, due=NOW + 2))
     assert way.next(NOW) == NOW + 600
     assert [sent(way, NOW - 3600), sent(way, NOW - 3600 + 60)] == [["e1"], ["e2"]]
+
+
+def test_a_clock_that_is_corrected_ends_no_rest() -> None:
+    """By less than a second."""
+    way = line()
+    way.add(delivery(1))
+    sent(way, NOW, RetryAt(600.0, "429 Too Many Requests", counts_as_failure=False))
+    assert way.next(NOW + 10) == NOW + 600
+    assert way.next(NOW + 9.5) == NOW + 600
