@@ -156,6 +156,8 @@ def answered(desk: Desk, ask: Ask, now: float, zone: ZoneInfo) -> Words:
             if desk.try_now(destination):
                 return (f"{legible(destination)} is tried now. ",)
             return (_not_done(desk, destination),)
+        case _ if not desk.status().is_sending:
+            return ("Another Market Pulse sends: press it there. ",)
         case SendAgain(destination, key):
             if desk.send_again(destination, key):
                 return (f"It is on its way to {legible(destination)} again. ",)

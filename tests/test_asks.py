@@ -191,3 +191,13 @@ def test_what_another_process_sends_is_asked_of_that() -> None:
     for ask in (SendTest("desk"), TryNow("desk")):
         answer = answered(Told(is_willing=False, is_sending=False), ask, NOW, TOKYO)
         assert answer == ("Another Market Pulse sends to desk: press it there. ",)
+    other = Told(is_sending=False)
+    for each in (
+        SendAgain("desk", "k"),
+        MuteFor(MuteOf.SYMBOL, "AAPL", "1 h"),
+        Lift(MuteOf.SYMBOL, "AAPL"),
+    ):
+        answer = answered(other, each, NOW, TOKYO)
+        assert answer == ("Another Market Pulse sends: press it there. ",)
+    assert not other.told
+    assert not other.mutes
