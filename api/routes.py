@@ -18,6 +18,7 @@ from api.openmetrics import metrics
 from api.problems import Problem, problem_response
 from api.spool import Spool
 from api.status import status
+from api.stream import PATH as STREAM
 from api.stream import stream_routes
 from history.export import WHATS
 from ticks import legible
@@ -70,9 +71,21 @@ class _NoSuchPath:
     """What answers for all other paths, by any method and to any handshake."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = (
-            f"there is no {legible(scope['path'], 200)}, expected one of /api/v1/openapi.json:"
-            " check the path"
+        await problem_response(_problem(scope))(scope, receive, send)
+
+
+def _problem(scope: Scope) -> Problem:
+    """What is wrong with a request that no route takes."""
+    below = scope["path"].removeprefix(scope.get("root_path", ""))
+    if scope["type"] == "http" and below == STREAM:
+        return Problem(
+            HTTPStatus.UPGRADE_REQUIRED,
+            f"{STREAM} is a WebSocket, expected its handshake: ask by a client of WebSockets, and"
+            " let a proxy between pass the header Upgrade on",
+            {"Upgrade": "websocket", "Connection": "Upgrade"},
         )
-        response = problem_response(Problem(HTTPStatus.NOT_FOUND, detail))
-        await response(scope, receive, send)
+    detail = (
+        f"there is no {legible(scope['path'], 200)}, expected one of /api/v1/openapi.json:"
+        " check the path"
+    )
+    return Problem(HTTPStatus.NOT_FOUND, detail)

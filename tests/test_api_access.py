@@ -124,6 +124,13 @@ def test_what_there_is_not_is_told_by_any_method(server: ApiServer, path: str) -
     assert (answer.status_code, answer.headers["content-type"]) == (404, MEDIA_TYPE)
 
 
+def test_the_stream_says_that_it_wants_a_handshake(server: ApiServer) -> None:
+    """To whoever comes without one, as through a proxy that does not pass it on."""
+    got = server.get("/api/v1/stream", token=TOKEN)
+    assert "is a WebSocket, expected its handshake" in problem(got, 426)
+    assert (got.headers["upgrade"], got.headers["connection"]) == ("websocket", "Upgrade")
+
+
 def test_nothing_behind_the_page_is_a_problem_that_may_pass() -> None:
     """Of every endpoint that has something to tell."""
     behind = Behind()
