@@ -119,7 +119,8 @@ class Event:
     """The surprise of a minute minus the median surprise of the others of the class."""
     regime: Regime
     history: bool = False
-    """Found in backfilled ticks: listed with its own time, never notified."""
+    """Found in the past: listed with its own time, not notified; what a user's rule found so, and
+    still holds in the present, is issued again without."""
     rule: str = ""
     """The name of the user's rule that it is a hit of; empty: one of the built-in rules."""
     over_ts: float | None = None

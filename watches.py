@@ -82,6 +82,7 @@ class Hit:
     vs_peers: float | None = None
     regime: Regime = "unknown"
     history: bool
+    """Whether it was only seen in the past: a steady one that still holds in the present is not."""
     over_ts: float | None = None
 
 
@@ -203,7 +204,12 @@ class Watches:
             severity = max(hit.severity, _severity(rule, hit.part), key=SEVERITIES.index)
             hit = replace(hit, severity=severity, count=hit.count + (not was_active))
             grew = hit.part is not watch.hit.part and rule.when not in _STEADY
-            is_news = grew or (hit.severity, hit.count) != (watch.hit.severity, watch.hit.count)
+            # What was so before anybody looked, and still is, is told now.
+            is_present = hit.history and not history and is_hit and rule.when in _STEADY
+            if is_present:
+                hit = replace(hit, history=False)
+            is_other = (hit.severity, hit.count) != (watch.hit.severity, watch.hit.count)
+            is_news = grew or is_present or is_other
             if is_news:
                 hit = replace(hit, updated_ts=max(now, hit.updated_ts))
             is_due = rule.when not in _STEADY or int(now) % _STAMP_SEC == 0

@@ -236,6 +236,23 @@ def test_above_holds_while_it_holds() -> None:
     assert (told[0].lead.value, told[0].lead.threshold, told[0].severity) == (102.0, 101.0, "watch")
 
 
+def test_what_was_above_before_anybody_looked_is_told_in_the_present() -> None:
+    """Once, as the same event, if it still is; not if it was so in the past alone."""
+    above = Rule(name="high", when=When.ABOVE, price=101.0)
+    told = Market(above, live_from=50).run(bitcoin(lambda second: 102.0), 0, 60)
+    assert [(event.history, event.updated_ts) for event in told] == [
+        (True, START + 0.999),
+        (False, START + 50.999),
+    ]
+    assert replace(told[0], history=False, updated_ts=told[1].updated_ts) == told[1]
+    fell = bitcoin(lambda second: 102.0 if second < 45 else 100.0)
+    told = Market(above, live_from=50).run(fell, 0, 80)
+    assert [(event.history, event.over_ts) for event in told] == [
+        (True, None),
+        (True, START + 45.999),
+    ]
+
+
 def test_below() -> None:
     """As above, the other way."""
     below = Rule(name="low", when=When.BELOW, price=99.0, severity="alert")

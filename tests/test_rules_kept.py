@@ -100,7 +100,7 @@ def test_a_hit_is_archived_and_told_once_over_a_restart(tmp_path: Path) -> None:
     first.start()
     try:
         assert first.ready.wait(HANG_SEC)
-        until(lambda: hits(first))
+        until(lambda: hits(first) and not hits(first)[0].history)
         assert first.flush()
     finally:
         first.stop()
