@@ -213,19 +213,20 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     _reject_unknown_variables(environ, quoting, own)
     file.reject_unknown(_FILE_KEYS, _FILE_EXPECTED)
     given = Given(environ, file)
-    rules = user_rules(file)
+    window_sec = _number(
+        file.entry("window_sec"),
+        WINDOW_SEC,
+        lambda value: value % 60 == 0 and 1200 <= value <= 86400,
+        "a multiple of 60 seconds from 1200 to 86400",
+    )
+    rules = user_rules(file, window_sec)
     return Settings(
         source_settings(given, keys),
         stress=_stress(file.table("stress", _STRESS_KEYS), rules),
         history=_history(given),
         alerts=alert_settings(given, public_url(given), secrets, own_names(rules)),
         api=api_settings(given, secrets),
-        window_sec=_number(
-            file.entry("window_sec"),
-            WINDOW_SEC,
-            lambda value: value % 60 == 0 and 1200 <= value <= 86400,
-            "a multiple of 60 seconds from 1200 to 86400",
-        ),
+        window_sec=window_sec,
     )
 
 

@@ -12,7 +12,7 @@ from rules import BUILT_IN_WHENS, Rule, When
 from settings.forms import name_of, symbols, word, words
 from settings.given import Entry, SettingsError, Table, advice
 from ticks import ASSETS, COOLDOWN_SEC, SEVERITIES, Asset
-from wording import time_text
+from wording import duration_text, time_text
 
 __all__ = ["own_names", "reject_idle", "user_rules"]
 
@@ -38,6 +38,9 @@ class _Form(NamedTuple):
     within: tuple[int, int] = (10, 3600)
     """The least and the most of ``within``, in seconds."""
 
+
+_LOOKING_BACK: Final = frozenset({When.MOVE, When.CORRELATION})
+"""What looks at the prices of all that is ``within``."""
 
 _ALL: Final = ("symbols", "assets", "severity", "cooldown", "until")
 _THRESHOLD: Final = _Form(("by",), ("symbols", "assets", "until"), most=1.0)
@@ -68,8 +71,8 @@ _FORMS: Final[Mapping[When, _Form]] = MappingProxyType(
 )
 
 
-def user_rules(file: Table) -> tuple[Rule, ...]:
-    """The rules of the settings file, in its order.
+def user_rules(file: Table, window_sec: int) -> tuple[Rule, ...]:
+    """The rules of the settings file, in its order; prices are held for ``window_sec``.
 
     Raises:
         SettingsError: if one is malformed or incomplete, could never fire, has a limit that it does
@@ -85,6 +88,10 @@ def user_rules(file: Table) -> tuple[Rule, ...]:
         rule = _Reading(table).rule()
         if rule.name in found:
             raise table.entry("name").wrong("a name that no other rule has")
+        if rule.when in _LOOKING_BACK and (rule.within_sec or 0) > window_sec:
+            raise table.entry("within").wrong(
+                f"{duration_text(window_sec)} at most, as window_sec holds no more"
+            )
         found[rule.name] = rule
     return tuple(found.values())
 
@@ -140,8 +147,9 @@ class _Reading(NamedTuple):
         low, high = self._bound("low"), self._bound("high")
         if when is When.CORRELATION:
             if low is None and high is None:
-                raise self._entry("low").wrong(
-                    "a bound that the correlation leaves, low or high, such as 0.3"
+                raise SettingsError(
+                    f"{self.table.place} has neither low nor high: add a bound that the correlation"
+                    " leaves, such as low = 0.3"
                 )
             if low is not None and high is not None and not low < high:
                 raise self._entry("high").wrong(f"a number above low, which is {low:g}")
@@ -166,7 +174,7 @@ class _Reading(NamedTuple):
     def _when(self) -> When:
         found = word(self._entry("when"), tuple(When))
         if found is None:
-            raise self._entry("when").wrong(f"one of {', '.join(When)}")
+            raise SettingsError(f"{self.table.place} has no when: add one of {', '.join(When)}")
         return found
 
     def _reject_other_keys(self, when: When, form: _Form) -> None:

@@ -121,9 +121,19 @@ def test_every_word_has_a_rule_that_can_be_written(tmp_path: Path, when: When) -
     assert rule.when is when
 
 
+def test_a_rule_looks_back_no_further_than_prices_are_held(tmp_path: Path) -> None:
+    """Else a move of an hour would be one of twenty minutes."""
+    move = '[[rule]]\nname = "slow"\nwhen = "move"\nby = 0.02\nwithin = "{}"\n'
+    short = "window_sec = 1200\n"
+    (rule,) = rules_of(tmp_path, short + move.format("20m"))
+    assert rule.within_sec == 1200
+    with pytest.raises(SettingsError, match="'1h', expected 20 min 00 s at most, as window_sec"):
+        rules_of(tmp_path, short + move.format("1h"))
+
+
 WRONG = [
     ('when = "moves"\nby = 0.02\nwithin = "10s"', "is 'moves', expected one of move, above"),
-    ('by = 0.02\nwithin = "10s"', "expected one of move, above"),
+    ('by = 0.02\nwithin = "10s"', "has no when: add one of move, above"),
     ('when = "move"\nwithin = "10s"', "has no by, without which move could never fire"),
     ('when = "move"\nby = 0.02', "has no within, without which move could never fire"),
     ('when = "move"\nby = 0.02\nwithin = "9s"', "from 10 s to 1 h"),
@@ -137,7 +147,7 @@ WRONG = [
     ('when = "above"', "has no price"),
     ('when = "above"\nprice = -1', "a price above 0"),
     ('when = "correlation"\nlow = 0.3', "has no symbols"),
-    ('when = "correlation"\nsymbols = ["A", "B"]', "a bound that the correlation leaves"),
+    ('when = "correlation"\nsymbols = ["A", "B"]', "has neither low nor high: add a bound that"),
     ('when = "correlation"\nsymbols = ["A", "B", "C"]\nlow = 0.1', "the two of a pair"),
     ('when = "correlation"\nsymbols = ["A", "A"]\nlow = 0.1', "the two of a pair"),
     ('when = "correlation"\nsymbols = ["A", "B"]\nlow = -1', "which it can leave"),
