@@ -59,7 +59,7 @@ class ApiSettings:
     """The origins of other pages that may read, such as https://example.com."""
     is_metrics_open: bool = False
     """Whether the metrics are for everybody."""
-    proxies: tuple[str, ...] = ("127.0.0.1",)
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """The addresses whose forwarded headers are believed."""
 
     @property

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from typing import Any
 
 import jwt
 import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.auth import LOCAL, Caller, Refusal, bearer, is_local, who_may
 from settings import ApiSettings
@@ -137,3 +141,23 @@ def test_local_is_nobody_without_an_address_or_with_two_names() -> None:
     headers = [(b"host", b"localhost")]
     assert not is_local({"client": None, "headers": headers})
     assert not is_local({"client": ("127.0.0.1", 5), "headers": headers * 2})
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "::1"])
+def test_a_proxy_on_this_computer_makes_nobody_local(proxy: str) -> None:
+    """It says whom it asks for, whichever address of this computer it comes from."""
+    found: list[bool] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        found.append(is_local(scope))
+
+    served: Any = ProxyHeadersMiddleware(look, list(ApiSettings().proxies))  # type: ignore[arg-type]
+    for headers in ([], [(b"x-forwarded-for", b"203.0.113.7")]):
+        scope = {
+            "type": "http",
+            "scheme": "http",
+            "client": (proxy, 50_000),
+            "headers": [(b"host", b"localhost"), *headers],
+        }
+        asyncio.run(served(scope, None, None))
+    assert found == [True, False]
