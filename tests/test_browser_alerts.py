@@ -22,10 +22,19 @@ pytest_plugins = ("tests.browser_fixtures",)
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hidden-in-the-address"
 
+RULE = """
+[[rule]]
+name = "limit"
+when = "above"
+price = 1
+symbols = ["AAPL"]
+"""
+
 DESTINATIONS = """
 [[destination]]
 name = "desk"
 type = "webhook"
+severity = "extreme"
 url = "{url}"
 secret = "MARKET_PULSE_DESK"
 insecure = true
@@ -89,13 +98,16 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Iterator[Server]:
-    """A simulated market with two destinations, of which one wants to be told of it."""
+    """A simulated market with a rule that is always hit, and two destinations.
+
+    One of them wants to be told of a simulated market, but not of what is so little severe.
+    """
     environ = {
         "MARKET_PULSE_SOURCE": "simulated",
         "MARKET_PULSE_SEED": "7",
         "MARKET_PULSE_DESK": SECRET,
     }
-    settings = NO_EVENTS + DESTINATIONS.format(url=hook.url)
+    settings = NO_EVENTS + RULE + DESTINATIONS.format(url=hook.url)
     stage = Stage(refresh_sec=0.5, takes_orders=True)
     folder = tmp_path_factory.mktemp("alerts") / "app"
     with start(folder, environ, stage=stage, settings=settings) as started:
@@ -189,6 +201,27 @@ def test_a_viewer_mutes_and_lifts(server: Server, tabs: Tabs) -> None:
         expect(mutes).to_have_count(left)
     expect(desk.locator(".state")).to_have_text("ready")
     expect(page.locator(".opened .mute")).to_have_text("Mute")
+
+
+def test_a_hit_of_a_rule_is_listed_and_its_rule_muted(server: Server, tabs: Tabs) -> None:
+    """By its name: the level was passed before anybody looked, and still is."""
+    page = opened(tabs, server.url)
+    hit = page.locator(".events li").filter(has_text="rule limit")
+    expect(hit).to_have_count(1)
+    expect(hit.locator("p").first).to_have_text(
+        re.compile(r"^AAPL is above 1\.000: rule limit, at [\d.]+$")
+    )
+    expect(hit.locator(".severity")).to_have_text("● watch")
+    expect(hit.locator(".meta")).to_have_text("stocks")
+    hit.hover()
+    hit.get_by_role("button", name="Mute", exact=True).click()
+    page.get_by_label("What to mute").select_option("the rule limit")
+    page.locator(".muting").get_by_role("button", name="1 h").click()
+    toast(page, "Muted: the rule limit, until")
+    mutes = page.locator(".destinations .mutes li")
+    expect(mutes).to_have_text(re.compile("^the rule limit until"))
+    mutes.get_by_role("button", name="Lift").click()
+    expect(mutes).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
