@@ -63,6 +63,8 @@ FileForm = Literal["parquet", "csv", "json"]
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**32)] | Annotated[str, msgspec.Meta(max_length=64)]
 """What a client calls a subscription; its channel's name if it does not say."""
 
+_Time = Annotated[float, msgspec.Meta(ge=0, le=_TIMES_END)]
+
 _Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=5000)]
 
 Sendable = Mapping[str, Any]
@@ -166,8 +168,8 @@ class File(msgspec.Struct, tag="file", frozen=True, kw_only=True, forbid_unknown
 
     id: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
     what: What
-    begin: Annotated[float, msgspec.Meta(ge=0)] = msgspec.field(name="from")
-    end: Annotated[float, msgspec.Meta(ge=0)] = msgspec.field(name="to")
+    begin: _Time = msgspec.field(name="from")
+    end: _Time = msgspec.field(name="to")
     form: FileForm = "parquet"
     symbols: _Names | None = None
     offset: Annotated[int, msgspec.Meta(ge=0)] = 0
