@@ -211,7 +211,8 @@ class Session:
             case "bars":
                 return BarFollower(broadcast.bars, engine, wanted, second, self._errands, wait_sec)
             case "events":
-                seq = since if isinstance(since, tuple) else (since or newest, AFTER_ALL)
+                after = newest if since is None else since
+                seq = after if isinstance(after, tuple) else (after, AFTER_ALL)
                 return EventFollower(broadcast.events, engine, wanted, seq, self._errands, wait_sec)
 
     # Telling.

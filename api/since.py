@@ -5,9 +5,9 @@ Whoever calls it does so on a thread where it may wait for a disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from api.past import archive_of
 from api.protocol import ErrorCode, Sendable, Wanted
 from bars import Bars
 from engine.status import ArchiveState
+from events import Event
 from history.archive import Archive, ArchiveError
 from history.losses import Losses
 
@@ -39,7 +40,7 @@ _JOIN_SEC: Final = OVERLAP_SEC - 5
 _MOST_ROWS: Final = 10_000
 """Of a message of bars, unless a single second has more."""
 _MOST_STATES: Final = 1000
-"""States of events that are read at once."""
+"""States of events that are read at once, unless a single second has more."""
 
 _WRITES: Final = (ArchiveState.WRITING, ArchiveState.READING_ONLY)
 
@@ -113,19 +114,33 @@ def events_piece(engine: Engine, wanted: Wanted, since: Seq, until: int) -> Even
         known = _events_from(archive, until)
         if begin + 1 < known:
             found.append(wanted.reset(known))
-        read = archive.event_updates(float(begin), float(until), losses)
-        states = sorted(read, key=seq_of)
+        with closing(archive.event_updates(float(begin), float(until), losses)) as read:
+            states, is_last = _next_of(read)
     except ArchiveError:
         return EventsPiece((_unreadable(wanted),), since, is_whole=False)
-    missed = states_of(states, since, wanted.symbols)
-    piece = list(islice(missed, _MOST_STATES))
-    found += [event_message(wanted, event) for event in piece]
+    missed = states_of(sorted(states, key=seq_of), since, wanted.symbols)
+    found += [event_message(wanted, event) for event in missed]
     if losses.left_out:
         found.append(_damaged(wanted, begin, until))
-    if len(missed) > len(piece):
-        return EventsPiece(tuple(found), seq_of(piece[-1]), is_last=False)
+    if not is_last:
+        return EventsPiece(tuple(found), (_second(states[-1]), AFTER_ALL), is_last=False)
     is_whole = engine.status().archive.state in _WRITES
     return EventsPiece(tuple(found), (until - 1, AFTER_ALL), is_whole=is_whole)
+
+
+def _next_of(states: Iterable[Event]) -> tuple[list[Event], bool]:
+    """So many states as are read at once, and all of their last second; whether those are all."""
+    found = list[Event]()
+    for state in states:
+        if len(found) >= _MOST_STATES and _second(state) > _second(found[-1]):
+            return found, False
+        found.append(state)
+    return found, True
+
+
+def _second(state: Event) -> int:
+    """The second with which an event came into a state."""
+    return seq_of(state)[0]
 
 
 def _events_from(archive: Archive, until: int) -> int:
