@@ -40,10 +40,17 @@ class Got:
 class ApiServer:
     """A server of some routes in a thread of its own, in use as a context.
 
-    ``hub`` hands over to its loop.
+    ``hub`` hands over to its loop. Of what a client does not read the system takes ``send_bytes``;
+    None: as much as is usual.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute], hub: Hub | None = None) -> None:
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        hub: Hub | None = None,
+        *,
+        send_bytes: int | None = None,
+    ) -> None:
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             if hub is not None:
@@ -52,6 +59,9 @@ class ApiServer:
 
         # By its protocol, by which asyncio knows that nothing that is sent may wait for more.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        if send_bytes is not None:
+            # Those that it accepts inherit it.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(

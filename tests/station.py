@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +34,18 @@ from tests.waiting import HANG_SEC
 from ticks import Asset, Tick
 from worker import Worker
 
-__all__ = ["BEGIN", "NAMES", "Client", "Station"]
+__all__ = ["BEGIN", "HANDSHAKE", "NAMES", "Client", "Station", "frame_of"]
 
 BEGIN: Final = 1_795_600_800
 """A whole hour, in seconds since the epoch."""
 
 NAMES: Final = ("BTC-USD", "ETH-USD", "SOL-USDT")
+
+HANDSHAKE: Final = (
+    f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+).encode()
+"""What a client begins with that has no library to say it."""
 
 _WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = {"stocks": (), "forex": (), "crypto": NAMES}
 
@@ -72,24 +79,33 @@ class Client:
 
     def hear_all(self) -> list[dict[str, Any]]:
         """All that was told before this was asked for."""
-        self.say("ping", n=77)
         found = []
-        while (message := self.hear())["type"] != "pong":
-            found.append(message)
+        # A pong may come before what is due: that is sent before the next one.
+        for _ in range(2):
+            self.say("ping", n=77)
+            while (message := self.hear())["type"] != "pong":
+                found.append(message)
         return found
 
 
-class _Written:
-    """A worker whose recorder is the test's, and says that it writes."""
+def frame_of(said: Mapping[str, object]) -> bytes:
+    """A small message in a frame of WebSocket, as such a client sends it: masked with zeros."""
+    content = json.dumps(said).encode()
+    return bytes([0x81, 0x80 | len(content), 0, 0, 0, 0]) + content
 
-    def __init__(self, engine: Worker) -> None:
+
+class _Seen:
+    """A worker as programs see it: of its archive it says what the test wants."""
+
+    def __init__(self, engine: Worker, archive_state: ArchiveState) -> None:
         self._engine = engine
         self.reader = engine.reader
         self.archive = engine.archive
+        self.archive_state = archive_state
 
     def status(self) -> Status:
         """The worker's, but of the archive."""
-        return replace(self._engine.status(), archive=ArchiveStatus(state=ArchiveState.WRITING))
+        return replace(self._engine.status(), archive=ArchiveStatus(state=self.archive_state))
 
     def alive(self) -> bool:
         """Whether it runs."""
@@ -99,7 +115,7 @@ class _Written:
 class Station:
     """A worker that is open but does not run, and its stream, in use as a context.
 
-    ``data`` is the folder of an archive; None: there is none.
+    ``data`` is the folder of an archive; None: there is none. ``clock`` is the stream's steady one.
     """
 
     def __init__(
@@ -108,21 +124,34 @@ class Station:
         api: ApiSettings | None = None,
         data: Path | None = None,
         names: Iterable[str] = NAMES,
+        clock: Callable[[], float] = time.monotonic,
+        send_bytes: int | None = None,
     ) -> None:
         self.now = float(BEGIN)
         self.hub = Hub()
         source = SourceSettings("eodhd", keys={"eodhd": ("KEY",)}, watchlist=_WATCHLIST)
         source = replace(source, watchlist={**_WATCHLIST, "crypto": tuple(names)})
+        self._settings = Settings(source, history=HistorySettings(folder=data))
+        self.begin_anew()
+        self.facts = Facts(lambda: self._seen, api or ApiSettings(), lambda: self.now)
+        self.stream = Stream(self.facts, Spool(), patience, clock)
+        self.hub.listen(self.stream)
+        routes = [WebSocketRoute(PATH, self.stream.serve)]
+        self.server = ApiServer(routes, self.hub, send_bytes=send_bytes)
+
+    def begin_anew(self) -> None:
+        """Let another worker take the place of this one, if there is one."""
         self.engine: Worker = staged(
-            Settings(source, history=HistorySettings(folder=data)),
+            self._settings,
             clock=lambda: self.now,
             subscribers=(Subscriber("api", self.hub.receive),),
         )
-        seen = self.engine if data is None else _Written(self.engine)
-        self.facts = Facts(lambda: seen, api or ApiSettings(), lambda: self.now)
-        self.stream = Stream(self.facts, Spool(), patience)
-        self.hub.listen(self.stream)
-        self.server = ApiServer([WebSocketRoute(PATH, self.stream.serve)], self.hub)
+        has_archive = self.engine.archive is not None
+        self._seen = _Seen(self.engine, ArchiveState.WRITING if has_archive else ArchiveState.OFF)
+
+    def say_of_archive(self, state: ArchiveState) -> None:
+        """Have the status say this of the archive."""
+        self._seen.archive_state = state
 
     def __enter__(self) -> Self:
         self.server.__enter__()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import math
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -17,10 +18,10 @@ from websockets.sync.client import connect
 from api.broadcast import Patience
 from api.columns import FLOAT64
 from api.protocol import SAID_BYTES, Form
-from api.stream import PATH
 from formulas import COLUMNS
+from history.recorder import ArchiveState
 from settings import ApiSettings
-from tests.station import BEGIN, NAMES, Client, Station
+from tests.station import BEGIN, HANDSHAKE, NAMES, Client, Station, frame_of
 from tests.waiting import HANG_SEC, until
 from ticks import Tick
 
@@ -35,6 +36,13 @@ def web_token(expires: float) -> str:
     return jwt.encode({"exp": expires, "aud": "market-pulse", "sub": "robot"}, KEY)
 
 
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Station]:
+    """A station in which no second passes."""
+    with Station() as station:
+        yield station
+
+
 def closed(client: Client) -> tuple[int, str]:
     """The code and the reason with which a client is closed."""
     with contextlib.suppress(ConnectionClosed):
@@ -47,8 +55,8 @@ def closed(client: Client) -> tuple[int, str]:
 # Who is let in.
 
 
-def test_hello_says_what_the_stream_is_of() -> None:
-    with Station() as station, station.client() as client:
+def test_hello_says_what_the_stream_is_of(quiet: Station) -> None:
+    with quiet.client() as client:
         assert client.hear() == {
             "type": "hello",
             "v": 1,
@@ -65,9 +73,9 @@ def test_hello_says_what_the_stream_is_of() -> None:
     ("form", "chosen"), [(Form.MSGPACK, Form.MSGPACK), (Form.JSON, Form.JSON), (None, None)]
 )
 def test_the_form_is_that_of_the_subprotocol_and_json_without_one(
-    form: Form | None, chosen: Form | None
+    quiet: Station, form: Form | None, chosen: Form | None
 ) -> None:
-    with Station() as station, station.client(form) as client:
+    with quiet.client(form) as client:
         assert client.socket.subprotocol == (chosen and str(chosen))
         assert client.hear("hello")["v"] == 1
 
@@ -145,8 +153,8 @@ def test_nobody_is_let_in_while_nothing_runs_or_there_is_no_room() -> None:
         ('{"type": "ping", "n": "' + "x" * SAID_BYTES + '"}', 1009),
     ],
 )
-def test_what_cannot_be_decoded_ends_it(content: str | bytes, code: int) -> None:
-    with Station() as station, station.client() as client:
+def test_what_cannot_be_decoded_ends_it(quiet: Station, content: str | bytes, code: int) -> None:
+    with quiet.client() as client:
         client.socket.send(content)
         assert closed(client)[0] == code
 
@@ -169,14 +177,24 @@ def test_what_cannot_be_decoded_ends_it(content: str | bytes, code: int) -> None
         ({"type": "stop", "id": "a"}, "unknown_id"),
     ],
 )
-def test_what_is_wrong_is_said_and_the_socket_stays_open(said: dict[str, Any], code: str) -> None:
-    with Station() as station, station.client() as client:
+def test_what_is_wrong_is_said_and_the_socket_stays_open(
+    quiet: Station, said: dict[str, Any], code: str
+) -> None:
+    with quiet.client() as client:
         client.say(said.pop("type"), **said)
         error = client.hear("error")
         assert (error["id"], error["code"]) == ("a", code)
         assert error["message"]
         client.say("ping", n=3)
         assert client.hear()["n"] == 3
+
+
+@pytest.mark.parametrize("end", [math.inf, 1e300, math.nan])
+def test_a_file_until_what_is_no_time_is_an_error(quiet: Station, end: float) -> None:
+    """In msgpack every number can be said."""
+    with quiet.client(Form.MSGPACK) as client:
+        client.say("file", id=1, what="bars", **{"from": 0.0, "to": end})
+        assert client.hear("error", "file")["code"] == "unreadable"
 
 
 def test_more_than_ten_messages_a_second_end_it_but_acknowledgements_owed_do_not() -> None:
@@ -282,17 +300,15 @@ def test_a_slow_reader_reads_what_is_new_and_not_what_piled_up() -> None:
 def test_twenty_clients_that_do_not_read_are_gone_and_hold_up_nobody() -> None:
     """Each is given up when a message is not taken in time; whoever reads goes on reading."""
     names = tuple(f"C{number}-USD" for number in range(200))
-    headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    said = json.dumps({"type": "subscribe", "channel": "frame"}).encode()
-    with Station(Patience(send_sec=0.1, close_sec=0.1), names=names) as station:
-        host = f"Host: localhost\r\n{headers}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    patience = Patience(send_sec=0.1, close_sec=0.1)
+    with Station(patience, names=names, send_bytes=4096) as station:
         stalled = [socket.socket() for _ in range(20)]
         for each in stalled:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             each.connect(("127.0.0.1", station.server.port))
-            each.sendall(f"GET {PATH} HTTP/1.1\r\n{host}".encode())
+            each.sendall(HANDSHAKE)
             assert each.recv(12) == b"HTTP/1.1 101"
-            each.sendall(bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said)
+            each.sendall(frame_of({"type": "subscribe", "channel": "frame"}))
         with station.client() as client:
             client.say("subscribe", channel="frame", acks=1, fields=["last"])
             assert station.stream.clients == 21
@@ -319,6 +335,24 @@ def test_a_status_comes_if_it_changed_in_more_than_numbers() -> None:
         assert status["source"]["name"] == "live"
         station.second(PRICES)
         assert client.hear_all() == []
+        station.say_of_archive(ArchiveState.TROUBLE)
+        station.second({})
+        assert client.hear("status")["status"]["archive"]["state"] == "trouble"
+        station.second({})
+        assert client.hear_all() == []
+
+
+def test_a_status_comes_every_ten_seconds_even_if_nothing_changed() -> None:
+    steady = [0.0]
+    with Station(clock=lambda: steady[0]) as station, station.client() as client:
+        client.say("subscribe", channel="status")
+        assert client.hear("status")
+        steady[0] = 9.9
+        station.second({})
+        assert client.hear_all() == []
+        steady[0] = 10.0
+        station.second({})
+        assert client.hear("status")
 
 
 # Bars.
@@ -386,6 +420,14 @@ def test_since_of_what_nobody_knows_any_more_begins_anew_and_says_so() -> None:
         assert len(rows(bars)) == 2
 
 
+@pytest.mark.parametrize("since", [0, BEGIN - 1000, [0, "an event"]])
+def test_events_of_what_nobody_knows_any_more_begin_anew_too(since: Any) -> None:
+    with Station() as station, station.client() as client:
+        station.second(PRICES)
+        client.say("subscribe", channel="events", since=since)
+        assert client.hear("reset", "event") == {"type": "reset", "id": "events", "from": BEGIN}
+
+
 @pytest.mark.parametrize("wrong", [{"since": BEGIN + 99}, {"since": BEGIN, "stream": "other:1"}])
 @pytest.mark.parametrize("channel", ["bars", "events"])
 def test_since_of_another_stream_or_of_the_future_begins_anew(
@@ -407,3 +449,19 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
         station.second({"BTC-USD": 5.0})
         assert client.hear("reset", "bars")["type"] == "reset"
         assert client.hear("bars")["seq"] == BEGIN
+
+
+def test_a_worker_that_takes_the_place_of_another_begins_anew_for_those_who_follow() -> None:
+    with Station() as station, station.client() as client:
+        station.second({"BTC-USD": 1.0})
+        client.say("subscribe", channel="frame", fields=["last"])
+        client.say("subscribe", channel="bars")
+        client.hear_all()
+        station.begin_anew()
+        second = station.second({"ETH-USD": 2.0})
+        assert client.hear("frame")["last"] == [None, 2.0, None]
+        reset, told = client.hear("reset", "bars"), client.hear("bars")
+        assert reset["from"] <= BEGIN
+        assert (told["seq"], rows(told)) == (second, [("ETH-USD", second, 2.0, 1, 2.0)])
+        station.second({"ETH-USD": 3.0})
+        assert client.hear("reset", "bars")["seq"] == second + 1

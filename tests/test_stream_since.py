@@ -13,7 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from api.broadcast import Patience
-from api.protocol import Form
+from api.channels import AFTER_ALL
+from api.protocol import Form, Wanted
+from api.since import events_piece
 from bars import CELL, Bars
 from events import Event
 from tests.station import BEGIN, NAMES, Client, Station
@@ -143,6 +145,26 @@ def test_every_state_of_an_event_comes_once_and_goes_up(tmp_path: Path) -> None:
             assert over["seq"] == [LATER + 1, "c"]
             assert over["event"]["over_ts"] == LATER + 1.999
             assert over["event"]["text"]
+
+
+def test_events_are_read_a_piece_at_a_time_and_none_is_left_out(tmp_path: Path) -> None:
+    """A piece ends with a second; whoever wants few of many is told those alone."""
+    states = [state(BEGIN + number // 400, f"{number:04}") for number in range(2500)]
+    states[-1] = replace(states[-1], symbol="ETH-USD")
+    with Station(data=tmp_path) as station:
+        station.record(bars(range(BEGIN, BEGIN + 10)), states)
+        station.now = float(LATER)
+        station.second({})
+        engine = station.facts.engine()
+        assert engine is not None
+        wanted = Wanted(Form.JSON, "events")
+        piece = events_piece(engine, wanted, (BEGIN - 1, AFTER_ALL), LATER)
+        assert (len(piece.messages), piece.got_to[0], piece.is_last) == (1200, BEGIN + 2, False)
+        with station.client() as client:
+            client.say("subscribe", channel="events", since=BEGIN - 1)
+            assert seqs(client, 2500) == [[BEGIN + n // 400, f"{n:04}"] for n in range(2500)]
+            client.say("subscribe", channel="events", since=BEGIN - 1, symbols=["ETH-USD"])
+            assert seqs(client, 1) == [[BEGIN + 6, "2499"]]
 
 
 def test_events_without_since_are_those_from_now_on() -> None:
