@@ -262,6 +262,15 @@ def test_parquet_has_types_and_large_groups(kept: Archive) -> None:
     assert parquet.ParquetFile(out).num_row_groups == 2
 
 
+@pytest.mark.parametrize("what", ["bars", "events"])
+def test_every_column_is_in_the_documentation(kept: Archive, what: What) -> None:
+    """By its name, beside the files that programs fetch."""
+    text = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
+    files = text.partition("### Files")[2].partition("### ")[0]
+    missing_there = {name for name in exported(kept, what, "csv")[0] if f"`{name}`" not in files}
+    assert missing_there == set()
+
+
 def test_json_is_a_document_and_a_line_for_each_row(kept: Archive) -> None:
     """What reads documents reads it, and what reads lines does too."""
     out = io.BytesIO()
