@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import jwt
 import pytest
@@ -21,7 +22,7 @@ from api.broadcast import Patience
 from settings import ApiSettings
 from tests.browser_fixtures import browser  # noqa: F401 - a fixture
 from tests.local_server import LocalServer
-from tests.station import BEGIN, NAMES, Station
+from tests.station import BEGIN, NAMES, Station, frame_of
 from tests.waiting import HANG_SEC, until
 
 KEY = "a key that is long enough for a signature of this kind"
@@ -89,25 +90,52 @@ def test_the_readmes_client_gives_up_when_it_is_told_that_it_may_not_come_back(c
         assert str(code) in process.communicate()[1]
 
 
-def test_curl_hears_that_the_stream_is_alive() -> None:
-    """It says nothing after the handshake, so it subscribes to nothing: hello, and heartbeats."""
-    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
-    with Station(Patience(heartbeat_sec=0.05)) as station:
-        options = [word for header in (*headers, key) for word in ("-H", header)]
+def message(stream: IO[bytes]) -> dict[str, Any]:
+    """The next message of a server, whose frames are small; pings are passed over."""
+    kind = 0
+    while kind != 0x81:
+        kind, length = stream.read(2)
+        if length == 126:
+            (length,) = struct.unpack("!H", stream.read(2))
+        content = stream.read(length)
+    found: dict[str, Any] = json.loads(content)
+    return found
+
+
+def test_curl_follows_the_stream() -> None:
+    """What it sends is a frame that subscribes, and it sends it once it was let in."""
+    headers = (
+        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        *("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Content-Length:", "Content-Type:"),
+        # Else the frame would come with the handshake.
+        "Expect: 100-continue",
+    )
+    options = [word for header in headers for word in ("-H", header)]
+    options += ["--expect100-timeout", "2", "--max-time", f"{HANG_SEC:g}"]
+    with Station() as station:
+        station.second(PRICES)
         address = station.address.replace("ws://", "http://")
         with subprocess.Popen(
-            ["curl", "-sSNi", "--http1.1", *options, address], stdout=subprocess.PIPE
+            ["curl", "-sSNi", "--http1.1", "-X", "GET", "--data-binary", "@-", *options, address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         ) as process:
+            assert process.stdin is not None
             assert process.stdout is not None
-            heard = b""
-            while heard.count(b'"type":"heartbeat"') < 2:
-                found = os.read(process.stdout.fileno(), 65_536)
-                assert found, heard
-                heard += found
-            process.kill()
-        assert heard.startswith(b"HTTP/1.1 101 ")
-        assert b'"type":"hello"' in heard
+            said = frame_of({"type": "subscribe", "channel": "frame", "fields": ["last"]})
+            process.stdin.write(said)
+            process.stdin.close()
+            try:
+                assert process.stdout.readline().startswith(b"HTTP/1.1 101 ")
+                while process.stdout.readline().strip():
+                    pass
+                assert message(process.stdout)["auth"] == "ok"
+                for price in (90_000.0, 1.0, 2.0):
+                    found = message(process.stdout)
+                    assert (found["seq"], found["last"][0]) == (station.now - 1.0, price)
+                    station.second({"BTC-USD": price % 90_000.0 + 1.0})
+            finally:
+                process.kill()
 
 
 def test_a_browsers_websocket_follows_the_stream(browser: Browser) -> None:  # noqa: F811
