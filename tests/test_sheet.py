@@ -133,7 +133,7 @@ def test_events_are_cells_of_their_kinds_too(kept: Archive, tmp_path: Path) -> N
     main(["events", "--zone", "Asia/Tokyo", "--archive", str(kept.path), "--out", str(path)])
     head, row, *_ = opened(path, tmp_path / "events")
     names = [cell.value.removesuffix(" (Asia/Tokyo)") for cell in head]
-    assert names[4] != head[4].value
+    assert "ts (Asia/Tokyo)" in [cell.value for cell in head]
     of = dict(zip(names, row, strict=False))
     assert (of["ts"].kind, of["ts"].shown) == ("date", "2026-10-25 09:59:58,125")
     assert (of["peak"].kind, of["peak"].value, of["peak"].shown) == ("float", "-0.0025", "-0,0025")
