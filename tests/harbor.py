@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -35,6 +35,9 @@ PING_SEC: Final = 0.2
 """How often the client says that it is there."""
 
 BEAT_SEC: Final = 0.05
+
+SOON_SILENT: Final[Mapping[Asset, float]] = MappingProxyType(dict.fromkeys(ASSETS, 0.4))
+"""For tests in which a vendor is to be found silent."""
 
 _KINDS: Final = {
     "welcome": NoticeKind.AUTHORIZED,
@@ -122,7 +125,10 @@ class Harbor:
     heartbeat_sec: float | None = HANG_SEC
     terminal_code: int | None = None
     """With this code the vendor ends a connection that it does not want again."""
-    silence_sec: Mapping[Asset, float] = field(default_factory=lambda: dict.fromkeys(ASSETS, 0.4))
+    silence_sec: Mapping[Asset, float] = field(
+        default_factory=lambda: dict.fromkeys(ASSETS, HANG_SEC)
+    )
+    """However slow a busy computer makes it, it is silent only if that is what a test is about."""
 
     @property
     def secrets(self) -> Sequence[str]:

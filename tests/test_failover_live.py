@@ -19,7 +19,7 @@ from sources.clocks import VendorClock
 from sources.failover import Patience
 from tests.fake_coinbase import FakeCoinbase
 from tests.faulty_vendor import FaultyVendor
-from tests.harbor import Harbor, HarborServer
+from tests.harbor import SOON_SILENT, Harbor, HarborServer
 from tests.statuses import feed_of
 from tests.waiting import until
 from ticks import Asset
@@ -71,10 +71,10 @@ def running(eodhd: str, *coins: Vendor) -> Iterator[Worker]:
         worker.stop()
 
 
-def harbors(one: HarborServer, two: HarborServer) -> tuple[Harbor, Harbor]:
+def harbors(one: HarborServer, two: HarborServer, **options: Any) -> tuple[Harbor, Harbor]:
     """The vendors of two servers, whose prices are far from one another."""
     two.level = 90.0
-    return Harbor(one.url, KEY, name="One"), Harbor(two.url, KEY, name="Two")
+    return Harbor(one.url, KEY, name="One", **options), Harbor(two.url, KEY, name="Two", **options)
 
 
 def coins(worker: Worker) -> dict[str, FeedStatus]:
@@ -179,7 +179,7 @@ def test_a_silent_vendor_is_passed_over() -> None:
         FaultyVendor() as eodhd,
         HarborServer(KEY) as one,
         HarborServer(KEY) as two,
-        running(eodhd.url, *harbors(one, two)) as worker,
+        running(eodhd.url, *harbors(one, two, silence_sec=SOON_SILENT)) as worker,
     ):
         until(lambda: all_served_by(worker, "One"))
         one.trades = False

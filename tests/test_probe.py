@@ -24,7 +24,7 @@ from tests.fake_binance import FakeBinance
 from tests.fake_coinbase import FakeCoinbase
 from tests.fake_finnhub import FakeFinnhub
 from tests.fake_kraken import FakeKraken
-from tests.harbor import Harbor, HarborServer
+from tests.harbor import SOON_SILENT, Harbor, HarborServer
 from tests.rest_server import HarborRest, RestServer, status
 from tests.waiting import HANG_SEC, until
 from ticks import Asset
@@ -48,14 +48,14 @@ WANTED: dict[Asset, list[str]] = {"crypto": ["BTC-USD", "ETH-USD", "BTC-EUR"], "
 
 
 def probed(
-    server: HarborServer, rest: RestServer | None, is_enough: Callable[[], bool]
+    server: HarborServer, rest: RestServer | None, is_enough: Callable[[], bool], **options: Any
 ) -> tuple[str, bool]:
     """Probe Harbor until it is enough; what is said of it, and whether it passes."""
 
     async def run() -> tuple[str, bool]:
         stop = asyncio.Event()
         requests = None if rest is None else HarborRest(rest.url, KEY)
-        vendor = Harbor(server.url, KEY)
+        vendor = Harbor(server.url, KEY, **options)
         task = asyncio.create_task(probe(vendor, requests, WANTED, HANG_SEC, stop))
         while not task.done() and not is_enough():  # noqa: ASYNC110 - of no event
             await asyncio.sleep(0.01)
@@ -97,7 +97,12 @@ def test_vendor_without_a_price_fails() -> None:
     """In a market that never closes."""
     with HarborServer(KEY, unknown=["eth/usd"]) as server:
         server.trades = False
-        text, has_passed = probed(server, None, lambda: len(server.joins) == 2 and server.pings > 2)
+        text, has_passed = probed(
+            server,
+            None,
+            lambda: len(server.joins) == 2 and server.pings > 2,
+            silence_sec=SOON_SILENT,
+        )
     assert not has_passed
     assert "wrong    no price that may be believed, in an open market" in text
     assert "differs  ETH-USD: not covered" in text
