@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,12 @@ def tape_path(pytestconfig: pytest.Config) -> Path:
     if not path.exists():
         missing(f"the recorded tape ({TAPE}; set MARKET_PULSE_TAPE to its path)")
     return path
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The program that the lines for programs call."""
+    found = shutil.which("curl")
+    if found is None:
+        missing("curl")
+    return found or ""

@@ -66,6 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         yield served
 
 
+@pytest.mark.usefixtures("curl")
 @pytest.mark.parametrize("block", BLOCKS)
 def test_its_lines_run_as_they_stand(server: ApiServer, tmp_path: Path, block: str) -> None:
     """Each answer says something, and none is a problem."""

@@ -102,7 +102,7 @@ def message(stream: IO[bytes]) -> dict[str, Any]:
     return found
 
 
-def test_curl_follows_the_stream() -> None:
+def test_curl_follows_the_stream(curl: str) -> None:
     """What it sends, once it was let in, is a frame that subscribes."""
     headers = (
         *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
@@ -113,7 +113,7 @@ def test_curl_follows_the_stream() -> None:
         station.second(PRICES)
         address = station.address.replace("ws://", "http://")
         with subprocess.Popen(
-            ["curl", "-sSNi", "--http1.1", "-X", "GET", "-T", ".", *options, address],
+            [curl, "-sSNi", "--http1.1", "-X", "GET", "-T", ".", *options, address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as process:
