@@ -201,7 +201,8 @@ def _alerts(alerts: AlertsStatus) -> Check:
     ]
     if stuck:
         return _warned(", ".join(f"{each.name}: {each.state.value}" for each in stuck))
-    return _passed(f"{len(alerts.destinations)} destinations")
+    count = len(alerts.destinations)
+    return _passed("1 destination" if count == 1 else f"{count} destinations")
 
 
 def _passed(detail: str) -> Check:
