@@ -70,11 +70,14 @@ class PulseStore:
 
     ``window_sec`` is a multiple of 60. Memory is some 48 kB a symbol for an hour, whatever the
     tick rate, and 5 kB for what was usual in its last day. With ``records`` the one-second bars can
-    be collected as they form, and the minutes as they close. All methods are thread-safe; those
-    that write are called by one thread only, but for ``set_reference``.
+    be collected as they form, and the minutes as they close; with ``records`` or ``keeps_sums``
+    those of the newest seconds can be read. All methods are thread-safe; those that write are
+    called by one thread only, but for ``set_reference``.
     """
 
-    def __init__(self, window_sec: int = WINDOW_SEC, *, records: bool = False) -> None:
+    def __init__(
+        self, window_sec: int = WINDOW_SEC, *, records: bool = False, keeps_sums: bool = False
+    ) -> None:
         if window_sec < 60 or window_sec % 60:
             raise ValueError(
                 f"window_sec is {window_sec}, expected a multiple of 60 seconds, at least 60"
@@ -82,7 +85,7 @@ class PulseStore:
         self.window_sec = window_sec
         self._lock = threading.Lock()  # Guards the rings and everything below.
         bars = window_sec // BAR_SEC + _SPARE_BARS
-        self._rings = Rings(bars, records=records)
+        self._rings = Rings(bars, records=records, keeps_sums=keeps_sums)
         self._samples = SampleRing(bars)
         self._day = DayMemory(records=records)
         self._windows = Windows(records=records)
@@ -356,6 +359,7 @@ class PulseStore:
         """The one-second bars of the seconds ``begin`` to ``end`` (excluded), as they are now.
 
         Of seconds within ``RECENT_SEC`` of the newest tick; of earlier ones only prices are kept.
+        None if the store neither ``records`` nor ``keeps_sums``.
         """
         with self._lock:
             return self._rings.recent_bars(begin, end)

@@ -83,10 +83,11 @@ def _minutes(bars: int) -> int:
 class Rings:
     """The rolling prices of every symbol, over ``bars`` ten-second bars.
 
-    A bar or a second that is no longer stored, or not yet, is read as empty.
+    A bar or a second that is no longer stored, or not yet, is read as empty. Sums and numbers of
+    the ticks of each of the newest seconds are kept if ``records`` or ``keeps_sums``.
     """
 
-    def __init__(self, bars: int, *, records: bool) -> None:
+    def __init__(self, bars: int, *, records: bool, keeps_sums: bool = False) -> None:
         self.bars = bars
         self.rows: dict[str, int] = {}
         """The row of each symbol."""
@@ -96,7 +97,8 @@ class Rings:
         """The newest bar that any tick or close has reached."""
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = (), ()  # both, as bars share them
         self._initial: set[int] = set()  # rows whose last price is in no window
-        self._recent = _RECENT_BARS
+        # None, if nobody reads them: each costs every tick, and every symbol a kilobyte.
+        self._recent = _RECENT_BARS if records or keeps_sums else 0
         self._records = records
         self._changed: set[int] = set()  # recent seconds that changed since they were collected
         self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
@@ -242,16 +244,18 @@ class Rings:
             flat = ring.reshape(-1)[:size]
             flat += np.bincount(cell, values, size).astype(flat.dtype)
         self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
-        near = int(np.searchsorted(bar, self.head - self._recent, "right"))
-        at = (rows[near:], bar[near:] % self._recent, part[near:])
-        block.recent_sum[at] = cells["sum"][near:]
-        block.recent_n[at] = cells["n"][near:]
+        if self._recent:
+            near = int(np.searchsorted(bar, self.head - self._recent, "right"))
+            at = (rows[near:], bar[near:] % self._recent, part[near:])
+            block.recent_sum[at] = cells["sum"][near:]
+            block.recent_n[at] = cells["n"][near:]
         last = bars.newest()
         self._write_newest(last, row_of[last["row"]])
 
     def roll(self, bar: int) -> None:
         """Make ``bar`` the newest one: empty the places of the bars between."""
-        self._roll_recent(bar)  # first: it reads what a long jump empties
+        if self._recent:
+            self._roll_recent(bar)  # first: it reads what a long jump empties
         rows, block = len(self.rows), self._block
         first = max(self.head + 1, bar - self.bars + 1)
         places = np.arange(first, bar + 1) % self.bars
@@ -283,7 +287,7 @@ class Rings:
 
     def recent_bars(self, begin: int, end: int) -> Bars:
         """The one-second bars of the seconds ``begin`` to ``end`` (excluded), as far as they are
-        of the recent ten-second bars.
+        of the recent ten-second bars; none if their sums are not kept.
         """
         first = max(begin // BAR_SEC, self.head - self._recent + 1)
         bars = np.arange(first, min(-(-end // BAR_SEC), self.head + 1))

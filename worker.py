@@ -196,7 +196,12 @@ class Worker:
         reject_idle(settings.stress.rules, source.watched, source.clock())
         reject_unreachable(settings.alerts.destinations, source.watched)
         stress, most = settings.stress, settings.stress.max_events
-        store = PulseStore(settings.window_sec + BEHIND_SEC, records=archive is not None)
+        store = PulseStore(
+            settings.window_sec + BEHIND_SEC,
+            records=archive is not None,
+            # Who is told of the seconds may ask for the bars of them.
+            keeps_sums=bool(self._subscribers),
+        )
         for asset, symbols in source.watched.items():
             store.watch(asset, symbols)
         events = EventStore(most, rewind_sec=REWIND_SEC + 2 * GRACE_SEC)

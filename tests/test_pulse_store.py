@@ -1084,6 +1084,7 @@ def test_a_store_that_does_not_record_hands_out_nothing() -> None:
     store.load_bars(recording.collect_changed())
     taken = store.collect_changed()
     assert (len(taken), taken.symbols) == (0, tuple(store.symbols))
+    assert store.nbytes < recording.nbytes
 
 
 # Bars taken back.

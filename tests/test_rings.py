@@ -6,6 +6,7 @@ import random
 from typing import Final
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,7 @@ def test_recent_bars_are_those_of_all_ticks(
     seed: int, begin: int, length: int, records: bool
 ) -> None:
     """Whether they are also recorded or not, and whatever late ticks did to them."""
-    rng, rings = random.Random(seed), Rings(67, records=records)
+    rng, rings = random.Random(seed), Rings(67, records=records, keeps_sums=not records)
     wanted: dict[tuple[int, str], list[float]] = {}
     for second in range(START, START + 200, rng.choice([1, 3, 40])):
         for _ in range(rng.randrange(4)):
@@ -150,3 +151,12 @@ def test_recent_bars_are_those_of_all_ticks(
         for key, prices in wanted.items()
         if first <= key[0] < end
     }
+
+
+@pytest.mark.parametrize("jump", [1, 40, 4000])
+def test_without_sums_there_are_no_recent_bars(jump: int) -> None:
+    """Whatever was written, and however far it went on."""
+    rings = Rings(67, records=False)
+    for second in (START, START + jump):
+        rings.write_ticks([Tick("AAPL", "stocks", second + 0.5, 2.0)])
+    assert len(rings.recent_bars(START, START + jump + 1)) == 0
