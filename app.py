@@ -22,6 +22,7 @@ import page
 import worker
 from history import export
 from page.asks import answered, asks_in
+from page.deltas import Sent, next_message
 from page.payload import payload
 from page.tabs import has_room, open_tabs
 from page.turns import FILES, export_turns
@@ -395,13 +396,19 @@ def refresh(tab: str, refresh_sec: float) -> None:
     if visit.thaws:
         st.rerun()
     write_address(visit.view)
+    shown = payload(reader, status, visit, at, open_tabs())
+    wants_whole = "pulse" in state and state.pulse.get("whole")
+    held: Sent | None = None if wants_whole else state.get("sent")
+    message, sent = next_message(shown, held, time.time_ns() // 1000, reader.once)
     page.pipe(
         key="pulse",
-        data=payload(reader, status, visit, at, open_tabs()),
+        data=message,
         on_choices_change=lambda: None,
         on_asks_change=lambda: None,
         on_wake_change=lambda: None,
+        on_whole_change=lambda: None,
     )
+    state.sent = sent
 
 
 def draw() -> None:

@@ -28,6 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from tests.browsing import FLAGS, ROOT, Server, chromium_path
+from tests.deltas import changed
 
 _OPENING_AT_ONCE = 4
 _OPEN_SEC = 60.0
@@ -68,13 +69,20 @@ class _Status(msgspec.Struct):
 
 
 class _Payload(msgspec.Struct):
-    """The little that is looked at of what the page sends to its board."""
+    """The little that is looked at of what the page shows on its board."""
 
     live_now: float
     status: _Status
 
 
-_read = msgspec.json.Decoder(_Payload).decode
+class _Message(msgspec.Struct):
+    """What the page sends to its board: a payload, or what changed of it."""
+
+    payload: dict[str, Any] | None = None
+    change: dict[str, Any] | None = None
+
+
+_read = msgspec.json.Decoder(_Message).decode
 
 
 class _Tally:
@@ -87,8 +95,7 @@ class _Tally:
         self.newest: _Payload | None = None
         self.errors = 0
 
-    def take(self, raw: bytes) -> None:
-        payload = _read(raw)
+    def take(self, payload: _Payload) -> None:
         self.newest = payload
         self.behind = max(self.behind, time.time() - payload.live_now)
 
@@ -102,6 +109,7 @@ class _Tab:
         self.tally = tally
         self.has_drawn = asyncio.Event()
         self.interval_sec = 0.0
+        self._held: dict[str, Any] = {}
         self._asked_at: float | None = None
         self._timer: asyncio.Task[None] | None = None
 
@@ -146,7 +154,9 @@ class _Tab:
     def _draw(self, element: Any) -> None:
         match element.WhichOneof("type"):
             case "bidi_component" if element.bidi_component.WhichOneof("data") == "bytes":
-                self.tally.take(element.bidi_component.bytes)
+                message = _read(element.bidi_component.bytes)
+                self._held = message.payload or changed(self._held, message.change or {})
+                self.tally.take(msgspec.convert(self._held, _Payload))
             case "exception" | "alert":
                 self.tally.errors += 1
 

@@ -27,6 +27,7 @@ SCRIPTS: Final = (
     "elements.js",
     "clock.js",
     "first_visit.js",
+    "merge.js",
     "chart.js",
     "cells.js",
     "pulse.js",

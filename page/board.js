@@ -8,6 +8,7 @@ import { Clock, durationText } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
 import { preferDark, takeCarried } from "./first_visit.js";
+import { Received } from "./merge.js";
 import { PulseCard } from "./pulse.js";
 import { Rewind } from "./rewind.js";
 import { Details, Messages, Strip } from "./status.js";
@@ -257,21 +258,28 @@ export default function board({ parentElement, setTriggerValue }) {
   hub().again = () => setTriggerValue("again", Date.now());
   if (!root.board) {
     root.board = new Board(root);
-    hub().draw = () => {
+    const received = new Received();
+    hub().draw = () => root.board.draw(hub().payload);
+    hub().take = () => {
       try {
-        root.board.draw(JSON.parse(new TextDecoder().decode(hub().payload)));
+        const message = JSON.parse(new TextDecoder().decode(hub().message));
+        const payload = received.take(message);
+        if (!payload) return hub().askWhole();
+        hub().payload = payload;
+        hub().draw();
       } catch (error) {
         // Better said than a page that stands still, or stays blank.
         root.board.fail();
         throw error;
       }
     };
-    if (hub().payload) hub().draw();
+    if (hub().message) hub().take();
   }
   return () => {
     root.board?.close();
     delete root.board;
     root.replaceChildren();
+    delete hub().take;
     delete hub().draw;
     delete hub().again;
   };

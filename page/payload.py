@@ -15,6 +15,7 @@ from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import FeedState, HeldBack, SourceKind, Status
 from page.alerts import alerts_card
 from page.correlations import correlation_text, has_heat_map, heat_map
+from page.deltas import Parts, parts_of
 from page.details import tables
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
@@ -90,8 +91,8 @@ class Payload(msgspec.Struct, frozen=True):
     refresh: Refresh
 
 
-def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: OpenTabs) -> bytes:
-    """What a ``visit`` is shown of the second ``at``, None for live: a ``Payload`` as JSON."""
+def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: OpenTabs) -> Parts:
+    """What a ``visit`` is shown of the second ``at``, None for live: the parts of a ``Payload``."""
     view = visit.view
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = reader.pulse()
@@ -108,7 +109,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
     live = {feed.asset for feed in status.feeds if feed.state == FeedState.LIVE and at is None}
     fed = tuple(asset for asset in ASSETS if asset in live)
     opened = view.symbol if view.symbol in frame.index else ""
-    return msgspec.json.encode(
+    return parts_of(
         Payload(
             now=now,
             live_now=live_now,

@@ -27,6 +27,7 @@ from page.view import View
 from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import Settings, SettingsError, SourceSettings
+from tests.deltas import decoded
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from tests.waiting import HANG_SEC
@@ -108,8 +109,10 @@ def payload(app: AppTest) -> dict[str, Any]:
     """What the board is given to draw."""
     elements = [element.proto for element in app.get("bidi_component")]
     pipe = next(proto for proto in elements if proto.component_name == "market_pulse_pipe")
-    drawn: dict[str, Any] = json.loads(pipe.bytes)
-    return drawn
+    # What was sent now builds on what was sent before.
+    sent = app.session_state["sent"]
+    assert json.loads(pipe.bytes)["number"] == sent.number
+    return decoded(sent.parts)
 
 
 def rows(app: AppTest) -> list[dict[str, Any]]:
@@ -550,7 +553,7 @@ def test_everything_the_status_knows_is_a_click_away(
     assert payload(page())["details"] is None
     status = engine.status()
     visit = Visit(View(base="AAPL"), wants_details=True)
-    drawn = json.loads(board.payload(engine.reader, engine.status(), visit, None, open_tabs()))
+    drawn = decoded(board.payload(engine.reader, engine.status(), visit, None, open_tabs()))
     assert [table["name"] for table in drawn["details"]] == [
         *("everything", "archive"),
         *(feed.asset for feed in status.feeds),

@@ -26,6 +26,7 @@ from tests.browser_page import (
     messages,
     shows_prices,
     start,
+    until_refreshed,
 )
 from tests.browsing import FLAGS, Server, Stage, chromium_path
 from tests.waiting import until
@@ -230,14 +231,38 @@ def test_nothing_is_written_over_events(market: Server, tabs: Tabs) -> None:
     expect(page.locator(".events li p").first).to_be_visible()
     is_hidden = page.locator(".stress .empty").evaluate(
         """(empty) => {
-          const payload = JSON.parse(new TextDecoder().decode(marketPulse.payload));
+          const payload = structuredClone(marketPulse.payload);
           payload.pulse.priced = 0;
-          marketPulse.payload = new TextEncoder().encode(JSON.stringify(payload));
+          marketPulse.payload = payload;
           marketPulse.draw();
           return empty.hidden;
         }"""
     )
     assert is_hidden
+
+
+def test_a_message_that_is_lost_is_made_up_for(market: Server, tabs: Tabs) -> None:
+    """The next one builds on it, so the page asks for a whole one and goes on."""
+    page = tabs(market.url)
+    until_ready(page)
+    page.evaluate(
+        """() => {
+          const { take } = marketPulse;
+          globalThis.told = [];
+          let isLost = true;
+          marketPulse.take = () => {
+            if (!isLost) {
+              told.push(Object.keys(JSON.parse(new TextDecoder().decode(marketPulse.message))));
+              take();
+            }
+            isLost = false;
+          };
+        }"""
+    )
+    until_refreshed(page, 2)
+    whole, delta = ["number", "payload"], ["number", "base", "change"]
+    assert page.evaluate("told").index(whole) > 0
+    until(lambda: page.evaluate("told.at(-1)") == delta)
 
 
 def test_a_correlation_that_rounds_to_zero_has_no_sign(market: Server, tabs: Tabs) -> None:
@@ -247,10 +272,10 @@ def test_a_correlation_that_rounds_to_zero_has_no_sign(market: Server, tabs: Tab
     page.locator(".heat td").first.wait_for()
     page.evaluate(
         """() => {
-          const payload = JSON.parse(new TextDecoder().decode(marketPulse.payload));
+          const payload = structuredClone(marketPulse.payload);
           payload.correlation.heat.r[0][1] = -0.004;
           payload.correlation.heat.r[1][0] = -0.006;
-          marketPulse.payload = new TextEncoder().encode(JSON.stringify(payload));
+          marketPulse.payload = payload;
           marketPulse.draw();
           marketPulse.draw = () => {}; // what comes next changes nothing of it
         }"""

@@ -41,12 +41,12 @@ SETTINGS: Final = (
 
 # What the tab was shown of the events.
 SHOWN: Final = """
-() => JSON.parse(new TextDecoder().decode(marketPulse.payload)).events.shown
+() => marketPulse.payload.events.shown
 """
 
 # The instant that the tab was shown last.
 SHOWN_AT: Final = """
-() => JSON.parse(new TextDecoder().decode(marketPulse.payload)).now
+() => marketPulse.payload.now
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import threading
 import time
@@ -23,6 +22,7 @@ from page.view import read
 from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import HistorySettings, Settings, SourceSettings
+from tests.deltas import decoded
 from tests.faulty_vendor import FaultyVendor, tick
 from tests.faulty_vendor import Session as Connection
 from tests.statuses import feed_of
@@ -94,7 +94,7 @@ def drawn(engine: Worker) -> tuple[dict[str, Any], dict[str, Any]]:
     """The coin's row and its card as a tab is sent them."""
     reader = engine.reader
     view = replace(read({}, reader.symbols(ASSETS))[0], symbol=BTC)
-    sent = json.loads(payload(reader, engine.status(), Visit(view), None, OpenTabs()))
+    sent = decoded(payload(reader, engine.status(), Visit(view), None, OpenTabs()))
     return sent["pulse"]["lists"][0]["rows"][0], sent["opened"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -33,6 +32,7 @@ from page.view import read
 from page.visit import Visit
 from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
+from tests.deltas import decoded
 from tests.stage import play, staged
 from tests.statuses import with_feed
 from ticks import ASSETS, Asset, Tick
@@ -169,10 +169,7 @@ def drawn(engine: Worker, status: Status | None = None, **options: Any) -> dict[
     at, details = options.pop("at", None), options.pop("details", False)
     view = replace(read({}, engine.reader.symbols(ASSETS))[0], **options)
     visit = Visit(view, wants_details=details)
-    found: dict[str, Any] = json.loads(
-        payload(engine.reader, status or engine.status(), visit, at, OpenTabs())
-    )
-    return found
+    return decoded(payload(engine.reader, status or engine.status(), visit, at, OpenTabs()))
 
 
 def test_an_empty_watchlist_is_an_empty_page(make: Make) -> None:

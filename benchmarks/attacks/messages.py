@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import unicodedata
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from page.tabs import OpenTabs
 from page.view import BOARD, View, written
 from page.visit import Visit
 from settings import Settings, SourceSettings
+from tests.deltas import decoded
 from tests.stage import play, staged
 from ticks import ASSETS, Tick
 from worker import Worker
@@ -46,7 +46,7 @@ def messages(seed: int, cases: int) -> Tally:
                 else:
                     visit = visit.with_board(forged, symbols)
                 visit, at = visit.shown(oldest, newest, has_prices=True)
-                drawn = json.loads(payload(reader, status, visit, at, tabs))
+                drawn = decoded(payload(reader, status, visit, at, tabs))
                 again = Visit.from_address(written(visit.view), symbols, newest)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
                 tally.fail(f"{forged!r:.200}: {type(error).__name__}: {error}")
