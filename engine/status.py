@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from alerts.status import AlertsStatus, DestinationState, DestinationStatus
+from engine.watchlist import Group, WatchStatus
 from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Trouble
 from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
+from sources.catalogue import Found, FoundBy, Room
 from sources.source import (
     BackfillStatus,
     ClockStatus,
@@ -35,12 +37,16 @@ __all__ = [
     "Fault",
     "FeedState",
     "FeedStatus",
+    "Found",
+    "FoundBy",
+    "Group",
     "HeldBack",
     "Lately",
     "LeftOut",
     "Refusal",
     "RefusedRow",
     "Role",
+    "Room",
     "RowFault",
     "SetAside",
     "SourceKind",
@@ -49,6 +55,7 @@ __all__ = [
     "Status",
     "TapeRows",
     "Trouble",
+    "WatchStatus",
 ]
 
 
@@ -93,5 +100,6 @@ class Status:
     """Whether the past hour is still being looked through for events."""
     archive: ArchiveStatus
     alerts: AlertsStatus = field(default_factory=AlertsStatus)
+    watch: WatchStatus = field(default_factory=WatchStatus)
     api: ApiState = ApiState.ABSENT
     faults: tuple[Fault, ...] = ()

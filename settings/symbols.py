@@ -11,7 +11,7 @@ from settings.given import Entry, SettingsError, Table
 from settings.quoting import bare
 from ticks import ASSETS, Asset
 
-__all__ = ["MOST_SYMBOLS", "usual_spelling", "watchlist"]
+__all__ = ["MOST_SYMBOLS", "is_well_formed", "usual_spelling", "watchlist"]
 
 MOST_SYMBOLS: Final = 5000
 """As many as the costs of the store are measured for."""
@@ -32,6 +32,18 @@ _COINS: Final = re.compile(
 )
 _COIN: Final = re.compile(r"[A-Z0-9]{2,10}")
 """One that does not say in what it is priced."""
+
+_STOCK: Final = re.compile(r"[A-Z]{1,5}(-[A-Z])?")
+_COIN_PAIR: Final = re.compile(r"([A-Z0-9]{1,10})-(USDT|USDC|USD|EUR|GBP|JPY|BTC|ETH)")
+
+_CURRENCIES: Final = frozenset(
+    (
+        *("AED", "AUD", "BRL", "CAD", "CHF", "CLP", "CNH", "CNY", "COP", "CZK", "DKK", "EUR"),
+        *("GBP", "HKD", "HUF", "IDR", "ILS", "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD"),
+        *("PEN", "PHP", "PLN", "RON", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "USD"),
+        *("VND", "XAG", "XAU", "ZAR"),
+    )
+)
 
 
 def watchlist(file: Table, *, is_recorded: bool) -> Mapping[Asset, tuple[str, ...]] | None:
@@ -88,6 +100,21 @@ def usual_spelling(asset: Asset, symbol: str) -> str:
     if found:
         return f"{found[1] or found[2]}-{found[3]}"
     return f"{name}-USD" if _COIN.fullmatch(name) else name
+
+
+def is_well_formed(asset: Asset, symbol: str) -> bool:
+    """Whether a symbol is spelled as one of its class in the price stream: it could exist.
+
+    >>> is_well_formed("stocks", "BRK-B"), is_well_formed("forex", "BTCUSD")
+    (True, False)
+    """
+    if asset == "stocks":
+        return _STOCK.fullmatch(symbol) is not None
+    if asset == "forex":
+        base, quote = symbol[:3], symbol[3:]
+        return base != quote and {base, quote} <= _CURRENCIES
+    found = _COIN_PAIR.fullmatch(symbol)
+    return found is not None and found[1] != found[2] and found[1] not in _CURRENCIES
 
 
 def _symbols(entry: Entry) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "alerts.status",
             "history.hours",
             "history.losses",
+            "history.notes",
+            "sources.catalogue",
             "feeds",
             "bars",
             "days",

@@ -1,0 +1,221 @@
+"""The watchlist as viewers change it: what is done, what is refused and why, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.watchlist import MOST_GROUPS, MOST_SYMBOLS, Outcome, Watched, Watchlist
+from history.notes import WatchNotes, decoded
+from page.find import find_card, watch_card
+from page.watching import (
+    AddSymbol,
+    DeleteGroup,
+    MakeGroup,
+    PlayStress,
+    PutIntoGroup,
+    RemoveSymbol,
+    RenameGroup,
+    TakeFromGroup,
+    WatchAsk,
+    watch_answered,
+)
+from sources.catalogue import Catalogue
+from tests.virtual_time import in_virtual_time
+from vendors.alpaca import Alpaca
+from vendors.coinbase import Coinbase
+from vendors.kraken import Kraken
+
+BASE: Watched = {"stocks": ("AAPL", "MSFT"), "forex": ("EURUSD",), "crypto": ("BTC-USD",)}
+VENDORS: dict[Any, Any] = {
+    "stocks": (Alpaca(key="k", symbol_limit=3),),
+    "forex": (Kraken(),),
+    "crypto": (Coinbase(),),
+}
+KNOWN: dict[Any, Any] = {"crypto": ("BTC-USD", "ETH-USD", "SOL-USD")}
+
+
+class Kept:
+    """Keeps the notes of a watchlist, as an archive does."""
+
+    def __init__(self, *, is_kept: bool = True) -> None:
+        self.text = ""
+        self.now = 0.0
+        self.is_kept = is_kept
+
+    def keep(self, text: str) -> bool:
+        """Note a text."""
+        self.text = text
+        return self.is_kept
+
+    def watchlist(self, notes: WatchNotes | None = None, base: Watched = BASE) -> Watchlist:
+        """A watchlist whose notes are kept here; a change a second may be made, and 40 at once."""
+        return Watchlist(
+            base,
+            notes or decoded(self.text),
+            Catalogue(VENDORS, KNOWN),
+            {"big": ("AAPL", "BTC-USD")},
+            keep=self.keep,
+            is_kept=lambda: self.is_kept,
+            clock=lambda: self.now,
+        )
+
+
+def told(watchlist: Watchlist, *asks: WatchAsk) -> str:
+    """What is answered to the last of some asks."""
+    answers = [watch_answered(watchlist, ask) for ask in asks]
+    return "".join(map(str, answers[-1]))
+
+
+def test_what_is_added_and_removed_is_true_after_a_restart() -> None:
+    """The settings stay the base: only what differs from them is kept."""
+    kept = Kept()
+    watchlist = kept.watchlist()
+    assert told(watchlist, AddSymbol("stocks", "IBM")) == "IBM is watched now, Alpaca's. "
+    assert told(watchlist, RemoveSymbol("AAPL")) == "AAPL is not watched any more. "
+    wanted = {"stocks": ("MSFT", "IBM"), "forex": ("EURUSD",), "crypto": ("BTC-USD",)}
+    assert watchlist.watched == wanted
+    assert kept.watchlist().watched == wanted
+    # The settings may change meanwhile.
+    other = {**BASE, "stocks": ("AAPL", "NVDA", "IBM")}
+    assert kept.watchlist(base=other).watched["stocks"] == ("NVDA", "IBM")
+    again = kept.watchlist()
+    told(again, AddSymbol("stocks", "AAPL"), RemoveSymbol("IBM"))
+    assert again.watched == BASE
+    assert decoded(kept.text).added.get("stocks") in (None, ())
+
+
+def test_without_an_archive_it_is_said_for_how_long_it_holds() -> None:
+    """The data may be off."""
+    watchlist = Kept(is_kept=False).watchlist()
+    assert told(watchlist, AddSymbol("crypto", "SOL-USD")) == (
+        "SOL-USD is watched now, Coinbase's, for as long as Market Pulse runs: no archive is"
+        " written. "
+    )
+    assert not watch_card(watchlist.status()).kept
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (AddSymbol("stocks", "AAPL"), "AAPL is watched already. "),
+        (
+            AddSymbol("stocks", "AAPL.US"),
+            "AAPL.US is not spelled as a stock, expected one such as AAPL or BRK-B. ",
+        ),
+        (AddSymbol("forex", "USDSEK"), "None of the vendors of forex has USDSEK: try another"),
+        (RemoveSymbol("IBM"), "IBM is not watched. "),
+        (PlayStress(), "Only a simulated market can be made to move: this one is not. "),
+        (MakeGroup("_"), "_ is no name for a group, expected up to 32 letters and digits. "),
+        (MakeGroup("big"), "There is a group big already: choose another name. "),
+        (RenameGroup("big", "large"), "Group big is one of the settings: change it in their file"),
+        (DeleteGroup("small"), "There is no group small: look again"),
+        (PutIntoGroup("small", "AAPL"), "There is no group small"),
+    ],
+)
+def test_what_cannot_be_done_says_why_and_changes_nothing(ask: WatchAsk, words: str) -> None:
+    """And nothing is written."""
+    kept = Kept()
+    watchlist = kept.watchlist()
+    assert told(watchlist, ask).startswith(words)
+    assert (kept.text, watchlist.watched) == ("", BASE)
+
+
+def test_the_vendors_limit_is_told_before_it_is_reached() -> None:
+    """In the line of each symbol that has no room, and again if it is asked for all the same."""
+    watchlist = Kept().watchlist()
+    assert find_card("IBM", watchlist.find("IBM"), watchlist.status()).lines[0].room
+    told(watchlist, AddSymbol("stocks", "NVDA"))
+    status = watchlist.status()
+    assert watch_card(status).rooms == ["3 of 3 at Alpaca (stocks)"]
+    line = find_card("IBM", watchlist.find("IBM"), status).lines[0]
+    assert (line.vendor, line.watched, line.room) == ("Alpaca", False, False)
+    assert line.note == "3 of 3 at Alpaca (stocks): remove one first."
+    assert told(watchlist, AddSymbol("stocks", "IBM")) == (
+        "3 of 3 symbols are in use at Alpaca: remove one before you add IBM. "
+    )
+
+
+def test_groups_are_kept_and_those_of_the_settings_stay() -> None:
+    """Made, renamed, filled, emptied and deleted."""
+    kept = Kept()
+    watchlist = kept.watchlist()
+    told(watchlist, MakeGroup("my coins", ("BTC-USD", "ETH-USD")), AddSymbol("crypto", "ETH-USD"))
+    assert told(watchlist, PutIntoGroup("my coins", "ETH-USD")) == (
+        "Group my coins: now with ETH-USD. "
+    )
+    assert told(watchlist, PutIntoGroup("my coins", "IBM")).startswith("IBM is not watched")
+    told(watchlist, RenameGroup("my coins", "coins"), TakeFromGroup("coins", "BTC-USD"))
+    again = kept.watchlist()
+    assert [(g.name, g.symbols, g.fixed) for g in watch_card(again.status()).groups] == [
+        ("big", ("AAPL", "BTC-USD"), True),
+        ("coins", ("ETH-USD",), False),
+    ]
+    assert again.symbols_of("coins") == ("ETH-USD",)
+    assert again.symbols_of("my coins") is None
+    assert told(again, DeleteGroup("coins")) == ("Group coins: deleted; its symbols stay watched. ")
+    assert [group.name for group in kept.watchlist().groups()] == ["big"]
+
+
+def test_the_last_symbol_stays() -> None:
+    """A page of nothing could not be told from a broken one."""
+    watchlist = Kept().watchlist(base={"stocks": ("AAPL",), "forex": (), "crypto": ()})
+    assert told(watchlist, RemoveSymbol("AAPL")) == (
+        "AAPL is the only symbol: add another one before you remove it. "
+    )
+
+
+def test_names_from_browsers_are_bounded() -> None:
+    """In how many, and in how many at once."""
+    kept = Kept()
+    base = {**BASE, "crypto": tuple(f"C{one}-USD" for one in range(MOST_SYMBOLS - 4))}
+    watchlist = kept.watchlist(base=base)
+    told(watchlist, AddSymbol("crypto", "A-USD"), RemoveSymbol("A-USD"))
+    assert "the most there may be" in told(watchlist, AddSymbol("crypto", "B-USD"))
+    # One that was watched before takes no further memory.
+    assert "is watched now" in told(watchlist, AddSymbol("crypto", "A-USD"))
+    for number in range(60):
+        answer = watchlist.make_group(f"g{number}")
+    assert answer.outcome is Outcome.TOO_OFTEN
+    for number in range(60, 60 + 2 * MOST_GROUPS):
+        kept.now += 1.0
+        answer = watchlist.make_group(f"g{number}")
+    assert (answer.outcome, len(watchlist.groups())) == (Outcome.TOO_MANY, MOST_GROUPS)
+
+
+def test_changes_are_followed_several_at_a_stroke() -> None:
+    """A feed may have to connect again for each."""
+    watchlist = Kept().watchlist()
+    followed: list[Watched] = []
+
+    async def run() -> None:
+        is_done = asyncio.Event()
+
+        async def follow(watched: Watched) -> None:
+            followed.append(watched)
+            if "SOL-USD" in watched["crypto"]:
+                is_done.set()
+
+        running = asyncio.create_task(watchlist.run(follow))
+        await asyncio.sleep(0)
+        for name in ("ETH-USD", "SOL-USD"):
+            watchlist.add("crypto", name)
+        await is_done.wait()
+        running.cancel()
+
+    in_virtual_time(run())
+    assert followed == [BASE, watchlist.watched]
+
+
+def test_a_tape_is_replayed_whole() -> None:
+    """What is watched can be found there, and cannot be changed."""
+    watchlist = Watchlist(BASE, WatchNotes(removed=("AAPL",)), None)
+    assert watchlist.watched == BASE
+    assert told(watchlist, AddSymbol("stocks", "IBM")).startswith("A tape is replayed whole")
+    card = find_card("msft", watchlist.find("msft"), watchlist.status())
+    assert [(line.symbol, line.watched) for line in card.lines] == [("MSFT", True)]
+    assert find_card("ibm", watchlist.find("ibm"), watchlist.status()).nothing == (
+        "ibm is not on the tape that is replayed."
+    )
