@@ -29,16 +29,12 @@ from page.turns import FILES, export_turns
 from page.view import (
     ASSETS,
     BARS,
-    BOARD,
     COLOURS,
-    DEFAULT_ROWS,
     LISTS,
     RANKS,
     WIDGETS,
     View,
-    read,
     shown_name,
-    written,
 )
 from page.visit import Visit
 from settings import load
@@ -58,8 +54,6 @@ MOST_TOLD: Final = 1000
 """How many characters of an error are shown."""
 
 README: Final = Path(__file__).parent / "README.md"
-
-LOGO: Final = Path(__file__).parent / "page" / "logo.svg"
 
 
 def told(error: MarketPulseError) -> str:
@@ -266,30 +260,13 @@ def compared_first() -> tuple[Asset, ...]:
 
 
 def draw_controls(view: View, symbols: list[str]) -> View:
-    """Draw the controls, each kept in the address by its key; return the view they make."""
-    # The keyword arguments of any of Streamlit's widgets.
-    kept: dict[str, Any] = {"bind": "query-params"}
-    most = max(1, len(symbols))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        rank = st.selectbox("Rank by", list(RANKS), key="rank", width=112, **kept)
-        lists = st.selectbox("Lists", LISTS, key="lists", width=104, **kept)
-        rows = st.number_input(
-            "Top movers", 1, most, min(DEFAULT_ROWS, most), key="rows", width=108, **kept
-        )
-        base = st.selectbox(
-            "Correlation base", symbols, key="base", format_func=shown_name, width=124, **kept
-        )
-        bars = st.selectbox("Bars", BARS, key="bars", width=86, **kept)
-        colours = st.selectbox("Colours", COLOURS, key="colours", width=108, **kept)
-        correlate = st.segmented_control(
-            "Correlate with",
-            ASSETS,
-            selection_mode="multi",
-            default=compared_first(),
-            key="correlate",
-            **kept,
-        )
-        freeze = st.toggle("Freeze", key="freeze", **kept)
+    """Draw what is set once behind a button, while that is open; return the view that it makes."""
+    with st.container(horizontal=True, key="controls", gap="small"):
+        with st.popover(
+            ":material/settings:", help="Settings", key="settings", on_change="rerun"
+        ) as popover:
+            found = draw_settings(view, symbols) if popover.open else view
+            st.session_state.drawn = in_widgets() if popover.open else {}
         if st.button(":material/help:", help="What the numbers mean, and how they are computed"):
             explain()
         with st.popover(
@@ -299,6 +276,22 @@ def draw_controls(view: View, symbols: list[str]) -> View:
                 draw_export(viewer_zone(view))
             else:
                 end_export()
+    return found
+
+
+def draw_settings(view: View, symbols: list[str]) -> View:
+    """Draw a widget for each of ``WIDGETS``; return the view that they make."""
+    follow(view, len(symbols))
+    rank = st.selectbox("Rank by", list(RANKS), key="rank")
+    lists = st.selectbox("Lists", LISTS, key="lists")
+    rows = st.number_input("Top movers", 1, max(1, len(symbols)), key="rows")
+    base = st.selectbox("Correlation base", symbols, key="base", format_func=shown_name)
+    bars = st.selectbox("Bars", BARS, key="bars")
+    colours = st.selectbox("Colours", COLOURS, key="colours")
+    correlate = st.segmented_control(
+        "Correlate with", ASSETS, selection_mode="multi", key="correlate"
+    )
+    freeze = st.toggle("Freeze", key="freeze")
     return replace(
         view,
         rank=rank,
@@ -312,18 +305,42 @@ def draw_controls(view: View, symbols: list[str]) -> View:
     )
 
 
+def follow(view: View, symbols: int) -> None:
+    """Have the widgets show ``view``, but for what the viewer just chose in one of them.
+
+    There are so many ``symbols``.
+    """
+    state = st.session_state
+    drawn = state.get("drawn", {})
+    values = {name: getattr(view, name) for name in WIDGETS}
+    # Streamlit's own forms of no choice, of several, and of a number.
+    values |= {
+        "base": view.base or None,
+        "correlate": list(view.correlate),
+        "rows": min(view.rows, max(1, symbols)),
+    }
+    for name, value in values.items():
+        if (name not in state or state[name] == drawn.get(name)) and state.get(name) != value:
+            state[name] = value
+
+
 def in_widgets() -> dict[str, Any]:
-    """What is chosen in the widgets, by name."""
-    return {name: st.session_state.get(name) for name in WIDGETS}
+    """What is chosen in the widgets, by name; empty if they are not drawn."""
+    state = st.session_state
+    return {name: state[name] for name in WIDGETS if name in state}
 
 
 def take_choices(visit: Visit) -> Visit:
     """The visit with what the viewer chose on the board, if it has not taken that yet."""
     state = st.session_state
-    choices = state.pulse.choices if "pulse" in state else None
-    if not isinstance(choices, dict) or choices == visit.taken:
-        return visit
-    return visit.with_board(choices, running().reader.symbols(ASSETS))
+    sent = state.pulse.get("choices") if "pulse" in state else None
+    return visit.with_board(sent, running().reader.symbols(ASSETS))
+
+
+def needs_controls(before: View, view: View) -> bool:
+    """Whether a choice on the board has a control that must follow, or takes all of them away."""
+    names = ("kiosk", *(WIDGETS if in_widgets() else ()))
+    return any(getattr(before, name) != getattr(view, name) for name in names)
 
 
 def take_asks(visit: Visit) -> Visit:
@@ -338,37 +355,6 @@ def take_asks(visit: Visit) -> Visit:
     return replace(visit, asked=done, answer=sum(answers, ()))
 
 
-def write_address(view: View) -> None:
-    """Put what is chosen on the board into the page's address; the widgets put in their own.
-
-    The viewer's next choice may interrupt this: what was not written then is written next time.
-    Streamlit sends the whole address as the browser knew it when the run began; what a widget has
-    put into it since is written over.
-    """
-    texts = written(view)
-    for name in BOARD:
-        if name in texts:
-            if st.query_params.get_all(name) != texts[name]:
-                st.query_params[name] = texts[name]
-        elif name in st.query_params:
-            del st.query_params[name]
-
-
-def look_at_address(view: View) -> bool:
-    """Look whether the address says something else than the widgets, at each state of both once.
-
-    Once, lest a value that only Streamlit reads otherwise be written for ever.
-    """
-    state = st.session_state
-    said = {name: st.query_params.get_all(name) for name in WIDGETS}
-    looked_at = said, state.drawn
-    if view.kiosk or state.get("looked_at") == looked_at:
-        return False
-    state.looked_at = looked_at
-    found, _ = read(said, running().reader.symbols(ASSETS), compared_first())
-    return any(getattr(found, name) != getattr(view, name) for name in WIDGETS)
-
-
 def refresh(tab: str, refresh_sec: float) -> None:
     """Everything that changes by itself: one payload for the board of ``tab``."""
     state = st.session_state
@@ -381,12 +367,13 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if in_widgets() != state.get("drawn"):
+    if in_widgets() != state.get("drawn", {}):
         st.rerun()
-    if look_at_address(visit.view):
-        state.rewrites = True
-        st.rerun()
+    before = visit.view
     visit = take_asks(take_choices(visit))
+    if needs_controls(before, visit.view):
+        state.visit = visit
+        st.rerun()
     status = engine.status()
     if visit.asked or visit.wants_alerts:
         # What this viewer asks for is seen at once, and not only in the next second's status.
@@ -395,7 +382,6 @@ def refresh(tab: str, refresh_sec: float) -> None:
     state.visit = visit
     if visit.thaws:
         st.rerun()
-    write_address(visit.view)
     shown = payload(reader, status, visit, at, open_tabs())
     wants_whole = "pulse" in state and state.pulse.get("whole")
     held: Sent | None = None if wants_whole else state.get("sent")
@@ -422,19 +408,10 @@ def draw() -> None:
     visit: Visit | None = state.get("visit")
     if visit is None:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
-        # Kept before a control is drawn: Streamlit takes what is impossible out of the address and
-        # begins again.
-        state.visit = visit = Visit.from_address(
-            params, symbols, reader.span()[1], compared_first()
-        )
-    if visit.thaws:
-        state.freeze = False
-    if state.pop("rewrites", False):
-        # Streamlit writes the address of what it is told, though it knows it already.
-        for name in WIDGETS:
-            state[name] = state[name]
+        visit = Visit.from_address(params, symbols, reader.span()[1], compared_first())
+    state.visit = visit = take_choices(visit)
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
-    state.visit, state.drawn = visit.with_controls(view), in_widgets()
+    state.visit = visit.with_controls(view)
     tab = state.setdefault("tab", uuid.uuid4().hex)
     refresh_sec = open_tabs().note(tab, time.monotonic())
     page.board(key="board", on_again_change=lambda: None)
@@ -442,6 +419,5 @@ def draw() -> None:
 
 
 st.set_page_config(page_title="Market Pulse", page_icon="📈", layout="wide")
-st.logo(LOGO, size="large")
 st.html(page.CONTROLS)
 draw()

@@ -26,10 +26,12 @@ def _text(name: str) -> str:
 SCRIPTS: Final = (
     "elements.js",
     "clock.js",
+    "address.js",
     "first_visit.js",
     "merge.js",
     "chart.js",
     "cells.js",
+    "headline.js",
     "pulse.js",
     "stress.js",
     "correlations.js",
@@ -43,6 +45,7 @@ SCRIPTS: Final = (
 """The board's modules in the order in which they run: each may import from those before it."""
 
 STYLES: Final = (
+    "tokens.css",
     "board.css",
     "status.css",
     "alerts.css",

@@ -1,13 +1,16 @@
 // The board: composes the cards, holds what the viewer chooses, and lives as long as its element.
 //
-// What is chosen is kept in `choices`, shown at once, and sent to Python, which answers with the next
-// payload and writes it into the address. Cards build their elements once and then only correct them.
+// What is chosen is in `choices`: the view that the server sent, and over it what it has not taken yet,
+// which is shown at once. The browser writes it into the address. Cards build their elements once and
+// then only correct them.
 
+import { Address } from "./address.js";
 import { AlertsCard, Muting } from "./alerts.js";
 import { Clock, durationText } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
 import { preferDark, takeCarried } from "./first_visit.js";
+import { Headline } from "./headline.js";
 import { Received } from "./merge.js";
 import { PulseCard } from "./pulse.js";
 import { Rewind } from "./rewind.js";
@@ -18,7 +21,6 @@ import { Teller } from "./teller.js";
 
 const ASKS = 10; // what was asked is remembered this long
 const SENT_MS = 120; // a slider that is dragged sends where it rests
-const ARRIVED_MS = 5000; // a choice is with the server by then
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
 const STALE_MS = 1000; // a tab brought back asks at once if its payload is older
 const LOST_MS = 6000;
@@ -28,6 +30,10 @@ class Board {
   constructor(root) {
     this.root = root;
     this.choices = null;
+    this.pending = {}; // what was chosen of the view and is not taken yet
+    this.panels = { details: false, alerts: false };
+    this.number = 0;
+    this.address = new Address((changed) => this.choose(changed));
     this.carried = takeCarried();
     this.build();
     this.listen();
@@ -55,15 +61,16 @@ class Board {
     ]);
     this.lost = h("p", { class: "lost", "data-kind": "error", hidden: true });
     this.messages = new Messages();
+    this.headline = new Headline(actions);
     this.rewind = new Rewind(actions);
     this.pulse = new PulseCard(actions);
     this.symbol = new SymbolCard(actions);
     this.stress = new StressCard(actions);
     this.correlations = new CorrelationsCard(actions);
-    const column = h("div", { class: "column" }, this.symbol.element, this.stress.element);
     this.root.append(
       h("h1", { class: "hidden" }, "Market Pulse"),
       this.strip.element,
+      this.headline.element,
       h("div", { class: "alerts", role: "alert" }, this.lost),
       this.messages.element,
       this.alerts.element,
@@ -73,8 +80,9 @@ class Board {
         "div",
         { class: "cards" },
         this.pulse.element,
-        h("div", { class: "side" }, column, this.correlations.element),
+        h("div", { class: "side" }, this.stress.element, this.correlations.element),
       ),
+      this.symbol.element,
       this.teller.toasts,
     );
   }
@@ -111,6 +119,7 @@ class Board {
     document.removeEventListener("pointerdown", this.onGesture);
     document.removeEventListener("keydown", this.onGesture);
     clearTimeout(this.sending);
+    this.address.close();
     this.ticker.terminate();
     URL.revokeObjectURL(this.tickUrl);
     this.teller.close();
@@ -128,15 +137,32 @@ class Board {
 
   // Choices.
 
+  // New values by name, of the view or of the panels.
   choose(changed) {
     this.carried = [];
-    this.chosenAt = Date.now();
-    this.choices = { ...this.choices, ...changed };
+    for (const [name, value] of Object.entries(changed)) {
+      if (name in this.panels) this.panels[name] = value;
+      else this.pending[name] = value;
+    }
+    this.number = Math.max(Date.now(), this.number + 1);
+    this.mix();
     this.drawChoices();
     const isFiltering = "severity" in changed || "events" in changed;
     if (isFiltering) this.teller.letPass("toast", "sound", "notify");
     clearTimeout(this.sending);
-    this.sending = setTimeout(() => hub().choose?.(this.choices), SENT_MS);
+    this.sending = setTimeout(() => this.send(), SENT_MS);
+  }
+
+  // An address for each step, but not for each second that a slider passes.
+  send() {
+    const { number, pending, panels } = this;
+    this.address.write(this.choices, this.payload.first);
+    hub().choose?.({ number, changed: pending, panels });
+  }
+
+  // What is shown as chosen.
+  mix() {
+    this.choices = { ...this.payload.view, ...this.pending, ...this.panels };
   }
 
   lookAt(second) {
@@ -182,13 +208,10 @@ class Board {
     if (!this.payload && preferDark(payload.notes)) return;
     this.payload = payload;
     const { view, status } = payload;
-    if (!this.choices) {
-      const { symbol, at, severity, events, heat, sound, notify } = view;
-      this.choices = { symbol, at, severity, events, heat, sound, notify };
-      Object.assign(this.choices, { details: false, alerts: false });
-    }
-    // Once a choice has had time to arrive, the server knows better: it may have let a moment go.
-    if (Date.now() - (this.chosenAt ?? 0) > ARRIVED_MS) this.choices.at = view.at;
+    // The server may have let a moment go, or changed what a control says.
+    if (payload.taken >= this.number) this.pending = {};
+    this.mix();
+    if (payload.taken >= this.number) this.address.write(this.choices, payload.first);
     const zone = `${view.tz}|${status.dated}`;
     if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];
     mark(this.root, "data-colours", view.colours);
@@ -197,6 +220,7 @@ class Board {
     this.messages.draw(payload, this, this.carried);
     const cards = [
       this.strip,
+      this.headline,
       this.alerts,
       this.details,
       this.rewind,

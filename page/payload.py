@@ -64,6 +64,10 @@ class Payload(msgspec.Struct, frozen=True):
     """The second that is shown; None is live."""
     view: msgspec.Raw
     """A ``View``."""
+    first: msgspec.Raw
+    """The ``View`` of an address that chooses nothing."""
+    taken: float
+    """The number of the choice on the board that the view has taken last; 0: none."""
     notes: msgspec.Raw
     """A list of texts, told at the top."""
     pulse: msgspec.Raw
@@ -117,6 +121,8 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             line=line,
             at=at,
             view=_shown(view),
+            first=_shown(visit.first),
+            taken=visit.taken,
             notes=_shown(visit.notes),
             pulse=_encoded(
                 reader, _pulse, now, view.rank, view.lists, view.rows, fed, has_ended, held

@@ -1,14 +1,15 @@
-"""View: everything a viewer can choose, read from the page's address and written back into it.
+"""View: everything a viewer can choose, read from the page's address or from what the board sends.
 
-Pure functions. Anybody may write an address: a value in it that is not possible falls back to its
-default, and a note says so.
+The browser writes the address (``address.js``). Pure functions. Anybody may write an address: a
+value in it that is not possible falls back to its default, and a note says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,29 +19,47 @@ from ticks import ASSETS, SEVERITIES, Asset, Severity, legible
 from wording import time_text
 
 __all__ = [
+    "AREAS",
     "ASSETS",
     "BARS",
-    "BOARD",
     "COLOURS",
     "DEFAULT_ROWS",
+    "FIRST",
     "LISTS",
+    "MOST_COMPARED",
     "RANKS",
     "SEVERITIES",
+    "SPANS",
+    "UNITS",
     "WIDGETS",
     "View",
     "bin_sec",
     "chosen",
     "read",
     "shown_name",
-    "written",
 ]
 
-LISTS: Final = ("one list", "by class")
+LISTS: Final = ("list", "tiles", "by class")
+_FORMER_LISTS: Final = MappingProxyType({"one list": "list"})
+"""How links that are older than the tiles name them."""
+_NO_FORMER: Final[Mapping[str, str]] = MappingProxyType({})
 COLOURS: Final = ("green up", "blue up", "red up")
 """Green and red; blue and orange, for those who cannot tell these apart; red and green."""
 
 AUTO: Final = "auto"
 BARS: Final = (AUTO, *(f"{seconds} s" for seconds in BIN_SECS))
+
+SPANS: Final = ("15m", "1h", "day")
+"""How far back the chart of the opened symbol reaches."""
+
+UNITS: Final = ("sigma", "percent")
+"""What symbols are compared in: their own usual moves, or percent."""
+
+AREAS: Final = ("equal", "range")
+"""How large a tile is: like every other, or by the range of its hour in usual moves."""
+
+MOST_COMPARED: Final = 2
+"""How many symbols can be drawn beside the one that is opened."""
 
 DEFAULT_ROWS: Final = 16
 KIOSK_ROWS: Final = 12
@@ -53,10 +72,8 @@ _QUOTED: Final = 40
 _LISTED: Final = 160
 """How many characters of what is possible instead are listed."""
 
-BOARD: Final = ("symbol", "at", "severity", "events", "heat", "sound", "notify")
-"""What is chosen on the board."""
 WIDGETS: Final = ("rank", "lists", "rows", "base", "bars", "correlate", "colours", "freeze")
-"""What has a widget of Streamlit's, which writes the address itself."""
+"""What has a widget of Streamlit's, if perhaps also another place on the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,10 @@ class View:
 
     rank: str = "surprise"
     lists: str = LISTS[0]
+    area: str = AREAS[0]
     rows: int = DEFAULT_ROWS
+    group: str = ""
+    """The named list of symbols that alone are shown; empty: all."""
     base: str = ""
     """Symbol of the correlation card; empty if nothing is watched."""
     bars: str = AUTO
@@ -74,10 +94,16 @@ class View:
     colours: str = COLOURS[0]
     freeze: bool = False
     kiosk: bool = False
+    awake: bool = False
+    """Whether a kiosk keeps the screen on."""
     tz: str = ""
     """Time zone instead of the browser's."""
     symbol: str = ""
     """The symbol that is opened."""
+    span: str = SPANS[1]
+    compare: tuple[str, ...] = ()
+    """Symbols that are drawn beside the one that is opened."""
+    unit: str = UNITS[0]
     at: int | None = None
     """The second to look back at, since the epoch; None is live."""
     severity: Severity = SEVERITIES[0]
@@ -89,23 +115,31 @@ class View:
     notify: bool = False
 
 
-_FIRST: Final = View()
+FIRST: Final = View()
+"""What is chosen if nothing is."""
+_NAMES: Final = frozenset(field.name for field in fields(View))
+_OF_KIOSK: Final = ("lists", "freeze", "at", "rows")
+"""What a kiosk decides by itself."""
 
 
 def read(
     params: Mapping[str, Sequence[str]],
     symbols: Sequence[str],
-    correlate: tuple[Asset, ...] = _FIRST.correlate,
+    correlate: tuple[Asset, ...] = FIRST.correlate,
+    groups: Sequence[str] = (),
 ) -> tuple[View, list[str]]:
     """The view of an address, and a note for each value in it that is not possible.
 
-    ``params`` has the values of each parameter; ``symbols`` are those that are watched;
-    ``correlate`` are the classes to compare with if the address names none.
+    ``params`` has the values of each parameter; ``symbols`` are those that are watched and
+    ``groups`` the names of their groups; ``correlate`` are the classes to compare with if the
+    address names none.
     """
     rows = max(1, len(symbols))
     parsers: dict[str, Callable[[Sequence[str]], object]] = {
         "rank": _one_of(tuple(RANKS)),
-        "lists": _one_of(LISTS),
+        "lists": _one_of(LISTS, _FORMER_LISTS),
+        "area": _one_of(AREAS),
+        "group": _one_of(groups),
         "rows": _number(1, rows),
         "base": _symbol(symbols),
         "bars": _one_of(BARS),
@@ -113,8 +147,12 @@ def read(
         "colours": _one_of(COLOURS),
         "freeze": _toggle,
         "kiosk": _switch,
+        "awake": _switch,
         "tz": _zone,
         "symbol": _symbol(symbols),
+        "span": _one_of(SPANS),
+        "compare": _symbols(symbols),
+        "unit": _one_of(UNITS),
         "at": _instant,
         "severity": _one_of(SEVERITIES),
         "events": _some_of(ASSETS),
@@ -138,7 +176,7 @@ def read(
             found[name] = parse(given)
         except ValueError as error:
             shown = legible(", ".join(given), _QUOTED)
-            default = _fallback(found.get(name, getattr(_FIRST, name)))
+            default = _fallback(found.get(name, getattr(FIRST, name)))
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
         # More lists do not fit in big type, and nobody is there to return from the past.
@@ -146,33 +184,34 @@ def read(
     return View(**found), notes
 
 
-def written(view: View) -> dict[str, list[str]]:
-    """The parameters of ``BOARD`` in the address, without those that have their default."""
-    return {
-        name: _texts(getattr(view, name))
-        for name in BOARD
-        if getattr(view, name) != getattr(_FIRST, name)
-    }
-
-
-def chosen(view: View, choices: Mapping[str, Any], symbols: Sequence[str]) -> View:
+def chosen(
+    view: View,
+    changed: Mapping[str, Any],
+    symbols: Sequence[str],
+    correlate: tuple[Asset, ...] = FIRST.correlate,
+    groups: Sequence[str] = (),
+) -> View:
     """The view after a choice made on the board; what is not possible in it gets its default.
 
-    ``choices`` come from a browser, which deserves no more trust than an address: any JSON.
+    ``changed`` has the new values by their names in a view. They come from a browser, which
+    deserves no more trust than an address: any JSON.
     """
+    names = [name for name in changed if name in _NAMES]
     params = {
-        name: _texts(choices[name]) for name in BOARD if choices.get(name) not in (None, "", [])
+        name: _texts(name, changed[name]) for name in names if changed[name] not in (None, "", [])
     }
-    found, _ = read(params, symbols)
-    return replace(view, **{name: getattr(found, name) for name in BOARD})
+    found, _ = read(params, symbols, correlate, groups)
+    if "kiosk" in params and found.kiosk:
+        names += _OF_KIOSK
+    return replace(view, **{name: getattr(found, name) for name in names})
 
 
-def _texts(value: object) -> list[str]:
+def _texts(name: str, value: object) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [str(item) for item in value]
     if isinstance(value, bool):
         return [str(value).lower()]
-    if isinstance(value, (int, float)):
+    if name == "at" and isinstance(value, (int, float)):
         return [time_text(value)]
     return [str(value)]
 
@@ -194,11 +233,14 @@ def _fallback(default: object) -> str:
     return f"Shown instead: {words}."
 
 
-def _one_of(allowed: Sequence[str]) -> Callable[[Sequence[str]], str]:
+def _one_of(
+    allowed: Sequence[str], former: Mapping[str, str] = _NO_FORMER
+) -> Callable[[Sequence[str]], str]:
     def parse(given: Sequence[str]) -> str:
-        if given[-1] not in allowed:
-            raise ValueError(f"expected one of {', '.join(allowed)}")
-        return given[-1]
+        name = former.get(given[-1], given[-1])
+        if name not in allowed:
+            raise ValueError(f"expected one of {legible(', '.join(allowed), _LISTED) or 'none'}")
+        return name
 
     return parse
 
@@ -214,6 +256,17 @@ def _symbol(symbols: Sequence[str]) -> Callable[[Sequence[str]], str]:
             if shown_name(symbol) in names:
                 return symbol
         raise ValueError(f"expected one of {legible(', '.join(symbols), _LISTED)}")
+
+    return parse
+
+
+def _symbols(symbols: Sequence[str]) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    one = _symbol(symbols)
+
+    def parse(given: Sequence[str]) -> tuple[str, ...]:
+        if len(set(given)) > MOST_COMPARED:
+            raise ValueError(f"expected {MOST_COMPARED} symbols at most")
+        return tuple(dict.fromkeys(one([name]) for name in given))
 
     return parse
 

@@ -1,8 +1,7 @@
 """Visit: what one viewer chose in one tab, and which second that shows.
 
-Read once from the page's address, changed by the controls and by the board, written back from one
-record. Every change makes a new one, so that a run that the viewer's next choice interrupts leaves
-nothing half done.
+Read once from the page's address, changed by the controls and by the board. Every change
+makes a new one, so that a run that the viewer's next choice interrupts leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+import msgspec
+
 from engine.reader import GRACE_SEC, REWIND_SEC
-from page.view import View, chosen, read
+from page.view import FIRST, View, chosen, read
 from page.words import Words
 from ticks import Asset
 
@@ -34,11 +35,28 @@ class Frozen:
     """The newest second when the page was frozen."""
 
 
+class _Panels(msgspec.Struct, frozen=True):
+    """Which parts are open that are sent only then."""
+
+    details: bool = False
+    alerts: bool = False
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    """What the board sends."""
+
+    number: float
+    changed: dict[str, Any]
+    panels: _Panels = _Panels()
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One tab's choices, and what the page made of them."""
 
     view: View
+    first: View = FIRST
+    """What an address that chooses nothing shows."""
     notes: tuple[str, ...] = ()
     """Told at the top until the viewer chooses something else."""
     wants_details: bool = False
@@ -53,10 +71,8 @@ class Visit:
     """None until a frozen view is shown for the first time."""
     thaws: bool = False
     """Whether the page stopped being frozen by itself, and the control has yet to follow."""
-    is_new: bool = True
-    """Whether the controls have yet to be drawn for the first time."""
-    taken: Mapping[str, Any] | None = None
-    """What the board chose last, as the browser sent it; None if nothing was chosen there yet."""
+    taken: float = 0
+    """The number of the choice that the board made last; 0 if nothing was chosen there yet."""
 
     @classmethod
     def from_address(
@@ -65,41 +81,53 @@ class Visit:
         symbols: Sequence[str],
         newest: int,
         correlate: tuple[Asset, ...] = ("stocks",),
+        groups: Sequence[str] = (),
     ) -> Self:
         """The visit that an address asks for, at the second ``newest``.
 
-        ``correlate`` are the classes to compare with if the address names none.
+        ``correlate`` are the classes to compare with if the address names none, ``groups`` the
+        names of the groups that there are.
         """
-        view, notes = read(params, symbols, correlate)
+        view, notes = read(params, symbols, correlate, groups)
         if view.at is not None and view.at > newest:
             view = replace(view, at=None)
             notes.append(FUTURE)
-        return cls(view, tuple(notes))
+        first, _ = read({}, symbols, correlate)
+        return cls(view, first, tuple(notes))
 
     def with_controls(self, view: View) -> Visit:
         """The visit after its controls were drawn, which now say ``view``."""
-        is_same = self.is_new or view == self.view
         return replace(
             self,
             view=view,
-            notes=self.notes if is_same else (),
+            notes=self.notes if view == self.view else (),
             frozen=self.frozen if view.freeze else None,
             thaws=False,
-            is_new=False,
         )
 
-    # The choices are whatever a browser sends: any JSON.
-    def with_board(self, choices: object, symbols: Sequence[str]) -> Visit:
-        """The visit after a choice made on the board; ``symbols`` are those that are watched."""
-        if not isinstance(choices, Mapping):
+    # What was chosen is whatever a browser sends: any JSON.
+    def with_board(self, sent: object, symbols: Sequence[str], groups: Sequence[str] = ()) -> Visit:
+        """The visit after a choice made on the board, if that is a new one.
+
+        ``sent`` is the number of the choice, which grows; all ``changed`` values of the view, those
+        of earlier choices that may not have arrived included; and which panels are open.
+        ``symbols`` are those that are watched, ``groups`` the names of their groups.
+        """
+        try:
+            choice = msgspec.convert(sent, _Choice)
+        except msgspec.ValidationError:
             return self  # no board of ours sent it
+        if choice.number == self.taken:
+            return self
+        view = chosen(self.view, choice.changed, symbols, self.first.correlate, groups)
         return replace(
             self,
-            view=chosen(self.view, choices, symbols),
+            view=view,
             notes=(),
-            wants_details=bool(choices.get("details")),
-            wants_alerts=bool(choices.get("alerts")),
-            taken=choices,
+            frozen=self.frozen if view.freeze else None,
+            wants_details=choice.panels.details,
+            wants_alerts=choice.panels.alerts,
+            taken=choice.number,
         )
 
     def shown(self, oldest: int, newest: int, *, has_prices: bool) -> tuple[Visit, int | None]:

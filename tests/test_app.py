@@ -105,6 +105,13 @@ def ticking(engine: Worker, seconds: int = 1200, until: int = NOW) -> None:
     engine.heartbeat.search(until - 1)
 
 
+def with_settings(page: Callable[[], AppTest]) -> AppTest:
+    """The page with its settings opened."""
+    app = page()
+    app.session_state["settings"] = True
+    return page()
+
+
 def payload(app: AppTest) -> dict[str, Any]:
     """What the board is given to draw."""
     elements = [element.proto for element in app.get("bidi_component")]
@@ -278,7 +285,7 @@ def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine:
     for second in range(NOW - 43, NOW):
         engine.store.update(Tick("EURUSD", "forex", second + 0.5, 1.08))
     engine.heartbeat.show(NOW - 1)
-    app = page()
+    app = with_settings(page)
     assert rows(app)[0]["symbol"] == "EURUSD"
     assert row(app, "AAPL")["state_text"] == "stale (43 s)"
     for rank in RANKS:
@@ -301,7 +308,7 @@ def test_a_quiet_row_and_a_closed_market_say_so(
 def test_lists_by_class_keep_each_class_apart(page: Callable[[], AppTest], engine: Worker) -> None:
     """One list per asset class, so that one does not drown the others."""
     ticking(engine)
-    app = page()
+    app = with_settings(page)
     app.selectbox(key="lists").set_value("by class")
     lists = payload(page())["pulse"]["lists"]
     assert [found["name"] for found in lists] == ["stocks", "forex", "crypto"]
@@ -441,7 +448,7 @@ def test_the_heat_map_comes_on_demand(page: Callable[[], AppTest], engine: Worke
 def test_every_control_changes_its_card(page: Callable[[], AppTest], engine: Worker) -> None:
     """Rows, base, bars, assets and colours are what the controls say."""
     ticking(engine)
-    app = page()
+    app = with_settings(page)
     app.number_input(key="rows").set_value(3)
     app.selectbox(key="base").set_value("MSFT")
     app.selectbox(key="bars").set_value("60 s")
@@ -490,7 +497,7 @@ def test_frozen_values_stand_still_and_events_are_counted(
 ) -> None:
     """Collection goes on behind a frozen page, and goes on being told after it."""
     ticking(engine, until=NOW - 400)
-    app = page()
+    app = with_settings(page)
     app.toggle(key="freeze").set_value(True)
     app = page()
     frozen = payload(app)
@@ -534,7 +541,7 @@ def test_a_page_is_frozen_for_an_hour_at_most(
 ) -> None:
     """Frozen and forgotten it is live again after an hour, and says why."""
     ticking(engine, until=NOW - 60)
-    app = page()
+    app = with_settings(page)
     app.toggle(key="freeze").set_value(True)
     page()
     ticking(engine, seconds=60)
@@ -626,7 +633,7 @@ def test_a_name_that_looks_like_another_is_told_from_it(
     )
     status = with_feed(status, "stocks", refused_symbols={ODD: Refusal.NOT_COVERED}, asked=(ODD,))
     monkeypatch.setattr(engine, "status", lambda: status)
-    app = page()
+    app = with_settings(page)
     assert app.selectbox(key="base").options[1] == ODD_SHOWN
     app.selectbox(key="base").set_value(ODD)
     app.query_params["symbol"] = ODD_SHOWN

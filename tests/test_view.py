@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from page.view import BOARD, WIDGETS, View, bin_sec, chosen, read, written
+from page.view import WIDGETS, View, bin_sec, chosen, read
 from ticks import Asset
 
 SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
@@ -21,10 +21,9 @@ def test_an_empty_address_is_the_first_view() -> None:
     assert read({}, SYMBOLS) == (FIRST, [])
 
 
-def test_everything_is_chosen_in_one_place() -> None:
-    """On the board, in a widget, or in the address alone: what is in none would not be noticed."""
-    places = [*BOARD, *WIDGETS, "kiosk", "tz"]
-    assert sorted(places) == sorted(field.name for field in fields(View))
+def test_every_widget_is_a_choice() -> None:
+    """What has a widget of Streamlit's is part of a view."""
+    assert {*WIDGETS} <= {field.name for field in fields(View)}
 
 
 def test_an_address_is_a_view() -> None:
@@ -40,6 +39,12 @@ def test_an_address_is_a_view() -> None:
             "colours": ["blue up"],
             "freeze": ["true"],
             "kiosk": ["0"],
+            "area": ["range"],
+            "group": ["majors"],
+            "awake": ["1"],
+            "span": ["day"],
+            "compare": ["AAPL", "EURUSD"],
+            "unit": ["percent"],
             "tz": ["Europe/Berlin"],
             "symbol": ["BTC-USD"],
             "at": ["2026-01-31T14:32:05Z"],
@@ -50,6 +55,7 @@ def test_an_address_is_a_view() -> None:
             "notify": ["false"],
         },
         SYMBOLS,
+        groups=["majors"],
     )
     assert notes == []
     assert view == View(
@@ -62,6 +68,12 @@ def test_an_address_is_a_view() -> None:
         colours="blue up",
         freeze=True,
         kiosk=False,
+        area="range",
+        group="majors",
+        awake=True,
+        span="day",
+        compare=("AAPL", "EURUSD"),
+        unit="percent",
         tz="Europe/Berlin",
         symbol="BTC-USD",
         at=1769869925,
@@ -151,7 +163,7 @@ def test_the_presenter_view_is_one_list() -> None:
     """Big type leaves room for no more, and for fewer rows."""
     view, notes = read({"kiosk": ["1"], "lists": ["by class"]}, [f"S{n}" for n in range(50)])
     assert view.kiosk
-    assert view.lists == "one list"
+    assert view.lists == "list"
     assert view.rows == 12
     assert notes == []
 
@@ -168,29 +180,29 @@ def test_other_parameters_are_somebody_elses() -> None:
     assert read({"utm_source": ["mail"]}, SYMBOLS) == (FIRST, [])
 
 
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "symbol": st.sampled_from(SYMBOLS),
-            "at": st.integers(0, 4_000_000_000),
-            "severity": st.sampled_from(("watch", "alert", "extreme")),
-            "events": st.lists(st.sampled_from(("stocks", "forex", "crypto")), min_size=1),
-            "heat": st.booleans(),
-            "sound": st.booleans(),
-            "notify": st.booleans(),
-        },
-    )
-)
-def test_what_is_chosen_on_the_board_survives_the_address(choices: dict[str, Any]) -> None:
-    """Written and read again it is the same view."""
-    view = chosen(FIRST, choices, SYMBOLS)
-    assert read(written(view), SYMBOLS) == (view, [])
+def test_a_choice_changes_what_it_names() -> None:
+    """And leaves the rest as it is; what is left out again has its default."""
+    view = replace(FIRST, symbol="AAPL", rank="5m", compare=("EURUSD",))
+    after = chosen(view, {"at": 1_795_000_000, "rows": 2, "compare": [], "other": 1}, SYMBOLS)
+    assert after == replace(view, at=1_795_000_000, rows=2, compare=())
+    assert chosen(after, {"at": None}, SYMBOLS) == replace(after, at=None)
+
+
+def test_a_link_of_former_days_is_understood() -> None:
+    """The list had another name once."""
+    assert read({"lists": ["one list"]}, SYMBOLS) == (FIRST, [])
+
+
+def test_a_kiosk_that_is_chosen_is_live_and_one_list() -> None:
+    """As one that the address asks for."""
+    view = replace(FIRST, lists="by class", at=1_795_000_000)
+    after = chosen(view, {"kiosk": True}, SYMBOLS)
+    assert (after.kiosk, after.lists, after.at) == (True, "list", None)
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(BOARD),
+        st.sampled_from([field.name for field in fields(View)]),
         st.none()
         | st.booleans()
         | st.integers()
@@ -199,11 +211,12 @@ def test_what_is_chosen_on_the_board_survives_the_address(choices: dict[str, Any
         | st.lists(st.text() | st.integers()),
     )
 )
-def test_a_browser_may_send_anything(choices: dict[str, Any]) -> None:
+def test_a_browser_may_send_anything(changed: dict[str, Any]) -> None:
     """What is not possible is as it is at first; nothing raises."""
-    view = chosen(replace(FIRST, symbol="AAPL"), choices, SYMBOLS)
-    assert read(written(view), SYMBOLS) == (view, [])
+    view = chosen(replace(FIRST, symbol="AAPL"), changed, SYMBOLS)
     assert view.symbol in ("", *SYMBOLS)
+    assert 1 <= view.rows <= len(SYMBOLS)
+    assert view.lists in ("list", "tiles", "by class")
 
 
 def test_bars_are_seconds_or_to_be_found() -> None:

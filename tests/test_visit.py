@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,12 @@ from page.visit import Frozen, Visit
 SYMBOLS = ["AAPL", "EURUSD", "BTC-USD"]
 NOW = 1_795_000_000
 OLDEST = NOW - REWIND_SEC
-LIVE = Visit(View(), is_new=False)
+LIVE = Visit(View())
+
+
+def choice(number: float = 1, *, panels: dict[str, bool] | None = None, **changed: Any) -> object:
+    """What the board sends."""
+    return {"number": number, "changed": changed, "panels": panels or {}}
 
 
 def looking_back(at: int, *, freeze: bool = False) -> Visit:
@@ -89,14 +95,12 @@ def test_unfreezing_lets_go_of_the_held_second() -> None:
 
 
 def test_a_links_notes_are_told_until_the_next_choice() -> None:
-    """The first drawing of the controls is none, whatever they make of the address."""
+    """Drawn again the controls say the same."""
     visit = Visit.from_address({"rank": ["loudness"]}, SYMBOLS, NOW)
     assert len(visit.notes) == 1
-    drawn = visit.with_controls(replace(visit.view, rows=2))
-    assert drawn.notes == visit.notes
-    assert drawn.with_controls(drawn.view).notes == visit.notes
-    assert drawn.with_controls(replace(drawn.view, rows=1)).notes == ()
-    assert drawn.with_board({}, SYMBOLS).notes == ()
+    assert visit.with_controls(visit.view).notes == visit.notes
+    assert visit.with_controls(replace(visit.view, rows=1)).notes == ()
+    assert visit.with_board(choice(), SYMBOLS).notes == ()
 
 
 def test_a_moment_to_come_is_live() -> None:
@@ -109,7 +113,7 @@ def test_a_moment_to_come_is_live() -> None:
 @pytest.mark.parametrize("freeze", [False, True])
 def test_a_chosen_moment_to_come_is_live(freeze: bool) -> None:
     """No board offers one, and nothing is known of it."""
-    visit = replace(LIVE, view=View(freeze=freeze)).with_board({"at": NOW + 1}, SYMBOLS)
+    visit = replace(LIVE, view=View(freeze=freeze)).with_board(choice(at=NOW + 1), SYMBOLS)
     after, at = visit.shown(OLDEST, NOW, has_prices=True)
     assert at is None
     assert (after.view, after.frozen) == (View(), None)
@@ -118,17 +122,25 @@ def test_a_chosen_moment_to_come_is_live(freeze: bool) -> None:
     assert held.shown(OLDEST, NOW, has_prices=True)[1] == NOW + 1
 
 
-@pytest.mark.parametrize("forged", [[], "at", None, 7, True])
+@pytest.mark.parametrize(
+    "forged", [[], "at", None, 7, True, {}, {"number": "1"}, {"number": 1, "changed": []}]
+)
 def test_what_is_no_choice_changes_nothing(forged: object) -> None:
     """A browser may send any JSON."""
     assert LIVE.with_board(forged, SYMBOLS) is LIVE
 
 
-def test_the_boards_choices_leave_the_controls_alone() -> None:
-    """Symbol and details are chosen on the board, rank and freeze are not."""
-    visit = replace(LIVE, view=View(rank="5m", freeze=True))
-    after = visit.with_board({"symbol": "AAPL", "details": True, "rank": "1m"}, SYMBOLS)
-    assert after.view == View(rank="5m", freeze=True, symbol="AAPL")
-    assert after.wants_details
-    assert after.taken == {"symbol": "AAPL", "details": True, "rank": "1m"}
-    assert not after.with_board({"symbol": "AAPL"}, SYMBOLS).wants_details
+def test_a_choice_is_taken_once() -> None:
+    """The browser sends it again with whatever follows; what came later from a control stays."""
+    visit = LIVE.with_board(choice(5, symbol="AAPL", panels={"details": True}), SYMBOLS)
+    assert visit.view == View(symbol="AAPL")
+    assert (visit.taken, visit.wants_details, visit.wants_alerts) == (5, True, False)
+    closed = replace(visit, view=View(symbol=""))
+    assert closed.with_board(choice(5, symbol="AAPL"), SYMBOLS) is closed
+    assert not closed.with_board(choice(6), SYMBOLS).wants_details
+
+
+def test_a_board_that_thaws_lets_go_of_the_held_second() -> None:
+    """As the control does."""
+    frozen, _ = replace(LIVE, view=View(freeze=True)).shown(OLDEST, NOW, has_prices=True)
+    assert frozen.with_board(choice(freeze=False), SYMBOLS).frozen is None
