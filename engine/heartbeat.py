@@ -20,7 +20,7 @@ from engine.halts import Halts, unknown_hours
 from engine.measures import Measures
 from engine.pasts import add_past
 from engine.quotes import Quotes
-from engine.ranking import Ranking, row_states
+from engine.ranking import Ranking, movers, row_states
 from events import Event, EventStore, Rule, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from sessions import MarketHours
@@ -130,8 +130,8 @@ class Heartbeat:
         self._live_from = 0
         self._unsearched: deque[int] = deque()
         self._twins_since = -1
-        self.ranking = Ranking(REWIND_SEC + GRACE_SEC)
-        """The orders that were shown."""
+        self.ranking = Ranking()
+        """The calm orders of the newest seconds."""
         self.halts = Halts(store, hours, said_halted, REWIND_SEC + GRACE_SEC)
         """What was halted."""
         self.quotes = Quotes()
@@ -196,7 +196,7 @@ class Heartbeat:
         is_streaming = {asset: self._streams_at(asset, now) for asset in ASSETS}
         self.halts.update(second, now, frame)
         of_rows = row_states(frame, is_streaming, self.halts.at(now))
-        self.ranking.update(second, frame, of_rows)
+        self.ranking.update(second, frame, of_rows, movers(self._events, now))
         self._newest = Pulse(now, frame)
         self._has_prices = bool(frame["last"].notna().any())
         self.ready.set()

@@ -1,42 +1,49 @@
-"""Ranking: the state of each row, and a calm order of rows.
+"""Ranking: the state of each row, what rows can be ranked by, and their orders.
 
-The worker's thread calls it once a second with one frame; pages only ask for the orders that were
-shown, from any thread. Time is always an argument. Rows are the store's, by number: rows are added
-and never removed.
+The worker's thread keeps a calm order of each ranking that somebody looks at, once a second with
+one frame; pages ask for one from any thread. Time is always an argument. Rows are the store's, by
+number: rows are added and never removed.
 """
 
 from __future__ import annotations
 
+import math
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
-from operator import attrgetter
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.calm import CalmOrder, Rows
 from engine.halts import HaltState, rows_of
-from ticks import STALE_SEC, WINDOW_SEC, Asset
+from events import EventStore
+from formulas import surprise_then
+from ticks import STALE_SEC, Asset
 
 __all__ = [
+    "ASKED_SEC",
+    "FADED",
     "HEAT_OF_MEDIAN",
-    "HOLD_SEC",
     "LIVE_SEC",
-    "MEAN_SEC",
+    "MOVER_SEC",
+    "ORDERS",
     "RANKS",
-    "REST_SEC",
-    "SETTLE_SEC",
-    "CalmOrder",
-    "RankHistory",
+    "UNUSUAL",
+    "Order",
     "Ranking",
     "State",
+    "is_usual",
+    "movers",
+    "order_of",
     "row_states",
     "states",
+    "strict_order",
 ]
 
 State = Literal["live", "quiet", "stale", "halted", "halted?", "closed", "no data"]
@@ -46,52 +53,62 @@ LIVE_SEC: Final = 10
 
 RANKS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "surprise": "heat",
+        "heat": "heat",
+        "surprise": "surprise",
         "1m": "ret_1m",
         "5m": "ret_5m",
         "15m": "ret_15m",
         "day": "ret_day",
         "volatility": "vol_15m",
+        "trend": "trend_15m",
+        "peers": "vs_peers",
     }
 )
-"""What rows can be ranked by, and the column of a frame whose size that is: heat is the surprise
-that is still remembered."""
+"""What rows can be ranked by, and the column of a frame whose size that is."""
 
-HOLD_SEC: Final = 20
-"""A row that was ahead of another for this long is above it, however small its lead."""
+NAME: Final = "name"
+"""The order of the symbols' names, whatever they do."""
 
-REST_SEC: Final = 10
-"""The time between two reviews of the order; in between only an urgent lead is shown."""
+UP: Final = " up"
+DOWN: Final = " down"
+"""Behind a ranking: by the figure itself, the largest rise or the deepest fall first."""
 
-SETTLE_SEC: Final = HOLD_SEC + REST_SEC
-"""The longest that a row can stay ahead of another without being shown above it."""
+_UNSIGNED: Final = frozenset({"volatility", NAME})
 
-MEAN_SEC: Final = 5
-"""Sizes are compared as their means over this long: a cheap share whose price bounces between bid
-and ask moves by as much as in its usual minute and back from one second to the next."""
-
-LEAD_SHARE: Final = 0.15
-"""A real lead is more than this share of the leader's own size..."""
-
-LEAD_OF_MEDIAN: Final = 1.0
-"""... and more than this multiple of the median size, so that rows near zero keep still as well."""
-
-URGENT_OF_MEDIAN: Final = 3.0
-"""An urgent lead, which does not wait for the next review, is more than this multiple instead."""
+ORDERS: Final = tuple(
+    f"{rank}{way}"
+    for rank in (*RANKS, NAME)
+    for way in (("", DOWN) if rank in _UNSIGNED else ("", UP, DOWN))
+)
+"""Every order that rows can be shown in: ``1m`` is by the size of the move, either way, ``1m up``
+from the largest rise to the deepest fall, and ``1m down`` the other way round; ``volatility down``
+is from the least, and ``name down`` from Z to A."""
 
 HEAT_OF_MEDIAN: Final = 0.5
-"""Of heat a lead is this share of these multiples: its median is the larger, as each row's is its
-largest of a quarter of an hour, and what leads by it leads for minutes."""
+"""Of heat a lead is this share of the calm order's multiples of the median: that is the larger, as
+each row's is its largest of a quarter of an hour, and what leads by it leads for minutes."""
 
-BLOCK: Final = 256
-"""How many rows are compared with all others at a time, which bounds the memory used."""
+UNUSUAL: Final = 2.0
+"""A surprise of this size, one minute of twenty, is beyond the symbol's usual range, ..."""
 
-DEPTH: Final = 256
-"""Places of an order that are remembered."""
+FADED: Final = 1.5
+"""... and back in it when its heat has faded to this, after 75 seconds at least. The heat of a
+symbol that does nothing unusual is 1.4 in its median and below 2 for six sevenths of the time."""
+
+MOVER_SEC: Final = 180
+"""For so long the symbol of an event is kept in front of those by heat: that is when half of the
+event's heat is left, which may be less than the largest of what the others do all the time."""
+
+ASKED_SEC: Final = 60
+"""A ranking's calm order is kept for so many seconds after somebody asked for it."""
+
+_MOST_MOVERS: Final = 500
+"""So many newest events are looked through for movers."""
+
+_KEPT: Final = 8
+"""So many newest seconds have their calm orders: who asks for one has just read the second."""
 
 Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int32]
-Places = npt.NDArray[np.intp]
 
 
 _NOTHING: Final[Mapping[str, HaltState]] = MappingProxyType({})
@@ -134,6 +151,131 @@ def row_states(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The rows of a frame in an order, and what that differs from the strict one in."""
+
+    rows: tuple[int, ...]
+    marks: tuple[int, ...]
+    """For each of them 1 if it would stand higher in the strict order, −1 if lower, 0 if it stands
+    right beside the others: the marked ones are as few as it takes."""
+
+
+class Ranking:
+    """The calm order of every ranking that somebody looks at, of the newest seconds.
+
+    One thread updates it; any may ask for an order. Of a ranking that nobody has asked for there is
+    none, until the second after that.
+    """
+
+    def __init__(self) -> None:
+        # Guards when each ranking was last asked for, and the orders.
+        self._lock = threading.Lock()
+        self._asked: dict[str, int] = {}
+        self._shown: deque[tuple[int, Mapping[str, Rows]]] = deque(maxlen=_KEPT)
+        # The updating thread's own.
+        self._calm: dict[str, CalmOrder] = {}
+
+    def update(
+        self,
+        second: int,
+        frame: pd.DataFrame,
+        of_rows: Sequence[State],
+        in_front: Sequence[str] = (),
+    ) -> None:
+        """Put the rows of the frame of ``second`` in order; by heat, those symbols ``in_front``."""
+        with self._lock:
+            asked = [rank for rank, at in self._asked.items() if abs(second - at) <= ASKED_SEC]
+        tiers = _tiers(of_rows)
+        kept = frame.index.get_indexer(pd.Index(in_front, dtype=object))
+        self._calm = {rank: self._calm.get(rank) or _calm_order(rank) for rank in asked}
+        orders = {
+            rank: calm.update(
+                second,
+                _sizes(frame, rank),
+                tiers,
+                kept[kept >= 0].tolist() if rank == "heat" else (),
+            )
+            for rank, calm in self._calm.items()
+        }
+        with self._lock:
+            while self._shown and self._shown[-1][0] >= second:
+                self._shown.pop()
+            self._shown.append((second, orders))
+
+    def order(self, second: int, order: str) -> Rows | None:
+        """The calm order (of ``ORDERS``) of one of the newest seconds; None: that is not known.
+
+        The names have none: they do not move.
+        """
+        rank = _rank_of(order)
+        if rank == NAME:
+            return None
+        with self._lock:
+            self._asked[rank] = second
+            for at, shown in reversed(self._shown):
+                if at == second:
+                    return shown.get(rank)
+        return None
+
+
+def order_of(
+    order: str, frame: pd.DataFrame, of_rows: Sequence[State], calm: Rows | None = None
+) -> Order:
+    """The rows of a frame in an order (of ``ORDERS``): strictly in it, or in its ``calm`` one.
+
+    Behind those that lead are the rows of which the figure is not known, then those that are stale
+    or halted, closed, and without a price. The strict order differs from the calm one by exactly
+    what its marks say.
+    """
+    strict = _turned(strict_order(_rank_of(order), frame, of_rows), order, frame, of_rows)
+    if calm is None:
+        return Order(tuple(strict), (0,) * len(strict))
+    shown = _turned(calm, order, frame, of_rows)
+    return Order(tuple(shown), _marks(shown, strict))
+
+
+def strict_order(rank: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> Rows:
+    """The rows of a frame by a ranking, largest first; equal ones in order of row number."""
+    if rank == NAME:
+        names = sorted(range(len(frame)), key=frame.index.map(str.casefold).tolist().__getitem__)
+        return np.array(names, np.int32)
+    tiers = _tiers(of_rows)
+    size = np.where(tiers == 0, _sizes(frame, rank), np.nan)
+    return np.lexsort((-np.nan_to_num(size), np.isnan(size), tiers)).astype(np.int32)
+
+
+def movers(events: EventStore, now: float) -> tuple[str, ...]:
+    """The symbols of which an event began within ``MOVER_SEC`` before the second of ``now``."""
+    found = events.latest(_MOST_MOVERS, now, math.floor(now) - MOVER_SEC)
+    return tuple(dict.fromkeys(event.symbol for event in found if event.symbol))
+
+
+def is_usual(
+    frame: pd.DataFrame, of_rows: Sequence[State], now: float, moved: Sequence[str]
+) -> list[bool]:
+    """Whether each row of a frame is within its usual range: nothing in it is worth a look.
+
+    That is: nothing of the last quarter of an hour was as large as ``UNUSUAL``, or it has faded to
+    ``FADED``, or nothing is known of it; or the row is stale, halted, closed or without a price.
+    Those of the symbols that ``moved`` are not.
+    """
+    heat, at = frame["heat"].abs().to_numpy(), frame["heat_ts"].to_numpy()
+    usual = ~frame.index.isin(list(moved))
+    for row in np.flatnonzero(usual & (heat >= FADED)):
+        usual[row] = surprise_then(heat[row], at[row], now) < UNUSUAL
+    found: list[bool] = (usual | (_tiers(of_rows) > 0)).tolist()
+    return found
+
+
+def _rank_of(order: str) -> str:
+    return order.removesuffix(UP).removesuffix(DOWN)
+
+
+def _calm_order(rank: str) -> CalmOrder:
+    return CalmOrder(HEAT_OF_MEDIAN, FADED) if rank == "heat" else CalmOrder()
+
+
 def _sizes(frame: pd.DataFrame, rank: str) -> Floats:
     """How large each row of a frame is by a ranking; NaN: not known."""
     sizes: Floats = frame[RANKS[rank]].abs().to_numpy()
@@ -144,253 +286,55 @@ def _tiers(of_rows: Sequence[State]) -> npt.NDArray[np.int32]:
     return np.array([_TIERS[state] for state in of_rows], np.int32)
 
 
-class _Seen(NamedTuple):
-    """What one update was given."""
+def _turned(rows: Rows, order: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> list[int]:
+    """The rows of a ranking's order as ``order`` wants them: by size, or by the figure itself."""
+    rank = _rank_of(order)
+    turned: list[int]
+    if order == rank or rank == NAME:
+        turned = (rows if order == rank else rows[::-1]).tolist()
+        return turned
+    figure = frame[RANKS[rank]].to_numpy()[rows]
+    leads = (_tiers(of_rows)[rows] == 0) & ~np.isnan(figure)
+    leading, figure, others = rows[leads], figure[leads], rows[~leads]
+    rising = np.concatenate((leading[figure > 0], leading[figure <= 0][::-1]))
+    if order.endswith(DOWN):
+        rising = rising[::-1]
+    return [*rising.tolist(), *others.tolist()]
 
-    second: int
-    sizes: Floats
-    """Of the leading rows; NaN elsewhere, so that whoever led nothing then was not ahead."""
 
+def _marks(shown: Sequence[int], strict: Sequence[int]) -> tuple[int, ...]:
+    """For each row shown whether it is to go up (1) or down (−1) for the order to be strict.
 
-class CalmOrder:
-    """The order of rows by one size, in which a row overtakes another only for a reason.
-
-    Sizes are compared as their means over the last ``MEAN_SEC``. Two rows change places only if the
-    lower one is larger, and only because
-
-    - its lead over a row above is real: more than ``LEAD_SHARE`` of its own size and more than
-      ``LEAD_OF_MEDIAN`` times the median size, both multiples of the median being reduced to a
-      share ``of_median`` of themselves; it goes above that row;
-    - or it was ahead of a row above at every update of the last ``HOLD_SEC``; it goes above that
-      row as well;
-    - or another row goes above one of them: the rows in between that are larger than that row go up
-      with it, and it passes those that are smaller.
-
-    So that rows can be read in peace, the order is reviewed every ``REST_SEC``. In between only
-    real leads of more than ``URGENT_OF_MEDIAN`` times the median size count. A row that stays ahead
-    of another is above it after ``SETTLE_SEC`` at the latest. It belongs to one thread.
+    As few are marked as it takes: the others are in the right order among themselves. If either of
+    two may be, it is the lower one, which is held back.
     """
-
-    def __init__(self, of_median: float = 1.0) -> None:
-        self._of_median = of_median
-        self._leading: Rows = np.empty(0, np.int32)
-        # The updates of the last HOLD_SEC, and the one before them.
-        self._seen: deque[_Seen] = deque()
-        # The seconds without a review: the next one comes when the clock leaves them, even if it
-        # steps back.
-        self._rest = range(0)
-
-    def update(self, second: int, sizes: Floats, tiers: npt.NDArray[np.integer[Any]]) -> Rows:
-        """All rows, best first, at ``second``, which may leave gaps and may step back.
-
-        ``sizes`` are finite and not negative, NaN where unknown. Rows of tier 0 lead, those of
-        unknown size after the others; then come tiers 1, 2, ..., each in order of row number. A
-        change of tier takes effect at once; a row that comes to lead joins where its size belongs.
-        """
-        led = np.where(tiers == 0, sizes, np.nan)
-        leads = ~np.isnan(led)
-        self._note(second, led)
-        mean = self._mean(second)
-        order = _joined(self._leading[leads[self._leading]], mean)
-        if second in self._rest:
-            least = URGENT_OF_MEDIAN * self._of_median
-            self._leading = _let_the_larger_pass(order, mean[order], least)
-        else:
-            self._rest = range(second, second + REST_SEC)
-            if self._seen[0].second <= second - HOLD_SEC:
-                order = self._let_the_steady_pass(order, mean[order])
-            least = LEAD_OF_MEDIAN * self._of_median
-            self._leading = _let_the_larger_pass(order, mean[order], least)
-        others = np.flatnonzero(~leads)
-        others = others[np.argsort(tiers[others], kind="stable")]
-        return np.concatenate((self._leading, others), dtype=np.int32, casting="same_kind")
-
-    def _note(self, second: int, led: Floats) -> None:
-        """Remember this update."""
-        seen = self._seen
-        if seen and second < seen[-1].second:
-            seen.clear()  # the clock stepped back: every hold begins again
-        if seen and second == seen[-1].second:
-            seen.pop()
-        if seen and len(led) > len(seen[-1].sizes):
-            self._seen = seen = deque(
-                _Seen(old.second, _lengthened(old.sizes, len(led))) for old in seen
-            )
-        seen.append(_Seen(second, led))
-        while len(seen) > 1 and seen[1].second <= second - HOLD_SEC:
-            seen.popleft()
-
-    def _mean(self, second: int) -> Floats:
-        """The mean size of each row over the last seconds in which it led; NaN: it does not now."""
-        lately = np.array([seen.sizes for seen in self._seen if seen.second > second - MEAN_SEC])
-        led = np.count_nonzero(~np.isnan(lately), axis=0)
-        mean: Floats = np.nansum(lately, axis=0) / np.maximum(led, 1)
-        mean[np.isnan(lately[-1])] = np.nan
-        return mean
-
-    def _let_the_steady_pass(self, order: Rows, mean: Floats) -> Rows:
-        """Move up who was ahead of a row above for the whole hold."""
-        held = [seen.sizes[order] for seen in self._seen]
-        found = [np.empty((2, 0), np.intp)]
-        for begin in range(0, len(order), BLOCK):
-            end = min(begin + BLOCK, len(order))
-            is_ahead = held[-1][begin:end, None] > held[-1][:end]
-            lower, upper = np.divmod(np.flatnonzero(is_ahead), end)
-            lower += begin
-            still = upper < lower
-            for size in held:
-                lower, upper = lower[still], upper[still]
-                still = size[lower] > size[upper]
-            found.append(np.stack((lower[still], upper[still])))
-        lower, upper = np.concatenate(found, axis=1)
-        return _moved_up(order, mean, lower, upper) if len(lower) else order
+    if shown == strict:
+        return (0,) * len(shown)
+    place = dict(zip(strict, range(len(strict)), strict=True))
+    stays = _longest_rising([place[row] for row in shown])
+    return tuple(
+        0 if at in stays else (1 if place[row] < at else -1) for at, row in enumerate(shown)
+    )
 
 
-class _Shown(NamedTuple):
-    """An order from a second on."""
+def _longest_rising(values: Sequence[int]) -> frozenset[int]:
+    """The places of a longest part of ``values`` that rises, the earlier ones if it is one of many.
 
-    second: int
-    rows: int
-    """How many it had."""
-    first: bytes
-    """Its first ``DEPTH`` rows, as 32-bit integers."""
-
-
-class RankHistory:
-    """The orders shown in the last ``window_sec``, for a page that looks back; thread-safe.
-
-    Of each order the first 256 places are kept, so that memory has a bound: 4 MB for each rank if
-    every second of an hour has another order.
+    ``values`` are all different.
     """
-
-    def __init__(self, window_sec: int = WINDOW_SEC) -> None:
-        self._window_sec = window_sec
-        # Guards the orders.
-        self._lock = threading.Lock()
-        self._shown: dict[str, list[_Shown]] = {}
-
-    def add(self, second: int, rank: str, order: Rows) -> None:
-        """Remember ``order`` as what ``rank`` shows from ``second`` on.
-
-        A second that was passed before takes the place of all that followed it.
-        """
-        first = order[:DEPTH].astype(np.int32).tobytes()
-        with self._lock:
-            shown = self._shown.setdefault(rank, [])
-            del shown[bisect_left(shown, second, key=attrgetter("second")) :]
-            if not shown or (shown[-1].rows, shown[-1].first) != (len(order), first):
-                shown.append(_Shown(second, len(order), first))
-            begin = second - self._window_sec
-            # The one that was shown when the window begins stays.
-            del shown[: max(0, bisect_right(shown, begin, key=attrgetter("second")) - 1)]
-
-    def at(self, second: int, rank: str) -> Rows | None:
-        """The order that ``rank`` showed at ``second``, None if that is not known.
-
-        It is complete if it had no more than 256 rows; else the rows behind the first 256 follow in
-        order of row number.
-        """
-        with self._lock:
-            shown = self._shown.get(rank, [])
-            place = bisect_right(shown, second, key=attrgetter("second"))
-            if place == 0:
-                return None
-            _, count, held = shown[place - 1]
-        first: Rows = np.frombuffer(held, np.int32)
-        is_behind = np.ones(count, np.bool_)
-        is_behind[first] = False
-        return np.concatenate(
-            (first, np.flatnonzero(is_behind)), dtype=np.int32, casting="same_kind"
-        )
-
-
-class Ranking:
-    """The calm order of every ranking, second by second, and those of the last ``window_sec``.
-
-    One thread updates it; any may ask for an order.
-    """
-
-    def __init__(self, window_sec: int = WINDOW_SEC) -> None:
-        self._orders = {
-            rank: CalmOrder(HEAT_OF_MEDIAN if column == "heat" else 1.0)
-            for rank, column in RANKS.items()
-        }
-        self._history = RankHistory(window_sec)
-
-    def update(self, second: int, frame: pd.DataFrame, of_rows: Sequence[State]) -> None:
-        """Put the rows of the frame of ``second`` in order."""
-        tiers = _tiers(of_rows)
-        for rank, order in self._orders.items():
-            self._history.add(second, rank, order.update(second, _sizes(frame, rank), tiers))
-
-    def at(self, second: int, rank: str) -> Rows | None:
-        """The order that ``rank`` showed at ``second``; None: that is not known."""
-        return self._history.at(second, rank)
-
-    @staticmethod
-    def by_size(rank: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> Rows:
-        """The order of the rows of a frame that nobody was shown: by size alone."""
-        return CalmOrder().update(0, _sizes(frame, rank), _tiers(of_rows))
-
-
-def _lengthened(sizes: Floats, count: int) -> Floats:
-    return np.concatenate((sizes, np.full(count - len(sizes), np.nan)))
-
-
-def _joined(order: Rows, led: Floats) -> Rows:
-    """``order`` with the leading rows it lacks: each above the first row smaller than itself."""
-    is_new = ~np.isnan(led)
-    is_new[order] = False
-    new = np.flatnonzero(is_new).astype(np.int32)
-    if not len(new):
-        return order
-    new = new[np.argsort(-led[new], kind="stable")]
-    falling = np.minimum.accumulate(led[order])
-    return np.insert(order, np.searchsorted(-falling, -led[new], side="right"), new)
-
-
-def _moved_up(order: Rows, size: Floats, lower: Places, upper: Places) -> Rows:
-    """``order`` with the row of each place ``lower`` above that of its ``upper``.
-
-    Of the rows between, the larger ones stay above it; so nobody passes a larger row.
-    """
-    rank = np.arange(len(order))  # the place before of the row at each place now
-    place = rank.copy()  # the place now of the row at each place before
-    by_lower = np.argsort(lower, kind="stable")
-    movers, starts = np.unique(lower[by_lower], return_index=True)
-    # From the top down: when a row's turn comes, those above it are where they belong.
-    for mover, passed in zip(movers, np.split(upper[by_lower], starts[1:]), strict=True):
-        begin, end = place[passed].min(), place[mover] + 1
-        span = rank[begin:end]  # empty if it has passed them already
-        stays = size[span] >= size[mover]
-        rank[begin:end] = np.concatenate((span[stays], span[~stays]))
-        place[rank[begin:end]] = np.arange(begin, end)
-    return order[rank]
-
-
-def _let_the_larger_pass(order: Rows, size: Floats, of_median: float) -> Rows:
-    """``order`` changed as little as it takes for every lead of that size to be shown."""
-    if len(order) < 2:
-        return order
-    # A row that is smaller than this is led.
-    reach = size - np.maximum(LEAD_SHARE * size, of_median * float(np.median(size)))
-    if not (reach[1:] > np.minimum.accumulate(size)[:-1]).any():
-        return order
-    falling = np.argsort(-size, kind="stable")
-    limits, sizes = reach.tolist(), size.tolist()
-    places: list[int] = falling.tolist()
-    is_shown = bytearray(len(places))
-    free: list[int] = []  # places whose rows nobody left leads: the topmost goes first
-    rank: list[int] = []
-    added = 0
-    for largest in places:
-        if is_shown[largest]:
-            continue
-        while added < len(places) and sizes[places[added]] >= limits[largest]:
-            heappush(free, places[added])
-            added += 1
-        while not is_shown[largest]:
-            place = heappop(free)
-            is_shown[place] = True
-            rank.append(place)
-    return order[rank]
+    # Read backwards it falls: of each length the largest last value so far, and where it stands.
+    last: list[int] = []
+    places: list[int] = []
+    before: dict[int, int] = {}
+    for at in range(len(values) - 1, -1, -1):
+        length = bisect_left(last, -values[at])
+        if length:
+            before[at] = places[length - 1]
+        last[length : length + 1] = [-values[at]]
+        places[length : length + 1] = [at]
+    found = set()
+    place = places[-1] if places else None
+    while place is not None:
+        found.add(place)
+        place = before.get(place)
+    return frozenset(found)

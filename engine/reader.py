@@ -23,7 +23,7 @@ from correlation import (
     moving_together,
 )
 from engine.heartbeat import GRACE_SEC, REWIND_SEC, SECOND_END, Heartbeat, Pulse
-from engine.ranking import Ranking, State, row_states
+from engine.ranking import Order, State, is_usual, movers, order_of, row_states
 from engine.shared import Shared
 from events import EventStore
 from formulas import BAR_SEC
@@ -133,17 +133,20 @@ class Reader:
         """Since when what was halted at ``now`` was, as far as ``states`` says so."""
         return self._heartbeat.halts.since(now)
 
-    def order(self, rank: str, now: float) -> list[int]:
-        """The rows of the frame of ``now``, those that lead by ``rank`` (of ``RANKS``) first.
+    def order(self, order: str, now: float, *, strict: bool = False) -> Order:
+        """The rows of the frame of ``now`` in an order (of ``ORDERS``), each with its mark.
 
-        In the order that was shown then, or by size alone if nobody was there to see it.
+        Live it is a calm one, which may hold a row back for some seconds; its marks say so. A page
+        that stands still, frozen or in the past, asks for the ``strict`` one, which has no marks:
+        it differs from what was shown then by exactly what the marks said. The calm one is known
+        of the newest seconds only, if somebody asked for it before; else it is strict as well.
         """
-        rows = self._heartbeat.ranking.at(int(now), rank)
-        if rows is None:
-            now, frame = self.pulse(now)
-            rows = Ranking.by_size(rank, frame, self.states(frame, now))
-        order: list[int] = rows.tolist()
-        return order
+        return self.once(self._order, order, now, strict)
+
+    def usual(self, frame: pd.DataFrame, now: float) -> list[bool]:
+        """Whether each row of ``frame``, the frame of ``now``, is within its usual range."""
+        moved = movers(self.events_at(now), now)
+        return is_usual(frame, self.states(frame, now), now, moved)
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """The phase a market is in at ``now``: when that ends, and who says so."""
@@ -225,6 +228,11 @@ class Reader:
 
     def _frame(self, now: float) -> pd.DataFrame:
         return self.store_at(now).frame(now)
+
+    def _order(self, order: str, now: float, strict: bool) -> Order:
+        now, frame = self.pulse(now)
+        calm = None if strict else self._heartbeat.ranking.order(int(now), order)
+        return order_of(order, frame, self.states(frame, now), calm)
 
     def _symbols(self, assets: tuple[Asset, ...], now: float) -> tuple[str, ...]:
         frame = self._heartbeat.newest.frame

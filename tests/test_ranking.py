@@ -15,24 +15,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.ranking import Replay, simulated, taped
+from engine.calm import HOLD_SEC, MEAN_SEC, REST_SEC, SETTLE_SEC, CalmOrder
 from engine.ranking import (
-    HEAT_OF_MEDIAN,
-    HOLD_SEC,
-    MEAN_SEC,
+    ASKED_SEC,
+    ORDERS,
     RANKS,
-    REST_SEC,
-    SETTLE_SEC,
-    CalmOrder,
-    RankHistory,
+    Order,
     Ranking,
     State,
+    is_usual,
+    order_of,
     states,
+    strict_order,
 )
 from formulas import COLUMNS
-from pulse_store import PulseStore
 from sources.tape import Tape
 from tests.reading import readers
-from ticks import STALE_SEC, Tick
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -44,7 +43,7 @@ def numbers(values: Iterable[float]) -> npt.NDArray[np.float64]:
     return np.array(list(values), dtype=np.float64)
 
 
-def order_of(calm: CalmOrder, second: int, sizes: Iterable[float], *tiers: int) -> list[int]:
+def calm_order(calm: CalmOrder, second: int, sizes: Iterable[float], *tiers: int) -> list[int]:
     """One update, all of tier 0 but for the ``tiers`` given, as a list."""
     values = numbers(sizes)
     order: list[int] = calm.update(second, values, np.array(tiers or [0] * len(values))).tolist()
@@ -92,16 +91,16 @@ def test_ranks_are_columns_of_a_frame() -> None:
 
 def test_the_first_order_is_plainly_sorted() -> None:
     """Largest first, equal ones by row, unknown ones behind, then the other tiers by row."""
-    order = order_of(CalmOrder(), 100, [1.0, NAN, 3.0, 9.0, 3.0, NAN, 8.0], 0, 0, 0, 2, 0, 1, 1)
+    order = calm_order(CalmOrder(), 100, [1.0, NAN, 3.0, 9.0, 3.0, NAN, 8.0], 0, 0, 0, 2, 0, 1, 1)
     assert order == [2, 4, 0, 1, 5, 6, 3]
 
 
 def test_no_rows_have_an_order() -> None:
     """Neither no rows, nor none that leads, is an error."""
     calm = CalmOrder()
-    assert order_of(calm, 1, []) == []
-    assert order_of(calm, 2, [NAN, 1.0], 0, 1) == [0, 1]
-    assert order_of(calm, 3, [NAN, 1.0], 0, 0) == [1, 0]
+    assert calm_order(calm, 1, []) == []
+    assert calm_order(calm, 2, [NAN, 1.0], 0, 1) == [0, 1]
+    assert calm_order(calm, 3, [NAN, 1.0], 0, 0) == [1, 0]
 
 
 REAL_LEADS: Final = [
@@ -117,10 +116,10 @@ REAL_LEADS: Final = [
 def test_a_real_lead_counts_at_the_next_look(sizes: list[float], order: list[int]) -> None:
     """More than 15 % of its own size and the median, or nothing changes; and until then neither."""
     calm = CalmOrder()
-    assert order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
+    assert calm_order(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
     for second in range(100 + MEAN_SEC, 100 + REST_SEC):
-        assert order_of(calm, second, sizes) == [0, 1, 2, 3, 4]
-    assert order_of(calm, 100 + REST_SEC, sizes) == order
+        assert calm_order(calm, second, sizes) == [0, 1, 2, 3, 4]
+    assert calm_order(calm, 100 + REST_SEC, sizes) == order
 
 
 @pytest.mark.parametrize(
@@ -135,8 +134,8 @@ def test_a_real_lead_counts_at_the_next_look(sizes: list[float], order: list[int
 def test_an_urgent_lead_counts_at_once(sizes: list[float], order: list[int]) -> None:
     """More than 15 % of its own size and three times the median, or it waits."""
     calm = CalmOrder()
-    assert order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
-    assert order_of(calm, 100 + MEAN_SEC, sizes) == order
+    assert calm_order(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
+    assert calm_order(calm, 100 + MEAN_SEC, sizes) == order
 
 
 @pytest.mark.parametrize(
@@ -153,10 +152,10 @@ def test_of_large_medians_a_share_is_a_lead(
 ) -> None:
     """Half of the multiples, if that is asked for, at the next look and in between."""
     calm = CalmOrder(of_median=0.5)
-    assert order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
+    assert calm_order(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1]) == [0, 1, 2, 3, 4]
     for second in range(100 + MEAN_SEC, 100 + seconds):
-        order_of(calm, second, sizes)
-    assert order_of(calm, 100 + seconds, sizes) == order
+        calm_order(calm, second, sizes)
+    assert calm_order(calm, 100 + seconds, sizes) == order
 
 
 @pytest.mark.parametrize(
@@ -166,8 +165,8 @@ def test_of_large_medians_a_share_is_a_lead(
 def test_rows_rest_after_a_look(second: int, is_look: bool) -> None:
     """For ten seconds of the clock; one that leaves them, in either direction, ends the rest."""
     calm = CalmOrder()
-    order_of(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1])
-    moved = order_of(calm, second, [2.0, 4.2, 1.0, 1.0, 1.0]) == [1, 0, 2, 3, 4]
+    calm_order(calm, 100, [3.0, 2.0, 0.1, 0.1, 0.1])
+    moved = calm_order(calm, second, [2.0, 4.2, 1.0, 1.0, 1.0]) == [1, 0, 2, 3, 4]
     assert moved == is_look
 
 
@@ -176,10 +175,10 @@ def test_between_looks_small_leads_change_nothing() -> None:
     rng = np.random.default_rng(7)
     calm, sizes = CalmOrder(), rng.uniform(1.0, 2.0, 17)
     changed = set()
-    before = order_of(calm, 103, sizes)
+    before = calm_order(calm, 103, sizes)
     for second in range(104, 704):
         sizes = np.clip(sizes + rng.normal(0.0, 0.1, 17), 0.5, 2.5)
-        order = order_of(calm, second, sizes)
+        order = calm_order(calm, second, sizes)
         if order != before:
             changed.add((second - 103) % REST_SEC)
         before = order
@@ -191,7 +190,7 @@ def test_a_leap_leads_within_seconds(size: float, at: int) -> None:
     """The further it leaps at second 52 the sooner its mean leads; no leap waits for the hold."""
     calm = CalmOrder()
     shown = [
-        order_of(calm, second, [1.0, 0.9 if second < 52 else size, 0.1, 0.1, 0.1])
+        calm_order(calm, second, [1.0, 0.9 if second < 52 else size, 0.1, 0.1, 0.1])
         for second in range(70)
     ]
     assert shown.index([1, 0, 2, 3, 4]) == at
@@ -201,7 +200,7 @@ def test_a_bounce_leads_nothing() -> None:
     """One second far ahead and one second back, again and again, is as large as its mean."""
     calm = CalmOrder()
     shown = [
-        order_of(calm, second, [2.0, 1.0 + second % 2 * 2.0, 0.1, 0.1, 0.1])
+        calm_order(calm, second, [2.0, 1.0 + second % 2 * 2.0, 0.1, 0.1, 0.1])
         for second in range(4, 300)
     ]
     assert all(order == shown[0] for order in shown)
@@ -211,7 +210,9 @@ def test_a_bounce_leads_nothing() -> None:
 def test_a_small_lead_counts_when_it_lasts(since: int, at: int) -> None:
     """A row a hair ahead of its neighbour passes it with the first look after twenty seconds."""
     calm = CalmOrder()
-    shown = [order_of(calm, second, [2.0, 1.9 if second < since else 2.1]) for second in range(60)]
+    shown = [
+        calm_order(calm, second, [2.0, 1.9 if second < since else 2.1]) for second in range(60)
+    ]
     assert shown.index([1, 0]) == at
     assert shown[at:] == [[1, 0]] * (60 - at)
 
@@ -222,7 +223,7 @@ def test_a_small_lead_settles_whenever_it_begins(gap: int, begins: int) -> None:
     """Whatever the gaps, whoever was ahead for SETTLE_SEC is above at the next update."""
     calm = CalmOrder()
     for turn in range(begins + SETTLE_SEC + 1):
-        order = order_of(calm, turn * gap, [2.0, 1.9 if turn < begins else 2.1])
+        order = calm_order(calm, turn * gap, [2.0, 1.9 if turn < begins else 2.1])
         ahead_sec = (turn - begins) * gap
         assert order == [0, 1] or ahead_sec >= HOLD_SEC
         assert order == [1, 0] or ahead_sec < SETTLE_SEC
@@ -233,14 +234,14 @@ def test_a_break_begins_the_hold_anew(behind: int, at: int) -> None:
     """One second behind and the twenty seconds begin again."""
     calm = CalmOrder()
     sizes = [1.9 if second in (0, behind) else 2.1 for second in range(60)]
-    shown = [order_of(calm, second, [2.0, size]) for second, size in enumerate(sizes)]
+    shown = [calm_order(calm, second, [2.0, size]) for second, size in enumerate(sizes)]
     assert shown.index([1, 0]) == at
 
 
 def test_a_row_that_takes_turns_stays() -> None:
     """Two near each other that pass each other all the time do not move at all."""
     calm = CalmOrder()
-    shown = [order_of(calm, second, [2.0, 2.0 + 0.2 * (-1) ** second]) for second in range(300)]
+    shown = [calm_order(calm, second, [2.0, 2.0 + 0.2 * (-1) ** second]) for second in range(300)]
     assert all(order == shown[0] for order in shown)
 
 
@@ -249,15 +250,15 @@ def test_a_large_lead_passes_over_a_row_between() -> None:
     small = [0.1] * 4
     for between, order in ((0.8, [2, 0, 1]), (1.05, [1, 2, 0]), (1.25, [1, 2, 0])):
         calm = CalmOrder()
-        assert order_of(calm, 0, [1.3, 1.2, 1.1, *small])[:3] == [0, 1, 2]
-        assert order_of(calm, REST_SEC, [0.9, between, 1.22, *small])[:3] == order
+        assert calm_order(calm, 0, [1.3, 1.2, 1.1, *small])[:3] == [0, 1, 2]
+        assert calm_order(calm, REST_SEC, [0.9, between, 1.22, *small])[:3] == order
 
 
 def test_a_small_lead_passes_over_a_row_that_swings() -> None:
     """The neighbour between may swing above and below for ever."""
     calm = CalmOrder()
     shown = [
-        order_of(calm, second, [2.0, 1.9 + 0.25 * (second % 2), 2.1 if second else 1.8])
+        calm_order(calm, second, [2.0, 1.9 + 0.25 * (second % 2), 2.1 if second else 1.8])
         for second in range(80)
     ]
     is_above = [order.index(2) < order.index(0) for order in shown]
@@ -271,18 +272,18 @@ def test_a_tier_counts_at_once() -> None:
     """
     calm = CalmOrder()
     sizes = [3.0, 2.9, 2.0, 1.0]
-    assert order_of(calm, 0, sizes) == [0, 1, 2, 3]
-    assert order_of(calm, 1, sizes, 1, 0, 0, 0) == [1, 2, 3, 0]
-    assert order_of(calm, 2, sizes, 1, 2, 0, 1) == [2, 0, 3, 1]
-    assert order_of(calm, 3, sizes) == [0, 1, 2, 3]
+    assert calm_order(calm, 0, sizes) == [0, 1, 2, 3]
+    assert calm_order(calm, 1, sizes, 1, 0, 0, 0) == [1, 2, 3, 0]
+    assert calm_order(calm, 2, sizes, 1, 2, 0, 1) == [2, 0, 3, 1]
+    assert calm_order(calm, 3, sizes) == [0, 1, 2, 3]
 
 
 def test_a_row_that_comes_to_lead_joins_where_its_size_belongs() -> None:
     """Whether it was unknown, stale or not there at all: above the first that is smaller."""
     calm = CalmOrder()
-    assert order_of(calm, 0, [3.0, 2.0, 1.0]) == [0, 1, 2]
-    assert order_of(calm, 1, [3.0, 2.0, 1.0, 2.01, NAN]) == [0, 3, 1, 2, 4]
-    assert order_of(calm, 2, [3.0, 2.0, 1.0, 2.01, 3.01]) == [4, 0, 3, 1, 2]
+    assert calm_order(calm, 0, [3.0, 2.0, 1.0]) == [0, 1, 2]
+    assert calm_order(calm, 1, [3.0, 2.0, 1.0, 2.01, NAN]) == [0, 3, 1, 2, 4]
+    assert calm_order(calm, 2, [3.0, 2.0, 1.0, 2.01, 3.01]) == [4, 0, 3, 1, 2]
 
 
 def test_a_row_that_was_not_there_has_not_held() -> None:
@@ -291,7 +292,7 @@ def test_a_row_that_was_not_there_has_not_held() -> None:
     shown = []
     for second in range(70):
         row = [2.0] if second < 31 else [2.0, 1.95 if second == 31 else 2.05]
-        shown.append(order_of(calm, second, row))
+        shown.append(calm_order(calm, second, row))
     assert shown.index([1, 0]) == 60
 
 
@@ -299,11 +300,11 @@ def test_a_row_that_was_not_there_has_not_held() -> None:
 def test_any_second_may_follow(second: int) -> None:
     """Backwards, twice the same or after a gap: an order comes, and a small lead waits again."""
     calm = CalmOrder()
-    order_of(calm, 49, [2.0, 1.9])
-    order_of(calm, 50, [2.0, 2.1])
+    calm_order(calm, 49, [2.0, 1.9])
+    calm_order(calm, 50, [2.0, 2.1])
     gap = second - 50 >= HOLD_SEC
-    assert order_of(calm, second, [2.0, 2.1]) == ([1, 0] if gap else [0, 1])
-    assert order_of(calm, second + HOLD_SEC, [2.0, 2.1]) == [1, 0]
+    assert calm_order(calm, second, [2.0, 2.1]) == ([1, 0] if gap else [0, 1])
+    assert calm_order(calm, second + HOLD_SEC, [2.0, 2.1]) == [1, 0]
 
 
 # The calm order, whatever comes.
@@ -523,30 +524,219 @@ def test_thousands_of_rows_are_ordered(seconds: int, of_median: float) -> None:
 def test_hundreds_of_small_leads_count_when_they_last() -> None:
     """Six hundred rows, each a hair ahead of all above it: turned round at the one look."""
     calm, sizes = CalmOrder(), 1.0 + np.arange(600) * 1e-4
-    assert order_of(calm, 0, sizes[::-1]) == list(range(600))
-    shown = [order_of(calm, second, sizes) for second in range(1, 1 + SETTLE_SEC)]
+    assert calm_order(calm, 0, sizes[::-1]) == list(range(600))
+    shown = [calm_order(calm, second, sizes) for second in range(1, 1 + SETTLE_SEC)]
     assert shown == [list(range(600))] * 29 + [list(range(600))[::-1]]
+
+
+# Who is kept in front.
+
+
+def test_who_is_kept_in_front_is_among_the_first_three() -> None:
+    """Whatever its size, for as long as it is asked for; the others keep their order."""
+    calm, sizes = CalmOrder(), numbers([5.0, 4.0, 3.0, 2.0, 1.0])
+    tiers = np.zeros(5, np.int64)
+    assert calm.update(0, sizes, tiers, [4]).tolist() == [0, 1, 4, 2, 3]
+    assert calm.update(1, sizes, tiers, [4, 3]).tolist() == [0, 3, 4, 1, 2]
+    assert calm.update(2, sizes, tiers, [0, 1]).tolist() == [0, 1, 2, 3, 4]
+    assert calm.update(3, sizes, tiers).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_more_than_three_in_front_stand_before_all_others() -> None:
+    """In the order of their sizes; one that is stale leads nothing."""
+    calm, sizes = CalmOrder(), numbers([5.0, 4.0, 3.0, 2.0, 1.0])
+    tiers = np.array([0, 0, 0, 0, 0])
+    assert calm.update(0, sizes, tiers, [4, 3, 2, 1]).tolist() == [1, 2, 3, 4, 0]
+    tiers[4] = 1
+    assert calm.update(1, sizes, tiers, [4, 3, 2, 1]).tolist() == [1, 2, 3, 0, 4]
+
+
+def test_small_sizes_are_alike() -> None:
+    """None of them passes another, however long it is ahead; one that grows beyond them does."""
+    calm = CalmOrder(alike=1.5)
+    for second in range(120):
+        assert calm_order(calm, second, [1.0, 1.4, 1.2, 0.1]) == [0, 1, 2, 3]
+    for second in range(120, 120 + SETTLE_SEC + 1):
+        shown = calm_order(calm, second, [1.0, 1.4, 1.6, 0.1])
+    assert shown == [2, 0, 1, 3]
 
 
 # What is ranked by.
 
 
-def frame_of(heats: Sequence[float], surprises: Sequence[float]) -> pd.DataFrame:
-    """A frame in which only surprises and heats are known."""
-    unknown = dict.fromkeys(RANKS.values(), np.full(len(heats), NAN))
-    return pd.DataFrame({**unknown, "surprise": surprises, "heat": heats})
+def frame_of(names: Sequence[str] = "ABCDE", **figures: Sequence[float]) -> pd.DataFrame:
+    """A frame in which only these figures are known."""
+    unknown = dict.fromkeys([*RANKS.values(), "heat_ts"], np.full(len(names), NAN))
+    return pd.DataFrame({**unknown, **figures}, index=pd.Index(list(names), dtype=object))
 
 
-def test_a_move_of_minutes_ago_still_leads() -> None:
-    """By surprise rows are ranked by what is remembered of it, in either direction."""
+LIVE: Final[list[State]] = ["live"] * 5
+
+
+def rows_of(order: str, frame: pd.DataFrame, of_rows: Sequence[State] = LIVE) -> list[int]:
+    """The strict order."""
+    return list(order_of(order, frame, of_rows).rows)
+
+
+def test_heat_ranks_by_what_is_remembered_and_surprise_by_the_newest_minute() -> None:
+    """In either direction; what is not known comes behind."""
+    frame = frame_of(heat=[1.2, -2.6, NAN, 1.9, 0.2], surprise=[1.2, 0.1, NAN, -1.9, 0.2])
+    assert rows_of("heat", frame) == [1, 3, 0, 4, 2]
+    assert rows_of("surprise", frame) == [3, 0, 4, 1, 2]
+
+
+def test_every_order_can_be_asked_for() -> None:
+    """By size, by the figure itself either way, and by name; each holds every row once."""
+    frame = frame_of("bCaDE", ret_1m=[0.1, -0.3, NAN, 0.2, 0.0], vol_15m=[3, 1, NAN, 2, 5])
+    assert rows_of("1m", frame) == [1, 3, 0, 4, 2]
+    assert rows_of("1m up", frame) == [3, 0, 4, 1, 2]
+    assert rows_of("1m down", frame) == [1, 4, 0, 3, 2]
+    assert rows_of("volatility", frame) == [4, 0, 3, 1, 2]
+    assert rows_of("volatility down", frame) == [1, 3, 0, 4, 2]
+    assert rows_of("name", frame) == [2, 0, 1, 3, 4]
+    assert rows_of("name down", frame) == [4, 3, 1, 0, 2]
+    assert all(sorted(rows_of(order, frame)) == [0, 1, 2, 3, 4] for order in ORDERS)
+
+
+def test_what_may_not_lead_stands_behind_whichever_way() -> None:
+    """Stale and halted, then closed, then what has no price; by name all are alike."""
+    frame = frame_of(heat=[9.0, 8.0, 1.0, -2.0, NAN])
+    of_rows: list[State] = ["closed", "halted", "live", "quiet", "no data"]
+    for order in ("heat", "heat up", "heat down"):
+        assert rows_of(order, frame, of_rows)[2:] == [1, 0, 4]
+    assert rows_of("heat down", frame, of_rows)[:2] == [3, 2]
+    assert rows_of("name", frame, of_rows) == [0, 1, 2, 3, 4]
+
+
+def calm_rows(*rows: int) -> npt.NDArray[np.int32]:
+    """An order as ``CalmOrder`` gives it."""
+    return np.array(rows, np.int32)
+
+
+@pytest.mark.parametrize(
+    ("calm", "marks"),
+    [
+        ((0, 1, 2, 3, 4), (0, 0, 0, 0, 0)),
+        ((1, 0, 2, 3, 4), (0, 1, 0, 0, 0)),  # the lower of two is held back
+        ((0, 1, 4, 2, 3), (0, 0, -1, 0, 0)),  # one that is kept in front
+        ((1, 2, 3, 4, 0), (0, 0, 0, 0, 1)),
+        ((1, 0, 2, 4, 3), (0, 1, 0, 0, 1)),
+    ],
+)
+def test_marks_say_what_the_strict_order_differs_in(
+    calm: tuple[int, ...], marks: tuple[int, ...]
+) -> None:
+    """As few as it takes."""
+    frame = frame_of(heat=[5.0, 4.0, 3.0, 2.0, 1.0])
+    assert order_of("heat", frame, LIVE, calm_rows(*calm)) == Order(calm, marks)
+
+
+@deterministic
+@given(st.permutations(range(9)), st.permutations(range(9)))
+def test_moving_the_marked_rows_makes_the_order_strict(
+    shown: Sequence[int], sizes: Sequence[int]
+) -> None:
+    """The others are in order, and each that is marked stands on the side that its mark says."""
+    frame = frame_of("ABCDEFGHI", heat=[float(size) for size in sizes])
+    live: list[State] = ["live"] * 9
+    found = order_of("heat", frame, live, calm_rows(*shown))
+    strict = strict_order("heat", frame, live).tolist()
+    assert list(found.rows) == shown
+    still = [row for row, mark in zip(found.rows, found.marks, strict=True) if not mark]
+    assert still == sorted(still, key=strict.index)
+    longest = max(
+        len(some)
+        for size in range(1, 10)
+        for some in combinations(shown, size)
+        if list(some) == sorted(some, key=strict.index)
+    )
+    assert len(still) == longest
+    for row, mark in zip(found.rows, found.marks, strict=True):
+        assert mark == 0 or (strict.index(row) < shown.index(row)) == (mark == 1)
+
+
+# Within the usual range.
+
+NOW: Final = 1_795_000_000.999
+
+
+def test_a_usual_row_has_nothing_worth_a_look() -> None:
+    """Nothing as rare as one minute of twenty, or it has faded; nor what is stale or not known."""
+    then = [2.0, 1.99, -2.6, -2.6, NAN]
+    ago = [0, 0, 130, 150, NAN]
+    heat = [size * 2 ** (-sec / 180) for size, sec in zip(then, ago, strict=True)]
+    frame = frame_of(heat=heat, heat_ts=[NOW // 1 - sec for sec in ago])
+    assert is_usual(frame, LIVE, NOW, ()) == [False, True, False, True, True]
+    stale: list[State] = ["stale", "live", "halted", "closed", "no data"]
+    assert is_usual(frame, stale, NOW, ()) == [True] * 5
+    assert is_usual(frame, LIVE, NOW, ("B", "E")) == [False, False, False, True, False]
+
+
+# What is shown live.
+
+
+def test_a_ranking_has_an_order_once_somebody_asked_for_it() -> None:
+    """Of the newest seconds; a minute after the last of them asked it is let go."""
+    ranking, frame = Ranking(), frame_of(heat=[1.0, 2.0, 3.0, 4.0, 5.0])
+    ranking.update(100, frame, LIVE)
+    assert ranking.order(100, "heat") is None
+    ranking.update(101, frame, LIVE)
+    first = ranking.order(101, "heat")
+    assert first is not None
+    assert first.tolist() == [4, 3, 2, 1, 0]
+    assert ranking.order(101, "1m") is None
+    assert ranking.order(100, "heat") is None
+    assert ranking.order(101, "name") is None
+    for second in range(102, 102 + ASKED_SEC):
+        ranking.update(second, frame, LIVE)
+    assert ranking.order(100 + ASKED_SEC, "heat up") is not None
+    for second in range(102 + ASKED_SEC, 102 + 2 * ASKED_SEC):
+        ranking.update(second, frame, LIVE)
+    assert ranking.order(100 + 2 * ASKED_SEC, "heat") is not None
+    for second in range(102 + 2 * ASKED_SEC, 102 + 3 * ASKED_SEC):
+        ranking.update(second, frame, LIVE)
+    assert ranking.order(101 + 3 * ASKED_SEC, "heat") is None
+
+
+def test_a_second_that_comes_again_is_put_in_order_anew() -> None:
+    """A clock that stepped back replaces what it had shown after that."""
     ranking = Ranking()
-    frame = frame_of(heats=[1.2, -2.6, NAN, 1.9], surprises=[1.2, 0.1, NAN, -1.9])
-    live: list[State] = ["live"] * 4
-    ranking.update(100, frame, live)
-    shown = ranking.at(100, "surprise")
-    assert shown is not None
-    assert shown.tolist() == [1, 3, 0, 2]
-    assert Ranking.by_size("surprise", frame, live).tolist() == [1, 3, 0, 2]
+    ranking.order(100, "1m")
+    rising, falling = ([NAN, 1.0, 2.0, 3.0, 4.0][::way] for way in (1, -1))
+    for second in (100, 101, 102):
+        ranking.update(second, frame_of(ret_1m=rising), LIVE)
+    ranking.update(101, frame_of(ret_1m=falling), LIVE)
+    assert ranking.order(102, "1m") is None
+    again = ranking.order(101, "1m")
+    assert again is not None
+    assert again.tolist()[-1] == 4
+
+
+def test_by_heat_movers_stay_in_front() -> None:
+    """And by nothing else; one that is not in the frame is nobody's."""
+    ranking = Ranking()
+    frame = frame_of(heat=[5.0, 4.0, 3.0, 2.0, 1.0], surprise=[5.0, 4.0, 3.0, 2.0, 1.0])
+    for rank in ("heat", "surprise"):
+        ranking.order(100, rank)
+    ranking.update(100, frame, LIVE, ("E", "nobody"))
+    found = {rank: ranking.order(100, rank) for rank in ("heat", "surprise")}
+    shown = {rank: order.tolist() for rank, order in found.items() if order is not None}
+    assert shown == {"heat": [0, 1, 4, 2, 3], "surprise": [0, 1, 2, 3, 4]}
+
+
+def test_orders_are_read_while_they_are_written() -> None:
+    """Readers in other threads get whole orders throughout."""
+    ranking, frame = Ranking(), frame_of("ABCDEFGHIJ", heat=[float(n) for n in range(10)])
+    live: list[State] = ["live"] * 10
+
+    def read() -> None:
+        for second in (0, 1000, 2990, 2999):
+            order = ranking.order(second, "heat")
+            assert order is None or sorted(order) == list(range(10))
+
+    with readers(read):
+        for second in range(3000):
+            ranking.update(second, frame, live)
 
 
 # On the recorded hour.
@@ -567,169 +757,52 @@ def changed(orders: Sequence[Sequence[int]]) -> float:
 
 
 @pytest.fixture(scope="module")
-def recorded(tape_path: Path) -> tuple[dict[str, Floats], Floats]:
-    """Of every second of the hour the size of each row by heat and by surprise, and its age."""
-    tape, store = Tape.load(tape_path), PulseStore()
-    for asset, symbols in tape.symbols.items():
-        store.watch(asset, symbols)
-    frames = []
-    for second in range(int(tape.start), int(tape.end) + 1):
-        store.update_many(
-            Tick(q.symbol, q.asset, q.ts, q.price) for q in tape.read_until(second + 1.0)
-        )
-        store.advance(second + 1)
-        frames.append(store.frame(second + 0.999))
-    sizes = {
-        name: np.array([frame[name].abs() for frame in frames]) for name in ("heat", "surprise")
-    }
-    return sizes, np.array([frame["age"] for frame in frames])
+def replayed(tape_path: Path) -> Replay:
+    """The hour through store, detector and ranking, as an open page shows it."""
+    return taped(Tape.load(tape_path))
 
 
-def test_the_recorded_hour_is_calm(recorded: tuple[dict[str, Floats], Floats]) -> None:
-    """Seen every other second, by heat fewer pairs swap, and fewer views change, than by surprise.
-
-    At most seven pairs a minute and one view of ten; and no surprise as it is, without calm, is
-    half as calm as its calm order.
-    """
-    sizes, age = recorded
-    tiers = (~(age <= STALE_SEC)).astype(np.int64)
-    figures = {}
-    for name, calm in (("heat", CalmOrder(HEAT_OF_MEDIAN)), ("surprise", CalmOrder())):
-        orders = [
-            calm.update(second, *of).tolist()
-            for second, of in enumerate(zip(sizes[name], tiers, strict=True))
-        ]
-        plain = [
-            CalmOrder().update(0, *of).tolist()
-            for of in zip(sizes[name][::2], tiers[::2], strict=True)
-        ]
-        for kind, shown in ((name, orders[::2]), (f"plain {name}", plain)):
-            figures[kind] = (flips(shown) / (len(shown) / 30), changed(shown))
-    for lower, upper in pairwise(("heat", "surprise", "plain surprise")):
-        for calmer, wilder in zip(figures[lower], figures[upper], strict=True):
-            assert calmer <= wilder / 1.5, figures
-    assert figures["heat"] <= figures["plain heat"], figures
-    assert figures["heat"][0] < 9, figures
-    assert figures["heat"][1] < 0.125, figures
+def test_the_mover_of_every_event_stays_in_front(replayed: Replay) -> None:
+    """For three minutes after it; never more than three of the hour's movers are at once."""
+    assert len(replayed.events) > 10
+    assert replayed.missed() == (0, 0)
 
 
-def test_what_leads_the_recorded_hour_is_shown_first(
-    recorded: tuple[dict[str, Floats], Floats],
-) -> None:
+def test_a_list_that_stands_still_is_in_order(replayed: Replay) -> None:
+    """At any second of the hour by the size of heat; live, what differs is marked."""
+    for seen in replayed.seen:
+        assert list(seen.sizes) == sorted(seen.sizes, reverse=True)
+        assert (seen.live == seen.still) == (seen.marked == 0)
+
+
+def test_a_market_with_more_symbols_keeps_its_movers_in_front() -> None:
+    """But for those of more than three at once, who cannot all be."""
+    _, missed = simulated(seed=7, seconds=900).missed()
+    assert missed == 0
+
+
+def test_the_recorded_hour_is_calm(replayed: Replay) -> None:
+    """Seen every other second, half as many pairs swap and views change as in the strict order."""
+    live, still = ([getattr(one, name) for one in replayed.seen[::2]] for name in ("live", "still"))
+    minutes = len(live) / 30
+    assert flips(live) / minutes < 6
+    assert flips(live) < flips(still) / 1.5
+    assert changed(live) < 0.07
+    assert changed(live) < changed(still) / 2
+
+
+def test_what_leads_the_recorded_hour_is_shown_first(replayed: Replay) -> None:
     """A row whose heat leads by 1 is at the top within a review."""
-    sizes, age = recorded
-    calm = CalmOrder(HEAT_OF_MEDIAN)
     waited, longest, seen = 0, 0, 0
     leader = -1
-    for second, (size, old) in enumerate(zip(sizes["heat"], age, strict=True)):
-        tiers = (~(old <= STALE_SEC)).astype(np.int64)
-        top = calm.update(second, size, tiers)[0]
-        led = np.sort(np.nan_to_num(np.where(tiers == 0, size, NAN)))
-        row = int(np.nanargmax(np.where(tiers == 0, np.nan_to_num(size), -1.0)))
-        if led[-1] - led[-2] < 1.0:
+    for one in replayed.seen:
+        if len(one.sizes) < 2 or one.sizes[0] - one.sizes[1] < 1.0:
             leader = -1
             continue
-        waited = waited + 1 if row == leader else 0
-        leader = row
+        waited = waited + 1 if one.still[0] == leader else 0
+        leader = one.still[0]
         seen += 1
-        if top != row:
+        if one.live[0] != leader:
             longest = max(longest, waited)
     assert seen > 300
     assert longest < REST_SEC
-
-
-# What was shown.
-
-
-def rank_order(*order: int) -> npt.NDArray[np.int32]:
-    """An order as ``CalmOrder`` gives it."""
-    return np.array(order, np.int32)
-
-
-def answer(history: RankHistory, second: int, rank: str = "1m") -> list[int] | None:
-    """The order at a second, as a list."""
-    order = history.at(second, rank)
-    return None if order is None else order.tolist()
-
-
-def test_the_order_of_a_second_is_the_newest_before_it() -> None:
-    """What changed is kept from its second on, for each rank apart."""
-    history = RankHistory()
-    history.add(100, "1m", rank_order(0, 1))
-    history.add(101, "1m", rank_order(0, 1))
-    history.add(105, "1m", rank_order(1, 0))
-    history.add(106, "5m", rank_order(1, 0, 2))
-    assert [answer(history, second) for second in (99, 100, 104, 105, 9999)] == [
-        None,
-        [0, 1],
-        [0, 1],
-        [1, 0],
-        [1, 0],
-    ]
-    assert answer(history, 105, "5m") is None
-    assert answer(history, 106, "5m") == [1, 0, 2]
-    assert answer(history, 106, "none") is None
-
-
-def test_an_order_that_grows_is_another() -> None:
-    """A row more at the end is a change, also behind the places that are kept."""
-    history = RankHistory()
-    for second, count in enumerate((1, 2, 400, 401)):
-        history.add(second, "1m", np.arange(count, dtype=np.int32))
-    assert [len(answer(history, second) or []) for second in range(4)] == [1, 2, 400, 401]
-
-
-def test_the_first_places_of_many_rows_are_kept() -> None:
-    """256 places as they were, and every other row behind them by number."""
-    history = RankHistory()
-    order = np.arange(1000, dtype=np.int32)[::-1]
-    history.add(1, "1m", order)
-    assert answer(history, 1) == [*order[:256].tolist(), *range(744)]
-
-
-def test_the_window_bounds_what_is_kept() -> None:
-    """Orders of an hour ago are known, older ones are gone, and one that stood still is not."""
-    history = RankHistory(3600)
-    for second in range(10_000):
-        history.add(second, "1m", rank_order(*np.roll([0, 1, 2], second)))
-        history.add(second, "5m", rank_order(0, 1))
-    assert sum(answer(history, second) is not None for second in range(10_000)) == 3601
-    assert answer(history, 9999 - 3600) == np.roll([0, 1, 2], 9999 - 3600).tolist()
-    assert answer(history, 9998 - 3600) is None
-    assert answer(history, 9998 - 3600, "5m") == [0, 1]
-
-
-def test_a_second_that_comes_again_is_told_anew() -> None:
-    """A clock that stepped back replaces what it had shown after that."""
-    history = RankHistory()
-    for second in range(100, 110):
-        history.add(second, "1m", rank_order(*np.roll([0, 1, 2], second)))
-    history.add(105, "1m", rank_order(2, 1, 0))
-    assert answer(history, 104) == np.roll([0, 1, 2], 104).tolist()
-    assert [answer(history, second) for second in (105, 108, 200)] == [[2, 1, 0]] * 3
-
-
-def test_what_is_given_stays_what_it_was() -> None:
-    """Neither the writer's array nor a reader's can change what is kept."""
-    history = RankHistory()
-    order = rank_order(0, 1)
-    history.add(1, "1m", order)
-    order[:] = 7
-    found = history.at(1, "1m")
-    assert found is not None
-    found[:] = 9
-    assert answer(history, 1) == [0, 1]
-
-
-def test_orders_are_read_while_they_are_written() -> None:
-    """Readers in other threads get whole orders throughout."""
-    history = RankHistory(50)
-
-    def read() -> None:
-        for second in (0, 1000, 2990, 3100):
-            order = answer(history, second)
-            assert order is None or sorted(order) == list(range(20))
-
-    with readers(read):
-        for second in range(3000):
-            history.add(second, "1m", rank_order(*np.roll(range(20), second)))

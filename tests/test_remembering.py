@@ -283,7 +283,7 @@ def test_on_a_sunday_the_week_is_still_known(start: Start) -> None:
     assert frame["last"].notna().all()
     assert frame["ret_15m"].isna().tolist() == [True] * 3 + [False] * 2
     assert frame["vol_15m"].isna().tolist() == [True] * 3 + [False] * 2
-    assert engine.reader.order("surprise", now)[:2] in ([3, 4], [4, 3])
+    assert engine.reader.order("heat", now).rows[:2] in ((3, 4), (4, 3))
     for asset in ("stocks", "forex"):
         last = engine.reader.last_session(asset, now)
         assert last is not None
@@ -354,7 +354,7 @@ def test_rewind_reaches_into_the_archive(start: Start) -> None:
     assert frame["vol_15m"].notna().tolist()[3:] == [True] * 2
     assert engine.reader.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
     assert engine.reader.correlation("BTC-USD", 20, ("crypto",), at).top[0].symbol == "ETH-USD"
-    assert len(engine.reader.order("surprise", now)) == 5
+    assert len(engine.reader.order("heat", now).rows) == 5
     # Friday, a minute before the close: an hour of stocks, and crypto not yet recorded.
     now, frame = engine.reader.pulse(int(stocks[1]) - 60)
     assert engine.reader.states(frame, now)[:2] == ["live", "live"]
