@@ -4,7 +4,8 @@ Some are asked for by name: ``python -m benchmarks.tabs``, how many tabs one pro
 carries, and ``python -m benchmarks.soak 30``, whether anything grows in half an hour. The archive
 is of a day; ``python -m benchmarks.archive 7`` writes a week, ``python -m benchmarks.export 7``
 exports one. ``python -m benchmarks.market`` measures no cost: it shows how like a market the
-simulated one is; ``python -m benchmarks.stream`` shows what programs that follow the stream cost;
+simulated one is; ``python -m benchmarks.ranking``, in which rows the page shows what happened;
+``python -m benchmarks.stream`` shows what programs that follow the stream cost;
 and ``python -m benchmarks.attacks`` shows what bad input and faults come to.
 """
 

@@ -125,7 +125,16 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             taken=visit.taken,
             notes=_shown(visit.notes),
             pulse=_encoded(
-                reader, _pulse, now, view.rank, view.lists, view.rows, fed, has_ended, held
+                reader,
+                _pulse,
+                now,
+                view.rank,
+                view.lists,
+                view.rows,
+                fed,
+                has_ended,
+                held,
+                at is not None,
             ),
             events=_encoded(reader, stress_card, now, version, view.severity, view.events),
             news=_encoded(reader, news, live_now, reader.events.version),
@@ -217,10 +226,13 @@ def _pulse(
     fed: tuple[Asset, ...],
     has_ended: bool,
     held: tuple[HeldBack, ...],
+    strict: bool,
 ) -> PulseCard:
     """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
     _, frame = reader.pulse(now)
-    return pulse_card(reader, now, frame, rank=rank, lists=lists, most=most, fed=fed, held=held)
+    return pulse_card(
+        reader, now, frame, rank=rank, lists=lists, most=most, fed=fed, held=held, strict=strict
+    )
 
 
 # Market hours.

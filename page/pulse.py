@@ -17,7 +17,7 @@ import pandas as pd
 from engine.reader import LastSession, Reader
 from engine.status import HeldBack
 from formulas import trend_noise
-from page.surprise import BLANK, Gauge, gauge, peers
+from page.surprise import BLANK, RARE, Gauge, gauge, peers
 from page.troubles import held_text
 from ticks import ASSETS, Asset
 from wording import (
@@ -26,6 +26,7 @@ from wording import (
     duration_text,
     percent_text,
     price_text,
+    signed_text,
     size_text,
 )
 
@@ -201,20 +202,21 @@ def pulse_card(
     most: int,
     fed: Sequence[Asset],
     held: Sequence[HeldBack] = (),
+    strict: bool = False,
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
 
     ``fed`` are the classes of which prices are coming in; ``held`` are the prices that are held
-    back.
+    back. A page that stands still wants the rows in the ``strict`` order.
     """
-    order = reader.order(rank, now)
+    order = reader.order(rank, now, strict=strict).rows
     if lists == "by class":
         assets = frame["asset"].to_numpy()
         wanted: list[tuple[str, list[int]]] = [
             (asset, [row for row in order if assets[row] == asset][:most]) for asset in ASSETS
         ]
     else:
-        wanted = [("", order[:most])]
+        wanted = [("", list(order[:most]))]
     # As an array: an empty list would choose columns, not rows.
     is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
     trading = frame[is_trading]
@@ -423,6 +425,11 @@ def _surprise(figures: Mapping[str, Any]) -> Cell:
     return gauge(figures, figures["now"], notes_early=figures["notes_early"])
 
 
+def _heat(figures: Mapping[str, Any]) -> Cell:
+    text = signed_text(figures["heat"], 1, "σ")
+    return _signed(text, is_strong=abs(figures["heat"]) >= RARE)
+
+
 def _trend(figures: Mapping[str, Any]) -> Cell:
     """The trend, without a tone if it is no more than its own noise."""
     trend = figures["trend_15m"]
@@ -476,6 +483,16 @@ _DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
     (
         _move("ret_15m", "vol_15m"),
         Column("15m", "15 min", "Return over fifteen minutes", Kind.SIGNED, 4),
+    ),
+    (
+        _heat,
+        Column(
+            "heat",
+            "Heat",
+            "The largest surprise of the last fifteen minutes, which fades by half in three",
+            Kind.SIGNED,
+            6,
+        ),
     ),
     (
         _surprise,
