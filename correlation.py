@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import NormalDist
 from typing import Final, NamedTuple, Protocol
 
@@ -68,6 +68,8 @@ _BOUNCING: Final = 0.1
 _TWIN_BIN_SEC: Final = 60
 # With less of a correlation left than this, too much of it is only estimated to call a pair twins.
 _TWIN_KAPPA: Final = 0.9
+# What the names of the dollar, and of coins that are worth one, begin with.
+_DOLLARS: Final = "USD"
 # How many symbols are compared with all others at once, which bounds the memory it takes.
 _AT_ONCE: Final = 256
 
@@ -297,9 +299,9 @@ def moving_together(
 def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozenset[str]]:
     """The twins of each of ``symbols`` among them: those with r of at least 0.95 over the hour.
 
-    Like BTC-USD and BTC-USDT they are two prices of one thing. In bars of a minute; a symbol has
-    no twin before it has twelve returns of these, or while it ticks less than some five times in
-    each.
+    Like BTC-USD and BTC-USDT they are two prices of one thing. In bars of a minute. Of a symbol
+    that has fewer than twelve returns of these, or that ticks less than some five times in each,
+    that cannot be told: then its namesakes in dollars of another kind are its twins.
     """
     names = list(dict.fromkeys(symbols))
     hour = Returns.between(*_hour(store, names, _TWIN_BIN_SEC, now))
@@ -316,7 +318,22 @@ def twins(store: Store, symbols: Sequence[str], now: float) -> dict[str, frozens
                 one, other = names[ahead[i]], names[ahead[j]]
                 found[one].add(other)
                 found[other].add(one)
+    for i, j in _namesakes(names):
+        pair = correlate(hour.of(slice(i, i + 1)), hour.of(slice(j, j + 1)))
+        if np.isnan(pair.of_prices[0, 0]) or pair.kappa[0, 0] < _TWIN_KAPPA:
+            found[names[i]].add(names[j])
+            found[names[j]].add(names[i])
     return {name: frozenset(others) for name, others in found.items()}
+
+
+def _namesakes(symbols: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of the pairs that are, by their names, one thing in two kinds of dollars."""
+    places: dict[str, list[int]] = {}
+    for place, symbol in enumerate(symbols):
+        base, _, quote = symbol.rpartition("-")
+        if base and quote.startswith(_DOLLARS):
+            places.setdefault(base, []).append(place)
+    return [pair for of_base in places.values() for pair in combinations(of_base, 2)]
 
 
 # An interval is that of the correlation of bars, on the atanh scale; both its ends are then divided

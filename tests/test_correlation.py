@@ -703,6 +703,30 @@ def test_two_prices_of_one_thing_are_twins() -> None:
     }
 
 
+def test_namesakes_are_twins_until_it_is_known_that_they_are_not() -> None:
+    """In dollars of several kinds: with too few returns, or too few ticks; not by another name."""
+    rng = np.random.default_rng(14)
+    price, other = (np.cumsum(rng.normal(size=3600)) * 1e-4 for _ in range(2))
+    names = ("X-USD", "X-USDT", "X-EUR", "Y-USD", "USD")
+    sparse = ("Z-USD", "Z-USDC")
+    store = PulseStore(7200)
+    for second in range(3600):
+        for name in (*names, *(sparse if second % 50 == 0 else ())):
+            log = other[second] if name == "X-USDT" else price[second]
+            store.update(Tick(name, "crypto", START + second, 100.0 * math.exp(log)))
+    young = twins(store, [*names, *sparse], START + 300)
+    assert young == {name: frozenset() for name in ("X-EUR", "Y-USD", "USD")} | {
+        "X-USD": frozenset({"X-USDT"}),
+        "X-USDT": frozenset({"X-USD"}),
+        "Z-USD": frozenset({"Z-USDC"}),
+        "Z-USDC": frozenset({"Z-USD"}),
+    }
+    known = twins(store, [*names, *sparse], START + 3600)
+    assert known["X-USDT"] == frozenset()
+    assert known["X-USD"] == {"X-EUR", "Y-USD", "USD"}
+    assert known["Z-USD"] == {"Z-USDC"}
+
+
 def test_twins_are_the_same_however_many_are_compared() -> None:
     """Three of each of two hundred: every one has its two others, whatever the order."""
     rng = np.random.default_rng(13)
