@@ -28,11 +28,13 @@ from rules import (
     readings,
     severity_of,
 )
-from sentences import burst_text, hit_text, more_text
+from sentences import brief_text, burst_text, hit_text, more_text, title_text
 from ticks import (
     COOLDOWN_SEC,
+    HORIZONS_SEC,
     MAX_EVENTS,
     MIN_SURPRISE,
+    SEVERITIES,
     STALE_SEC,
     WINDOW_SEC,
     Asset,
@@ -57,6 +59,7 @@ __all__ = [
     "Track",
     "Watch",
     "When",
+    "company_of",
 ]
 
 OF_FEED: Final = ""
@@ -66,10 +69,11 @@ REWIND_SEC: Final = WINDOW_SEC + 60.0
 """How far back the states of an event are kept: as far as the prices, and a minute."""
 
 ALONE_BEYOND: Final = 2.0
-"""A move may be alone if its surprise is beyond this; a twin beyond it moves along."""
+"""A move may be alone if its surprise is beyond this."""
 
 STILL_WITHIN: Final = 1.0
-"""The others are still while the median of their surprises is within this."""
+"""The others are still while the median of their surprises is within this; a twin that is not moves
+along."""
 
 _BEGAN = attrgetter("ts")
 # Events that began in the same instant have one order, whichever came first.
@@ -141,6 +145,26 @@ class Event:
     def ratio(self) -> float:
         """How many times its threshold the part was that was furthest beyond."""
         return ratio_of(self.parts)
+
+    @property
+    def peak_ts(self) -> float:
+        """When the lead was furthest beyond its threshold."""
+        return self.ts if self.lead.to_ts is None else self.lead.to_ts
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All that it tells of, its own first; none if it is of a feed."""
+        return (self.symbol, *self.twins) if self.symbol else ()
+
+    @property
+    def title(self) -> str:
+        """Who and by how much, as short as can be."""
+        return title_text(self.symbols, self.asset, self.lead)
+
+    @property
+    def brief(self) -> str:
+        """What follows the title in one short sentence."""
+        return brief_text(self.lead, self.rule, self.company)
 
     @property
     def text(self) -> str:
@@ -278,8 +302,8 @@ class StressDetector:
             for snapshot in snapshots
             if snapshot["age"] is not None and snapshot["age"] <= self._max_age_sec
         ]
-        surprises = {snapshot["symbol"]: snapshot["surprise"] or 0.0 for snapshot in live}
-        told: dict[str, Event] = {}
+        surprises = {snapshot["symbol"]: snapshot["surprise"] for snapshot in live}
+        told = self._united(surprises, now)
         for snapshot in live:
             before = self._tracks.get(snapshot["symbol"])
             event = self._follow(snapshot, surprises, history)
@@ -288,10 +312,65 @@ class StressDetector:
             if before is not None:
                 told |= self._superseded(before, now)
             told[event.id] = event
+        told |= self._accompanied(surprises, now)
         told |= self._ended(now)
         rows = {snapshot["symbol"]: snapshot for snapshot in snapshots} if measured else {}
         hits = self._watches.check(measured, rows, now, history=history)
         return [*told.values(), *map(_event_of_rule, hits)]
+
+    def _united(self, surprises: Mapping[str, float | None], now: float) -> dict[str, Event]:
+        """The events of twins that are told as one from now on, because they were found to be such.
+
+        The severest of them goes on, the first of equals, and the others are over. ``surprises``
+        are those of the symbols that are live: what fell silent is told by itself.
+        """
+        found: dict[str, Event] = {}
+        for symbol in sorted(self._open.keys() & surprises.keys(), key=self._precedence):
+            track = self._tracks[symbol]
+            leading = self._leading_twin(symbol, track.burst, now)
+            if leading is None or leading.event is None or track.event is None:
+                continue
+            is_first = self._precedence(symbol) < self._precedence(leading.symbol)
+            if is_first or leading.symbol not in surprises:
+                continue
+            event, over = leading.event, _over(track.event, now, now)
+            self._remember(replace(track, leader=leading.symbol, event=None))
+            for name in over.symbols:
+                led = self._tracks.get(name)
+                if led is not None and led.leader == symbol:
+                    self._remember(replace(led, leader=leading.symbol))
+                if name not in event.symbols:
+                    event = _with_twin(event, name, now)
+            self._remember(replace(leading, event=event))
+            found |= {over.id: over, event.id: event}
+        return found
+
+    def _precedence(self, symbol: str) -> tuple[int, float, str]:
+        """Whose event tells of several: that of the least, of symbols with one of their own."""
+        event = self._tracks[symbol].event
+        if event is None:
+            raise ValueError(f"{symbol} has no event of its own")
+        return -SEVERITIES.index(event.severity), event.ts, symbol
+
+    def _accompanied(self, surprises: Mapping[str, float | None], now: float) -> dict[str, Event]:
+        """The events that are alone no more: a twin followed, within the minute of their peak."""
+        found: dict[str, Event] = {}
+        for symbol in sorted(self._open):
+            track = self._tracks[symbol]
+            event = track.event
+            if (
+                event is not None
+                and event.company is Company.ALONE
+                and event.lead.rises is not None
+                and abs(now - event.peak_ts) <= HORIZONS_SEC["1m"]
+                and self._moves_along(symbol, surprises, rises=event.lead.rises)
+            ):
+                state = replace(
+                    event, company=Company.UNKNOWN, updated_ts=max(now, event.updated_ts)
+                )
+                self._remember(replace(track, event=state))
+                found[state.id] = state
+        return found
 
     def _superseded(self, before: Track, now: float) -> dict[str, Event]:
         """The event that a symbol had if another took its place, which is its end."""
@@ -317,7 +396,7 @@ class StressDetector:
         return found
 
     def _follow(
-        self, snapshot: Mapping[str, Any], surprises: Mapping[str, float], history: bool
+        self, snapshot: Mapping[str, Any], surprises: Mapping[str, float | None], history: bool
     ) -> Event | None:
         """Bring a symbol's burst up to its snapshot; the event that begins or changes by that."""
         symbol, now = snapshot["symbol"], snapshot["now"]
@@ -344,7 +423,7 @@ class StressDetector:
         return None if event is track.event else event
 
     def _outgrows(
-        self, track: Track, burst: Burst, surprises: Mapping[str, float], now: float
+        self, track: Track, burst: Burst, surprises: Mapping[str, float | None], now: float
     ) -> bool:
         """Whether a burst is severer than the event that tells of it, which a twin stopped telling.
 
@@ -378,7 +457,7 @@ class StressDetector:
         self,
         snapshot: Mapping[str, Any],
         burst: Burst,
-        surprises: Mapping[str, float],
+        surprises: Mapping[str, float | None],
         history: bool,
     ) -> Event | None:
         """Remember a burst that begins; the event that tells of it, its own or a twin's."""
@@ -397,7 +476,7 @@ class StressDetector:
         self,
         snapshot: Mapping[str, Any],
         burst: Burst,
-        surprises: Mapping[str, float],
+        surprises: Mapping[str, float | None],
         history: bool,
     ) -> Event:
         """Remember a burst with an event of the symbol's own."""
@@ -421,22 +500,26 @@ class StressDetector:
         return None
 
     def _company(
-        self, lead: Part, snapshot: Mapping[str, Any], surprises: Mapping[str, float]
+        self, lead: Part, snapshot: Mapping[str, Any], surprises: Mapping[str, float | None]
     ) -> Company:
         """Whether a symbol moves alone, with its peers, or neither can be claimed."""
-        surprise, vs_peers = snapshot["surprise"], snapshot["vs_peers"]
         # Peers are compared over one minute, whatever the other parts' horizons.
-        if lead.kind != "move_1m" or surprise is None or vs_peers is None:
+        if lead.kind != "move_1m" or lead.rises is None:
             return Company.UNKNOWN
-        sign = 1.0 if lead.rises else -1.0
-        if sign * surprise <= ALONE_BEYOND:
-            return Company.UNKNOWN
-        others = sign * (surprise - vs_peers)
-        if others > STILL_WITHIN:
-            return Company.WITH_PEERS
-        twins = self._twins.get(snapshot["symbol"], ())
-        moves_along = any(sign * surprises.get(twin, 0.0) > ALONE_BEYOND for twin in twins)
-        return Company.UNKNOWN if others < -STILL_WITHIN or moves_along else Company.ALONE
+        return company_of(
+            snapshot["surprise"],
+            snapshot["vs_peers"],
+            rises=lead.rises,
+            has_company=self._moves_along(snapshot["symbol"], surprises, rises=lead.rises),
+        )
+
+    def _moves_along(
+        self, symbol: str, surprises: Mapping[str, float | None], *, rises: bool
+    ) -> bool:
+        """Whether a twin moves the same way, or may: its surprise is not known yet."""
+        sign = 1.0 if rises else -1.0
+        twins = (surprises[twin] for twin in self._twins.get(symbol, ()) if twin in surprises)
+        return any(twin is None or sign * twin > STILL_WITHIN for twin in twins)
 
     def _remember(self, track: Track) -> None:
         self._hold(track)
@@ -566,6 +649,25 @@ class EventStore:
     def __len__(self) -> int:
         with self._lock:
             return len(self._in_order)
+
+
+def company_of(
+    surprise: float | None, vs_peers: float | None, *, rises: bool, has_company: bool
+) -> Company:
+    """Whether a move of a minute is alone, by its surprise and by that beyond its peers'.
+
+    ``rises`` is its direction, and ``has_company`` whether somebody is known to move along whatever
+    the peers do.
+    """
+    if surprise is None or vs_peers is None:
+        return Company.UNKNOWN
+    sign = 1.0 if rises else -1.0
+    if sign * surprise <= ALONE_BEYOND:
+        return Company.UNKNOWN
+    others = sign * (surprise - vs_peers)
+    if others > STILL_WITHIN:
+        return Company.WITH_PEERS
+    return Company.UNKNOWN if others < -STILL_WITHIN or has_company else Company.ALONE
 
 
 def _new_event(snapshot: Mapping[str, Any], burst: Burst, company: Company, history: bool) -> Event:

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from rules import Part, When
 from wording import (
+    brief_percent_text,
+    brief_times_text,
     duration_text,
+    joined_names,
     price_text,
     rarity_text,
     signed_text,
@@ -18,7 +21,7 @@ from wording import (
     times_usual_text,
 )
 
-__all__ = ["burst_text", "hit_text", "more_text"]
+__all__ = ["brief_text", "burst_text", "hit_text", "more_text", "title_text"]
 
 
 def burst_text(symbol: str, asset: str, lead: Part, company: str, *, is_early: bool) -> str:
@@ -84,6 +87,48 @@ def hit_text(
     if part.from_price is None and prices:
         prices = f"at {prices}"
     return ", ".join(filter(None, (f"{what}: rule {rule}", prices)))
+
+
+def title_text(symbols: Sequence[str], asset: str, part: Part) -> str:
+    """What happened as a title: who, and by how much; ``symbols`` are told as one.
+
+    "META −0.93 %", "BTC (USD, USDT) +1.1 %", "AAPL volatility 0.42 %", "BTC-USD above 90,000.00".
+    """
+    names, value = joined_names(symbols), part.value
+    level = price_text(part.threshold, asset)
+    match part.when:
+        case When.ABOVE | When.BELOW:
+            return f"{names} {part.when.value} {level}"
+        case When.CROSSES:
+            return f"{names} {'above' if part.rises else 'below'} {level}"
+        case When.SURPRISE:
+            return f"{names} {signed_text(value, 1, 'σ')}"
+        case When.CORRELATION:
+            return f"{names} at r {signed_text(value, 2)}"
+        case When.SILENT | When.UNHEARD:
+            return f"No price of {names or asset}"
+        case _:
+            pass
+    if part.rises is None:
+        return f"{names} volatility {size_text(value)}"
+    return f"{names} {brief_percent_text(value)}"
+
+
+def brief_text(part: Part, rule: str, company: str) -> str:
+    """What follows a title in one short sentence: how long it took, and beside what is usual.
+
+    "in 1 min, 8× its usual minute, alone", "per 15 min, 2.4× its hourly median"; of a hit of the
+    user's its ``rule``.
+    """
+    if part.when is not None:
+        return f"rule {rule}"
+    minutes = part.horizon_sec // 60
+    times = "" if part.times_usual is None else brief_times_text(part.times_usual)
+    if part.rises is None:
+        return ", ".join((f"per {minutes} min", *([f"{times} its hourly median"] if times else [])))
+    usual = "minute" if minutes == 1 else f"{minutes} minutes"
+    told = (f"in {minutes} min", f"{times} its usual {usual}" if times else "", company)
+    return ", ".join(filter(None, told))
 
 
 def more_text(lead: Part, parts: Sequence[Part], twins: Sequence[str]) -> str:

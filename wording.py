@@ -6,6 +6,7 @@ Pure functions of numbers. A figure that is not known is NaN here and a dash in 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,7 +14,10 @@ __all__ = [
     "EARLY_TEXT",
     "MINUS",
     "NOT_KNOWN",
+    "brief_percent_text",
+    "brief_times_text",
     "duration_text",
+    "joined_names",
     "percent_text",
     "price_text",
     "rarity",
@@ -50,6 +54,19 @@ def percent_text(fraction: float, decimals: int = 2) -> str:
     return signed_text(fraction * 100, decimals, " %")
 
 
+def brief_percent_text(fraction: float) -> str:
+    """A signed fraction in percent to two digits: the same for a coin and for a pair of currencies.
+
+    >>> brief_percent_text(-0.0093), brief_percent_text(0.01121), brief_percent_text(0.00042)
+    ('−0.93 %', '+1.1 %', '+0.042 %')
+    """
+    if not math.isfinite(fraction):
+        return NOT_KNOWN
+    # Of the rounded figure: 0.996 % is 1.0 %.
+    exponent = int(f"{fraction * 100:.1e}".partition("e")[2])
+    return percent_text(fraction, min(max(0, 1 - exponent), 3))
+
+
 def signed_text(value: float, decimals: int, unit: str = "") -> str:
     """A number with its sign and its unit; what rounds to zero has no sign."""
     if math.isnan(value):
@@ -75,6 +92,17 @@ def times_text(times: float) -> str:
     '8.2 ×'
     """
     return NOT_KNOWN if math.isnan(times) else f"{abs(times):,.{_times_decimals(times)}f} ×"
+
+
+def brief_times_text(times: float) -> str:
+    """The same as short as can be: whole from three on.
+
+    >>> brief_times_text(-8.24), brief_times_text(2.46)
+    ('8×', '2.5×')
+    """
+    if math.isnan(times):
+        return NOT_KNOWN
+    return f"{abs(times):,.{1 if abs(times) < 2.95 else 0}f}×"
 
 
 def signed_times_text(times: float) -> str:
@@ -138,6 +166,25 @@ def rarity_text(surprise: float) -> str:
     if rarity(surprise) < USUAL_SHARE:
         return "no rarer than usual"
     return f"rarer than {rarity_share_text(surprise)} of its own last day"
+
+
+def joined_names(symbols: Sequence[str]) -> str:
+    """Symbols as one subject; those of one base, before the dash, by that and what follows it.
+
+    >>> joined_names(["BTC-USD", "BTC-USDT"]), joined_names(["GOOG", "GOOGL"])
+    ('BTC (USD, USDT)', 'GOOG and GOOGL')
+    """
+    of_base: dict[str, list[str]] = {}
+    for symbol in symbols:
+        base, dash, quote = symbol.partition("-")
+        of_base.setdefault(base + dash if base and quote else symbol, []).append(symbol)
+    names = [
+        alike[0]
+        if len(alike) == 1
+        else f"{start[:-1]} ({', '.join(symbol.removeprefix(start) for symbol in alike)})"
+        for start, alike in of_base.items()
+    ]
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def duration_text(seconds: float | None) -> str:

@@ -455,15 +455,17 @@ def test_a_symbol_has_one_burst_at_a_time() -> None:
         (3.0, -1.1, 0.0, Company.UNKNOWN),
         (2.0, 0.0, 0.0, Company.UNKNOWN),
         (3.0, None, 0.0, Company.UNKNOWN),
-        (3.0, 0.0, 2.1, Company.UNKNOWN),
+        (3.0, 0.0, 1.1, Company.UNKNOWN),
+        (3.0, 0.0, 1.0, Company.ALONE),
         (3.0, 0.0, -2.1, Company.ALONE),
+        (3.0, 0.0, None, Company.UNKNOWN),
         (3.0, 1.1, 2.1, Company.WITH_PEERS),
     ],
 )
 def test_who_moves_along(
-    surprise: float, others: float | None, twin: float, company: Company
+    surprise: float, others: float | None, twin: float | None, company: Company
 ) -> None:
-    """Alone: beyond 2 while the others' median is within 1 and no twin moves along."""
+    """Alone: beyond 2 while the others' median is within 1, and so is every twin."""
     detector = StressDetector()
     detector.set_twins({"AAPL": frozenset({"TWIN"})})
     known: dict[str, Any] = {
@@ -552,6 +554,60 @@ def test_an_event_with_a_twin_is_not_alone() -> None:
     assert event.company is Company.UNKNOWN
     (event,) = detector.check_all([shot(2, symbol="A", move_1m=0.004, **known)])
     assert event.company is Company.UNKNOWN
+
+
+def test_nobody_is_alone_whose_twin_follows() -> None:
+    """Within the minute of the peak; what the twin does later is another move."""
+    for follows_at, company in ((3, Company.UNKNOWN), (61, Company.ALONE)):
+        detector = StressDetector()
+        detector.set_twins({"A": frozenset({"B"}), "B": frozenset({"A"})})
+        states: list[Event] = []
+        for at in (0, 1, follows_at):
+            known: dict[str, Any] = {"move_1m": 0.002, "surprise": 3.0, "vs_peers": 3.0}
+            of_twin = 1.2 if at == follows_at else 0.4
+            rows = [shot(at, symbol="A", **known), shot(at, symbol="B", surprise=of_twin)]
+            states += detector.check_all(rows)
+        assert states[0].company is Company.ALONE
+        assert states[-1].company is company
+
+
+def test_twins_found_late_are_told_as_one_from_then_on() -> None:
+    """The first goes on and tells of the others, and their own events are over."""
+    detector = StressDetector()
+
+    def second(at: int) -> list[Event]:
+        return detector.check_all([shot(at, symbol=n, move_1m=0.002) for n in ("A", "B", "C")])
+
+    (first,) = detector.check(shot(0, symbol="B", move_1m=0.002))
+    own = second(1)
+    assert [event.symbol for event in own] == ["A", "C"]
+    pairs = {"A": "B", "B": "AC", "C": "B"}
+    detector.set_twins({name: frozenset(others) for name, others in pairs.items()})
+    found = {event.id: event for event in second(2)}
+    assert found.keys() == {event.id for event in (first, *own)}
+    assert (found[first.id].twins, found[first.id].over_ts) == (("A", "C"), None)
+    assert [found[event.id].over_ts for event in own] == [START + 2, START + 2]
+    assert second(3) == []
+    assert [track.leader for track in detector.tracks] == ["B", "B", "B"]
+
+
+def test_the_severest_of_late_twins_tells_of_the_others() -> None:
+    """And not those that move the other way."""
+    detector = StressDetector()
+    moved = {"A": 0.002, "B": 0.01, "C": -0.002}
+
+    def second(at: int) -> list[Event]:
+        return detector.check_all([shot(at, symbol=n, move_1m=m) for n, m in moved.items()])
+
+    assert len(second(0)) == 3
+    detector.set_twins({name: frozenset(moved.keys() - {name}) for name in moved})
+    found = {event.symbol: event for event in second(1)}
+    assert found.keys() == {"A", "B"}
+    assert (found["A"].over_ts, found["B"].twins, found["B"].severity) == (
+        START + 1,
+        ("A",),
+        "extreme",
+    )
 
 
 def test_symbols_do_not_mask_one_another() -> None:
@@ -662,6 +718,35 @@ def test_the_text_is_made_of_the_numbers(asset: str, known: dict[str, Any], text
     """How far, over how long, how unusual, how rare unless that is early, from where to where."""
     (event,) = StressDetector().check(shot(0, asset, **known))
     assert (event.text, event.more) == (text, "")
+
+
+@pytest.mark.parametrize(
+    ("known", "twins", "title", "brief"),
+    [
+        (
+            {"move_1m": -0.0093, "sigma_1m": 0.00113, "surprise": -8.1, "vs_peers": -8.0},
+            (),
+            "META −0.93 %",
+            "in 1 min, 8× its usual minute, alone",
+        ),
+        ({"move_5m": 0.0112}, (), "META +1.1 %", "in 5 min"),
+        (
+            {"vol_15m": 0.0042, "vol_median": 0.0017},
+            (),
+            "META volatility 0.42 %",
+            "per 15 min, 2.5× its hourly median",
+        ),
+        ({"move_1m": 0.0112}, ("META-X", "META-Y"), "META and META (X, Y) +1.1 %", "in 1 min"),
+    ],
+)
+def test_a_title_is_as_short_as_can_be(
+    known: dict[str, Any], twins: tuple[str, ...], title: str, brief: str
+) -> None:
+    """Who and by how much; then how long it took, beside what is usual."""
+    (event,) = StressDetector().check(shot(0, symbol="META", **known))
+    event = replace(event, twins=twins)
+    assert (event.title, event.brief) == (title, brief)
+    assert event.symbols == ("META", *twins)
 
 
 def test_the_second_line_tells_the_other_parts_and_the_twins() -> None:
