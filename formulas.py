@@ -16,7 +16,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from moves import Halves, Stretch, against_peers, heat, minute_returns, returns, surprise_then
+from moves import (
+    HALF_LIFE_SEC,
+    Halves,
+    Stretch,
+    against_peers,
+    heat,
+    minute_returns,
+    returns,
+    surprise_then,
+)
 from ticks import HORIZONS_SEC
 from usual import Usual
 from volatility import (
@@ -37,6 +46,7 @@ from volatility import (
 __all__ = [
     "BAR_SEC",
     "COLUMNS",
+    "HALF_LIFE_SEC",
     "RANGE_SEC",
     "REGIMES",
     "ROUNDING",

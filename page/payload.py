@@ -17,6 +17,8 @@ from page.alerts import alerts_card
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
+from page.headline import headline
+from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
 from page.status import status_card
@@ -70,6 +72,10 @@ class Payload(msgspec.Struct, frozen=True):
     """The number of the choice on the board that the view has taken last; 0: none."""
     notes: msgspec.Raw
     """A list of texts, told at the top."""
+    headline: msgspec.Raw
+    """A ``Headline``."""
+    area: msgspec.Raw
+    """An ``Area``: the stress of the hour that the line shows."""
     pulse: msgspec.Raw
     """A ``PulseCard``."""
     events: msgspec.Raw
@@ -124,6 +130,8 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             first=_shown(visit.first),
             taken=visit.taken,
             notes=_shown(visit.notes),
+            headline=_encoded(reader, headline, now, version),
+            area=_encoded(reader, area, *area_span(*line)),
             pulse=_encoded(
                 reader,
                 _pulse,

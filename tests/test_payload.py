@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -661,3 +661,80 @@ def test_among_too_many_symbols_pairs_are_not_compared(make: Make) -> None:
     assert shown["card"]["too_many"]
     assert shown["card"]["changed"] == []
     assert shown["heat"] is None
+
+
+# The headline, and the line of the hour.
+
+
+def jump(engine: Worker, symbols: Sequence[str], by: float, seconds: int = 40) -> int:
+    """Let coins tick on for some seconds, some of them at a price that jumped; the last second."""
+    for second in range(NOW, NOW + seconds):
+        price = 90_000.0 * (1 + 0.0001 * ((second // 10) % 7))
+        ticks = [
+            Tick(name, "crypto", second + 0.5, price * (1 + by if name in symbols else 1))
+            for name in COINS
+        ]
+        play(engine, second, ticks)
+        engine.heartbeat.show(second)
+        engine.heartbeat.search(second)
+    return NOW + seconds - 1
+
+
+def test_the_headline_tells_what_matters_and_opens_it(make: Make) -> None:
+    """The event and its second; and of a second that is looked back at what it told then."""
+    engine = make()
+    engine.heartbeat.search(NOW - 1)
+    before = drawn(engine)["headline"]
+    assert (before["lead"], before["rest"]) == ("", "Everything is within its usual range")
+    last = jump(engine, ("BTC-USD",), -0.012)
+    line = drawn(engine)["headline"]
+    (event,) = engine.events.latest(5)
+    assert line["lead"] == event.title == "BTC-USD −1.2 %"
+    assert line["rest"].startswith("in 1 min, ")
+    assert line["rest"].endswith("× its usual minute")
+    assert line["hover"].startswith("Early: ")
+    assert (line["symbol"], line["event"], line["rises"]) == ("BTC-USD", event.id, False)
+    assert NOW <= line["ts"] <= last
+    assert line["breadth"] == [
+        {"asset": "stocks", "up": 0, "down": 0, "word": "closed"},
+        {"asset": "forex", "up": 0, "down": 0, "word": "closed"},
+        {"asset": "crypto", "up": 0, "down": 1, "word": ""},
+    ]
+    assert drawn(engine, at=NOW - 1)["headline"] == before
+
+
+def test_the_headline_says_why_there_is_none(make: Make) -> None:
+    """Closed markets, nothing watched, or no price yet."""
+    told = {
+        drawn(make(**options))["headline"]["rest"]
+        for options in (
+            {"hours": nothing},
+            {"watchlist": {"stocks": (), "forex": (), "crypto": ()}},
+            {"seconds": 0},
+            {"seconds": 60},
+        )
+    }
+    assert told == {
+        "Every market is closed",
+        "No symbols are watched",
+        "No price yet",
+        "Still learning what is usual: too early to judge",
+    }
+
+
+def test_the_area_of_the_hour_rises_where_prices_jumped(make: Make) -> None:
+    """Flat before; a hole where nothing was recorded; the same for every second shown of it."""
+    engine = make()
+    engine.heartbeat.know_past(NOW - 3600, NOW)
+    last = jump(engine, COINS, 0.012)
+    payload = drawn(engine)
+    area = payload["area"]
+    assert (area["step"], len(area["values"])) == (10, 361)
+    first, end = payload["line"]
+    assert area["begin"] <= first < area["begin"] + 10
+    assert end - 10 < area["begin"] + 3609 <= end
+    known = [value for value in area["values"] if value is not None]
+    assert len(known) == (1200 + 40 - 60) // 10
+    assert max(known[:-4]) < 50
+    assert max(known[-4:]) == 100
+    assert drawn(engine, at=last - 30)["area"] == area

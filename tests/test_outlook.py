@@ -1,0 +1,209 @@
+"""What matters at a second, on frames and events made by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from engine.ranking import State
+from events import Event
+from page.outlook import Breadth, Outlook, Picked, Second, picked, review_second
+from rules import Part
+from ticks import Severity
+
+NOW = 1_760_000_399
+"""The last second of its ten."""
+
+CLASSES = {"AAPL": "stocks", "META": "stocks", "EURUSD": "forex", "BTC-USD": "crypto"}
+
+
+def second(
+    heats: Mapping[str, tuple[float, float]],
+    *events: Event,
+    now: int = NOW,
+    states: Mapping[str, State] | None = None,
+    age: float = 0.5,
+) -> Second:
+    """A second with the heat of some symbols and how long ago it was made; of the others 0."""
+    known = states or {}
+    rows = [
+        {
+            "asset": asset,
+            "age": math.nan if known.get(name) == "no data" else age,
+            "heat": heats.get(name, (0.0, math.nan))[0],
+            "heat_ts": now - heats.get(name, (0.0, math.nan))[1],
+        }
+        for name, asset in CLASSES.items()
+    ]
+    frame = pd.DataFrame(rows, index=pd.Index(list(CLASSES), dtype=object))
+    return Second(now + 0.999, frame, [known.get(name, "live") for name in CLASSES], events)
+
+
+def event(symbol: str, ts: float, severity: Severity = "watch", **known: Any) -> Event:
+    """An event of a minute's fall that began, and peaked, at ``ts``."""
+    part = Part(
+        kind="move_1m",
+        horizon_sec=60,
+        value=-0.0093,
+        threshold=0.0024,
+        surprise=-8.1,
+        times_usual=8.2,
+        from_price=702.1,
+        from_ts=ts - 60,
+        to_price=695.61,
+        to_ts=ts,
+    )
+    begun: dict[str, Any] = {
+        "id": f"burst:{symbol}:{ts}",
+        "asset": CLASSES[symbol],
+        "updated_ts": ts,
+        "parts": (part,),
+        "vs_peers": None,
+        "regime": "normal",
+    }
+    return Event(symbol=symbol, ts=ts, severity=severity, **{**begun, **known})
+
+
+def picked_of(at: Second) -> Picked:
+    """What matters in a second in which it is picked."""
+    return picked(at, at)
+
+
+def test_a_running_event_comes_before_a_hotter_symbol() -> None:
+    """And once it is over its symbol is remembered by it."""
+    own = event("META", NOW - 100.0)
+    found = picked_of(second({"META": (-5.0, 100.0), "AAPL": (9.0, 10.0)}, own))
+    assert (found.outlook, found.event) == (Outlook.RUNNING, own)
+    over = event("META", NOW - 100.0, over_ts=NOW - 40.0, updated_ts=NOW - 10.0)
+    found = picked_of(second({"META": (-5.0, 100.0)}, over))
+    assert (found.outlook, found.event) == (Outlook.REMEMBERED, over)
+
+
+@pytest.mark.parametrize(
+    ("severity", "heat", "leader"),
+    [("watch", 4.0, "META"), ("alert", 4.0, "AAPL"), ("alert", 1.5, "META")],
+)
+def test_the_hottest_event_leads_and_severity_counts(
+    severity: Severity, heat: float, leader: str
+) -> None:
+    """An alert counts twice: it leads until it has faded to less than half of the other."""
+    events = event("META", NOW - 60.0), event("AAPL", NOW - 50.0, severity)
+    heats = {"META": (-5.0, 60.0), "AAPL": (-heat, 50.0)}
+    found = picked_of(second(heats, *events))
+    assert found.event is not None
+    assert found.event.symbol == leader
+
+
+def test_two_of_about_one_heat_do_not_take_turns() -> None:
+    """Whoever of them moves a little anew, the first to begin stays; until one is far ahead."""
+    first, other = event("META", NOW - 60.0), event("AAPL", NOW - 50.0)
+    leaders = []
+    for heat_of_meta, heat_of_aapl in ((4.6, 4.5), (4.6, 4.7), (4.8, 4.7), (4.8, 4.9), (4.8, 9.0)):
+        heats = {"META": (heat_of_meta, 60.0), "AAPL": (heat_of_aapl, 50.0)}
+        found = picked_of(second(heats, first, other))
+        assert found.event is not None
+        leaders.append(found.event.symbol)
+    assert leaders == ["META"] * 4 + ["AAPL"]
+
+
+def test_a_fading_order_never_changes() -> None:
+    """For as long as both are remembered and nothing moves anew: all halve alike."""
+    events = [
+        event(name, NOW - ago, over_ts=NOW - ago, updated_ts=NOW - ago)
+        for name, ago in (("META", 5.0), ("AAPL", 1.0))
+    ]
+    leaders = set()
+    for ago in range(890):
+        left = 2.0 ** (-ago / 180.0)
+        heats = {"META": (9.0 * left, 5.0 + ago), "AAPL": (8.0 * left, 1.0 + ago)}
+        found = picked_of(second(heats, *events, now=NOW + ago))
+        assert found.event is not None
+        leaders.add(found.event.symbol)
+    assert len(leaders) == 1
+
+
+def test_between_two_reviews_only_a_severe_event_takes_the_place() -> None:
+    """That comes before what was picked; what was picked is told as it stands."""
+    own = event("META", NOW - 60.0)
+    review = second({"META": (-3.0, 60.0)}, own)
+    grown = event("META", NOW - 60.0, severity="alert", updated_ts=NOW + 2.0)
+    mild = event("AAPL", NOW + 3.0)
+    severe = event("AAPL", NOW + 3.0, "alert")
+    heats = {"META": (-3.0, 60.0), "AAPL": (-9.0, 0.0)}
+    found = picked(review, second(heats, grown, mild, now=NOW + 3))
+    assert found.event == grown
+    found = picked(review, second(heats, own, severe, now=NOW + 3))
+    assert found.event == severe
+    found = picked(review, second({**heats, "AAPL": (-0.5, 0.0)}, own, severe, now=NOW + 3))
+    assert found.event == own
+
+
+def test_a_second_is_reviewed_at_the_end_of_ten() -> None:
+    """The last of ten is its own review."""
+    assert [review_second(NOW + ago) for ago in (-1, 0, 1, 9, 10)] == [
+        NOW - 10,
+        NOW,
+        NOW,
+        NOW,
+        NOW + 10,
+    ]
+
+
+def test_a_symbol_is_remembered_for_a_rare_move_without_an_event() -> None:
+    """While two standard deviations of it are left, if it was as rare as an event's."""
+    found = picked_of(second({"EURUSD": (2.6, 12.0)}))
+    assert (found.outlook, found.symbol, found.moved_ts) == (
+        Outlook.REMEMBERED,
+        "EURUSD",
+        NOW - 12.0,
+    )
+    assert picked_of(second({"EURUSD": (2.3, 1.0)})).outlook is Outlook.ORDINARY
+    assert picked_of(second({"EURUSD": (1.9, 400.0)})).outlook is Outlook.QUIET
+
+
+def test_an_old_event_is_no_news() -> None:
+    """A quarter of an hour after its peak, whether it goes on or not."""
+    old = event("META", NOW - 901.0)
+    assert picked_of(second({}, old)).outlook is Outlook.GOING_ON
+    over = event("META", NOW - 901.0, over_ts=NOW - 800.0)
+    assert picked_of(second({}, over)).outlook is Outlook.QUIET
+
+
+def test_the_breadth_counts_who_is_beyond_its_usual_range() -> None:
+    """By class and direction; what is quiet, closed, silent or not known says so."""
+    heats = {"AAPL": (2.0, 1.0), "META": (-7.0, 1.0), "EURUSD": (1.99, 1.0)}
+    assert picked_of(second(heats)).breadth == (
+        Breadth("stocks", 1, 1, ""),
+        Breadth("forex", 0, 0, "quiet"),
+        Breadth("crypto", 0, 0, "quiet"),
+    )
+    found = picked_of(
+        second(
+            {"META": (math.nan, math.nan), "BTC-USD": (9.0, 1.0)},
+            states={"AAPL": "stale", "EURUSD": "closed", "BTC-USD": "halted"},
+        )
+    )
+    assert [(one.word, one.up) for one in found.breadth] == [
+        ("learning", 0),
+        ("closed", 0),
+        ("no prices", 0),
+    ]
+    assert found.outlook is Outlook.LEARNING
+
+
+@pytest.mark.parametrize(
+    ("state", "outlook"),
+    [("closed", Outlook.CLOSED), ("stale", Outlook.SILENT), ("no data", Outlook.SILENT)],
+)
+def test_what_is_not_live_is_no_news(state: State, outlook: Outlook) -> None:
+    """However hot it was: its market is closed, or nothing is heard of it."""
+    heats = {"META": (-7.0, 1.0)}
+    found = picked_of(second(heats, states=dict.fromkeys(CLASSES, state), age=90.0))
+    assert found.outlook is outlook
+    assert found.symbol == ""
+    if state == "stale":
+        assert found.silent_sec == 90.0
