@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +18,7 @@ TAPE = Path(os.environ.get("MARKET_PULSE_TAPE", "../shared/data/tape.csv.gz"))
 IN_CI = os.environ.get("CI") == "true"
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip because ``what`` is not here; in CI that is a failure."""
     if IN_CI:
         pytest.fail(f"{what} is missing, and CI must not go without it")
