@@ -617,6 +617,12 @@ class EventStore:
                 events = [event for event in at_now if event is not None]
         return events[: -n - 1 : -1] if n > 0 else []
 
+    def find(self, event_id: str, now: float) -> Event | None:
+        """The event of an id as it stood at ``now``; None if there was none, or it is not held."""
+        with self._lock:
+            held = self._held.get(event_id)
+            return None if held is None else held.at(now)
+
     def updates(self, begin: float, end: float) -> list[Event]:
         """Every state held that an event came into in a span, which excludes its end, in order."""
         with self._lock:

@@ -17,6 +17,7 @@ __all__ = [
     "brief_percent_text",
     "brief_times_text",
     "duration_text",
+    "joined_base",
     "joined_names",
     "percent_text",
     "price_text",
@@ -168,6 +169,17 @@ def rarity_text(surprise: float) -> str:
     return f"rarer than {rarity_share_text(surprise)} of its own last day"
 
 
+def joined_base(symbols: Sequence[str]) -> str:
+    """The same shorter: of several that have one base, that alone.
+
+    >>> joined_base(["BTC-USD", "BTC-USDT"]), joined_base(["BTC-USD"])
+    ('BTC', 'BTC-USD')
+    """
+    bases = {base if dash and quote else "" for base, dash, quote in map(_in_two, symbols)}
+    base = bases.pop() if len(bases) == 1 and len(symbols) > 1 else ""
+    return base or joined_names(symbols)
+
+
 def joined_names(symbols: Sequence[str]) -> str:
     """Symbols as one subject; those of one base, before the dash, by that and what follows it.
 
@@ -176,7 +188,7 @@ def joined_names(symbols: Sequence[str]) -> str:
     """
     of_base: dict[str, list[str]] = {}
     for symbol in symbols:
-        base, dash, quote = symbol.partition("-")
+        base, dash, quote = _in_two(symbol)
         of_base.setdefault(base + dash if base and quote else symbol, []).append(symbol)
     names = [
         alike[0]
@@ -185,6 +197,11 @@ def joined_names(symbols: Sequence[str]) -> str:
         for start, alike in of_base.items()
     ]
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _in_two(symbol: str) -> tuple[str, str, str]:
+    """A symbol's base, the dash, and what it is quoted in."""
+    return symbol.partition("-")
 
 
 def duration_text(seconds: float | None) -> str:

@@ -17,10 +17,12 @@ from page.alerts import alerts_card
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
+from page.event_detail import event_detail
 from page.headline import headline
 from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
+from page.since import since_line
 from page.status import status_card
 from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
@@ -80,6 +82,10 @@ class Payload(msgspec.Struct, frozen=True):
     """A ``PulseCard``."""
     events: msgspec.Raw
     """A ``StressCard``."""
+    event: msgspec.Raw | None
+    """An ``EventDetail``, null if there is no such event; None if it is not asked for."""
+    since: msgspec.Raw | None
+    """A ``Since``, null if nothing can have happened; None if it is not asked for."""
     news: msgspec.Raw
     """A list of ``EventLine``."""
     marks: msgspec.Raw
@@ -144,7 +150,21 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
                 held,
                 at is not None,
             ),
-            events=_encoded(reader, stress_card, now, version, view.severity, view.events),
+            events=_encoded(
+                reader,
+                stress_card,
+                now,
+                version,
+                view.severity,
+                view.events,
+                visit.wants_earlier,
+            ),
+            event=_encoded(reader, event_detail, now, version, visit.event)
+            if visit.event
+            else None,
+            since=_encoded(reader, since_line, live_now, reader.events.version, visit.since)
+            if visit.since is not None
+            else None,
             news=_encoded(reader, news, live_now, reader.events.version),
             marks=_encoded(reader, marks, now, version, *line),
             hours=_encoded(reader, _hours, now, status.source.kind, has_ended, at is not None),

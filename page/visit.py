@@ -40,6 +40,9 @@ class _Panels(msgspec.Struct, frozen=True):
 
     details: bool = False
     alerts: bool = False
+    earlier: bool = False
+    event: str = ""
+    since: int | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -63,6 +66,12 @@ class Visit:
     """Whether everything the status knows is to be sent."""
     wants_alerts: bool = False
     """Whether everything of the alerts is to be sent."""
+    wants_earlier: bool = False
+    """Whether all events that are over are to be listed, and not only the newest."""
+    event: str = ""
+    """The id of the event whose detail is to be sent; empty: none."""
+    since: int | None = None
+    """When the page was last looked at: what happened since is to be sent; None: nothing is."""
     asked: int | None = None
     """The number up to which all is done that the board asked for; None until it is looked at."""
     answer: Words = ()
@@ -127,6 +136,9 @@ class Visit:
             frozen=self.frozen if view.freeze else None,
             wants_details=choice.panels.details,
             wants_alerts=choice.panels.alerts,
+            wants_earlier=choice.panels.earlier,
+            event=choice.panels.event,
+            since=choice.panels.since,
             taken=choice.number,
         )
 
