@@ -418,6 +418,6 @@ def draw() -> None:
     st.fragment(refresh, run_every=refresh_sec)(tab, refresh_sec)
 
 
-st.set_page_config(page_title="Market Pulse", page_icon="📈", layout="wide")
+st.set_page_config(page_title="Market Pulse", page_icon=page.ICON, layout="wide")
 st.html(page.CONTROLS)
 draw()

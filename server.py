@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,16 +26,20 @@ import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.types import Scope
-from streamlit import cli_util, config
+from streamlit import cli_util, config, file_util
 from streamlit.web.bootstrap import load_config_options
 from streamlit.web.cli import configurator_options
 from streamlit.web.server import server_util
 
+import page
 import worker
+from api.assets import Assets, Served, served
 from api.beside import Beside, Programs, is_ours
 from api.guarding import Guard
 from api.hub import Hub
 from engine.heartbeat import Subscriber
+from page.assets import FOLDER, MANIFEST, assets, script_address, serve_assets
+from page.skeleton import with_skeleton
 from settings import ApiSettings, Settings, load
 from ticks import MarketPulseError
 
@@ -52,6 +56,16 @@ PING_SEC: Final = 20
 MOST_MESSAGE_BYTES: Final = 2**20
 """Of a client, before anybody knows whose it is; those of the page are below."""
 BACKLOG: Final = 2048
+DARK: Final = "#000000"
+THEME: Final = {
+    "ground": "backgroundColor",
+    "card": "secondaryBackgroundColor",
+    "line": "borderColor",
+    "text": "textColor",
+}
+"""The colours of the skeleton, and the options of Streamlit's themes that name them."""
+CHUNKS: Final = ("BidiComponent",)
+"""The parts of Streamlit's script that draw what the page is made of."""
 PORTS_TRIED: Final = 100
 """If nobody says which port, the next one that is free."""
 
@@ -102,12 +116,44 @@ def begin() -> None:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """The worker begins with the process, not with the first tab, and ends with it."""
     _hub.bind(asyncio.get_running_loop())
+    serve_assets()
     begun = asyncio.create_task(asyncio.to_thread(begin))
     try:
         yield
     finally:
         await asyncio.wait([begun])
         await asyncio.to_thread(worker.stop_shared)
+
+
+def _files() -> Mapping[str, Served]:
+    """The page's files by their paths below the page, and under none the page itself."""
+    ground = config.get_option("theme.dark.backgroundColor") or DARK
+    files = {
+        f"{FOLDER}/{name}": served(file.media_type, file.body, is_kept=name != MANIFEST)
+        for name, file in assets(page.SCRIPT, ground).items()
+    }
+    index = _index()
+    return files if index is None else {**files, "": served("text/html", index, is_kept=False)}
+
+
+def _index() -> bytes | None:
+    """Streamlit's first page with our skeleton in it; None leaves it to Streamlit."""
+    folder = Path(file_util.get_static_dir())
+    colours = {
+        f"{base}_{name}": config.get_option(f"theme.{base}.{option}")
+        for base in ("dark", "light")
+        for name, option in THEME.items()
+    } | {"accent": config.get_option("theme.dark.primaryColor")}
+    try:
+        index = (folder / "index.html").read_text("utf-8")
+    except OSError:
+        return None
+    if not all(colours.values()):
+        return None
+    # What the page's elements need is fetched by Streamlit only once it was told of them.
+    chunks = [path for name in CHUNKS for path in (folder / "static" / "js").glob(f"{name}.*.js")]
+    scripts = [script_address(page.SCRIPT), *(f"./static/js/{path.name}" for path in chunks)]
+    return with_skeleton(index, colours, scripts).encode()
 
 
 def _is_ours(scope: Scope) -> bool:
@@ -125,6 +171,7 @@ app = st.App(
             is_ours=_is_ours,
         ),
         Middleware(Beside, programs=_programs, base=lambda: _option("baseUrlPath")),
+        Middleware(Assets, folder=FOLDER, files=_files, base=lambda: _option("baseUrlPath")),
     ],
 )
 

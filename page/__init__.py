@@ -1,20 +1,22 @@
 """Page: the drawn part of the dashboard, one component of Streamlit's with its script and style.
 
 Two elements: ``board`` is drawn once and holds all that is seen; ``pipe`` is what refreshes, and
-carries one payload to the board and the viewer's choices back. So a refresh sends numbers alone,
-and what the viewer has scrolled, opened or focused stays as it is.
+carries one message to the board and the viewer's choices back. So a refresh sends what changed
+alone, and what the viewer has scrolled, opened or focused stays as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import streamlit as st
 
+from page.assets import are_served, loader, with_style
 from page.scripts import joined
 
-__all__ = ["CONTROLS", "SCRIPT", "SCRIPTS", "STYLES", "away", "board", "pipe"]
+__all__ = ["CONTROLS", "ICON", "SCRIPT", "SCRIPTS", "STYLES", "away", "board", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -27,7 +29,6 @@ SCRIPTS: Final = (
     "elements.js",
     "clock.js",
     "address.js",
-    "first_visit.js",
     "merge.js",
     "chart.js",
     "cells.js",
@@ -40,7 +41,9 @@ SCRIPTS: Final = (
     "alerts.js",
     "rewind.js",
     "teller.js",
+    "streamlits.js",
     "board.js",
+    "entry.js",
 )
 """The board's modules in the order in which they run: each may import from those before it."""
 
@@ -62,14 +65,23 @@ STYLES: Final = (
 CONTROLS: Final = _HERE / "controls.css"
 """The style of what lies outside the board: Streamlit's own controls."""
 
-SCRIPT: Final = joined({name: _text(name) for name in SCRIPTS})
+ICON: Final = _HERE / "icons" / "icon.svg"
+
+SCRIPT: Final = joined(
+    with_style({name: _text(name) for name in SCRIPTS}, [_text(name) for name in STYLES])
+)
 """All of them in one, as Streamlit takes it."""
 
-board: Final = st.components.v2.component(
-    "market_pulse_board",
-    html='<div class="market-pulse"></div>',
-    css="\n".join(map(_text, STYLES)),
-    js=SCRIPT,
+_HTML: Final = '<div class="market-pulse"></div>'
+_sent_board: Final = st.components.v2.component("market_pulse_board", html=_HTML, js=SCRIPT)
+_fetched_board: Final = st.components.v2.component(
+    "market_pulse_fetched_board", html=_HTML, js=loader(SCRIPT)
 )
 away: Final = st.components.v2.component("market_pulse_away", js=_text("away.js"))
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))
+
+
+def board(key: str, on_again_change: Callable[[], None]) -> None:
+    """The board; its script is sent along unless this process serves it to be fetched."""
+    mount = _fetched_board if are_served() else _sent_board
+    mount(key=key, on_again_change=on_again_change)

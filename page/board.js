@@ -9,12 +9,12 @@ import { AlertsCard, Muting } from "./alerts.js";
 import { Clock, durationText } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
-import { preferDark, takeCarried } from "./first_visit.js";
 import { Headline } from "./headline.js";
 import { Received } from "./merge.js";
 import { PulseCard } from "./pulse.js";
 import { Rewind } from "./rewind.js";
 import { Details, Messages, Strip } from "./status.js";
+import { dismissLost, isCutOff } from "./streamlits.js";
 import { StressCard } from "./stress.js";
 import { SymbolCard } from "./symbol.js";
 import { Teller } from "./teller.js";
@@ -24,6 +24,7 @@ const SENT_MS = 120; // a slider that is dragged sends where it rests
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
 const STALE_MS = 1000; // a tab brought back asks at once if its payload is older
 const LOST_MS = 6000;
+const CUT_OFF_MS = 3000; // the same, if Streamlit knows that its connection is gone
 const AGAIN_MS = 4000; // without word for so long and a refresh, the page asks to be begun again
 
 class Board {
@@ -34,7 +35,7 @@ class Board {
     this.panels = { details: false, alerts: false };
     this.number = 0;
     this.address = new Address((changed) => this.choose(changed));
-    this.carried = takeCarried();
+    this.carried = [];
     this.build();
     this.listen();
   }
@@ -110,6 +111,7 @@ class Board {
       const wants = this.choices?.sound || this.choices?.notify;
       if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
       this.askAgain();
+      dismissLost();
       this.drawLost();
     };
   }
@@ -205,7 +207,6 @@ class Board {
   // Drawing.
 
   draw(payload) {
-    if (!this.payload && preferDark(payload.notes)) return;
     this.payload = payload;
     const { view, status } = payload;
     // The server may have let a moment go, or changed what a control says.
@@ -260,7 +261,8 @@ class Board {
   drawLost() {
     if (!this.payload || document.hidden) return;
     const silentMs = Date.now() - Math.max(hub().receivedAt, this.shownAt ?? 0);
-    const isLost = silentMs > LOST_MS + 2000 * this.payload.refresh.sec;
+    const mostMs = isCutOff() ? CUT_OFF_MS : LOST_MS + 2000 * this.payload.refresh.sec;
+    const isLost = silentMs > mostMs;
     mark(this.root, "data-lost", isLost);
     this.lost.hidden = !isLost;
     if (!isLost) return;
@@ -277,7 +279,7 @@ function hub() {
   return (globalThis.marketPulse ??= {});
 }
 
-export default function board({ parentElement, setTriggerValue }) {
+export function board({ parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".market-pulse");
   hub().again = () => setTriggerValue("again", Date.now());
   if (!root.board) {
@@ -291,6 +293,8 @@ export default function board({ parentElement, setTriggerValue }) {
         if (!payload) return hub().askWhole();
         hub().payload = payload;
         hub().draw();
+        // What stood in its place until now.
+        document.getElementById("market-pulse-skeleton")?.remove();
       } catch (error) {
         // Better said than a page that stands still, or stays blank.
         root.board.fail();

@@ -438,9 +438,9 @@ def test_a_plus_in_a_link_is_a_plus(market: Server, tabs: Tabs) -> None:
 
 
 def test_a_note_stands_once_and_can_be_closed(market: Server, tabs: Tabs) -> None:
-    """Also where a first visit loads twice; closed, it stays closed until there is another."""
+    """Closed, it stays closed until there is another."""
     link = f"{market.url}?tz=Mars/Olympus&kiosk=perhaps"
-    page = tabs(link, tabs.visitor(color_scheme="light"))
+    page = tabs(link)
     expect(page.locator(".messages p").nth(1)).to_be_visible()
     until_ready(page)
     until_refreshed(page)

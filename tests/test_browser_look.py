@@ -176,25 +176,16 @@ def test_nobody_is_shut_out(market: Server, tabs: Tabs, theme: str) -> None:
     assert violations(wall) == []
 
 
-def test_dark_until_the_viewer_wants_light(market: Server, tabs: Tabs) -> None:
-    """A first visit is dark whatever the system prefers; light, once chosen, stays."""
-    visitor = tabs.visitor(color_scheme="light")
-    page = tabs(market.url, visitor)
+def test_the_colours_are_the_systems(market: Server, tabs: Tabs) -> None:
+    """From the first load on, which is the only one; they change with it."""
+    page = tabs(market.url, tabs.visitor(color_scheme="light"))
     app = page.get_by_test_id("stApp")
-    # The first visit may load twice.
-    expect(app).to_have_css("background-color", DARK)
     until(lambda: shows_prices(page))
-    page.reload()
-    until(lambda: shows_prices(page))
-    expect(app).to_have_css("background-color", DARK)
-    page.get_by_test_id("stMainMenu").get_by_role("button").click()
-    page.get_by_role("menuitemradio", name="Light").click()
     expect(app).to_have_css("background-color", LIGHT)
-    page.keyboard.press("Escape")
-    for again in (page, tabs(market.url, visitor)):
-        again.reload()
-        until(lambda again=again: shows_prices(again))  # type: ignore[misc]
-        expect(again.get_by_test_id("stApp")).to_have_css("background-color", LIGHT)
+    page.evaluate("globalThis.isTheSame = true")
+    page.emulate_media(color_scheme="dark")
+    expect(app).to_have_css("background-color", DARK)
+    assert page.evaluate("isTheSame")
 
 
 def colours(page: Page, tone: int) -> set[str]:

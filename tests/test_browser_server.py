@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from typing import Final
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser_page import Serve, Tabs, all_live, prices, shows_prices
+from tests.browser_page import Serve, Tabs, all_live, prices, shows_prices, start
 from tests.browsing import Server
 from tests.waiting import HANG_SEC, until
 
 pytest_plugins = ("tests.browser_fixtures",)
+
+SKELETON: Final = "#market-pulse-skeleton"
+GROUND: Final = {"dark": "rgb(14, 18, 24)", "light": "rgb(245, 247, 250)"}
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``python server.py`` on a simulated market."""
+    environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_DATA": "off"}
+    with start(tmp_path_factory.mktemp("beside") / "app", environ, with_api=True) as server:
+        yield server
 
 
 def status(server: Server, path: str) -> int:
@@ -36,6 +50,7 @@ def test_the_page_and_the_api_share_one_worker(serve: Serve, tabs: Tabs, browser
     assert status(server, "readyz") == 503
     page = tabs(server.url)
     expect(page.get_by_text("Market Pulse cannot start.")).to_be_visible()
+    expect(page.locator(SKELETON)).to_be_hidden()
     expect(page.get_by_text("seed in market_pulse.toml is -1, expected")).to_be_visible()
 
     (server.log.parent / "market_pulse.toml").write_text("seed = 7\n", "utf-8")
@@ -50,3 +65,56 @@ def test_the_page_and_the_api_share_one_worker(serve: Serve, tabs: Tabs, browser
     until(lambda: len(stranger.frames) == 2 and stranger.frames[1].url != server.url)
     assert server.url not in [frame.url for frame in stranger.frames]
     stranger.close()
+
+    # A server that is gone is told of in the board's own words, which cover nothing.
+    expect(page.locator(SKELETON)).to_have_count(0)
+    expect(page.locator(".lost")).to_be_hidden()
+    server.kill()
+    expect(page.locator(".lost")).to_contain_text("No word from the dashboard's server for")
+    until(lambda: any("Streamlit server is not" in text for text in tabs.complaints))
+    expect(page.get_by_test_id("stDialog")).to_be_hidden()
+    expect(page.get_by_test_id("stConnectionStatus")).to_be_hidden()
+    tabs.complaints.clear()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_something_is_seen_before_any_script_has_run(
+    beside: Server, tabs: Tabs, scheme: str
+) -> None:
+    """In the system's colours, with the page's own name and icon."""
+    visitor = tabs.visitor(color_scheme=scheme)
+    visitor.route("**/*.js", lambda route: route.abort())
+    page = tabs(beside.url, visitor)
+    skeleton = page.locator(SKELETON)
+    expect(skeleton.get_by_text("Market Pulse")).to_be_visible()
+    expect(skeleton).to_have_css("background-color", GROUND[scheme])
+    assert page.title() == "Market Pulse"
+    manifest = page.evaluate(
+        """async () => {
+          const { href } = document.querySelector("link[rel=manifest]");
+          const said = await (await fetch(href)).json();
+          const images = said.icons.map(async ({ src }) => fetch(new URL(src, href)));
+          return [said.name, (await Promise.all(images)).map(({ status }) => status)];
+        }"""
+    )
+    assert manifest == ["Market Pulse", [200] * 4]
+    tabs.complaints.clear()
+
+
+def test_the_script_is_fetched_once(beside: Server, tabs: Tabs) -> None:
+    """By whoever comes first; the next load has it, and no session is sent it."""
+    visitor = tabs.visitor()
+    sizes = []
+    for _ in range(2):
+        page = tabs(beside.url, visitor)
+        until(lambda page=page: shows_prices(page))  # type: ignore[misc]
+        sizes.append(
+            page.evaluate(
+                """() => performance.getEntriesByType("resource")
+                  .filter(({ name }) => name.includes("/assets/board."))
+                  .map(({ transferSize }) => transferSize)"""
+            )
+        )
+    first, second = sizes
+    assert max(first) > 10_000
+    assert max(second) == 0

@@ -26,9 +26,8 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
-# Notes every notification and every tone. A theme was chosen: a first visit may load twice.
+# Notes every notification and every tone.
 EAR = """
-if (location.protocol === "http:") localStorage.setItem("market-pulse.theme", "dark");
 globalThis.told = [];
 globalThis.notifications = [];
 globalThis.Notification = class extends Notification {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -96,7 +98,7 @@ def test_the_page_and_the_api_are_on_one_port(server: Server) -> None:
     """What is not the API's is the page's, and nothing below its paths is."""
     page = ask(server, "/")
     assert page.headers["content-type"].startswith("text/html")
-    assert ask(server, "/metricsx").body == page.body
+    assert b"<html" in ask(server, "/metricsx").body
     for path in ("/api", "/api/", "/api/v1/nope", "/api/v1", "/api/../x", "/livez/x", "/metrics/x"):
         answer = ask(server, path)
         assert answer.status == 404, path
@@ -113,7 +115,14 @@ SECURITY: Final = {
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "/nothing", "/_stcore/health", "/_stcore/host-config", "/_stcore/stream"),
+        *(
+            "/",
+            "/nothing",
+            "/assets/none",
+            "/_stcore/health",
+            "/_stcore/host-config",
+            "/_stcore/stream",
+        ),
         *("/media/none", "/static/none.js", "/favicon.png", "//x"),
         *("/livez", "/readyz", "/metrics", "/api/v1/nope"),
     ],
@@ -123,6 +132,66 @@ def test_every_answer_says_the_same_to_browsers(server: Server, path: str) -> No
     for headers in ({}, {"Host": "evil.example"}):
         answer = ask(server, path, **headers)
         assert SECURITY.items() <= answer.headers.items(), (path, answer.status)
+
+
+# What browsers keep of the page.
+
+
+def test_the_pages_files_are_packed_and_kept(server: Server) -> None:
+    """By names that tell what is in them, but for the manifest, which is asked for anew."""
+    page = ask(server, "/").body.decode()
+    (script,) = re.findall(r'href="\./(assets/board\.\w+\.js)"', page)
+    (icon,) = re.findall(r'href="\./(assets/icon\.\w+\.svg)"', page)
+    for path, caching in (
+        (script, "public, max-age=31536000, immutable"),
+        (icon, "public, max-age=31536000, immutable"),
+        ("assets/manifest.webmanifest", "no-cache"),
+        ("", "no-cache"),
+    ):
+        plain = ask(server, f"/{path}")
+        packed = ask(server, f"/{path}", **{"Accept-Encoding": "br, gzip;q=0.8"})
+        refused = ask(server, f"/{path}", **{"Accept-Encoding": "gzip;q=0, *"})
+        assert plain.status == packed.status == 200, path
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["content-encoding"] == "gzip", path
+        assert "content-encoding" not in refused.headers
+        assert gzip.decompress(packed.body) == plain.body
+        for answer in (plain, packed):
+            assert answer.headers["cache-control"] == caching
+            assert answer.headers["vary"] == "Accept-Encoding"
+        again = ask(server, f"/{path}", **{"If-None-Match": packed.headers["etag"]})
+        assert (again.status, again.body) == (304, b"")
+        assert again.headers["cache-control"] == caching
+        assert ask(server, f"/{path}", "HEAD").body == b""
+
+
+def test_a_file_of_another_version_is_not_there(server: Server) -> None:
+    """Rather than the page in its place, which is no script."""
+    answer = ask(server, "/assets/board.0000000000000000.js")
+    assert answer.status == 404
+    assert "another version" in json.loads(answer.body)["detail"]
+
+
+def test_a_session_is_not_sent_the_script_that_is_served(folder: Path, server: Server) -> None:
+    """Alone, the page has nobody to serve it: there it is sent."""
+    with Server(folder, {**ENVIRON, "MARKET_PULSE_DATA": "off"}) as alone:
+        assert board_script(server) < 1000
+        assert board_script(alone) > 50_000
+
+
+def board_script(server: Server) -> int:
+    """The size of the script that a new tab is sent with the board."""
+    with sync_connect(
+        f"ws://localhost:{server.port}/_stcore/stream",
+        subprotocols=[Subprotocol("streamlit")],
+        max_size=None,
+    ) as ws:
+        ws.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+        while True:
+            message: Any = ForwardMsg.FromString(ws.recv(HANG_SEC, decode=False))
+            drawn = message.delta.new_element.bidi_component
+            if "market-pulse" in drawn.html_content:
+                return len(drawn.js_content)
 
 
 # Names and origins.
