@@ -32,6 +32,7 @@ __all__ = [
     "HEAT_OF_MEDIAN",
     "LIVE_SEC",
     "MOVER_SEC",
+    "NAME",
     "ORDERS",
     "RANKS",
     "UNUSUAL",
@@ -41,6 +42,7 @@ __all__ = [
     "is_usual",
     "movers",
     "order_of",
+    "rank_of",
     "row_states",
     "states",
     "strict_order",
@@ -208,7 +210,7 @@ class Ranking:
 
         The names have none: they do not move.
         """
-        rank = _rank_of(order)
+        rank = rank_of(order)
         if rank == NAME:
             return None
         with self._lock:
@@ -228,7 +230,7 @@ def order_of(
     or halted, closed, and without a price. The strict order differs from the calm one by exactly
     what its marks say.
     """
-    strict = _turned(strict_order(_rank_of(order), frame, of_rows), order, frame, of_rows)
+    strict = _turned(strict_order(rank_of(order), frame, of_rows), order, frame, of_rows)
     if calm is None:
         return Order(tuple(strict), (0,) * len(strict))
     shown = _turned(calm, order, frame, of_rows)
@@ -268,7 +270,8 @@ def is_usual(
     return found
 
 
-def _rank_of(order: str) -> str:
+def rank_of(order: str) -> str:
+    """The ranking of an order: one of ``RANKS``, or ``NAME``."""
     return order.removesuffix(UP).removesuffix(DOWN)
 
 
@@ -288,7 +291,7 @@ def _tiers(of_rows: Sequence[State]) -> npt.NDArray[np.int32]:
 
 def _turned(rows: Rows, order: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> list[int]:
     """The rows of a ranking's order as ``order`` wants them: by size, or by the figure itself."""
-    rank = _rank_of(order)
+    rank = rank_of(order)
     turned: list[int]
     if order == rank or rank == NAME:
         turned = (rows if order == rank else rows[::-1]).tolist()

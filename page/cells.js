@@ -4,6 +4,11 @@ import { h, linePath, mark, s, say } from "./elements.js";
 
 const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formulas do not either
 
+// As sparks.py writes a line: the levels of a move, its middle, and a standard deviation.
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy";
+const BASELINE = 30;
+const SIGMA = 10;
+
 const nothing = () => [];
 
 // `make` returns a cell's parts, `correct` shows a value in the cell.
@@ -23,22 +28,29 @@ export const KINDS = {
   text: { make: nothing, correct: say },
   signed: { make: nothing, correct: sayTone },
   change: { make: nothing, correct: sayTone },
+  heat: {
+    make: () => [h("span"), h("small"), h("span", { class: "hidden" })],
+    correct: (cell, [text, tone, note, rest]) => {
+      const [figure, when, more] = cell.children;
+      sayTone(figure, [text, tone]);
+      say(when, note);
+      say(more, rest);
+      mark(cell, "title", rest || null);
+    },
+  },
   gauge: {
     make: () => [
-      h("span", { class: "bar", "aria-hidden": "true" }, h("i"), h("b")),
+      h("span", { class: "bar", "aria-hidden": "true" }, h("i")),
       h("small", { "aria-hidden": "true" }),
       h("span"),
       h("span", { class: "hidden" }),
     ],
-    correct: (cell, [text, tone, filled, reached, note, rest]) => {
+    correct: (cell, [text, tone, filled, note, rest]) => {
       const [bar, aside, figure, more] = cell.children;
-      const [fill, reach] = bar.children;
       const { left, width } = gauge(filled);
-      fill.style.setProperty("left", `${left}%`);
-      fill.style.setProperty("width", `${width}%`);
-      mark(fill, "data-tone", Math.sign(tone));
-      mark(reach, "hidden", reached === null);
-      reach.style.setProperty("left", `${50 + 50 * reached}%`);
+      bar.firstChild.style.setProperty("left", `${left}%`);
+      bar.firstChild.style.setProperty("width", `${width}%`);
+      mark(bar.firstChild, "data-tone", tone);
       say(aside, note);
       sayTone(figure, [text, tone]);
       say(more, rest);
@@ -54,7 +66,7 @@ export const KINDS = {
   },
   spark: {
     make: () => {
-      const shape = { viewBox: "-2 -8 93 116", preserveAspectRatio: "none", "aria-hidden": "true" };
+      const shape = { viewBox: "-2 -4 93 68", preserveAspectRatio: "none", "aria-hidden": "true" };
       const session = h(
         "span",
         { class: "last-session" },
@@ -62,9 +74,15 @@ export const KINDS = {
         h("span"),
         h("span", { class: "extremes" }),
       );
-      return [s("svg", shape, s("path")), session];
+      const baseline = s("path", { class: "baseline", d: `M0 ${BASELINE}H89` });
+      return [s("svg", shape, baseline, s("path")), session];
     },
-    correct: (cell, values) => mark(cell.firstChild.firstChild, "d", sparkPath(values)),
+    correct: (cell, text) => {
+      const [baseline, line] = cell.firstChild.children;
+      mark(baseline, "hidden", !text);
+      mark(line, "d", sparkPath(text));
+      mark(line, "data-tone", sparkTone(text));
+    },
   },
   range: {
     make: () => [
@@ -107,12 +125,23 @@ export function gauge(filled) {
   return { left: filled < 0 ? 50 - width : 50, width };
 }
 
-// A line of numbers from 0 to 100, upwards, with holes.
-export function sparkPath(values) {
+// The levels of a spark's characters; a blank is a hole.
+function levels(text) {
+  return Array.from(text, (level) => (level === " " ? null : ALPHABET.indexOf(level)));
+}
+
+// Its line, upwards, with holes.
+export function sparkPath(text) {
   return linePath(
-    values,
+    levels(text),
     HOLE_BARS,
     (x) => x,
-    (y) => 100 - y,
+    (y) => 2 * BASELINE - y,
   );
+}
+
+// The tone of the move from its baseline to its end.
+export function sparkTone(text) {
+  const end = levels(text.trimEnd()).at(-1) ?? BASELINE;
+  return Math.trunc((end - BASELINE) / SIGMA) + 0; // not −0
 }

@@ -86,7 +86,8 @@ export class PulseCard {
     mark(row, "data-asset", item.asset);
     mark(row, "data-open", item.symbol === this.choices.symbol);
     this.columns.forEach(({ kind }, place) => {
-      KINDS[kind].correct(row.cells[place], item.cells[place]);
+      const value = kind === "spark" ? (item.spark ?? "") : item.cells[place];
+      KINDS[kind].correct(row.cells[place], value);
     });
     const state = row.querySelector(".state");
     say(state, stateText(item, this.clock, this.now));

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from formulas import surprise_then
+from page.tones import tone
 from ticks import MIN_SURPRISE
 from wording import (
     EARLY_TEXT,
-    MINUS,
+    NOT_KNOWN,
     rarity_share_text,
     rarity_text,
     signed_text,
@@ -25,12 +26,14 @@ from wording import (
 
 __all__ = [
     "ALIKE",
-    "APART",
     "BLANK",
+    "COLD",
     "RARE",
     "Gauge",
+    "Heat",
     "Remembered",
     "gauge",
+    "heat",
     "minute_words",
     "past_words",
     "peers",
@@ -42,9 +45,6 @@ RARE: Final = 2.0
 
 ALIKE: Final = 1.0
 """Within this of its peers a symbol moves like them."""
-
-APART: Final = 2.0
-"""Beyond this a symbol moves apart from its peers."""
 
 GAUGE_END: Final = 4.0
 """A surprise of this size or more fills its half of the gauge."""
@@ -59,15 +59,30 @@ class Gauge(msgspec.Struct, frozen=True, array_like=True):
     """As that of a signed cell."""
     filled: float
     """How far the gauge is filled by the minute, from −1 to 1."""
-    mark: float | None
-    """How far the remembered move reaches by now, likewise; None if nothing is remembered."""
     note: str
-    """Beside the text, small: what else tells why the row is where it is; may be empty."""
+    """Beside the text, small: how rare it is; may be empty."""
     rest: str
     """The rest of the sentence that the text begins: for a pointer at rest and for a reader."""
 
 
-BLANK: Final = Gauge("", 0, 0.0, None, "", "")
+BLANK: Final = Gauge("", 0, 0.0, "", "")
+"""The cell of a closed market."""
+
+
+class Heat(msgspec.Struct, frozen=True, array_like=True):
+    """The cell of the heat: the move that a row ranks by."""
+
+    text: str
+    """How unusual it was, in standard deviations: "−8.1σ"."""
+    tone: int
+    """As that of a signed cell, by what is left of it."""
+    note: str
+    """When it was: "now", or "2 min ago"; empty if there is none."""
+    rest: str
+    """Both in words, if it was beyond its usual: for a pointer at rest and for a reader."""
+
+
+COLD: Final = Heat("", 0, "", "")
 """The cell of a closed market."""
 
 
@@ -92,37 +107,44 @@ def remembered(figures: Mapping[str, Any], now: float) -> Remembered | None:
     return Remembered(ts, surprise) if abs(surprise) >= MIN_SURPRISE else None
 
 
-def gauge(figures: Mapping[str, Any], now: float, *, notes_early: bool = True) -> Gauge:
-    """The cell of the surprise of a symbol at ``now``.
+def heat(figures: Mapping[str, Any], now: float) -> Heat:
+    """The cell of the heat of a symbol at ``now``."""
+    left, ts = figures["heat"], figures["heat_ts"]
+    if math.isnan(ts):
+        return Heat(signed_text(left, 1, "σ"), 0, "", "")
+    past = Remembered(ts, surprise_then(float(left), ts, now))
+    note, rest = _ago_text(now - ts), ""
+    if abs(past.surprise) >= RARE:
+        rest = f"{note}: {_move(past, is_early=figures['early'])}"
+    return Heat(signed_text(past.surprise, 1, "σ"), tone(left), note, rest)
 
-    Without ``notes_early`` only the sentence says that it is early: the whole card says so.
+
+def gauge(figures: Mapping[str, Any], *, notes_early: bool = True) -> Gauge:
+    """The cell of the surprise of a symbol.
+
+    Without ``notes_early`` it does not say that it is early: the whole card says so.
     """
-    surprise, heat = figures["surprise"], figures["heat"]
+    surprise = figures["surprise"]
     is_rare = abs(surprise) >= RARE
-    past = remembered(figures, now)
-    if past is not None:
-        note = _ago_text(now - past.ts)
-    elif figures["early"]:
-        note = "early" if notes_early else ""
+    if math.isnan(surprise):
+        return Gauge(NOT_KNOWN, 0, 0.0, "", ": not known")
+    if figures["early"]:
+        note, rarity = ("early", f" ({EARLY_TEXT})") if notes_early else ("", "")
     else:
-        note = rarity_share_text(surprise) if is_rare else ""
-    text = signed_times_text(figures["z"])
+        note, rarity = (rarity_share_text(surprise), _rarity(figures)) if is_rare else ("", "")
     return Gauge(
-        text=text,
-        tone=_direction(text) * (2 if is_rare else 1),
-        filled=0.0 if math.isnan(surprise) else _filled(surprise),
-        mark=None if math.isnan(heat) else _filled(heat),
+        text=signed_times_text(figures["z"]),
+        tone=tone(surprise),
+        filled=_filled(surprise),
         note=note,
-        rest=_rest(figures, past, now),
+        rest=f" its usual minute{rarity}",
     )
 
 
 def peers(figures: Mapping[str, Any]) -> tuple[str, int]:
     """The cell of the surprise beyond the peers', and its tone: none if it is like theirs."""
     value = figures["vs_peers"]
-    text = signed_text(value, 1)
-    size = abs(value)
-    return text, _direction(text) * (2 if size >= APART else 1 if size >= ALIKE else 0)
+    return signed_text(value, 1), tone(value)
 
 
 def minute_words(figures: Mapping[str, Any]) -> list[str]:
@@ -143,24 +165,12 @@ def past_words(past: Remembered, *, is_early: bool) -> str:
 
 
 def _filled(surprise: float) -> float:
-    return round(max(-1.0, min(1.0, surprise / GAUGE_END)), 3)
-
-
-def _direction(text: str) -> int:
-    return {"+": 1, MINUS: -1}.get(text[:1], 0)
+    return round(max(-1.0, min(1.0, surprise / GAUGE_END)), 2)
 
 
 def _ago_text(seconds: float) -> str:
     minutes = int(seconds // 60)
-    return f"{minutes} min ago" if minutes else "just now"
-
-
-def _rest(figures: Mapping[str, Any], past: Remembered | None, now: float) -> str:
-    is_known = not math.isnan(figures["surprise"])
-    text = f" its usual minute{_rarity(figures)}" if is_known else ": not known"
-    if past is not None:
-        text += f"; {_ago_text(now - past.ts)} {_move(past, is_early=figures['early'])}"
-    return text
+    return f"{minutes} min ago" if minutes else "now"
 
 
 def _rarity(figures: Mapping[str, Any]) -> str:

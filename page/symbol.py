@@ -15,8 +15,9 @@ import numpy as np
 from engine.reader import REWIND_SEC, Reader
 from engine.status import HeldBack
 from formulas import trend_noise
+from page.columns import PERCENT_DECIMALS, last_text
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
-from page.pulse import PERCENT_DECIMALS, PREVIOUS_CLOSE, Row, last_text, rows
+from page.rows import PREVIOUS_CLOSE, Row, rows
 from page.stress import EVENTS_READ, EventLine, event_line
 from page.surprise import minute_words, past_words, remembered
 from page.view import bin_sec

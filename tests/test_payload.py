@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlation import CorrelationCard, Pair, PairChange
-from engine.ranking import RANKS
+from engine.ranking import ORDERS, RANKS
 from engine.reader import LastSession
 from engine.status import (
     ArchiveState,
@@ -27,6 +27,7 @@ from engine.status import (
 from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS, change_text, pair_text, sparse_text
 from page.payload import payload
+from page.pulse import pulse_card
 from page.tabs import OpenTabs
 from page.view import read
 from page.visit import Visit
@@ -216,9 +217,10 @@ def test_a_closed_row_has_the_figures_of_its_last_session(
     named = cells(pulse, "AAPL")
     assert (named.pop("symbol"), named.pop("last")) == ("AAPL", "152.83")
     assert named["5m"] == ["", 0]
-    assert named["surprise"] == ["", 0, 0.0, None, "", ""]
+    assert named["surprise"] == ["", 0, 0.0, "", ""]
+    assert named["heat"] == ["", 0, "", ""]
     assert named["regime"] == ["", False]
-    assert (named["volatility"], named["range"], named["spark"]) == ("", None, [])
+    assert (named["volatility"], named["range"], named["spark"]) == ("", None, None)
     assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
     assert rows["AAPL"]["session"] == {
         **FRIDAY,
@@ -285,9 +287,113 @@ def test_every_ranking_names_a_column(make: Make) -> None:
     assert {name for name, column in columns.items() if column["priority"] == 1} == {
         "symbol",
         "last",
-        "1m",
+        "heat",
         "spark",
     }
+
+
+def test_a_heading_names_the_orders_that_a_click_asks_for(make: Make) -> None:
+    """In turn; every order is one heading's."""
+    columns = {column["name"]: column["orders"] for column in drawn(make())["pulse"]["columns"]}
+    assert columns["symbol"] == ["name", "name down"]
+    assert columns["1m"] == ["1m", "1m up", "1m down"]
+    assert columns["volatility"] == ["volatility", "volatility down"]
+    assert columns["last"] == columns["spark"] == []
+    assert sorted(order for orders in columns.values() for order in orders) == sorted(ORDERS)
+
+
+def usual_engine(make: Make, *, jumps: str = "") -> Worker:
+    """Six coins that walk about; ``jumps`` moves by half a per cent in the last half minute."""
+    coins = tuple(f"C{number}-USD" for number in range(6))
+    engine = make(watchlist={"stocks": ("AAPL",), "forex": (), "crypto": coins}, seconds=0)
+    steps = random.Random(4)
+    prices = dict.fromkeys(coins, 100.0)
+    for second in range(NOW - 1800, NOW):
+        for coin in coins:
+            prices[coin] *= 1 + steps.uniform(-1e-4, 1e-4) / 2
+            if coin == jumps and second >= NOW - 30:
+                prices[coin] *= 1 + 0.005 / 30
+        play(
+            engine,
+            second,
+            [Tick(coin, "crypto", second + 0.5, price) for coin, price in prices.items()],
+        )
+    for second in (NOW - 2, NOW - 1):
+        engine.heartbeat.show(second)
+    return engine
+
+
+def test_rows_within_their_usual_range_are_marked_and_counted(make: Make) -> None:
+    """In a list by heat; the one that moved is first, and is none. A closed market's are."""
+    (card,) = drawn(usual_engine(make, jumps="C3-USD"), rank="heat")["pulse"]["lists"]
+    moved, *others = card["rows"]
+    assert (moved["symbol"], "is_usual" in moved) == ("C3-USD", False)
+    closed = next(row for row in others if row["symbol"] == "AAPL")
+    assert closed["is_usual"]
+    assert card["usual"] == sum(row.get("is_usual", False) for row in card["rows"]) >= 2
+    assert (card["hidden"], card["hidden_movers"]) == (0, 0)
+    assert moved["spark"][-1] > moved["spark"][0]
+    assert 0 < moved["weight"] < 10
+
+
+def test_no_row_is_hidden_silently(make: Make) -> None:
+    """The usual ones go first, and how many went is told, by class, too."""
+    engine = usual_engine(make, jumps="C3-USD")
+    for lists in ("list", "by class"):
+        card = drawn(engine, rank="heat", rows=1, lists=lists)["pulse"]
+        of = {found["name"]: found for found in card["lists"]}
+        found = of["crypto" if lists == "by class" else ""]
+        assert [row["symbol"] for row in found["rows"]] == ["C3-USD"]
+        hidden = 5 if lists == "by class" else 6
+        assert (found["hidden"], card["most"]) == (hidden, 1)
+        assert found["hidden_movers"] + found["usual"] == hidden
+
+
+def test_another_order_folds_nothing(make: Make) -> None:
+    """Whoever asks for it wants to see it."""
+    (card,) = drawn(usual_engine(make), rank="name down")["pulse"]["lists"]
+    assert [row["symbol"] for row in card["rows"]] == [
+        *(f"C{number}-USD" for number in (5, 4, 3, 2, 1, 0)),
+        "AAPL",
+    ]
+    assert card["usual"] == 0
+    assert not any("is_usual" in row for row in card["rows"])
+
+
+def test_a_card_may_speak_of_some_symbols_only(make: Make) -> None:
+    """Of a group: its rows, and its counts."""
+    engine = usual_engine(make)
+    now, frame = engine.reader.pulse()
+    card = pulse_card(
+        engine.reader,
+        now,
+        frame,
+        rank="name",
+        lists="list",
+        most=9,
+        fed=(),
+        among={"C4-USD", "C1-USD", "X"},
+    )
+    assert [row.symbol for row in card.lists[0].rows] == ["C1-USD", "C4-USD"]
+    assert (card.watched, card.priced, card.trading) == (2, 2, 2)
+
+
+def test_a_row_that_is_held_back_says_so_live_and_stands_right_when_still(make: Make) -> None:
+    """A small lead waits for its turn: the mark says that, and a page that stands still has none."""
+    engine = usual_engine(make)
+    drawn(engine, rank="1m")
+    ticks = [Tick("C5-USD", "crypto", NOW + 0.5, 100.3), Tick("C0-USD", "crypto", NOW + 0.5, 1e3)]
+    engine.heartbeat.show(NOW - 1)
+    play(engine, NOW, ticks)
+    engine.heartbeat.show(NOW)
+    live = drawn(engine, rank="1m")["pulse"]["lists"][0]["rows"]
+    still = drawn(engine, rank="1m", at=NOW)["pulse"]["lists"][0]["rows"]
+    assert {row["symbol"] for row in live} == {row["symbol"] for row in still}
+    assert not any(row.get("mark") for row in still)
+    marked = [row["symbol"] for row in live if row.get("mark")]
+    unmarked = [row["symbol"] for row in live if not row.get("mark")]
+    assert [row["symbol"] for row in still if row["symbol"] not in marked] == unmarked
+    assert (marked != []) == ([row["symbol"] for row in live] != [row["symbol"] for row in still])
 
 
 def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:
@@ -301,9 +407,10 @@ def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:
     pulse = drawn(engine, rank="day")["pulse"]
     assert pulse["has_day"]
     assert not drawn(make(seconds=1))["pulse"]["has_day"]
-    assert cells(pulse, "AAPL")["day"] == ["+1.00 %", 1]
+    # Without a volatility nothing says whether that is much.
+    assert cells(pulse, "AAPL")["day"] == ["+1.00 %", 0]
     text, tone = cells(pulse, "ETH-USD")["day"]
-    assert (text[0], tone) == ("−", -1)
+    assert (text[0], tone) == ("−", -3)
     assert cells(pulse, "BTC-USD")["day"] == ["–", 0]
     assert cells(pulse, "MSFT")["day"] == ["–", 0]
     assert [row["symbol"] for row in pulse["lists"][0]["rows"]][:2] == ["ETH-USD", "BTC-USD"]
@@ -347,7 +454,8 @@ def test_a_symbol_says_until_when_its_prices_are_from_candles(make: Make) -> Non
         if isinstance(word, dict)
     ]
     # The line of the last quarter of an hour goes through them.
-    assert [x for x in cells(drawn(engine)["pulse"], "BTC-USD")["spark"] if x is not None]
+    (row,) = (r for r in drawn(engine)["pulse"]["lists"][0]["rows"] if r["symbol"] == "BTC-USD")
+    assert row["spark"].strip()
 
 
 @pytest.mark.parametrize(
@@ -416,7 +524,7 @@ def test_that_every_surprise_is_early_is_said_once(make: Make) -> None:
     assert not drawn(make(seconds=100))["pulse"]["early"]
     pulse = drawn(make())["pulse"]
     assert pulse["early"]
-    note = 4  # in a gauge
+    note = 3  # in a gauge
     assert "early" not in [cells(pulse, symbol)["surprise"][note] for symbol in COINS]
 
 

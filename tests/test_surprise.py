@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
-from page.surprise import BLANK, gauge, minute_words, past_words, peers, remembered
+from page.surprise import BLANK, COLD, gauge, heat, minute_words, past_words, peers, remembered
 from pulse_store import PulseStore
 from ticks import Tick
 
@@ -34,64 +35,79 @@ def past(heat: float, seconds_ago: int, **figures: Any) -> dict[str, Any]:
 
 def test_a_rare_minute_says_how_large_and_how_rare_it_is() -> None:
     """The number is a multiple of its usual minute, the bar its rarity, the sentence both."""
-    cell = gauge(rare(), NOW)
-    assert (cell.text, cell.tone, cell.filled, cell.mark) == ("+8.2 ×", 2, 0.775, 0.775)
-    assert cell.note == "99.8 %"
+    cell = gauge(rare())
+    assert (cell.text, cell.tone, cell.filled, cell.note) == ("+8.2 ×", 3, 0.78, "99.8 %")
     assert cell.text + cell.rest == "+8.2 × its usual minute, rarer than 99.8 % of its own last day"
 
 
 def test_a_usual_minute_is_told_calmly() -> None:
-    """No strength and no note; the sentence says that it is usual."""
-    cell = gauge(row(z=-0.31, surprise=-0.4, heat=-0.4, heat_ts=NOW // 1), NOW)
-    assert (cell.text, cell.tone, cell.filled, cell.note) == ("−0.3 ×", -1, -0.1, "")
-    assert cell.rest == " its usual minute, no rarer than usual"
+    """Grey, without a note, and in a sentence that does not change."""
+    cell = gauge(row(z=-0.31, surprise=-0.4, heat=-0.4, heat_ts=NOW // 1))
+    assert (cell.text, cell.tone, cell.filled, cell.note) == ("−0.3 ×", 0, -0.1, "")
+    assert cell.rest == " its usual minute"
+
+
+@pytest.mark.parametrize(("surprise", "tone"), [(0.99, 0), (-1.0, -1), (2.5, 2), (-12.0, -3)])
+def test_the_colour_grows_with_the_surprise(surprise: float, tone: int) -> None:
+    """By whole standard deviations."""
+    assert gauge(rare(surprise=surprise)).tone == tone
 
 
 def test_a_surprise_beyond_the_gauge_fills_it() -> None:
-    """In either direction, for bar and mark."""
-    cell = gauge(rare(z=-40.2, surprise=-12.0, heat=-12.0), NOW)
-    assert (cell.text, cell.filled, cell.mark, cell.note) == ("−40 ×", -1.0, -1.0, "99.9 %")
+    """In either direction."""
+    cell = gauge(rare(z=-40.2, surprise=-12.0))
+    assert (cell.text, cell.filled, cell.note) == ("−40 ×", -1.0, "99.9 %")
 
 
 def test_an_early_surprise_says_so_and_nothing_of_its_own_day() -> None:
     """The number is true all the same; what early means is in the sentence."""
-    cell = gauge(rare(early=True), NOW)
-    assert (cell.text, cell.tone, cell.note) == ("+8.2 ×", 2, "early")
+    cell = gauge(rare(early=True))
+    assert (cell.text, cell.tone, cell.note) == ("+8.2 ×", 3, "early")
     assert "under six hours of its own minutes are known" in cell.rest
     assert "own last day" not in cell.rest
 
 
 def test_what_the_whole_card_says_no_row_repeats() -> None:
-    """The sentence still has it."""
-    cell = gauge(rare(early=True), NOW, notes_early=False)
-    assert (cell.text, cell.note) == ("+8.2 ×", "")
-    assert "under six hours of its own minutes are known" in cell.rest
+    """Neither beside the number nor in its sentence."""
+    cell = gauge(rare(early=True), notes_early=False)
+    assert (cell.text, cell.note, cell.rest) == ("+8.2 ×", "", " its usual minute")
 
 
 @pytest.mark.parametrize(
-    ("heat", "seconds_ago", "note"),
+    ("heat_now", "seconds_ago", "cell"),
     [
-        (1.5, 180, "3 min ago"),  # 3.0 then
-        (-1.5, 180, "3 min ago"),
-        (1.2, 180, ""),  # 2.4 then: not unusual
-        (2.6, 5, "just now"),
-        (0.5, 899, "14 min ago"),
+        (1.5, 180, ("+3.0σ", 1, "3 min ago")),
+        (-4.05, 180, ("−8.1σ", -3, "3 min ago")),
+        (2.6, 5, ("+2.7σ", 2, "now")),
+        (0.5, 899, ("+15.9σ", 0, "14 min ago")),
     ],
 )
-def test_a_row_says_which_move_it_ranks_by(heat: float, seconds_ago: int, note: str) -> None:
-    """If its newest minute does not say why it is where it is; the mark is what is left of it."""
-    cell = gauge(past(heat, seconds_ago), NOW)
-    assert cell.note == note
-    assert cell.mark == pytest.approx(heat / 4, abs=1e-3)
+def test_a_row_says_which_move_it_ranks_by(
+    heat_now: float, seconds_ago: int, cell: tuple[str, int, str]
+) -> None:
+    """How unusual that was and when; the colour is that of what is left of it."""
+    found = heat(past(heat_now, seconds_ago), NOW)
+    assert (found.text, found.tone, found.note) == cell
+    assert found.rest.startswith(f"{cell[2]}: a {'rise' if heat_now > 0 else 'fall'} rarer than 9")
+
+
+def test_a_heat_is_told_in_words_if_it_was_beyond_its_usual() -> None:
+    """By what it was then; early it claims nothing of its own day."""
+    assert heat(past(-1.55, 180), NOW).rest == (
+        "3 min ago: a fall rarer than 99.8 % of its own last day"
+    )
+    assert heat(past(1.55, 180, early=True), NOW).rest == "3 min ago: a rise beyond its usual"
+    assert heat(past(1.2, 60), NOW).rest == ""
+
+
+def test_without_a_move_there_is_no_heat() -> None:
+    """Neither of what is not known, nor of a price that never moved."""
+    assert tuple(map(str, msgspec.to_builtins(heat(row(), NOW)))) == ("–", "0", "", "")
+    assert heat(row(heat=0.0), NOW).text == "0.0σ"
 
 
 def test_a_remembered_move_is_told_with_its_direction() -> None:
     """Of a fall it says fall, and how rare it was then, not by what is left of it."""
-    cell = gauge(past(-1.55, 180), NOW)
-    assert cell.rest.endswith("; 3 min ago a fall rarer than 99.8 % of its own last day")
-    early = gauge(past(1.55, 180, early=True), NOW)
-    assert early.note == "3 min ago"
-    assert early.rest.endswith("; 3 min ago a rise beyond its usual")
     found = remembered(past(-1.55, 180), NOW)
     assert found is not None
     assert found.surprise == pytest.approx(-3.1)
@@ -125,19 +141,12 @@ def test_a_rare_minute_needs_no_memory() -> None:
     assert remembered(rare(heat=5.0, heat_ts=NOW // 1 - 60), NOW) is None
 
 
-def test_what_is_not_known_is_a_dash_and_remembers() -> None:
-    """A symbol without a newest minute keeps what it did before; of nothing, nothing is known."""
-    cell = gauge(past(2.0, 180, z=NAN, surprise=NAN), NOW)
-    assert (cell.text, cell.tone, cell.filled, cell.note) == ("–", 0, 0.0, "3 min ago")
-    assert cell.rest.startswith(": not known; 3 min ago a rise rarer than")
-    nothing = gauge(row(), NOW)
-    assert (nothing.text, nothing.mark, nothing.note, nothing.rest) == (
-        "–",
-        None,
-        "",
-        ": not known",
-    )
-    assert (BLANK.text, BLANK.mark, BLANK.rest) == ("", None, "")
+def test_what_is_not_known_is_a_dash() -> None:
+    """And says so."""
+    cell = gauge(past(2.0, 180, z=NAN, surprise=NAN))
+    assert (cell.text, cell.tone, cell.filled, cell.note) == ("–", 0, 0.0, "")
+    assert cell.rest == ": not known"
+    assert (BLANK.text, BLANK.rest, COLD.text, COLD.rest) == ("", "", "", "")
 
 
 @pytest.mark.parametrize(

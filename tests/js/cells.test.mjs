@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KINDS, correctVendor, gauge, sparkPath } from "../../page/cells.js";
+import { KINDS, correctVendor, gauge, sparkPath, sparkTone } from "../../page/cells.js";
 
 // As much of an element as a cell needs.
 class Element {
@@ -59,27 +59,33 @@ test("a gauge fills from its middle to either end", () => {
 
 // The parts of a gauge: its cell, then what is corrected in it.
 function gaugeParts() {
-  const [fill, reach, aside, figure, more] = Array.from({ length: 5 }, () => new Element());
-  const cell = new Element(new Element(fill, reach), aside, figure, more);
-  return { cell, fill, reach, aside, figure, more };
+  const [fill, aside, figure, more] = Array.from({ length: 4 }, () => new Element());
+  const cell = new Element(new Element(fill), aside, figure, more);
+  return { cell, fill, aside, figure, more };
 }
 
-test("a gauge shows the sign of its tone, not its strength", () => {
-  const { cell, fill, figure } = gaugeParts();
-  KINDS.gauge.correct(cell, ["−8.2 ×", -2, -0.75, -0.75, "", " its usual minute"]);
+test("a gauge fills, and says the rest of its sentence", () => {
+  const { cell, fill, aside, figure, more } = gaugeParts();
+  KINDS.gauge.correct(cell, ["−8.2 ×", -3, -0.75, "99.8 %", " its usual minute"]);
   assert.deepEqual(fill.properties, { left: "12.5%", width: "37.5%" });
-  assert.deepEqual(attributes(fill), { "data-tone": "-1" });
-  assert.deepEqual([figure.textContent, attributes(figure)], ["−8.2 ×", { "data-tone": "-2" }]);
+  assert.deepEqual(attributes(fill), { "data-tone": "-3" });
+  assert.deepEqual([figure.textContent, attributes(figure)], ["−8.2 ×", { "data-tone": "-3" }]);
+  assert.deepEqual([aside.textContent, more.textContent], ["99.8 %", " its usual minute"]);
+  assert.deepEqual(attributes(cell), { title: "−8.2 × its usual minute" });
+  KINDS.gauge.correct(cell, ["", 0, 0, "", ""]);
+  assert.deepEqual(attributes(cell), {});
 });
 
-test("a gauge marks what is remembered, and says the rest of its sentence", () => {
-  const { cell, reach, aside, more } = gaugeParts();
-  KINDS.gauge.correct(cell, ["+0.4 ×", 1, 0.1, -0.5, "3 min ago", " its usual minute"]);
-  assert.deepEqual([reach.properties.left, attributes(reach)], ["25%", {}]);
-  assert.deepEqual([aside.textContent, more.textContent], ["3 min ago", " its usual minute"]);
-  assert.deepEqual(attributes(cell), { title: "+0.4 × its usual minute" });
-  KINDS.gauge.correct(cell, ["", 0, 0, null, "", ""]);
-  assert.deepEqual([attributes(reach), attributes(cell)], [{ hidden: "" }, {}]);
+test("a heat says what was, when, and how rare that is", () => {
+  const [figure, when, more] = [new Element(), new Element(), new Element()];
+  const cell = new Element(figure, when, more);
+  const rest = "2 min ago: a fall rarer than 99.9 %";
+  KINDS.heat.correct(cell, ["−8.1σ", -3, "2 min ago", rest]);
+  assert.deepEqual([figure.textContent, attributes(figure)], ["−8.1σ", { "data-tone": "-3" }]);
+  assert.deepEqual([when.textContent, more.textContent], ["2 min ago", rest]);
+  assert.deepEqual(attributes(cell), { title: rest });
+  KINDS.heat.correct(cell, ["+0.4σ", 0, "now", ""]);
+  assert.deepEqual([more.textContent, attributes(cell)], ["", {}]);
 });
 
 test("a word is marked or is not", () => {
@@ -91,10 +97,14 @@ test("a word is marked or is not", () => {
 });
 
 test("a spark is a line upwards, with holes longer than a minute", () => {
-  const hole = (bars) => Array.from({ length: bars }, () => null);
-  assert.equal(sparkPath([0, 100, ...hole(5), 50]), "M0.0 100.0L0.0 100.0L1.0 0.0L7.0 50.0");
-  assert.equal(sparkPath([0, ...hole(6), 50]), "M0.0 100.0L0.0 100.0M7.0 50.0L7.0 50.0");
-  assert.equal(sparkPath([]), "");
+  assert.equal(sparkPath("0y     U"), "M0.0 60.0L0.0 60.0L1.0 0.0L7.0 30.0");
+  assert.equal(sparkPath("0      U"), "M0.0 60.0L0.0 60.0M7.0 30.0L7.0 30.0");
+  assert.equal(sparkPath(""), "");
+});
+
+test("a spark has the tone of its move", () => {
+  const tones = ["", "0", "UUd", "UUe  ", "UL", "UKy", "U0"].map(sparkTone);
+  assert.deepEqual(tones, [0, -3, 0, 1, 0, 3, -3]);
 });
 
 test("a range shows the place of the mark, and says it in words", () => {
