@@ -282,7 +282,7 @@ def draw_controls(view: View, symbols: list[str]) -> View:
 def draw_settings(view: View, symbols: list[str]) -> View:
     """Draw a widget for each of ``WIDGETS``; return the view that they make."""
     follow(view, len(symbols))
-    rank = st.selectbox("Rank by", list(RANKS), key="rank")
+    rank = st.selectbox("Rank by", list(dict.fromkeys([*RANKS, view.rank])), key="rank")
     lists = st.selectbox("Lists", LISTS, key="lists")
     rows = st.number_input("Top movers", 1, max(1, len(symbols)), key="rows")
     base = st.selectbox("Correlation base", symbols, key="base", format_func=shown_name)

@@ -86,7 +86,7 @@ export class PulseCard {
     mark(row, "data-asset", item.asset);
     mark(row, "data-open", item.symbol === this.choices.symbol);
     this.columns.forEach(({ kind }, place) => {
-      const value = kind === "spark" ? (item.spark ?? "") : item.cells[place];
+      const value = kind === "spark" ? item.spark : item.cells[place];
       KINDS[kind].correct(row.cells[place], value);
     });
     const state = row.querySelector(".state");

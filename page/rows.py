@@ -63,7 +63,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     state_text: str
     cells: list[Cell]
     """One for each column."""
-    spark: str = ""
+    spark: str
     """The last fifteen minutes: see ``page.sparks``."""
     mark: int = 0
     """1 if the row would stand higher in the strict order and is held back, −1 if it would stand
@@ -119,7 +119,7 @@ def rows(
         drawn = _row(name, row, state, now, session)
         drawn = msgspec.structs.replace(
             drawn,
-            spark=spark(logs[number], _sigma_15m(row)) if drawn.session is None else "",
+            spark="" if drawn.session else spark(logs[number], _sigma_15m(row)),
             since=halted_since.get(name) if state in _HALTED else None,
             vendor=marks.get(name, ""),
         )
@@ -168,6 +168,7 @@ def _row(
             draw(drawable) if shown is None or column.kind not in BLANKS else BLANKS[column.kind]
             for draw, column in DRAWN
         ],
+        spark="",
         weight=_weight(figures),
         last_ts=now - age if is_closed and not math.isnan(age) else None,
         session=shown,

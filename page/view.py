@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from correlation import BIN_SECS
-from engine.ranking import RANKS
+from engine.ranking import ORDERS, RANKS
 from ticks import ASSETS, SEVERITIES, Asset, Severity, legible
 from wording import time_text
 
@@ -80,7 +80,8 @@ WIDGETS: Final = ("rank", "lists", "rows", "base", "bars", "correlate", "colours
 class View:
     """Everything a viewer can choose; the field names are those of the address."""
 
-    rank: str = "surprise"
+    rank: str = "heat"
+    """One of ``ORDERS``."""
     lists: str = LISTS[0]
     area: str = AREAS[0]
     rows: int = DEFAULT_ROWS
@@ -136,7 +137,7 @@ def read(
     """
     rows = max(1, len(symbols))
     parsers: dict[str, Callable[[Sequence[str]], object]] = {
-        "rank": _one_of(tuple(RANKS)),
+        "rank": _one_of(ORDERS),
         "lists": _one_of(LISTS, _FORMER_LISTS),
         "area": _one_of(AREAS),
         "group": _one_of(groups),

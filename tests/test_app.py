@@ -22,6 +22,7 @@ from engine.ranking import RANKS
 from engine.reader import REWIND_SEC
 from engine.status import Fault, FeedState, Refusal, Trouble
 from page import payload as board
+from page.sparks import HOLE
 from page.tabs import REFRESH_SEC, open_tabs
 from page.view import View
 from page.visit import Visit
@@ -127,7 +128,7 @@ def rows(app: AppTest) -> list[dict[str, Any]]:
     pulse = payload(app)["pulse"]
     names = [column["name"] for column in pulse["columns"]]
     return [
-        {**row, **dict(zip(names, row["cells"], strict=True))} for row in pulse["lists"][0]["rows"]
+        {**dict(zip(names, row["cells"], strict=True)), **row} for row in pulse["lists"][0]["rows"]
     ]
 
 
@@ -262,7 +263,7 @@ def test_the_pulse_shows_what_moves_most_first(page: Callable[[], AppTest], engi
     text, tone = first["1m"]
     assert text.startswith("+")
     assert float(text.removesuffix(" %")) == pytest.approx(1.0, abs=0.1)
-    assert tone == 2
+    assert tone == 3
     assert first["state"] == "live"
 
 
@@ -276,7 +277,7 @@ def test_a_symbol_without_a_price_has_no_numbers(
     shown = [silent["last"], silent["volatility"]]
     shown += [silent[name][0] for name in ("1m", "5m", "15m", "surprise", "trend", "peers")]
     assert set(shown) == {"–"}
-    assert silent["spark"] == []
+    assert silent["spark"] == ""
 
 
 def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine: Worker) -> None:
@@ -323,8 +324,8 @@ def test_a_hole_in_the_prices_is_a_hole_in_the_line(
     ticking(engine, seconds=300)
     spark = row(page(), "TSLA")["spark"]
     assert len(spark) == 90
-    assert spark[35:55] == [None] * 20
-    assert None not in spark[62:]
+    assert spark[35:55] == HOLE * 20
+    assert HOLE not in spark[62:]
 
 
 def test_opening_a_symbol_tells_it_in_words(page: Callable[[], AppTest], engine: Worker) -> None:

@@ -379,21 +379,28 @@ def test_a_card_may_speak_of_some_symbols_only(make: Make) -> None:
 
 
 def test_a_row_that_is_held_back_says_so_live_and_stands_right_when_still(make: Make) -> None:
-    """A small lead waits for its turn: the mark says that, and a page that stands still has none."""
+    """A small lead waits for its turn, as its mark says; a page that stands still has no marks."""
     engine = usual_engine(make)
     drawn(engine, rank="1m")
-    ticks = [Tick("C5-USD", "crypto", NOW + 0.5, 100.3), Tick("C0-USD", "crypto", NOW + 0.5, 1e3)]
     engine.heartbeat.show(NOW - 1)
-    play(engine, NOW, ticks)
+    before = [row["symbol"] for row in drawn(engine, rank="1m")["pulse"]["lists"][0]["rows"]]
+    first, last = before[0], before[-2]
+    _, frame = engine.reader.pulse()
+    price = frame["last"][last] / (1 + frame["ret_1m"][last])
+    leap = 1 + 1.5 * abs(frame["ret_1m"][first])
+    play(engine, NOW, [Tick(last, "crypto", NOW + 0.5, price * leap)])
     engine.heartbeat.show(NOW)
     live = drawn(engine, rank="1m")["pulse"]["lists"][0]["rows"]
+    assert [row["symbol"] for row in live] == before
+    marks = {row["symbol"]: row["mark"] for row in live if "mark" in row}
+    assert marks[last] == 1
+    engine.heartbeat.show(NOW + 1)
     still = drawn(engine, rank="1m", at=NOW)["pulse"]["lists"][0]["rows"]
-    assert {row["symbol"] for row in live} == {row["symbol"] for row in still}
-    assert not any(row.get("mark") for row in still)
-    marked = [row["symbol"] for row in live if row.get("mark")]
-    unmarked = [row["symbol"] for row in live if not row.get("mark")]
-    assert [row["symbol"] for row in still if row["symbol"] not in marked] == unmarked
-    assert (marked != []) == ([row["symbol"] for row in live] != [row["symbol"] for row in still])
+    assert not any("mark" in row for row in still)
+    assert still[0]["symbol"] == last
+    assert [row["symbol"] for row in still if row["symbol"] not in marks] == [
+        symbol for symbol in before if symbol not in marks
+    ]
 
 
 def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:
