@@ -12,7 +12,7 @@ import msgspec
 
 from engine.reader import Reader
 from events import Event, Part, When
-from page.pulse import PERCENT_DECIMALS
+from page.columns import PERCENT_DECIMALS
 from page.words import Instant, Words
 from ticks import Regime
 from wording import (
