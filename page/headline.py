@@ -122,7 +122,7 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
 def _second(reader: Reader, at: float) -> Second:
     now, frame = reader.pulse(at)
     events = reader.events_at(now).latest(EVENTS_READ, now)
-    return Second(now, frame, reader.states(frame, now), events)
+    return Second(now, frame, reader.states(frame, now), events, reader.usual(frame, now))
 
 
 def subject(reader: Reader, found: Picked) -> Subject | None:

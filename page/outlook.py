@@ -67,9 +67,10 @@ class Outlook(StrEnum):
 
 
 class Breadth(msgspec.Struct, frozen=True):
-    """How many symbols of a class are beyond their usual range: their heat is 2 or more.
+    """How many symbols of a class are beyond their usual range, by the direction of their heat.
 
-    That is a minute rarer than 95 % of their own just now, or a rarer one some minutes ago.
+    Those are the rows that the list does not fold: ``engine.ranking.is_usual``, which is a minute
+    rarer than 95 % of the symbol's own that has not faded, or an event of the last three minutes.
     """
 
     asset: Asset
@@ -90,6 +91,8 @@ class Second(NamedTuple):
     """Of the rows of the frame."""
     events: Sequence[Event]
     """As they stood then."""
+    usual: Sequence[bool]
+    """Whether each row is within its usual range."""
 
 
 class Picked(NamedTuple):
@@ -164,11 +167,12 @@ class _Rows:
     """The rows of a second's frame by what is remembered of each, and its events."""
 
     def __init__(self, at: Second) -> None:
-        now, frame, states, events = at
+        now, frame, states, events, usual = at
         self._names: list[str] = frame.index.tolist()
         self._row = {name: row for row, name in enumerate(self._names)}
         self._asset = frame["asset"].to_numpy(dtype=object)
         self._state = np.array(states, dtype=object)
+        self._is_usual = np.array(usual, dtype=np.bool_)
         self._is_fresh = np.isin(self._state, ("live", "quiet"))
         self._age: Floats = frame["age"].to_numpy(dtype=np.float64)
         self._moved_ts: Floats = frame["heat_ts"].to_numpy(dtype=np.float64)
@@ -199,14 +203,15 @@ class _Rows:
     def breadth(self, asset: Asset) -> Breadth:
         """How broadly a class moves."""
         of_class = self._asset == asset
-        heat = self._heat[of_class & self._is_fresh]
-        up, down = int((heat >= RARE).sum()), int((heat <= -RARE).sum())
+        fresh = of_class & self._is_fresh
+        heat = self._heat[fresh & ~self._is_usual]
+        up, down = int((heat > 0.0).sum()), int((heat < 0.0).sum())
         word = ""
         if (self._state[of_class] == "closed").all():
             word = "closed"
-        elif not len(heat):
+        elif not fresh.any():
             word = "no prices"
-        elif np.isnan(heat).all():
+        elif np.isnan(self._heat[fresh]).all():
             word = "learning"
         elif not up + down:
             word = "quiet"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine.ranking import State
+from engine.ranking import State, is_usual
 from events import Event
 from page.outlook import Breadth, Outlook, Picked, Second, picked, review_second
 from rules import Part
@@ -40,7 +40,9 @@ def second(
         for name, asset in CLASSES.items()
     ]
     frame = pd.DataFrame(rows, index=pd.Index(list(CLASSES), dtype=object))
-    return Second(now + 0.999, frame, [known.get(name, "live") for name in CLASSES], events)
+    of_rows = [known.get(name, "live") for name in CLASSES]
+    usual = is_usual(frame, of_rows, now + 0.999, [])
+    return Second(now + 0.999, frame, of_rows, events, usual)
 
 
 def event(symbol: str, ts: float, severity: Severity = "watch", **known: Any) -> Event:
@@ -162,7 +164,7 @@ def test_a_symbol_is_remembered_for_a_rare_move_without_an_event() -> None:
         NOW - 12.0,
     )
     assert picked_of(second({"EURUSD": (2.3, 1.0)})).outlook is Outlook.ORDINARY
-    assert picked_of(second({"EURUSD": (1.9, 400.0)})).outlook is Outlook.QUIET
+    assert picked_of(second({"EURUSD": (1.4, 400.0)})).outlook is Outlook.QUIET
 
 
 def test_an_old_event_is_no_news() -> None:
@@ -175,7 +177,7 @@ def test_an_old_event_is_no_news() -> None:
 
 def test_the_breadth_counts_who_is_beyond_its_usual_range() -> None:
     """By class and direction; what is quiet, closed, silent or not known says so."""
-    heats = {"AAPL": (2.0, 1.0), "META": (-7.0, 1.0), "EURUSD": (1.99, 1.0)}
+    heats = {"AAPL": (2.1, 1.0), "META": (-1.6, 400.0), "EURUSD": (1.9, 1.0)}
     assert picked_of(second(heats)).breadth == (
         Breadth("stocks", 1, 1, ""),
         Breadth("forex", 0, 0, "quiet"),
