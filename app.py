@@ -395,6 +395,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         on_whole_change=lambda: None,
     )
     state.sent = sent
+    open_tabs().done(tab, time.monotonic())
 
 
 def draw() -> None:
