@@ -144,7 +144,7 @@ def row_states(
 
     Whatever its age, a symbol that is ``halted`` is that, unless its market is closed.
     """
-    is_open = frame["asset"].map(is_streaming).to_numpy(dtype=bool)
+    is_open = np.array([is_streaming[asset] for asset in frame["asset"].tolist()], np.bool_)
     found = states(frame["age"].to_numpy(), is_open)
     if halted:
         for symbol, row in rows_of(halted, frame):

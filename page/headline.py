@@ -89,7 +89,8 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
 def headline(reader: Reader, now: float, version: int) -> Headline:
     """The headline of ``now``, with the events of that ``version``."""
     review = review_second(int(now)) + SECOND_END
-    found = picked(_second(reader, review), _second(reader, now))
+    # That of the review is the same for ten seconds.
+    found = picked(reader.once(_second, reader, review, version), _second(reader, now, version))
     told = subject(reader, found)
     if told is None:
         return Headline(
@@ -119,7 +120,7 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
     )
 
 
-def _second(reader: Reader, at: float) -> Second:
+def _second(reader: Reader, at: float, version: int) -> Second:
     now, frame = reader.pulse(at)
     events = reader.events_at(now).latest(EVENTS_READ, now)
     return Second(now, frame, reader.states(frame, now), events, reader.usual(frame, now))

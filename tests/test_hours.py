@@ -116,6 +116,11 @@ def test_any_second_of_the_hour_is_as_memory_had_it(
         expected = memory.frame(now).loc[found.index]
         assert list(found.index) == [*WATCHED["stocks"], *WATCHED["crypto"]]
         pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-12)
+    symbols = [*WATCHED["stocks"], *WATCHED["crypto"]]
+    of_hour = past.moment(HOUR, END).store.trace(symbols, HOUR_SEC + 60, HOUR + HOUR_SEC)
+    assert of_hour == pytest.approx(
+        memory.trace(symbols, HOUR_SEC + 60, HOUR + HOUR_SEC), rel=1e-9, nan_ok=True
+    )
 
 
 def test_events_are_as_they_stood(
