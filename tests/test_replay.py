@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,9 @@ def test_the_events_of_the_recorded_hour(tape_path: Path) -> None:
     seen, events = replay(tape_path, math.inf)
     assert len(seen) > 3600 * 6
     assert [line(event) for event in events] == GOLDEN.read_text("utf-8").splitlines()
+    for event, later in combinations(events, 2):
+        is_over = event.over_ts is not None and event.over_ts < later.ts
+        assert is_over or not {*event.symbols} & {*later.symbols}
 
 
 def test_a_replay_says_what_it_is_and_when_it_is_over(tmp_path: Path) -> None:

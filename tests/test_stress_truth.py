@@ -17,6 +17,7 @@ from correlation import twins
 from events import Company, Event, EventStore, StressDetector
 from moves import against_peers
 from pulse_store import PulseStore
+from sources.market import Market
 from tests.test_events import shot
 from ticks import Asset, Tick
 from usual import DayMemory
@@ -146,6 +147,25 @@ def test_twins_are_found_and_told_as_one() -> None:
     )
     (event,) = [event for event in found if event.ts >= START + 2500]
     assert (event.symbol, event.twins) == ("X-USD", ("X-USDT",))
+
+
+def test_the_simulated_coins_are_told_as_one_whatever_they_are_quoted_in() -> None:
+    """Twelve minutes and more of a seed in which they fall twice: each fall once, and not alone."""
+    opens, seconds = 1_795_789_800, 930
+    names = ("ETH-USD", "ETH-USDT", "BTC-USD", "BTC-USDT")
+    market = Market({"crypto": names}, seed=7, start=opens)
+    ticks = market.earlier_ticks(1800)
+    for minute in range(opens + 60, opens + seconds + 60, 60):
+        ticks += [Tick(q.symbol, q.asset, q.ts, q.price) for q in market.read_until(minute)]
+    store = PulseStore()
+    store.watch("crypto", names)
+    found = watch(
+        store, ticks, opens - 1800, opens + seconds, from_second=opens + 600, finds_twins=True
+    )
+    told = [event for event in found if event.ts > opens + 700]
+    assert {event.symbols for event in told} == {names[:2], names[2:]}
+    assert len(told) == 2
+    assert [event for event in found if event.company is Company.ALONE] == []
 
 
 # Rates.
