@@ -101,13 +101,14 @@ MOVER_SEC: Final = 180
 """For so long the symbol of an event is kept in front of those by heat: that is when half of the
 event's heat is left, which may be less than the largest of what the others do all the time."""
 
-ASKED_SEC: Final = 60
-"""A ranking's calm order is kept for so many seconds after somebody asked for it."""
+ASKED_SEC: Final = 600
+"""A ranking's calm order is kept for so many seconds after somebody asked for it: pages ask every
+two by the wall's clock, which a replay runs ahead of."""
 
 _MOST_MOVERS: Final = 500
 """So many newest events are looked through for movers."""
 
-_KEPT: Final = 8
+_KEPT: Final = 60
 """So many newest seconds have their calm orders: who asks for one has just read the second."""
 
 Floats = npt.NDArray[np.float64]

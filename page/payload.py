@@ -148,7 +148,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
                 fed,
                 has_ended,
                 held,
-                at is not None,
+                at is not None or has_ended,
             ),
             events=_encoded(
                 reader,

@@ -204,6 +204,7 @@ def test_the_palette_is_chosen(market: Server, tabs: Tabs) -> None:
     for name in ("green up", "blue up", "red up"):
         choose(page, "Colours", name)
         expect(page.locator(f'.market-pulse[data-colours="{name}"]')).to_be_attached()
+        until(lambda: colours(page, 1) and colours(page, -1))  # some move is beyond its usual
         up, down = colours(page, 1), colours(page, -1)
         assert len(up) == len(down) == 1
         seen.append((up.pop(), down.pop()))

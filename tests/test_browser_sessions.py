@@ -204,7 +204,7 @@ def test_what_is_closed_looks_closed_and_not_broken(sunday: Server, tabs: Tabs) 
     # Of MSFT nothing was ever recorded.
     assert page.locator('tr[data-symbol="MSFT"] .state').text_content() == "closed"
     expect(page.locator(".pulse .note")).to_have_text(
-        "by surprise · 2 of 2 open symbols have a price, 3 are closed"
+        "by heat · 2 of 2 open symbols have a price, 3 are closed"
     )
     text = page.locator(".market-pulse").inner_text()
     for alarm in ("No tick yet", "silent", "too early", "Not enough shared data"):

@@ -394,6 +394,10 @@ def test_a_row_that_is_held_back_says_so_live_and_stands_right_when_still(make: 
     assert [row["symbol"] for row in live] == before
     marks = {row["symbol"]: row["mark"] for row in live if "mark" in row}
     assert marks[last] == 1
+    status = engine.status()
+    ended = replace(status, source=replace(status.source, has_ended=True))
+    over = drawn(engine, ended, rank="1m")["pulse"]["lists"][0]["rows"]
+    assert (over[0]["symbol"], any("mark" in row for row in over)) == (last, False)
     engine.heartbeat.show(NOW + 1)
     still = drawn(engine, rank="1m", at=NOW)["pulse"]["lists"][0]["rows"]
     assert not any("mark" in row for row in still)
