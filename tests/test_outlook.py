@@ -12,7 +12,7 @@ import pytest
 from engine.ranking import State, is_usual
 from events import Event
 from page.outlook import Breadth, Outlook, Picked, Second, picked, review_second
-from rules import Part
+from tests.told import event_of
 from ticks import Severity
 
 NOW = 1_760_000_399
@@ -46,28 +46,14 @@ def second(
 
 
 def event(symbol: str, ts: float, severity: Severity = "watch", **known: Any) -> Event:
-    """An event of a minute's fall that began, and peaked, at ``ts``."""
-    part = Part(
-        kind="move_1m",
-        horizon_sec=60,
-        value=-0.0093,
-        threshold=0.0024,
-        surprise=-8.1,
-        times_usual=8.2,
-        from_price=702.1,
-        from_ts=ts - 60,
-        to_price=695.61,
-        to_ts=ts,
-    )
-    begun: dict[str, Any] = {
+    """An event that began, and peaked, at ``ts``."""
+    own: dict[str, Any] = {
         "id": f"burst:{symbol}:{ts}",
+        "symbol": symbol,
         "asset": CLASSES[symbol],
-        "updated_ts": ts,
-        "parts": (part,),
-        "vs_peers": None,
-        "regime": "normal",
+        "severity": severity,
     }
-    return Event(symbol=symbol, ts=ts, severity=severity, **{**begun, **known})
+    return event_of(ts, **own, **known)
 
 
 def picked_of(at: Second) -> Picked:

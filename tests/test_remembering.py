@@ -20,11 +20,16 @@ from history.archive import Archive
 from history.hours import HOUR_SEC
 from history.recorder import DAY_SEC
 from history.writer import connect, write_bars, write_begins
+from page.headline import headline
+from page.hour import area, area_span
+from page.since import since_line
 from page.troubles import archive_reason
+from page.words import Instant
 from sessions import ALWAYS, HoursFrom, MarketHours, Session
 from settings import HistorySettings, Settings, SourceSettings
 from tests.waiting import HANG_SEC, until
 from ticks import ASSETS, Asset
+from wording import brief_percent_text
 from worker import Worker
 
 # Nobody listens there.
@@ -355,6 +360,20 @@ def test_rewind_reaches_into_the_archive(start: Start) -> None:
     assert engine.reader.states(frame, now) == ["closed", "closed", "closed", "live", "live"]
     assert engine.reader.correlation("BTC-USD", 20, ("crypto",), at).top[0].symbol == "ETH-USD"
     assert len(engine.reader.order("heat", now).rows) == 5
+    # What happened since is told from prices of then; and the hour of then has its stress.
+    shown, left = engine.reader.pulse(), int(SUNDAY) - 2 * HOUR_SEC
+    since = since_line(engine.reader, shown.now, 0, left)
+    assert since is not None
+    assert since.begin == ("Since ", Instant(left), ": ")
+    (mover,) = since.movers
+    then = engine.reader.pulse(left).frame["last"]
+    change = shown.frame["last"][mover.symbol] / then[mover.symbol] - 1.0
+    assert mover.text == f"{mover.symbol} {brief_percent_text(change)}"
+    hour = at // HOUR_SEC * HOUR_SEC
+    values = area(engine.reader, *area_span(hour, hour + HOUR_SEC - 1)).values
+    assert len(values) == 360
+    assert None not in values
+    assert headline(engine.reader, now, 0).breadth[-1].word != "closed"
     # Friday, a minute before the close: an hour of stocks, and crypto not yet recorded.
     now, frame = engine.reader.pulse(int(stocks[1]) - 60)
     assert engine.reader.states(frame, now)[:2] == ["live", "live"]
