@@ -8,14 +8,16 @@ at as a page that is open throughout shows them.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from benchmarks.report import Row, table
+from benchmarks.store import START, ticks
 from engine.calm import FIRST
-from engine.heartbeat import Heartbeat
-from engine.ranking import MOVER_SEC, order_of, row_states
+from engine.heartbeat import SECOND_END, Heartbeat
+from engine.ranking import MOVER_SEC, Ranking, is_usual, order_of, row_states
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore
 from settings import DEFAULT_WATCHLIST
@@ -167,6 +169,33 @@ def simulated(seed: int, seconds: int = SIMULATED_SEC) -> Replay:
     return replay(market.symbols, market.read_until, OPENING, OPENING + seconds, earlier)
 
 
+def cost(symbols: int = 5000) -> list[Row]:
+    """What a second of many symbols costs: its frame, and its rows in order and marked."""
+    store = PulseStore()
+    for batch in ticks(symbols, 0.2, 1200):
+        store.update_many(batch)
+    streams = dict.fromkeys(ASSETS, True)
+    ranking = Ranking()
+    framed: list[float] = []
+    spent: list[float] = []
+    for second in range(START + 1200, START + 1241):
+        ranking.order(second, RANK)
+        store.advance(second + 1)
+        began = time.perf_counter()
+        frame = store.frame(second + SECOND_END)
+        framed.append(time.perf_counter() - began)
+        of_rows = row_states(frame, streams)
+        ranking.update(second, frame, of_rows)
+        order_of(RANK, frame, of_rows, ranking.order(second, RANK))
+        is_usual(frame, of_rows, second + SECOND_END, ())
+        spent.append(time.perf_counter() - began)
+    typical, frames = (statistics.median(each) * 1e3 for each in (spent, framed))
+    return [
+        Row(f"a second of {symbols:,} symbols", f"{typical:.0f} ms", "≤ 60 ms", typical <= 60),
+        Row("  beside its frame alone", f"{typical / frames:.2f}"),
+    ]
+
+
 def main() -> None:
     """Print the recorded hour's figures, then the simulated ones."""
     if TAPE.exists():
@@ -175,6 +204,7 @@ def main() -> None:
         print(f"no tape at {TAPE}")
     for seed in SEEDS:
         print(table(f"The simulated market, seed {seed}", figures(simulated(seed))))
+    print(table("What it costs", cost()))
 
 
 def _fill(store: PulseStore, earlier: Iterable[Tick], begin: int) -> None:
