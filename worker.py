@@ -241,7 +241,8 @@ class Worker:
             said_halted=self._said_halted,
             rules=stress.rules,
         )
-        reader = Reader(store, events, heartbeat, source, history.hours if history else _nothing)
+        archived = history.hours if history else _nothing
+        reader = Reader(store, events, heartbeat, source, archived, stress.rules)
         return _Parts(source, store, events, detector, heartbeat, reader, history, desk)
 
     def _recorder(self, source: Source) -> Recorder | None:

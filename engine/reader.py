@@ -6,9 +6,10 @@ A second that is no longer in memory comes from the archive. Time is an argument
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar, TypeVarTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar, TypeVarTuple
 
+import numpy as np
 import pandas as pd
 
 import sessions
@@ -22,18 +23,31 @@ from correlation import (
     corr_matrix,
     moving_together,
 )
+from days import day
 from engine.heartbeat import GRACE_SEC, REWIND_SEC, SECOND_END, Heartbeat, Pulse
 from engine.ranking import Order, State, is_usual, movers, order_of, row_states
 from engine.shared import Shared
 from events import EventStore
-from formulas import BAR_SEC
+from formulas import BAR_SEC, Floats
+from history.coarse import HOUR_SEC, STEP_SEC, sum_up
 from history.hours import ArchivedHours, LastSession, Moment
 from pulse_store import PulseStore
+from rules import Rule
 from sessions import HoursFrom, MarketHours
 from sources.source import Source
 from ticks import ASSETS, Asset
 
-__all__ = ["BEHIND_SEC", "GRACE_SEC", "REWIND_SEC", "SECOND_END", "LastSession", "Pulse", "Reader"]
+__all__ = [
+    "BEHIND_SEC",
+    "GRACE_SEC",
+    "REWIND_SEC",
+    "SECOND_END",
+    "STEP_SEC",
+    "DayRange",
+    "LastSession",
+    "Pulse",
+    "Reader",
+]
 
 _Args = TypeVarTuple("_Args")
 _T = TypeVar("_T")
@@ -46,11 +60,23 @@ _LOOKS_KEPT_SEC: Final = 60.0
 """What was found at a minute is asked for by every tab for ten, however seldom it refreshes."""
 
 
+class DayRange(NamedTuple):
+    """The lowest and the highest price of a symbol's day."""
+
+    low: float
+    high: float
+    since: float
+    """When the day began."""
+    known_since: float
+    """From when on prices of it are known, to two minutes."""
+
+
 class Reader:
     """The newest second, and those before it.
 
     ``heartbeat`` shows what ``store`` and ``events`` hold; ``source`` knows the markets' hours.
     ``archived_hours`` answers with the hours on disk, or None while there are none to be read.
+    ``rules`` are the user's.
     """
 
     def __init__(
@@ -60,12 +86,14 @@ class Reader:
         heartbeat: Heartbeat,
         source: Source,
         archived_hours: Callable[[], ArchivedHours | None] = lambda: None,
+        rules: Sequence[Rule] = (),
     ) -> None:
         self._store = store
         self._events = events
         self._heartbeat = heartbeat
         self._source = source
         self._archived_hours = archived_hours
+        self._rules = tuple(rules)
         self._shared = Shared()
         self._looks = Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)
 
@@ -173,6 +201,55 @@ class Reader:
         figures = {**recorded, **self._heartbeat.quotes.figures(*span)}
         return LastSession(*span, figures) if figures or archived is not None else None
 
+    @property
+    def keeps_days(self) -> bool:
+        """Whether there is an archive to be read, which knows more than the last hours."""
+        return self._archived_hours() is not None
+
+    def coarse_prices(self, symbol: str, begin: int, end: int) -> Floats:
+        """Last, lowest and highest price of every ``STEP_SEC`` seconds, [3, step].
+
+        From ``begin`` on, a multiple of that, and before ``end``; NaN if nothing is known. The last
+        two hours come from memory, what was before them from the archive.
+        """
+        since = (int(self._heartbeat.newest.now) - REWIND_SEC) // HOUR_SEC * HOUR_SEC
+        return np.concatenate(
+            [
+                self._coarse_archived(symbol, begin, min(end, since)),
+                self._coarse_kept(symbol, max(begin, since), end),
+            ],
+            axis=1,
+        )
+
+    def day_range(self, symbol: str, asset: Asset, now: float) -> DayRange | None:
+        """The range of the day that holds ``now``, as far as its prices are known.
+
+        Of stocks that of the newest session, of forex since 17:00 in New York, of crypto that of 24
+        hours; None if nothing is known.
+        """
+        found = day(asset, now)
+        if found is None:
+            return None
+        begin = math.ceil(found.counts_from / STEP_SEC) * STEP_SEC
+        if int(now) < begin:
+            return None
+        _, low, high = self.once(self.coarse_prices, symbol, begin, int(now) + 1)
+        (known,) = np.nonzero(~np.isnan(low))
+        if not len(known):
+            return None
+        known_since = begin + int(known[0]) * STEP_SEC
+        return DayRange(
+            float(np.nanmin(low)), float(np.nanmax(high)), found.counts_from, known_since
+        )
+
+    def rules_of(self, symbol: str, asset: Asset, now: float) -> list[Rule]:
+        """The user's rules that apply to a symbol at ``now``, in their order."""
+        return [
+            rule
+            for rule in self._rules
+            if rule.covers(symbol, asset) and (rule.until is None or now < rule.until)
+        ]
+
     def symbols(self, assets: tuple[Asset, ...]) -> list[str]:
         """The watched symbols of these asset classes, in their order."""
         return list(self.once(self._symbols, assets, self._heartbeat.newest.now))
@@ -223,6 +300,28 @@ class Reader:
         Until the next one does, nothing that is computed from bars changes.
         """
         return int(self.pulse(at).now) // BAR_SEC * BAR_SEC
+
+    def _coarse_archived(self, symbol: str, begin: int, end: int) -> Floats:
+        """As ``coarse_prices``, of the archive."""
+        steps = max(0, -(-(end - begin) // STEP_SEC))
+        hours = self._archived_hours()
+        first, last = begin // HOUR_SEC * HOUR_SEC, -(-end // HOUR_SEC) * HOUR_SEC
+        found = None
+        if hours is not None and steps:
+            found = self.once(hours.coarse_prices, symbol, first, last)
+        if found is None:
+            return np.full((3, steps), np.nan)
+        skipped = (begin - first) // STEP_SEC
+        return found[:, skipped : skipped + steps]
+
+    def _coarse_kept(self, symbol: str, begin: int, end: int) -> Floats:
+        """As ``coarse_prices``, of memory."""
+        steps = max(0, -(-(end - begin) // STEP_SEC))
+        prices = np.full(steps * STEP_SEC, np.nan)
+        if steps:
+            found = self._store.history(symbol, end - 1, end - begin)["price"].to_numpy()
+            prices[: len(found)] = found
+        return sum_up(prices, STEP_SEC)
 
     # Computed once for all.
 

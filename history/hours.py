@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bars import Bars
+from bars import Bars, Begin
 from events import OF_FEED, EventStore
 from history.archive import Archive, ArchiveError
+from history.coarse import STEP_SEC, CoarseHours, Prices
 from history.losses import Losses
 from history.references import load_references
 from history.schema import damaged
@@ -105,6 +106,7 @@ class ArchivedHours:
         self._on_error = on_error
         cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(self._symbols))
         self._most = max(1, _KEPT_CELLS // cells)
+        self._coarse = CoarseHours(archive, self._symbols)
         self._lock = threading.Lock()  # Guards the hours.
         # Held while an hour, or the figures of a session, are fetched, so that nobody fetches them
         # twice; the second guards the figures as well.
@@ -179,6 +181,25 @@ class ArchivedHours:
                     return {}
                 self._figures[key] = found
             return self._figures[key]
+
+    def coarse_prices(self, symbol: str, begin: int, end: int) -> Prices | None:
+        """The prices of a symbol every two minutes, from ``begin`` to ``end``, both full hours.
+
+        Nothing more is to be added to these hours. Without those of another vendor than the last;
+        None if the archive cannot be read.
+        """
+        losses = Losses()
+        try:
+            prices = self._coarse.prices(symbol, begin, end, losses)
+            begins = self.archive.begins([symbol], losses)
+        except ArchiveError as error:
+            self._on_error(error)
+            return None
+        self._report(losses)
+        change = _change_of_vendor([each for each in begins if each.second < end])
+        if change > begin:
+            prices[:, : -(-(change - begin) // STEP_SEC)] = np.nan
+        return prices
 
     @property
     def nbytes(self) -> int:
@@ -259,6 +280,16 @@ def restore_prices(
     for tick in archive.last_prices(since, [s for s in symbols if s not in ticked], losses):
         store.set_initial_price(tick)
     return int(bars.cells["second"][0]) if len(bars) else None
+
+
+def _change_of_vendor(begins: Sequence[Begin]) -> int:
+    """The last second at which a symbol's prices became another vendor's; 0: they never did."""
+    vendor, change = "", 0
+    for begin in begins:
+        if vendor and begin.vendor and begin.vendor != vendor:
+            change = begin.second
+        vendor = begin.vendor or vendor
+    return change
 
 
 def _spans(bars: Bars) -> list[tuple[str, Any, Any, Any, Any]]:

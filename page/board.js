@@ -176,7 +176,9 @@ class Board {
   open(symbol) {
     const before = this.choices.symbol;
     this.choose({ symbol });
-    if (symbol) this.symbol.reveal();
+    // Who came by keyboard goes on there; a pointer leaves it on the row.
+    const focused = this.root.getRootNode().activeElement;
+    if (symbol) this.symbol.reveal(Boolean(focused?.matches(":focus-visible")));
     else if (before) this.pulse.focus(before);
   }
 

@@ -19,7 +19,17 @@ from page.surprise import BLANK, COLD, Gauge, Heat, gauge, heat, peers
 from page.tones import Signed, signed
 from wording import NOT_KNOWN, percent_text, price_text, size_text
 
-__all__ = ["BLANKS", "COLUMNS", "DRAWN", "PERCENT_DECIMALS", "Cell", "Column", "Kind", "last_text"]
+__all__ = [
+    "BLANKS",
+    "COLUMNS",
+    "DRAWN",
+    "PERCENT_DECIMALS",
+    "Cell",
+    "Column",
+    "Kind",
+    "day_change",
+    "last_text",
+]
 
 PERCENT_DECIMALS: Final = {"stocks": 2, "forex": 3, "crypto": 2}
 """Decimals of a percentage: a forex pair moves a tenth of what the others do."""
@@ -104,7 +114,7 @@ def _move(name: str, sigma: str) -> _Draw:
     return draw
 
 
-def _day(figures: Mapping[str, Any]) -> Cell:
+def day_change(figures: Mapping[str, Any]) -> Signed:
     """The change of the day beside the hour's usual volatility, as if it were that of a day."""
     asset = figures["asset"]
     text = percent_text(figures["ret_day"], PERCENT_DECIMALS[asset])
@@ -196,7 +206,7 @@ DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         ),
     ),
     (
-        _day,
+        day_change,
         _column(
             "day",
             "Day",

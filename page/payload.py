@@ -14,6 +14,7 @@ import msgspec
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import FeedState, HeldBack, SourceKind, Status
 from page.alerts import alerts_card
+from page.chart import chart, spanned
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
@@ -96,6 +97,8 @@ class Payload(msgspec.Struct, frozen=True):
     """None if nothing is watched."""
     opened: msgspec.Raw | None
     """A ``SymbolCard``; None if no symbol is opened."""
+    chart: msgspec.Raw | None
+    """A ``Chart`` of it and of those it is compared with; None if no symbol is opened."""
     status: msgspec.Raw
     """A ``StatusCard``."""
     alerts: msgspec.Raw
@@ -115,6 +118,8 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
     now, frame = reader.pulse(live_now if at is None else at)
     has_ended = at is None and status.source.has_ended
     reach = reader.span()
+    # A frozen page has no newer second than when it was frozen.
+    newest = reach[1] if visit.frozen is None else visit.frozen.since
     line = _line(at, *reach)
     # Events of a second that is over may still be found.
     version = reader.events_at(now).version
@@ -177,6 +182,20 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
             if view.base
             else None,
             opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
+            if opened
+            else None,
+            chart=_encoded(
+                reader,
+                chart,
+                now,
+                version,
+                view.span,
+                *spanned(view.span, at, newest),
+                (
+                    opened,
+                    *(name for name in view.compare if name in frame.index and name != opened),
+                ),
+            )
             if opened
             else None,
             status=_shown(status_card(status, live_now, reader.now())),

@@ -21,7 +21,6 @@ from wording import (
     rarity_text,
     signed_text,
     signed_times_text,
-    times_usual_text,
 )
 
 __all__ = [
@@ -34,8 +33,8 @@ __all__ = [
     "Remembered",
     "gauge",
     "heat",
-    "minute_words",
     "past_words",
+    "peer_words",
     "peers",
     "remembered",
 ]
@@ -147,16 +146,10 @@ def peers(figures: Mapping[str, Any]) -> tuple[str, int]:
     return signed_text(value, 1), tone(value)
 
 
-def minute_words(figures: Mapping[str, Any]) -> list[str]:
-    """Sentences on the newest minute of a symbol: how large, how rare, and beside its peers."""
-    if math.isnan(figures["surprise"]):
-        return []
-    words = [f"The last minute is {times_usual_text(figures['z'])}{_rarity(figures)}."]
+def peer_words(figures: Mapping[str, Any]) -> str:
+    """How the others of its class move beside a symbol; both surprises are known."""
     beyond = figures["vs_peers"]
-    if not math.isnan(beyond):
-        others = figures["surprise"] - beyond
-        words.append(f"{_beside(beyond, others)} (median of the others of its class).")
-    return words
+    return _beside(beyond, figures["surprise"] - beyond)
 
 
 def past_words(past: Remembered, *, is_early: bool) -> str:

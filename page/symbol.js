@@ -1,80 +1,338 @@
-// The card of the symbol that is opened: its hour, its figures in words, and what it moves with.
+// The sheet of the symbol that is opened: its chart, its figures in plain words, its events, what it
+// moves with, and the rules about it.
 
+import { link } from "./address.js";
 import { Chart } from "./chart.js";
 import { drawPairs, shutText } from "./correlations.js";
-import { h, keyed, say } from "./elements.js";
+import { h, keyed, mark, say } from "./elements.js";
 import { stateText } from "./pulse.js";
+import { MARKS } from "./stress.js";
+
+const SPANS = { "15m": "15 min", "1h": "1 h", day: "Day" };
+const UNITS = { sigma: "σ", percent: "%" };
+const UNIT_TITLES = {
+  sigma: "In the usual moves of each for the whole span",
+  percent: "In percent since the span began",
+};
+const MOST_COMPARED = 2;
+const SAID_MS = 4000;
 
 export class SymbolCard {
-  constructor({ open, mute }) {
-    Object.assign(this, { open, mute });
-    this.element = h("section", { class: "card opened", "aria-label": "Symbol", hidden: true });
+  constructor(actions) {
+    Object.assign(this, actions);
+    this.element = h("section", {
+      class: "sheet opened",
+      role: "dialog",
+      "aria-modal": "false",
+      tabindex: "-1",
+      hidden: true,
+    });
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.open("");
+    });
   }
 
-  // Scroll to it when it is next drawn.
-  reveal() {
-    this.shouldReveal = true;
+  // Have the keyboard go on in it when it is next drawn.
+  reveal(takesFocus) {
+    this.takesFocus = takesFocus;
   }
 
-  draw({ opened, now, alerts }, { choices, clock }) {
-    if (!choices.symbol || opened?.symbol !== choices.symbol) return;
+  draw(payload, board) {
+    const { opened, chart, now, alerts, view } = payload;
+    const { choices, clock } = board;
+    Object.assign(this, { payload, choices, clock });
+    if (!choices.symbol || opened?.symbol !== choices.symbol || !chart) return;
     if (this.symbol !== opened.symbol) this.build(opened.symbol);
     this.element.hidden = false;
+    say(this.last, opened.last);
+    const [day, tone] = opened.day;
+    say(this.day, day && `${day} today`);
+    mark(this.day, "data-tone", tone);
+    say(this.state, stateText(opened, clock, now));
     this.muting.hidden = !alerts.kinds;
     say(this.muting, alerts.muted.includes(opened.symbol) ? "Muted" : "Mute");
-    say(this.state, `${opened.last} · ${stateText(opened, clock, now)}`);
-    this.chart.draw(opened, clock);
-    const lines = opened.words.map((words, place) => ({ words, place }));
-    keyed(
-      this.words,
-      lines,
-      (line) => line.place,
-      () => h("li"),
-      (item, { words }) => {
-        say(item, sentence(words, clock, now));
-      },
-    );
+    this.drawCompared(opened.others);
+    this.chart.draw(chart, choices.unit, payload.at, clock);
+    this.drawWords(opened, now);
+    this.drawEvents(opened.events, now, view.freeze);
     say(this.empty, opened.shut ? shutText(opened.shut, clock, now) : opened.missing);
     this.empty.hidden = opened.top.length > 0;
     drawPairs(this.pairs, opened.top);
-    if (this.shouldReveal) {
-      this.shouldReveal = false;
-      this.element.scrollIntoView({ block: "nearest" });
-    }
+    this.drawRules(opened.rules, alerts);
+    if (!this.takesFocus) return;
+    this.takesFocus = false;
+    this.title.focus({ preventScroll: true });
   }
 
   drawChoices({ choices }) {
-    if (!choices.symbol) this.element.hidden = true;
+    this.choices = choices;
+    if (!choices.symbol) {
+      this.element.hidden = true;
+      this.takesFocus = false;
+    }
+    if (this.symbol) this.drawTools();
+  }
+
+  drawTools() {
+    const { span, unit, compare } = this.choices;
+    for (const [name, chip] of this.spans) mark(chip, "aria-pressed", String(name === span));
+    for (const [name, chip] of this.units) mark(chip, "aria-pressed", String(name === unit));
+    this.unitGroup.hidden = !compare.length;
+    this.more.disabled = compare.length >= MOST_COMPARED;
+  }
+
+  // What it is compared with, each with a button that takes it away, and what else it could be.
+  drawCompared(others) {
+    const { compare } = this.choices;
+    keyed(
+      this.compared,
+      compare,
+      (name) => name,
+      (name) => {
+        const onclick = () =>
+          this.choose({ compare: this.choices.compare.filter((each) => each !== name) });
+        const label = `Compare with ${name} no longer`;
+        return h("button", { type: "button", class: "chip", onclick, "aria-label": label });
+      },
+      (chip, name) => {
+        mark(chip, "data-series", compare.indexOf(name) + 2);
+        say(chip, `${name} ✕`);
+      },
+    );
+    const offered = others.filter((name) => !compare.includes(name)).join("\n");
+    if (offered === this.offered) return;
+    this.offered = offered;
+    this.more.replaceChildren(
+      h("option", { value: "" }, "Compare with…"),
+      ...offered.split("\n").map((name) => h("option", { value: name }, name)),
+    );
+  }
+
+  drawWords({ words, figures }, now) {
+    keyed(
+      this.words,
+      words.map((text, place) => ({ text, place })),
+      ({ place }) => place,
+      () => h("li"),
+      (item, { text }) => {
+        say(item, sentence(text, this.clock, now));
+      },
+    );
+    keyed(
+      this.figures,
+      figures,
+      ({ name }) => name,
+      figureItem,
+      (item, figure) => {
+        correctFigure(item, figure, sentence(figure.words, this.clock, now));
+      },
+    );
+    this.figuresTitle.hidden = !figures.length;
+  }
+
+  drawEvents(events, now, isFrozen) {
+    keyed(
+      this.events,
+      events,
+      ({ id }) => id,
+      ({ peak }) => {
+        const onclick = () => this.look(Math.floor(peak));
+        const button = h("button", { type: "button", class: "link", onclick });
+        return h("li", {}, h("span", { class: "severity" }), button, h("p"));
+      },
+      (item, { ts, severity, text }) => {
+        mark(item, "data-severity", severity);
+        const [sign, time, words] = item.children;
+        say(sign, MARKS[severity]);
+        mark(sign, "title", severity);
+        say(time, this.clock.full(ts, now));
+        time.disabled = isFrozen;
+        say(words, text);
+      },
+    );
+    this.none.hidden = events.length > 0;
+  }
+
+  drawRules(rules, alerts) {
+    keyed(
+      this.rules,
+      rules,
+      ({ name }) => name,
+      ({ name }) => {
+        const things = [{ of: "rule", name, text: `the rule ${name}` }];
+        const onclick = ({ currentTarget }) =>
+          this.mute(currentTarget, currentTarget.parentNode, things);
+        const button = h("button", { type: "button", class: "link hush", onclick }, "Mute");
+        return h("li", {}, h("b"), h("span"), button);
+      },
+      (item, { name, text }) => {
+        const [title, words, button] = item.children;
+        say(title, name);
+        say(words, ` ${text} `);
+        button.hidden = !alerts.kinds;
+      },
+    );
+    this.noRules.hidden = rules.length > 0;
+  }
+
+  // A second to look at; what is frozen stays as it is.
+  look(second) {
+    if (!this.payload.view.freeze) this.lookAt(second);
+  }
+
+  // The address of what is shown at this very second, for somebody else.
+  async copyLink() {
+    const { choices, payload } = this;
+    const at = choices.at ?? payload.at ?? Math.floor(payload.now);
+    const text = link({ ...choices, at }, payload.first);
+    try {
+      await navigator.clipboard.writeText(text);
+      this.linkField.hidden = true;
+      this.tell("Copied");
+    } catch {
+      // Not every browser lets a page write there: then the viewer copies it.
+      this.linkField.hidden = false;
+      this.linkField.value = text;
+      this.linkField.select();
+      this.tell("Copy it from here");
+    }
+  }
+
+  tell(text) {
+    say(this.told, text);
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => say(this.told, ""), SAID_MS);
   }
 
   build(symbol) {
     this.symbol = symbol;
-    this.chart = new Chart();
+    this.offered = null;
+    this.chart = new Chart({ show: (second) => this.look(second) });
+    mark(this.element, "aria-label", symbol);
+    this.title = h("h2", { tabindex: "-1" }, symbol);
+    this.last = h("span", { class: "last" });
+    this.day = h("span", { class: "day" });
     this.state = h("span", { class: "note" });
+    this.watching = h("div", { class: "watching" });
     this.words = h("ul", { class: "words" });
+    this.figuresTitle = h("h3", {}, "In figures");
+    this.figures = h("div", { class: "figures" });
+    this.events = h("ol", { class: "told" });
+    this.none = h("p", { class: "empty" }, "Nothing unusual in its last hour.");
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
-    const onclick = () => this.open("");
-    const things = [{ of: "symbol", name: symbol, text: symbol }];
-    const mute = ({ currentTarget: button }) => this.mute(button, button.parentNode, things);
-    const about = { type: "button", class: "chip mute", title: "Send no alerts of it for a while" };
-    this.muting = h("button", { ...about, onclick: mute }, "Mute");
+    this.rules = h("ul", { class: "rules" });
+    this.noRules = h("p", { class: "empty" }, "None of your rules is about it.");
     this.element.replaceChildren(
-      h(
-        "div",
-        { class: "head" },
-        h("h2", {}, symbol),
-        this.state,
-        this.muting,
-        h("button", { type: "button", class: "chip close", "aria-label": "Close", onclick }, "✕"),
-      ),
+      this.head(symbol),
+      this.watching,
+      this.tools(),
       this.chart.element,
       this.words,
-      h("h3", {}, "Moves with"),
-      this.empty,
-      this.pairs,
+      ...[this.figuresTitle, this.figures],
+      ...[h("h3", {}, "Events of the hour"), this.none, this.events],
+      ...[h("h3", {}, "Moves with"), this.empty, this.pairs],
+      ...[h("h3", {}, "Your rules"), this.noRules, this.rules],
+    );
+    this.element.scrollTop = 0;
+  }
+
+  head(symbol) {
+    const things = [{ of: "symbol", name: symbol, text: symbol }];
+    const mute = ({ currentTarget }) => this.mute(currentTarget, currentTarget.parentNode, things);
+    const muteTitle = "Send no alerts of it for a while";
+    const linkTitle = "Copy the address of this second, without sound and notifications";
+    const button = (kind, attributes, text) =>
+      h("button", { type: "button", class: `chip ${kind}`, ...attributes }, text);
+    this.muting = button("mute", { title: muteTitle, onclick: mute }, "Mute");
+    this.told = h("span", { class: "note", role: "status" });
+    this.linkField = h("input", {
+      class: "link-text",
+      readonly: true,
+      hidden: true,
+      "aria-label": "Link to this moment",
+    });
+    return h(
+      "div",
+      { class: "head" },
+      h("div", { class: "name" }, this.title, this.last, this.day, this.state),
+      button("close", { "aria-label": "Close", onclick: () => this.open("") }, "✕"),
+      h(
+        "div",
+        { class: "doing" },
+        button(
+          "copy",
+          { title: linkTitle, onclick: () => this.copyLink() },
+          "Copy link to this moment",
+        ),
+        this.muting,
+        this.told,
+        this.linkField,
+      ),
     );
   }
+
+  tools() {
+    const chips = (names, field, titles = {}) =>
+      Object.entries(names).map(([name, text]) => {
+        const onclick = () => this.choose({ [field]: name });
+        const title = titles[name];
+        return [name, h("button", { type: "button", class: "chip", title, onclick }, text)];
+      });
+    this.spans = chips(SPANS, "span");
+    this.units = chips(UNITS, "unit", UNIT_TITLES);
+    const group = (label, found) =>
+      h(
+        "div",
+        { class: "chips", role: "group", "aria-label": label },
+        ...found.map(([, one]) => one),
+      );
+    this.unitGroup = group("Unit", this.units);
+    this.compared = h("div", { class: "chips compared", role: "group", "aria-label": "Compared" });
+    this.more = h("select", {
+      "aria-label": "Compare with",
+      onchange: () => {
+        const { value } = this.more;
+        this.more.value = "";
+        const { compare } = this.choices;
+        if (value && compare.length < MOST_COMPARED) this.choose({ compare: [...compare, value] });
+      },
+    });
+    return h(
+      "div",
+      { class: "tools" },
+      ...[group("Span", this.spans), this.compared, this.more, this.unitGroup],
+    );
+  }
+}
+
+function figureItem() {
+  return h(
+    "details",
+    { class: "figure" },
+    h(
+      "summary",
+      {},
+      h("span", { class: "label" }),
+      h("b"),
+      h("span", { class: "way", "aria-hidden": "true" }, h("i")),
+      h("span", { class: "plain" }),
+    ),
+    h("p", { class: "note formula" }),
+  );
+}
+
+function correctFigure(item, { name, value, tone, formula, place }, words) {
+  const [label, figure, way, plain] = item.firstChild.children;
+  say(label, name);
+  say(figure, value);
+  mark(figure, "data-tone", tone);
+  way.hidden = place === null;
+  way.firstChild.style.left = `${(place ?? 0) * 100}%`;
+  say(plain, words);
+  say(item.lastChild, formula);
 }
 
 // A sentence, with its instants in the viewer's zone.

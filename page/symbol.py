@@ -1,4 +1,4 @@
-"""Symbol: the card of the one that is opened, with its figures as sentences and its hour as a line.
+"""Symbol: the sheet of the one that is opened, with its figures, events, rules and correlations.
 
 Only words, signs and decimals are decided here: every figure is the engine's.
 """
@@ -7,59 +7,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from engine.reader import REWIND_SEC, Reader
 from engine.status import HeldBack
-from formulas import trend_noise
-from page.columns import PERCENT_DECIMALS, last_text
+from page.columns import last_text
 from page.correlations import ClosedMarkets, PairText, closed_markets, missing_text, pair_text
+from page.figures import Dated, Figure, day_figures, figures_of
 from page.rows import PREVIOUS_CLOSE, Row, rows
+from page.rule_words import rule_text
 from page.stress import EVENTS_READ, EventLine, event_line
-from page.surprise import minute_words, past_words, remembered
 from page.view import bin_sec
-from ticks import ASSETS, HORIZONS_SEC
-from wording import duration_text, percent_text, price_text, size_text
+from ticks import ASSETS
+from wording import duration_text
 
-__all__ = ["Chart", "Dated", "SymbolCard", "symbol_card"]
-
-CHART_BIN_SEC: Final = 5
-
-_DAY_BEGINS: Final = {
-    "stocks": "the previous close of",
-    "forex": "the 17:00 New York price of",
-    "crypto": "the price 24 hours ago of",
-}
-"""What the change of a day is measured against."""
-
-_REGIMES: Final = {"high_vol": ": volatile", "normal": ": calm", "unknown": ""}
+__all__ = ["RuleLine", "SymbolCard", "symbol_card"]
 
 
-class Dated(msgspec.Struct, frozen=True):
-    """A sentence that names instants."""
+class RuleLine(msgspec.Struct, frozen=True):
+    """A rule of the user's that applies to the symbol."""
 
+    name: str
     text: str
-    """With ``{}`` for each of them."""
-    at: list[float]
-    """In epoch seconds: the viewer's clock is the browser's to know."""
-
-
-class Chart(msgspec.Struct, frozen=True):
-    """The hour of a symbol as a line."""
-
-    start: int
-    """Second of the first price."""
-    step: int
-    """Seconds from one price to the next."""
-    prices: list[float | None]
-    """None if no tick fell: a hole in the line."""
 
 
 class SymbolCard(msgspec.Struct, frozen=True):
-    """The whole card."""
+    """The whole sheet, but for its chart."""
 
     symbol: str
     state_text: str
@@ -68,15 +43,18 @@ class SymbolCard(msgspec.Struct, frozen=True):
     since: float | None
     """Since when trading in it is halted, or since when it may be."""
     last: str
+    day: tuple[str, int]
+    """The change of the day and its tone; empty if that is not known."""
     words: list[str | Dated]
-    chart: Chart
-    decimals: int
-    """Of its prices."""
+    figures: list[Figure]
+    rules: list[RuleLine]
     events: list[EventLine]
     top: list[PairText]
     missing: str
     """Why there is no correlation to show; empty if there is one."""
     shut: ClosedMarkets | None
+    others: list[str]
+    """What it can be compared with."""
 
 
 def symbol_card(
@@ -87,7 +65,7 @@ def symbol_card(
     bars: str,
     held: tuple[HeldBack, ...] = (),
 ) -> SymbolCard:
-    """The card of ``symbol`` at ``now``, with the events of that ``version``.
+    """The sheet of ``symbol`` at ``now``, with the events of that ``version``.
 
     ``held`` are the prices that are held back.
     """
@@ -104,29 +82,24 @@ def symbol_card(
         last_ts=row.last_ts,
         since=row.since,
         last=last,
-        words=[*_words(figures, row, last, now), *_origin_words(reader, symbol, now)],
-        chart=_chart(reader, symbol, now),
-        decimals=len(last.partition(".")[2]),
+        day=_day(figures),
+        words=[*_words(figures, row, last), *_origin_words(reader, symbol, now)],
+        figures=_figures(reader, figures, row, symbol, now),
+        rules=[
+            RuleLine(rule.name, rule_text(rule, symbol, figures["asset"]))
+            for rule in reader.rules_of(symbol, figures["asset"], now)
+        ],
         events=[event_line(event) for event in events if event.symbol == symbol],
         top=[pair_text(pair, correlated.pairs) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
         shut=None if correlated.top else closed_markets(reader, symbol, ASSETS, now),
+        others=[name for name in map(str, frame.index) if name != symbol],
     )
 
 
-def _chart(reader: Reader, symbol: str, now: float) -> Chart:
-    """The last price of every five seconds of the hour."""
-    prices = reader.store_at(now).history(symbol, now, REWIND_SEC)["price"]
-    blocks = prices.to_numpy().reshape(-1, CHART_BIN_SEC)
-    # The newest in each block: from the right the first that is known.
-    known = ~np.isnan(blocks[:, ::-1])
-    at = known.argmax(axis=1)
-    newest = blocks[:, ::-1][np.arange(len(blocks)), at]
-    return Chart(
-        start=int(prices.index[0]),
-        step=CHART_BIN_SEC,
-        prices=[None if x != x else x for x in newest.tolist()],
-    )
+def _day(figures: Mapping[str, Any]) -> tuple[str, int]:
+    found = next(day_figures(figures, None), None)
+    return ("", 0) if found is None else (found.value, found.tone)
 
 
 def _origin_words(reader: Reader, symbol: str, now: float) -> list[str | Dated]:
@@ -142,30 +115,27 @@ def _origin_words(reader: Reader, symbol: str, now: float) -> list[str | Dated]:
 # Figures are a row of a frame of pandas: numbers and words by the names of its columns.
 
 
-def _words(figures: Mapping[str, Any], row: Row, last: str, now: float) -> list[str | Dated]:
-    """What is known of a symbol, a sentence each."""
+def _words(figures: Mapping[str, Any], row: Row, last: str) -> list[str | Dated]:
+    """How its price stands, a sentence each."""
     if row.state == "closed":
-        is_said = row.session is not None and row.session.since == PREVIOUS_CLOSE
-        return [*_closing_words(row, last), *([] if is_said else _day_words(figures))]
+        return _closing_words(row, last)
     if math.isnan(figures["age"]):
         return ["No price yet."]
     return [
         *([f"{row.state_title}."] if row.state_title else []),
         f"Last price {last}, {duration_text(figures['age'])} old.",
-        *_day_words(figures),
-        *_sentences(figures, PERCENT_DECIMALS[figures["asset"]], now),
     ]
 
 
-def _day_words(figures: Mapping[str, Any]) -> list[str | Dated]:
-    """The change of the day, and what it is measured against."""
-    asset = figures["asset"]
-    if math.isnan(figures["prev_close"]):
+def _figures(
+    reader: Reader, figures: Mapping[str, Any], row: Row, symbol: str, now: float
+) -> list[Figure]:
+    if row.state == "closed":
+        is_said = row.session is not None and row.session.since == PREVIOUS_CLOSE
+        return [] if is_said else list(day_figures(figures, None))
+    if math.isnan(figures["age"]):
         return []
-    against = f"{_DAY_BEGINS[asset]} {price_text(figures['prev_close'], asset)}"
-    if math.isnan(figures["ret_day"]):
-        return [f"{against[0].upper()}{against[1:]}."]
-    return [f"Day {percent_text(figures['ret_day'], PERCENT_DECIMALS[asset])}, from {against}."]
+    return figures_of(figures, now, reader.day_range(symbol, figures["asset"], now))
 
 
 def _closing_words(row: Row, last: str) -> list[str | Dated]:
@@ -180,34 +150,3 @@ def _closing_words(row: Row, last: str) -> list[str | Dated]:
         )
         words.append(Dated(text, [session.begin, session.end]))
     return words or ["No price yet: its market is closed."]
-
-
-def _sentences(figures: Mapping[str, Any], decimals: int, now: float) -> list[str | Dated]:
-    """A sentence for each figure that is known."""
-    words: list[str | Dated] = []
-    moves = ", ".join(
-        f"{percent_text(figures[f'ret_{name}'], decimals)} in {name.removesuffix('m')} min"
-        for name in HORIZONS_SEC
-        if not math.isnan(figures[f"ret_{name}"])
-    )
-    if moves:
-        words.append(f"It moved {moves}.")
-    words += minute_words(figures)
-    past = remembered(figures, now)
-    if past is not None:
-        words.append(Dated(past_words(past, is_early=figures["early"]), [past.ts]))
-    if not math.isnan(figures["vol_15m"]):
-        text = f"A typical 15 minutes moves it {size_text(figures['vol_15m'], decimals)}"
-        if figures["vol_median"] > 0:
-            text += f", {figures['vol_15m'] / figures['vol_median']:.1f} × its hourly median"
-        words.append(f"{text}{_REGIMES[figures['regime']]}.")
-    if not math.isnan(figures["usual_1m"]):
-        words.append(
-            f"One minute of 200 moves it more than {size_text(figures['usual_1m'], decimals)}."
-        )
-    trend = figures["trend_15m"]
-    if not math.isnan(trend):
-        noise = trend_noise(figures["vol_15m"])
-        text = f"Trend {percent_text(trend, decimals + 1)} a minute"
-        words.append(f"{text}{', no more than chance makes' if abs(trend) <= noise else ''}.")
-    return words

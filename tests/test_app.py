@@ -338,8 +338,9 @@ def test_opening_a_symbol_tells_it_in_words(page: Callable[[], AppTest], engine:
     app.run()
     opened = payload(app)["opened"]
     assert opened["symbol"] == "AAPL"
-    assert len(opened["chart"]["prices"]) == 720
-    assert opened["chart"]["prices"][0] is None
+    (line,) = payload(app)["chart"]["lines"]
+    assert {len(prices) for prices in list(line["chunks"].values())[:-1]} == {60}
+    assert next(iter(line["chunks"].values()))[0] is None
     assert opened["words"][0].startswith(f"Last price {row(app, 'AAPL')['last']}")
     assert {event["symbol"] for event in opened["events"]} == {"AAPL"}
     assert all(pair["n"] >= 12 for pair in opened["top"])

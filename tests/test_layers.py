@@ -69,6 +69,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
         | {
             "alerts.status",
+            "history.coarse",
             "history.hours",
             "history.losses",
             "history.notes",
@@ -101,7 +102,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "starlette", "prometheus_client", "jwt"},
     ),
     "page": (
-        {"engine", "correlation", "formulas", "sessions", "events", "wording", "ticks"}
+        {"engine", "correlation", "formulas", "sessions", "events", "rules", "wording", "ticks"}
         | {"history.deliveries"},
         {"msgspec", "numpy", "pandas"},
     ),

@@ -425,10 +425,13 @@ def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:
     assert cells(pulse, "BTC-USD")["day"] == ["–", 0]
     assert cells(pulse, "MSFT")["day"] == ["–", 0]
     assert [row["symbol"] for row in pulse["lists"][0]["rows"]][:2] == ["ETH-USD", "BTC-USD"]
-    opened = drawn(engine, symbol="AAPL")["opened"]["words"]
-    assert opened[1:] == ["Day +1.00 %, from the previous close of 150.00."]
-    words = drawn(engine, symbol="ETH-USD")["opened"]["words"]
-    assert f"Day {text}, from the price 24 hours ago of 100,000.00." in words
+    (day,) = drawn(engine, symbol="AAPL")["opened"]["figures"]
+    assert (day["name"], day["value"], day["tone"]) == ("Day", "+1.00 %", 0)
+    assert day["words"] == "It moved +1.00 % from the previous close of 150.00."
+    opened = drawn(engine, symbol="ETH-USD")["opened"]
+    assert opened["day"] == [text, -3]
+    words = [figure["words"] for figure in opened["figures"]]
+    assert f"It moved {text} from the price 24 hours ago of 100,000.00." in words
 
 
 def test_a_row_says_whose_its_price_is_if_its_class_has_several_vendors(make: Make) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from page.surprise import BLANK, COLD, gauge, heat, minute_words, past_words, peers, remembered
+from page.surprise import BLANK, COLD, gauge, heat, past_words, peer_words, peers, remembered
 from pulse_store import PulseStore
 from ticks import Tick
 
@@ -178,8 +178,5 @@ def test_like_its_peers_is_grey(beyond: float, cell: tuple[str, int]) -> None:
     ],
 )
 def test_the_peers_are_told_in_words(surprise: float, beyond: float, text: str) -> None:
-    """As the median of the others; nothing if there are too few."""
-    words = minute_words(rare(surprise=surprise, vs_peers=beyond))
-    assert words[1] == f"{text} (median of the others of its class)."
-    assert len(minute_words(rare())) == 1
-    assert minute_words(row()) == []
+    """As the median of the others."""
+    assert peer_words(rare(surprise=surprise, vs_peers=beyond)) == text
