@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "day_change",
     "last_text",
+    "sigma_15m",
 ]
 
 PERCENT_DECIMALS: Final = {"stocks": 2, "forex": 3, "crypto": 2}
@@ -112,6 +113,17 @@ def _move(name: str, sigma: str) -> _Draw:
         return signed(text, figures[name], figures[sigma])
 
     return draw
+
+
+def sigma_15m(figures: Mapping[str, Any]) -> float:
+    """The typical move over fifteen minutes: the last hour's, so that a storm stands out of it."""
+    sigma: float = figures["vol_median"]
+    return figures["vol_15m"] if math.isnan(sigma) else sigma
+
+
+def _move_15m(figures: Mapping[str, Any]) -> Cell:
+    text = percent_text(figures["ret_15m"], PERCENT_DECIMALS[figures["asset"]])
+    return signed(text, figures["ret_15m"], sigma_15m(figures))
 
 
 def day_change(figures: Mapping[str, Any]) -> Signed:
@@ -229,7 +241,7 @@ DRAWN: Final[tuple[tuple[_Draw, Column], ...]] = (
         ),
     ),
     (
-        _move("ret_15m", "vol_15m"),
+        _move_15m,
         _column(
             "15m",
             "15 min",

@@ -14,7 +14,7 @@ import pandas as pd
 
 from engine.reader import LastSession, Reader
 from engine.status import HeldBack
-from page.columns import BLANKS, DRAWN, PERCENT_DECIMALS, Cell
+from page.columns import BLANKS, DRAWN, PERCENT_DECIMALS, Cell, sigma_15m
 from page.sparks import SPARK_SEC, spark
 from page.troubles import held_text
 from wording import duration_text, percent_text, price_text
@@ -119,7 +119,7 @@ def rows(
         drawn = _row(name, row, state, now, session)
         drawn = msgspec.structs.replace(
             drawn,
-            spark="" if drawn.session else spark(logs[number], _sigma_15m(row)),
+            spark="" if drawn.session else spark(logs[number], sigma_15m(row)),
             since=halted_since.get(name) if state in _HALTED else None,
             vendor=marks.get(name, ""),
         )
@@ -176,14 +176,8 @@ def _row(
     )
 
 
-def _sigma_15m(figures: Mapping[str, Any]) -> float:
-    """The typical move over fifteen minutes: the last hour's, so that a storm stands out of it."""
-    sigma: float = figures["vol_median"]
-    return figures["vol_15m"] if math.isnan(sigma) else sigma
-
-
 def _weight(figures: Mapping[str, Any]) -> float:
-    sigma, low, high = _sigma_15m(figures), figures["range_low"], figures["range_high"]
+    sigma, low, high = sigma_15m(figures), figures["range_low"], figures["range_high"]
     if not (low > 0 and sigma > 0):
         return 0.0
     # The range of a random walk is expected to be √(8/π) times its typical move.

@@ -28,6 +28,7 @@ from history.hours import SessionFigures
 from page.correlations import MATRIX_SYMBOLS, change_text, pair_text, sparse_text
 from page.payload import payload
 from page.pulse import pulse_card
+from page.sparks import ALPHABET, BASELINE, REACH
 from page.tabs import OpenTabs
 from page.view import read
 from page.visit import Visit
@@ -325,7 +326,8 @@ def usual_engine(make: Make, *, jumps: str = "") -> Worker:
 
 def test_rows_within_their_usual_range_are_marked_and_counted(make: Make) -> None:
     """In a list by heat; the one that moved is first, and is none. A closed market's are."""
-    (card,) = drawn(usual_engine(make, jumps="C3-USD"), rank="heat")["pulse"]["lists"]
+    pulse = drawn(usual_engine(make, jumps="C3-USD"), rank="heat")["pulse"]
+    (card,), columns = pulse["lists"], pulse["columns"]
     moved, *others = card["rows"]
     assert (moved["symbol"], "is_usual" in moved) == ("C3-USD", False)
     closed = next(row for row in others if row["symbol"] == "AAPL")
@@ -333,6 +335,11 @@ def test_rows_within_their_usual_range_are_marked_and_counted(make: Make) -> Non
     assert card["usual"] == sum(row.get("is_usual", False) for row in card["rows"]) >= 2
     assert (card["hidden"], card["hidden_movers"]) == (0, 0)
     assert moved["spark"][-1] > moved["spark"][0]
+    # Line and figure are on one scale, but for the ten seconds that are not over.
+    end = (ALPHABET.index(moved["spark"][-1]) - BASELINE) / BASELINE * REACH
+    tone = cells({"lists": [card], "columns": columns}, "C3-USD")["15m"][1]
+    assert tone > 0
+    assert abs(end - tone) <= 1
     assert 0 < moved["weight"] < 10
 
 
