@@ -63,11 +63,16 @@ def _refresh_ms(server: Server, viewers: Viewers) -> float:
 
 def set_up_constants(folder: Path, captured: Captured) -> None:
     """Put the page of constants into ``folder``, under the same settings of Streamlit."""
-    shutil.copy(Path(__file__).parent / "constant_page.py", folder / "app.py")
+    set_up_still(folder, (Path(__file__).parent / "constant_page.py").read_text("utf-8"))
+    (folder / "captured.json").write_bytes(msgspec.json.encode(captured))
+
+
+def set_up_still(folder: Path, script: str) -> None:
+    """Put a page of ``script`` into ``folder``, under the same settings of Streamlit as ours."""
+    (folder / "app.py").write_text(script, "utf-8")
     shutil.copytree(
         ROOT / ".streamlit", folder / ".streamlit", ignore=shutil.ignore_patterns("secrets*")
     )
-    (folder / "captured.json").write_bytes(msgspec.json.encode(captured))
 
 
 def capture(port: int) -> Captured:
