@@ -39,7 +39,7 @@ from api.guarding import Guard
 from api.hub import Hub
 from engine.heartbeat import Subscriber
 from page.assets import FOLDER, MANIFEST, assets, script_address, serve_assets
-from page.skeleton import with_skeleton
+from page.skeleton import modules_of, with_skeleton
 from settings import ApiSettings, Settings, load
 from ticks import MarketPulseError
 
@@ -64,7 +64,7 @@ THEME: Final = {
     "text": "textColor",
 }
 """The colours of the skeleton, and the options of Streamlit's themes that name them."""
-CHUNKS: Final = ("BidiComponent",)
+CHUNKS: Final = ("BidiComponent", "Html", "Button")
 """The parts of Streamlit's script that draw what the page is made of."""
 PORTS_TRIED: Final = 100
 """If nobody says which port, the next one that is free."""
@@ -151,8 +151,8 @@ def _index() -> bytes | None:
     if not all(colours.values()):
         return None
     # What the page's elements need is fetched by Streamlit only once it was told of them.
-    chunks = [path for name in CHUNKS for path in (folder / "static" / "js").glob(f"{name}.*.js")]
-    scripts = [script_address(page.SCRIPT), *(f"./static/js/{path.name}" for path in chunks)]
+    chunks = modules_of(folder / "static" / "js", CHUNKS, index)
+    scripts = [script_address(page.SCRIPT), *(f"./static/js/{chunk}" for chunk in chunks)]
     return with_skeleton(index, colours, scripts).encode()
 
 

@@ -1,13 +1,13 @@
 """Runs the benchmarks that take minutes and prints their tables: ``python -m benchmarks``.
 
-Some are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process
-carries, ``python -m benchmarks.first_load``, how soon the page is there, and ``python -m
-benchmarks.soak 30``, whether anything grows in half an hour. The archive
-is of a day; ``python -m benchmarks.archive 7`` writes a week, ``python -m benchmarks.export 7``
-exports one. ``python -m benchmarks.market`` measures no cost: it shows how like a market the
-simulated one is; ``python -m benchmarks.ranking``, in which rows the page shows what happened;
-``python -m benchmarks.stream`` shows what programs that follow the stream cost;
-and ``python -m benchmarks.attacks`` shows what bad input and faults come to.
+Some are asked for by name: ``python -m benchmarks.tabs``, how many tabs one process carries,
+``python -m benchmarks.first_load``, how soon the page is there, ``python -m benchmarks.tab_cpu``,
+what a tab left open costs its viewer, and ``python -m benchmarks.soak 30``, whether anything grows
+in half an hour. The archive is of a day; ``python -m benchmarks.archive 7`` writes a week,
+``python -m benchmarks.export 7`` exports one. ``python -m benchmarks.market`` measures no cost: it
+shows how like a market the simulated one is; ``python -m benchmarks.ranking``, in which rows the
+page shows what happened; ``python -m benchmarks.stream`` shows what programs that follow the stream
+cost; and ``python -m benchmarks.attacks`` shows what bad input and faults come to.
 """
 
 from __future__ import annotations

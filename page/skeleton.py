@@ -6,6 +6,7 @@ script, follows the system's colours, and goes with the first thing that the boa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 
 from page.assets import FOLDER, ICON, MANIFEST
 
-__all__ = ["with_skeleton"]
+__all__ = ["modules_of", "with_skeleton"]
 
 _SKELETON: Final = Template((Path(__file__).parent / "skeleton.html").read_text("utf-8"))
 
@@ -22,6 +23,25 @@ _TITLE: Final = "<title>Streamlit</title>"
 _ICON: Final = 'href="./favicon.png"'
 _HEAD: Final = "</head>"
 _BODY: Final = "<body>"
+
+
+_CHUNK: Final = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')
+"""How a part of Streamlit's script names one that it needs."""
+
+
+def modules_of(folder: Path, names: Iterable[str], index: str) -> list[str]:
+    """The parts of Streamlit's script in ``folder`` that begin with ``names``, and all they need.
+
+    Without those that ``index`` fetches by itself; empty if there are none of these names.
+    """
+    wanted = [path.name for name in names for path in folder.glob(f"{name}.*.js")]
+    found: list[str] = []
+    for name in wanted:
+        if name in found or name in index or not (folder / name).is_file():
+            continue
+        found.append(name)
+        wanted += _CHUNK.findall((folder / name).read_text("utf-8"))
+    return found
 
 
 def with_skeleton(index: str, colours: Mapping[str, str], scripts: Iterable[str]) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import streamlit
 
-from page.skeleton import with_skeleton
+from page.skeleton import modules_of, with_skeleton
 
-INDEX = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+STATIC = Path(streamlit.__file__).parent / "static"
+INDEX = (STATIC / "index.html").read_text("utf-8")
 COLOURS = {
     f"{base}_{name}": f"#{number:06x}"
     for number, (base, name) in enumerate(
@@ -40,3 +41,13 @@ def test_a_page_of_another_form_is_left_alone(part: str) -> None:
     """As of another version of Streamlit."""
     for other in (INDEX.replace(part, ""), INDEX.replace(part, part * 2)):
         assert with_skeleton(other, COLOURS, []) == other
+
+
+def test_what_the_page_is_made_of_is_fetched_at_once() -> None:
+    """With all that it needs, and nothing twice; of another version, what there is of it."""
+    folder = STATIC / "static" / "js"
+    found = modules_of(folder, ["BidiComponent", "Html"], INDEX)
+    assert {name.partition(".")[0] for name in found} >= {"BidiComponent", "Html", "purify"}
+    assert len(found) == len(set(found))
+    assert not [name for name in found if name in INDEX]
+    assert modules_of(folder, ["Nothing"], INDEX) == []
