@@ -470,17 +470,22 @@ def test_a_link_is_a_view_and_a_bad_value_a_note(engine: Worker) -> None:
     """What is possible is shown, what is not falls back and is told."""
     ticking(engine)
     app = AppTest.from_file(APP, default_timeout=HANG_SEC)
-    app.query_params |= {"rank": "5m", "rows": "2", "base": "NOPE", "severity": "loud"}
+    app.query_params |= {"rank": "5m down", "rows": "2", "base": "NOPE", "severity": "loud"}
     app.run()
     assert not app.exception
     drawn = payload(app)
-    assert drawn["view"]["rank"] == "5m"
+    assert drawn["view"]["rank"] == "5m down"
     assert len(rows(app)) == 2
     assert drawn["view"]["base"] == "AAPL"
     assert [note.split(" is not possible")[0] for note in drawn["notes"]] == [
         "The link's base=NOPE",
         "The link's severity=loud",
     ]
+    # An order that only a heading asks for is the widget's as well, while it is chosen.
+    app.session_state["settings"] = True
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="rank").value == "5m down"
 
 
 def test_the_presenter_view_has_no_controls(engine: Worker) -> None:
