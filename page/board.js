@@ -125,6 +125,7 @@ class Board {
     this.ticker.terminate();
     URL.revokeObjectURL(this.tickUrl);
     this.teller.close();
+    this.pulse.close();
   }
 
   // Streamlit may lose the end of what it sends, and with it the word that this tab refreshes: it

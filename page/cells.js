@@ -1,17 +1,20 @@
-// The kinds of the pulse's cells: what each is made of, and how it shows the value that it is sent.
+// The kinds of the pulse's cells: what each is made of, how it shows the value that it is sent, and what
+// that value is in words.
 
 import { h, linePath, mark, s, say } from "./elements.js";
 
 const HOLE_BARS = 6; // ten-second bars further apart are not joined: the formulas do not either
 
-// As sparks.py writes a line: the levels of a move, its middle, and a standard deviation.
-const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy";
+// A spark is a text with a letter for each of its ten seconds: its level, the middle one is where it began.
+const LEVELS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".slice(0, 61);
 const BASELINE = 30;
-const SIGMA = 10;
+const LEVELS_OF_SIGMA = 10;
 
 const nothing = () => [];
+const asText = (text) => text;
+const firstPart = ([text]) => text;
 
-// `make` returns a cell's parts, `correct` shows a value in the cell.
+// `make` returns a cell's parts, `correct` shows a value in the cell, `words` says it.
 export const KINDS = {
   name: {
     make: (toggle) => {
@@ -20,23 +23,32 @@ export const KINDS = {
         toggle();
       };
       const button = h("button", { type: "button", class: "symbol", onclick });
-      return [button, vendorMark(), h("span", { class: "state" })];
+      const held = h("i", { class: "held", hidden: true });
+      return [
+        held,
+        button,
+        vendorMark(),
+        h("span", { class: "state" }),
+        h("span", { class: "news" }),
+      ];
     },
-    correct: (cell, name) => say(cell.firstChild, name),
+    correct: (cell, name) => say(cell.children[1], name),
+    words: () => "",
   },
-  price: { make: nothing, correct: say },
-  text: { make: nothing, correct: say },
-  signed: { make: nothing, correct: sayTone },
-  change: { make: nothing, correct: sayTone },
+  price: { make: nothing, correct: say, words: asText },
+  text: { make: nothing, correct: say, words: asText },
+  signed: { make: nothing, correct: sayTone, words: firstPart },
+  change: { make: nothing, correct: sayTone, words: firstPart },
   heat: {
     make: () => [h("span"), h("small"), h("span", { class: "hidden" })],
-    correct: (cell, [text, tone, note, rest]) => {
+    correct: (cell, [text, tone, ago, rest]) => {
       const [figure, when, more] = cell.children;
       sayTone(figure, [text, tone]);
-      say(when, note);
+      say(when, ago);
       say(more, rest);
       mark(cell, "title", rest || null);
     },
+    words: ([text, , ago, rest]) => [text, rest || ago].filter(Boolean).join(", "),
   },
   gauge: {
     make: () => [
@@ -56,6 +68,7 @@ export const KINDS = {
       say(more, rest);
       mark(cell, "title", text + rest || null);
     },
+    words: ([text, , , , rest]) => text + rest,
   },
   word: {
     make: nothing,
@@ -63,10 +76,10 @@ export const KINDS = {
       say(cell, text);
       mark(cell, "data-marked", isMarked);
     },
+    words: firstPart,
   },
   spark: {
     make: () => {
-      const shape = { viewBox: "-2 -4 93 68", preserveAspectRatio: "none", "aria-hidden": "true" };
       const session = h(
         "span",
         { class: "last-session" },
@@ -74,15 +87,10 @@ export const KINDS = {
         h("span"),
         h("span", { class: "extremes" }),
       );
-      const baseline = s("path", { class: "baseline", d: `M0 ${BASELINE}H89` });
-      return [s("svg", shape, baseline, s("path")), session];
+      return [sparkLine(), session];
     },
-    correct: (cell, text) => {
-      const [baseline, line] = cell.firstChild.children;
-      mark(baseline, "hidden", !text);
-      mark(line, "d", sparkPath(text));
-      mark(line, "data-tone", sparkTone(text));
-    },
+    correct: (cell, _, { spark = "" }) => correctSpark(cell.firstChild, spark),
+    words: () => "",
   },
   range: {
     make: () => [
@@ -97,6 +105,7 @@ export const KINDS = {
       say(words, text);
       mark(cell, "title", text || null);
     },
+    words: (value) => value?.[0] ?? "",
   },
 };
 
@@ -125,23 +134,41 @@ export function gauge(filled) {
   return { left: filled < 0 ? 50 - width : 50, width };
 }
 
-// The levels of a spark's characters; a blank is a hole.
-function levels(text) {
-  return Array.from(text, (level) => (level === " " ? null : ALPHABET.indexOf(level)));
+function sparkLine() {
+  const shape = { viewBox: "-2 -3 93 66", preserveAspectRatio: "none", "aria-hidden": "true" };
+  return s(
+    "svg",
+    shape,
+    s("path", { class: "zero", d: `M0 ${BASELINE}H89` }),
+    s("path", { class: "trace" }),
+  );
 }
 
-// Its line, upwards, with holes.
+function correctSpark(svg, text) {
+  const [zero, trace] = svg.children;
+  if (svg.shown === text) return;
+  svg.shown = text;
+  mark(zero, "visibility", text ? null : "hidden");
+  mark(trace, "d", sparkPath(text));
+  mark(svg, "data-tone", sparkTone(text));
+}
+
+// A line of levels, upwards, with holes.
 export function sparkPath(text) {
   return linePath(
     levels(text),
     HOLE_BARS,
     (x) => x,
-    (y) => 2 * BASELINE - y,
+    (y) => LEVELS.length - 1 - y,
   );
 }
 
-// The tone of the move from its baseline to its end.
+// The whole standard deviations from where the line began to where it ends, from −3 to 3.
 export function sparkTone(text) {
-  const end = levels(text.trimEnd()).at(-1) ?? BASELINE;
-  return Math.trunc((end - BASELINE) / SIGMA) + 0; // not −0
+  const last = levels(text.trimEnd()).at(-1) ?? BASELINE;
+  return Math.trunc((last - BASELINE) / LEVELS_OF_SIGMA) + 0;
+}
+
+function levels(text) {
+  return [...text].map((letter) => (letter === " " ? null : LEVELS.indexOf(letter)));
 }

@@ -1,152 +1,168 @@
-// The pulse card: what moves most, a row per symbol.
+// The pulse card: what moves most, as a list, as tiles or as a list per class.
 
-import { correctVendor, KINDS } from "./cells.js";
 import { gliding, h, keyed, mark, say } from "./elements.js";
+import { Hold } from "./hold.js";
+import { Looks } from "./looks.js";
+import { LEAST } from "./settling.js";
+import { RankedTable } from "./table.js";
+import { TilesCard } from "./tiles.js";
+import { Tip } from "./tips.js";
 
 const EARLY =
   "Early: of no symbol six hours of its own minutes are known yet, so each is judged by those of its class, or by its volatility alone";
+const FORMS = ["list", "tiles", "by class"];
+const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel"];
+const UNFOLDED = "market-pulse-unfolded";
+const LOOKED = "market-pulse-look";
 
 export class PulseCard {
-  constructor({ open }) {
-    this.open = open;
-    this.note = h("span", { class: "note" });
+  constructor(actions) {
+    this.tip = new Tip();
+    this.tiles = new TilesCard(actions);
+    this.note = h("p", { class: "note" });
     this.lists = h("div", { class: "lists" });
     this.empty = h("p", { class: "empty" }, "No symbols are watched.");
+    this.forms = FORMS.map((form) =>
+      h("button", { type: "button", onclick: () => actions.choose({ lists: form }) }, form),
+    );
+    this.actions = {
+      open: actions.open,
+      rank: (rank) => actions.choose({ rank }),
+      showAll: () => actions.choose({ rows: this.payload.pulse.watched }),
+      unfold: () => this.toggle(),
+      tip: this.tip,
+    };
     this.element = h(
       "section",
       { class: "card pulse", "aria-label": "Pulse" },
-      h("div", { class: "head" }, h("h2", {}, "Pulse"), this.note),
+      h(
+        "div",
+        { class: "head" },
+        h("h2", {}, "Pulse"),
+        h("div", { class: "forms", role: "group", "aria-label": "Shown as" }, ...this.forms),
+        this.tiles.areas,
+      ),
       this.empty,
       this.lists,
+      this.tiles.element,
+      this.note,
+      this.tip.element,
     );
+    this.isUnfolded = kept(UNFOLDED) === "true";
+    this.looks = new Looks(localStorage, LOOKED);
+    this.hold = new Hold(this.lists, () => this.settle());
+    this.onTouch = () => this.looks.touch(Date.now());
+    for (const name of TOUCHES) document.addEventListener(name, this.onTouch, { passive: true });
   }
 
-  draw({ pulse, view, at, now }, { choices, clock }) {
-    Object.assign(this, { choices, clock, now, columns: pulse.columns });
+  close() {
+    for (const name of TOUCHES) document.removeEventListener(name, this.onTouch);
+  }
+
+  draw(payload, board) {
+    Object.assign(this, { payload, board });
+    const { pulse, view, at } = payload;
     this.empty.hidden = pulse.watched > 0;
     mark(this.lists, "data-dayless", !pulse.has_day);
     say(this.note, pricedText(pulse, view.rank, at !== null));
     mark(this.note, "title", pulse.early ? EARLY : null);
+    this.settle();
+  }
+
+  // Everything in its place, unless a hand holds it.
+  settle() {
+    if (!this.payload) return;
+    const { pulse, view, now } = this.payload;
+    const { choices, clock } = this.board;
+    const isTiled = choices.lists === "tiles";
+    this.lists.hidden = isTiled;
+    this.tiles.element.hidden = !isTiled;
+    if (isTiled) return this.tiles.draw(this.payload, this.board);
+    const { found, since } = this.changes();
+    const context = {
+      rank: view.rank,
+      ranked: view.rank.split(" ")[0],
+      choices,
+      clock,
+      now,
+      isHeld: this.hold.isHeld(Date.now()),
+      isUnfolded: this.isUnfolded,
+      least: pulse.lists.length > 1 ? LEAST / 2 : LEAST,
+      looks: found,
+      since: clock.brief(since / 1000, now),
+    };
     gliding(this.lists, () => {
       keyed(
         this.lists,
         pulse.lists,
         (list) => list.name || "all",
-        (list) => table(list, pulse.columns),
-        (element, list) => {
-          this.correctTable(element, list.rows, view.rank);
+        (list) => {
+          const table = new RankedTable(list, pulse.columns, this.actions);
+          table.element.ranked = table;
+          return table.element;
         },
+        (element, list) => element.ranked.draw(list, context),
       );
     });
+    this.tip.draw();
   }
 
-  correctTable(element, rows, rank) {
-    keyed(
-      element.tBodies[0],
-      rows,
-      (row) => row.symbol,
-      (row) => this.row(row),
-      (row, item) => {
-        this.correctRow(row, item);
-      },
+  // What changed among the rows beyond their usual range since the viewer's last look. In the past, and
+  // while the page is frozen, nothing does.
+  changes() {
+    const { pulse, view, at } = this.payload;
+    if (at !== null || view.freeze) return { found: new Map(), since: Date.now() };
+    const rows = pulse.lists.flatMap((list) => list.rows).filter((row) => !row.is_usual);
+    const now = Date.now();
+    // Nobody touches a wall.
+    const isAway =
+      document.hidden || (!view.kiosk && (!document.hasFocus() || this.looks.isAway(now)));
+    const by = [view.rank, view.lists, view.group].join("|");
+    return this.looks.marks(
+      rows.map((row) => row.symbol),
+      by,
+      now,
+      isAway,
     );
-    for (const cell of element.querySelectorAll("[data-column]")) {
-      mark(cell, "data-ranked", cell.dataset.column === rank);
-    }
-    for (const heading of element.tHead.rows[0].cells) {
-      mark(heading, "aria-sort", heading.hasAttribute("data-ranked") ? "descending" : null);
-    }
   }
 
-  drawChoices({ choices }) {
-    this.choices = choices;
-    for (const row of this.lists.querySelectorAll("tr[data-symbol]")) {
-      mark(row, "data-open", row.dataset.symbol === choices.symbol);
-    }
+  toggle() {
+    this.isUnfolded = !this.isUnfolded;
+    keep(UNFOLDED, String(this.isUnfolded));
+    this.settle();
+  }
+
+  drawChoices(board) {
+    this.board = board;
+    const { choices } = board;
+    this.forms.forEach((button, place) => {
+      mark(button, "aria-pressed", String(choices.lists === FORMS[place]));
+    });
+    mark(this.element, "data-form", choices.lists);
+    this.tiles.drawChoices(board);
+    this.settle();
   }
 
   // Give the focus to a symbol's row, if it is shown.
   focus(symbol) {
-    this.lists.querySelector(`tr[data-symbol="${CSS.escape(symbol)}"] button`)?.focus();
-  }
-
-  row({ symbol }) {
-    const toggle = () => this.open(this.choices.symbol === symbol ? "" : symbol);
-    const cells = this.columns.map((column) => {
-      const isName = column.kind === "name";
-      const attributes = { ...about(column), scope: isName ? "row" : null };
-      const parts = KINDS[column.kind].make(toggle);
-      return h(isName ? "th" : "td", attributes, ...parts);
-    });
-    return h("tr", { "data-symbol": symbol, onclick: toggle, onkeydown: walk }, ...cells);
-  }
-
-  correctRow(row, item) {
-    mark(row, "data-state", item.state.match(/\w+/)[0]);
-    mark(row, "data-asset", item.asset);
-    mark(row, "data-open", item.symbol === this.choices.symbol);
-    this.columns.forEach(({ kind }, place) => {
-      const value = kind === "spark" ? item.spark : item.cells[place];
-      KINDS[kind].correct(row.cells[place], value);
-    });
-    const state = row.querySelector(".state");
-    say(state, stateText(item, this.clock, this.now));
-    mark(state, "title", item.state_title || null);
-    correctVendor(row.querySelector(".of"), item.vendor);
-    this.correctSession(row, item.session);
-  }
-
-  // In the place of figures that a closed market does not have.
-  correctSession(row, session) {
-    mark(row, "data-session", Boolean(session));
-    const place = row.querySelector(".last-session");
-    const [word, change, extremes] = place.children;
-    say(word, session ? "last session " : "");
-    say(change, session ? session.change : "");
-    say(extremes, session ? `, ${session.low} – ${session.high}` : "");
-    const brief = (second) => this.clock.brief(second, this.now);
-    const title =
-      session &&
-      `Last session, ${brief(session.begin)} to ${brief(session.end)} ${this.clock.city}: from ${session.since} to its last, lowest to highest`;
-    mark(place, "title", title || null);
+    this.element.querySelector(`[data-symbol="${CSS.escape(symbol)}"] button`)?.focus();
   }
 }
 
-// How fresh a symbol's price is; of a closed market with the time of its last one, of what is
-// halted since when.
-export function stateText(item, clock, now) {
-  if (item.since != null) return `${item.state_text} since ${clock.brief(item.since, now)}`;
-  return item.last_ts == null
-    ? item.state_text
-    : `${item.state_text} · ${clock.brief(item.last_ts, now)}`;
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
 }
 
-function table(list, columns) {
-  const headings = columns.map((column) =>
-    h("th", { scope: "col", ...about(column), title: column.help }, column.heading),
-  );
-  return h(
-    "table",
-    {},
-    h("caption", { class: list.name ? "" : "hidden" }, list.name || "What moves most"),
-    h("colgroup", {}, ...columns.map((column) => h("col", about(column)))),
-    h("thead", {}, h("tr", {}, ...headings)),
-    h("tbody"),
-  );
-}
-
-// The kind and the priority are for the style sheet, the name is that of a ranking.
-function about({ name, kind, priority }) {
-  return { "data-column": name, "data-kind": kind, "data-priority": priority };
-}
-
-// The arrow keys go from row to row.
-function walk(event) {
-  const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-  const next = step && event.currentTarget[step]?.querySelector("button");
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
+function keep(name, text) {
+  try {
+    localStorage.setItem(name, text);
+  } catch {
+    // Where nothing may be kept, it lasts as long as the page.
+  }
 }
 
 // What the list is ranked by, and how many symbols have a price.

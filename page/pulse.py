@@ -15,7 +15,7 @@ from engine.reader import Reader
 from engine.status import HeldBack
 from page.columns import COLUMNS, Column
 from page.rows import Row, rows
-from page.view import LISTS
+from page.view import LISTS, TILES
 from ticks import ASSETS, Asset
 from wording import duration_text
 
@@ -100,10 +100,11 @@ def pulse_card(
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
 
-    ``rank`` is one of ``ORDERS``, ``lists`` one of ``LISTS``: the tiles are by class as well.
-    ``fed`` are the classes of which prices are coming in; ``held`` are the prices that are held
-    back. A page that stands still wants the rows in the ``strict`` order. With ``among`` the card
-    speaks of these symbols only.
+    ``rank`` is one of ``ORDERS``, ``lists`` one of ``LISTS``: the tiles are by class as well, all
+    of them and in the order of the watchlist, so that each keeps its place. ``fed`` are the classes
+    of which prices are coming in; ``held`` are the prices that are held back. A page that stands
+    still wants the rows in the ``strict`` order. With ``among`` the card speaks of these symbols
+    only.
     """
     order = reader.order(rank, now, strict=strict)
     is_among = frame.index.isin(list(frame.index if among is None else among))
@@ -112,6 +113,9 @@ def pulse_card(
     folds = rank_of(rank) in FOLDED
     usual = reader.usual(frame, now) if folds else [False] * len(frame)
     of_list: dict[str, list[int]] = {"": places}
+    if lists == TILES:
+        places.sort()
+        most = len(places)
     if lists != LISTS[0]:
         assets = frame["asset"].to_numpy()
         of_list = {asset: [row for row in places if assets[row] == asset] for asset in ASSETS}

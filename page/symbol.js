@@ -5,8 +5,8 @@ import { link } from "./address.js";
 import { Chart } from "./chart.js";
 import { drawPairs, shutText } from "./correlations.js";
 import { h, keyed, mark, say } from "./elements.js";
-import { stateText } from "./pulse.js";
 import { MARKS } from "./stress.js";
+import { stateText } from "./table.js";
 
 const SPANS = { "15m": "15 min", "1h": "1 h", day: "Day" };
 const UNITS = { sigma: "σ", percent: "%" };

@@ -30,6 +30,7 @@ __all__ = [
     "RANKS",
     "SEVERITIES",
     "SPANS",
+    "TILES",
     "UNITS",
     "WIDGETS",
     "View",
@@ -39,7 +40,8 @@ __all__ = [
     "shown_name",
 ]
 
-LISTS: Final = ("list", "tiles", "by class")
+TILES: Final = "tiles"
+LISTS: Final = ("list", TILES, "by class")
 _FORMER_LISTS: Final = MappingProxyType({"one list": "list"})
 """How links that are older than the tiles name them."""
 _NO_FORMER: Final[Mapping[str, str]] = MappingProxyType({})

@@ -28,6 +28,10 @@ PHONE: Final = {"width": 390, "height": 844}
 
 # Counts the payloads that reach the page, and records what moved on it without being touched.
 WATCH: Final = """
+// A viewer who unfolded what is within its usual range, once; blank pages keep nothing.
+if (location.protocol.startsWith("http")) {
+  localStorage["market-pulse-unfolded"] ??= "true";
+}
 globalThis.refreshes = 0;
 globalThis.shifts = [];
 globalThis.marketPulse = {
@@ -129,7 +133,7 @@ def pulse_text(page: Page) -> list[str]:
     """The pulse's rows as text, lines of the last minutes included."""
     texts: list[str] = page.locator("tr[data-symbol]").evaluate_all(
         "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent).join('|')"
-        " + row.querySelector('path').getAttribute('d'))"
+        " + row.querySelector('.trace').getAttribute('d'))"
     )
     return texts
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { Clock } from "../../page/clock.js";
 import { rounded } from "../../page/correlations.js";
-import { stateText } from "../../page/pulse.js";
+import { stateText } from "../../page/table.js";
 import { countdownText, inWords } from "../../page/status.js";
 import { sentence } from "../../page/symbol.js";
 

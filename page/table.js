@@ -1,0 +1,234 @@
+// A table of the pulse: a row per symbol in the order of a rank, with those within their usual range
+// folded into one line.
+
+import { correctVendor, KINDS } from "./cells.js";
+import { h, keyed, mark, say } from "./elements.js";
+import { displaced, folded, inPlace } from "./settling.js";
+
+const HELD = {
+  1: "Stands higher by now: rows change places only for a reason, and not under the pointer",
+  [-1]: "Stands lower by now: rows change places only for a reason, and not under the pointer",
+};
+
+export class RankedTable {
+  // `actions` open a symbol, rank, fold and unfold, show all, and hold the tip of the headings.
+  constructor({ name }, columns, actions) {
+    Object.assign(this, { columns, actions, shown: [], items: new Map() });
+    this.headings = columns.map((column) => this.heading(column));
+    this.body = h("tbody");
+    this.unfold = h("button", { type: "button", class: "unfold", onclick: actions.unfold });
+    this.all = h("button", { type: "button", class: "all", onclick: actions.showAll });
+    this.line = h("p", { class: "folded", onkeydown: walk }, this.unfold, this.all);
+    const table = h(
+      "table",
+      {},
+      h("caption", { class: name ? "" : "hidden" }, name || "What moves most"),
+      h("colgroup", {}, ...columns.map((column) => h("col", about(column)))),
+      h("thead", {}, h("tr", {}, ...this.headings)),
+      this.body,
+    );
+    this.element = h("div", { class: "ranked" }, table, this.line);
+  }
+
+  heading(column) {
+    const { orders } = column;
+    const onclick = () => {
+      if (orders.length) this.actions.rank(nextOrder(orders, this.context.rank));
+    };
+    const button = h("button", { type: "button", onclick }, column.heading);
+    mark(button, "data-sorts", orders.length > 0);
+    const heading = h("th", { scope: "col", ...about(column) }, button);
+    this.actions.tip.over(heading, () => this.explained(column));
+    return heading;
+  }
+
+  // What a heading's figures are, with those of the row that is opened or else the first.
+  explained(column) {
+    const place = this.columns.indexOf(column);
+    const symbol = this.items.has(this.context.choices.symbol)
+      ? this.context.choices.symbol
+      : this.shown[0];
+    const item = this.items.get(symbol);
+    const words = item && KINDS[column.kind].words(item.cells[place]);
+    return {
+      name: column.heading,
+      help: `${column.help}.`,
+      own: words ? `${symbol}: ${words}` : "",
+    };
+  }
+
+  draw(list, context) {
+    const { rows } = list;
+    this.context = context;
+    this.items = new Map(rows.map((row) => [row.symbol, row]));
+    const { rest, waiting } = this.place(rows);
+    this.correctLine(list, rest, waiting);
+    keyed(
+      this.body,
+      this.shown.map((symbol) => this.items.get(symbol)),
+      (row) => row.symbol,
+      (row) => this.row(row),
+      (row, item) => {
+        this.correctRow(row, item);
+      },
+    );
+    for (const cell of this.element.querySelectorAll("[data-column]"))
+      mark(cell, "data-ranked", cell.dataset.column === context.ranked);
+    this.headings.forEach((heading, place) => {
+      const sorts = this.columns[place].orders.includes(context.rank);
+      mark(heading, "aria-sort", sorts ? direction(context.rank) : null);
+      mark(heading, "data-order", sorts ? (context.rank.split(" ")[1] ?? "size") : null);
+    });
+  }
+
+  // Choose who is shown, and where: who else is folded, and who waits to be shown.
+  place(rows) {
+    const { isHeld, isUnfolded, choices, rank } = this.context;
+    const kept = new Set([choices.symbol, this.focused()]);
+    const names = rows.map((row) => row.symbol);
+    const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, this.context.least);
+    const key = `${rank}|${isUnfolded}`;
+    const holds = isHeld && this.key === key;
+    // Who came meanwhile is shown when the hand has gone.
+    const stays = holds ? new Set(this.shown) : null;
+    const wanted = stays ? names.filter((name) => stays.has(name)) : split.shown;
+    this.shown = holds ? inPlace(this.shown, wanted) : wanted;
+    this.key = key;
+    this.marks = displaced(this.shown, wanted);
+    const shown = new Set(this.shown);
+    const rest = names.filter((name) => !shown.has(name));
+    return { rest, waiting: split.shown.filter((name) => !shown.has(name)) };
+  }
+
+  focused() {
+    const { activeElement } = this.element.getRootNode();
+    return this.body.contains(activeElement) ? activeElement.closest("tr").dataset.symbol : null;
+  }
+
+  // How many are folded, and how many are left out because the list takes the top movers only.
+  correctLine({ usual, hidden, hidden_movers }, rest, waiting) {
+    const { isUnfolded } = this.context;
+    const count = usual - this.shown.filter((symbol) => this.items.get(symbol).is_usual).length;
+    const more = isUnfolded || !rest.length ? hidden : hidden_movers;
+    this.unfold.hidden = isUnfolded ? !usual : !rest.length;
+    mark(this.unfold, "aria-expanded", String(isUnfolded));
+    say(this.unfold, isUnfolded ? foldText(usual) : unfoldText(count, usual, waiting));
+    this.all.hidden = !more;
+    say(this.all, `${more} more: show all`);
+    this.line.hidden = this.unfold.hidden && this.all.hidden;
+  }
+
+  row({ symbol }) {
+    const toggle = () => this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
+    const cells = this.columns.map((column) => {
+      const isName = column.kind === "name";
+      const attributes = { ...about(column), scope: isName ? "row" : null };
+      return h(isName ? "th" : "td", attributes, ...KINDS[column.kind].make(toggle));
+    });
+    return h("tr", { "data-symbol": symbol, onclick: toggle, onkeydown: walk }, ...cells);
+  }
+
+  correctRow(row, item) {
+    const { choices, clock } = this.context;
+    mark(row, "data-open", item.symbol === choices.symbol);
+    this.correctMarks(row, item);
+    // Of a day that is told in words these change with the hour.
+    const isTimeless = !item.session && item.last_ts == null && item.since == null;
+    if (row.item === item && row.clock === clock && isTimeless) return;
+    Object.assign(row, { item, clock });
+    mark(row, "data-state", item.state.match(/\w+/)[0]);
+    mark(row, "data-asset", item.asset);
+    mark(row, "data-usual", Boolean(item.is_usual));
+    this.columns.forEach(({ kind }, place) => {
+      KINDS[kind].correct(row.cells[place], item.cells[place], item);
+    });
+    const state = row.querySelector(".state");
+    say(state, stateText(item, clock, this.context.now));
+    mark(state, "title", item.state_title || null);
+    mark(state, "data-plain", item.state_text === "live");
+    correctVendor(row.querySelector(".of"), item.vendor);
+    this.correctSession(row, item.session);
+  }
+
+  // Who would stand elsewhere, and what changed since the viewer's last look.
+  correctMarks(row, { symbol, mark: held = 0 }) {
+    const name = row.cells[0];
+    const by = this.marks.get(symbol) ?? held;
+    const [sign] = name.children;
+    sign.hidden = !by;
+    say(sign, by > 0 ? "▲" : by < 0 ? "▼" : "");
+    mark(sign, "title", HELD[by]);
+    const change = this.context.looks.get(symbol);
+    say(name.lastChild, change ? (change === "NEW" ? "NEW" : `▲${change}`) : "");
+    mark(name.lastChild, "title", change ? changeText(change, this.context.since) : null);
+  }
+
+  // In the place of figures that a closed market does not have.
+  correctSession(row, session) {
+    mark(row, "data-session", Boolean(session));
+    const place = row.querySelector(".last-session");
+    const [word, change, extremes] = place.children;
+    say(word, session ? "last session " : "");
+    say(change, session ? session.change : "");
+    say(extremes, session ? `, ${session.low} – ${session.high}` : "");
+    const { clock, now } = this.context;
+    const brief = (second) => clock.brief(second, now);
+    const title =
+      session &&
+      `Last session, ${brief(session.begin)} to ${brief(session.end)} ${clock.city}: from ${session.since} to its last, lowest to highest`;
+    mark(place, "title", title || null);
+  }
+}
+
+// How fresh a symbol's price is; of a closed market with the time of its last one, of what is
+// halted since when.
+export function stateText(item, clock, now) {
+  if (item.since != null) return `${item.state_text} since ${clock.brief(item.since, now)}`;
+  return item.last_ts == null
+    ? item.state_text
+    : `${item.state_text} · ${clock.brief(item.last_ts, now)}`;
+}
+
+// What the next click on a heading ranks by.
+export function nextOrder(orders, rank) {
+  return orders[(orders.indexOf(rank) + 1) % orders.length];
+}
+
+// Which way a rank goes; names begin with A, all else with the largest.
+export function direction(rank) {
+  return rank.endsWith(" down") === rank.startsWith("name") ? "descending" : "ascending";
+}
+
+// The line that those within their usual range are folded into, with those that wait to leave it.
+export function unfoldText(count, usual, waiting) {
+  const more = count < usual ? " more" : "";
+  const news = waiting.length ? ` · ▲ ${waiting.join(", ")}` : "";
+  return `${count}${more} within their usual range${news}`;
+}
+
+function foldText(usual) {
+  return `Fold the ${usual} within their usual range`;
+}
+
+function changeText(change, since) {
+  if (change === "NEW") return `Beyond its usual range since your last look at ${since}`;
+  return `Up ${change} ${change === 1 ? "place" : "places"} since your last look at ${since}`;
+}
+
+// The kind and the priority are for the style sheet, the name is that of a ranking.
+function about({ name, kind, priority }) {
+  return { "data-column": name, "data-kind": kind, "data-priority": priority };
+}
+
+// The arrow keys go from row to row, and to the line below them.
+function walk(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const lists = event.currentTarget.closest(".ranked");
+  const rows = [...lists.querySelectorAll("tbody tr, .folded:not([hidden])")];
+  const next =
+    rows[rows.indexOf(event.currentTarget) + step]?.querySelector("button:not([hidden])");
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

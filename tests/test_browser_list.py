@@ -1,0 +1,217 @@
+"""The pulse in a browser: what is folded, what holds still, how it is sorted, and its tiles."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.axe import violations
+from tests.browser_page import PHONE, Tabs, all_live, query, shows_prices, symbols, until_refreshed
+from tests.browsing import Server
+from tests.waiting import until
+
+pytest_plugins = ("tests.browser_fixtures",)
+
+UNUSUAL: Final = ["META", "TSLA", "SOL-USDT", "USDJPY", "AAPL", "EURUSD", "NVDA"]
+"""Of a staged list: the rows beyond their usual range, in their order."""
+
+# From here on the page draws only what a test has it draw. Of a list's rows those that are named
+# come first and are not usual; tiles stay where they are.
+STAGE: Final = """(unusual) => {
+  marketPulse.take = () => {};
+  globalThis.stage = (unusual, change = () => {}) => {
+    const payload = structuredClone(marketPulse.payload);
+    const { columns, lists } = payload.pulse;
+    const heat = columns.findIndex(({ kind }) => kind === "heat");
+    lists.flatMap(({ rows }) => rows).forEach((row, place) => {
+      row.is_usual = !unusual.includes(row.symbol);
+      delete row.mark;
+      row.cells[heat] = ["+8.1σ", (place % 7) - 3, "2 min ago", "2 min ago: a rise"];
+    });
+    const [list] = lists;
+    if (lists.length === 1) {
+      const usual = list.rows.filter((row) => row.is_usual);
+      const others = unusual.map((name) => list.rows.find(({ symbol }) => symbol === name));
+      list.rows = [...others, ...usual.toSorted((a, b) => (a.symbol < b.symbol ? -1 : 1))];
+      Object.assign(list, { usual: usual.length, hidden: 0, hidden_movers: 0 });
+    }
+    change(payload);
+    marketPulse.payload = payload;
+    marketPulse.draw();
+  };
+  stage(unusual);
+}"""
+
+
+def staged(market: Server, tabs: Tabs, search: str = "?rows=17", **options: Any) -> Page:
+    """A page that draws only what ``stage`` has it draw."""
+    page = tabs(market.url + search, tabs.visitor(**options))
+    page.locator("[data-symbol]").first.wait_for()
+    until(lambda: all_live(page))
+    page.evaluate(STAGE, UNUSUAL)
+    return page
+
+
+def test_the_usual_is_folded_into_one_line(market: Server, tabs: Tabs) -> None:
+    """With its number; the line unfolds it, and the browser remembers that."""
+    page = staged(market, tabs)
+    line = page.locator(".folded button").first
+    assert len(symbols(page)) == 17
+    line.click()
+    page.mouse.move(0, 0)
+    assert symbols(page) == UNUSUAL
+    expect(line).to_have_text("10 within their usual range")
+    expect(line).to_have_attribute("aria-expanded", "false")
+    # What is opened stays in sight, and so does what has the focus.
+    line.press("Enter")
+    page.mouse.move(0, 0)
+    page.locator('tr[data-symbol="USDINR"] button').click()
+    page.mouse.move(0, 0)
+    line.press("Enter")
+    until(lambda: symbols(page) == [*UNUSUAL, "USDINR"])
+    expect(line).to_have_text("9 more within their usual range")
+    page.reload()
+    until(lambda: shows_prices(page))
+    assert page.locator(".folded button").first.get_attribute("aria-expanded") == "false"
+
+
+def test_rows_that_are_left_out_are_told(market: Server, tabs: Tabs) -> None:
+    """How many, and a click shows them."""
+    page = tabs(f"{market.url}?rows=4&rank=1m")
+    until(lambda: shows_prices(page))
+    everything = page.locator(".folded .all")
+    expect(everything).to_have_text("13 more: show all")
+    everything.click()
+    until(lambda: len(symbols(page)) == 17)
+    expect(everything).to_be_hidden()
+
+
+def test_nothing_moves_under_the_hand(market: Server, tabs: Tabs) -> None:
+    """Rows keep their places while the pointer or the focus is on them, and say who would not."""
+    page = staged(market, tabs)
+    page.locator(".folded button").first.click()
+    page.mouse.move(0, 0)
+    turned = [UNUSUAL[2], *UNUSUAL[:2], *UNUSUAL[3:], "AMZN"]
+    page.locator(f'tr[data-symbol="{UNUSUAL[4]}"]').hover()
+    page.evaluate("(names) => stage(names)", turned)
+    assert symbols(page) == UNUSUAL
+    row = page.locator(f'tr[data-symbol="{UNUSUAL[2]}"]')
+    expect(row.locator(".held")).to_have_text("▲")
+    assert page.locator(".held:visible").count() == 1
+    expect(page.locator(".folded button").first).to_have_text("9 within their usual range · ▲ AMZN")
+    page.mouse.move(0, 0)
+    assert symbols(page) == turned
+    assert page.locator(".held:visible").count() == 0
+
+    page.keyboard.press("Tab")
+    row.locator("button").focus()
+    page.keyboard.press("ArrowDown")
+    page.evaluate("(names) => stage(names)", UNUSUAL)
+    assert symbols(page) == turned
+    page.locator(".forms button").first.focus()
+    assert symbols(page) == UNUSUAL
+    # What the server holds back for its own reasons is marked as well.
+    page.evaluate(
+        """(names) => stage(names, ({ pulse }) => {
+          pulse.lists[0].rows[1].mark = -1;
+        })""",
+        UNUSUAL,
+    )
+    expect(page.locator(".held:visible")).to_have_text("▼")
+
+
+def test_marks_say_what_changed(market: Server, tabs: Tabs) -> None:
+    """Since the viewer's last look what is new, and what rose; in the past nothing is."""
+    page = staged(market, tabs)
+    page.mouse.move(1, 1)
+    # Another rank is another list, at which nobody has looked yet.
+    page.evaluate("(names) => stage(names, ({ view }) => (view.rank = 'surprise'))", UNUSUAL)
+    page.evaluate("(names) => stage(names)", ["AMZN", UNUSUAL[2], *UNUSUAL[:2], *UNUSUAL[3:]])
+    news = page.locator("tr:has(.news:not(:empty))")
+    told = {
+        row.get_attribute("data-symbol"): row.locator(".news").text_content() for row in news.all()
+    }
+    assert told == {"AMZN": "NEW", UNUSUAL[2]: "▲1"}
+    expect(news.first.locator(".news")).to_have_attribute(
+        "title", re.compile(r"^Beyond its usual range since your last look at \d\d:\d\d")
+    )
+    page.evaluate("(names) => stage(names, (payload) => (payload.at = 1))", UNUSUAL)
+    assert news.count() == 0
+
+
+def test_a_click_on_a_heading_sorts(market: Server, tabs: Tabs) -> None:
+    """By it, the next one the other way round; each explains itself with a row's own numbers."""
+    page = tabs(market.url)
+    until(lambda: shows_prices(page))
+    heading = page.locator('th[data-column="1m"]')
+    for rank, sort in (("1m", "descending"), ("1m up", "descending"), ("1m down", "ascending")):
+        heading.get_by_role("button").click()
+        until(lambda rank=rank: query(page).replace("+", " ") == f"rank={rank}")  # type: ignore[misc]
+        until_refreshed(page)
+        expect(heading).to_have_attribute("aria-sort", sort)
+        assert page.locator("th[aria-sort]").count() == 1
+    page.mouse.move(0, 0)
+    expect(page.locator(".tip")).to_be_hidden()
+    heading.get_by_role("button").press("Shift+Tab")
+    page.keyboard.press("Tab")
+    first = symbols(page)[0]
+    expect(page.locator(".tip .own")).to_have_text(re.compile(rf"^{first}: −\d\.\d+ %"))
+    page.keyboard.press("Escape")
+    expect(page.locator(".tip")).to_be_hidden()
+
+
+# The least contrast of text with what lies below it. Mixed colours are told as parts of one.
+CONTRAST: Final = """(elements) => {
+  const parts = (text) => {
+    const numbers = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith("color(") ? numbers : numbers.map((part) => part / 255);
+  };
+  const linear = (part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = (text) => {
+    const [red, green, blue] = parts(text).map(linear);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const contrasts = elements.map((element) => {
+    const { color, backgroundColor } = getComputedStyle(element);
+    const [dark, bright] = [light(color), light(backgroundColor)].toSorted((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  });
+  return Math.min(...contrasts);
+}"""
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_tiles_are_legible(market: Server, tabs: Tabs, theme: str) -> None:
+    """At every saturation, in every choice of colours; each is a button that opens its symbol."""
+    page = staged(
+        market, tabs, f"?lists=tiles&embed_options={theme}_theme", reduced_motion="reduce"
+    )
+    tiles = page.locator(".tile")
+    assert tiles.count() == 17
+    assert page.locator(".tiles h3").all_text_contents() == ["stocks", "forex", "crypto"]
+    board = page.locator(".market-pulse")
+    for colours in ("green up", "blue up", "red up"):
+        board.evaluate("(board, colours) => (board.dataset.colours = colours)", colours)
+        assert len({*tiles.evaluate_all(BACKGROUNDS)}) == 7
+        assert tiles.evaluate_all(CONTRAST) >= 4.5
+    assert violations(page) == []
+    first = tiles.first
+    first.focus()
+    page.keyboard.press("Enter")
+    until(lambda: f"symbol={first.get_attribute('data-symbol')}" in query(page))
+
+
+BACKGROUNDS: Final = "(tiles) => tiles.map((tile) => getComputedStyle(tile).backgroundColor)"
+
+
+def test_no_tile_is_cut_off(market: Server, tabs: Tabs) -> None:
+    """On a telephone either, on which each is as high as a fingertip."""
+    page = staged(market, tabs, "?lists=tiles", viewport=PHONE)
+    cut = page.locator(".tile").evaluate_all(
+        """(tiles) => tiles.filter((tile) => tile.offsetHeight < 44 || [...tile.children].some(
+          (part) => part.scrollWidth > part.clientWidth + 1)).map((tile) => tile.textContent)"""
+    )
+    assert cut == []
