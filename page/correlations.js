@@ -3,6 +3,8 @@
 import { h, keyed, mark, say } from "./elements.js";
 
 const NUMBERED = 7; // a heat map of this many symbols has room for numbers
+const STRONGEST = 45; // percent of a colour in a cell: on more of it numbers are hard to read
+const WHEN = "r of the last 15 minutes against that of the 45 before them";
 
 export class CorrelationsCard {
   constructor({ choose }) {
@@ -10,7 +12,7 @@ export class CorrelationsCard {
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
     this.sparse = h("p", { class: "sparse" });
-    this.changedHead = h("h3", {}, "Started or stopped moving together, 45 → 15 min");
+    this.changedHead = h("h3", { title: WHEN }, "What changed");
     this.changed = h("ul", { class: "changed" });
     this.heatButton = h(
       "button",
@@ -25,8 +27,8 @@ export class CorrelationsCard {
     this.heat = new HeatMap();
     this.element = h(
       "section",
-      { class: "card correlation", "aria-label": "Correlation" },
-      h("div", { class: "head" }, h("h2", {}, "Correlation"), this.heatButton),
+      { class: "card correlation", "aria-label": "Moving together" },
+      h("div", { class: "head" }, h("h2", {}, "Moving together"), this.heatButton),
       this.base,
       this.empty,
       this.pairs,
@@ -41,7 +43,13 @@ export class CorrelationsCard {
     this.element.hidden = !correlation;
     if (!correlation) return;
     const { card, heat } = correlation;
-    say(this.base, `${card.base} · ${card.shut?.is_base ? "its market is closed" : card.words}`);
+    say(
+      this.base,
+      card.shut?.is_base
+        ? `${card.base} · its market is closed`
+        : `With ${card.base}, ${card.words}`,
+    );
+    mark(this.base, "title", card.method);
     say(this.empty, card.shut ? shutText(card.shut, clock, now) : card.missing);
     this.empty.hidden = !card.missing;
     drawPairs(this.pairs, card.top);
@@ -52,7 +60,7 @@ export class CorrelationsCard {
       this.changed,
       card.changed,
       (pair) => pair.text,
-      () => h("li", {}, h("b"), h("span")),
+      () => h("li", {}, h("b"), h("span"), h("small")),
       correctChange,
     );
     this.heatButton.disabled = card.too_many;
@@ -102,7 +110,7 @@ class HeatMap {
             : `${left} and ${right}: ${text || "not enough shared data"}, n ${n[i][j]}`,
         );
         mark(cell, "data-tone", value === null ? 0 : Math.sign(value));
-        cell.style.setProperty("--strength", `${Math.round(Math.abs(value ?? 0) * 70)}%`);
+        cell.style.setProperty("--strength", `${Math.round(Math.abs(value ?? 0) * STRONGEST)}%`);
       }),
     );
   }
@@ -115,8 +123,24 @@ class HeatMap {
       h("tr", {}, h("th", { scope: "row" }, name), ...this.cells[place]),
     );
     const body = h("tbody", {}, h("tr", {}, h("td"), ...headings), ...rows);
-    this.element.replaceChildren(h("table", { "aria-label": "Correlation of each pair" }, body));
+    this.element.replaceChildren(
+      h("table", { "aria-label": "Correlation of each pair" }, body),
+      legend(),
+    );
   }
+}
+
+// What the colours mean.
+function legend() {
+  const scale = h("i", { "aria-hidden": "true" });
+  scale.style.setProperty("--strength", `${STRONGEST}%`);
+  return h(
+    "p",
+    { class: "legend" },
+    h("span", {}, "−1 opposite"),
+    scale,
+    h("span", {}, "together +1"),
+  );
 }
 
 // To two decimals; what rounds to zero has no sign, for which 0 is added to −0.
@@ -124,10 +148,12 @@ export function rounded(value) {
   return value === null ? null : Math.round(value * 100) / 100 + 0;
 }
 
-function correctChange(item, { started, word, before, after, ago, title, text }) {
+function correctChange(item, { started, told, before, after, ago, title, text }) {
+  const [names, what, figures] = item.children;
   mark(item, "data-started", String(started));
-  say(item.firstChild, `${started ? "↗" : "↘"} ${text}`);
-  say(item.lastChild, ` ${word}: ${before} → ${after}${ago ? ` · ${ago}` : ""}`);
+  say(names, `${started ? "↗" : "↘"} ${text}`);
+  say(what, ` ${told} `);
+  say(figures, `${before} → ${after}${ago ? ` · ${ago}` : ""}`);
   mark(item, "title", title);
 }
 
@@ -165,12 +191,13 @@ function pairItem() {
 
 function correctPair(item, pair) {
   mark(item, "data-doubtful", Boolean(pair.doubtful));
-  mark(item, "title", pair.doubtful || null);
+  const figures = `r ${pair.text}, surely from ${pair.range}, of ${pair.n} shared returns`;
+  mark(item, "title", [figures, pair.doubtful].filter(Boolean).join(". "));
   const [name, r, scale, note] = item.children;
   say(name, pair.symbol);
   say(r, pair.text);
   mark(r, "data-tone", Math.sign(pair.r));
-  say(note, `${pair.range} · n ${pair.n}${pair.doubtful ? " · chance?" : ""}`);
+  say(note, pair.doubtful ? "may be chance" : pair.word);
   const place = (value) => (value + 1) * 50;
   const [range, value] = scale.children;
   range.style.setProperty("left", `${place(pair.low)}%`);

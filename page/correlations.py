@@ -40,10 +40,13 @@ SPARSE_NAMED: Final = 3
 """So many symbols that tick too seldom are named."""
 
 _REGIMES: Final[Mapping[Regime, str]] = {
-    "high_vol": "volatile, so only the last 15 minutes count",
+    "high_vol": "volatile, so that only these minutes count",
     "normal": "calm",
     "unknown": "regime not known yet",
 }
+
+_CLOSE: Final = ((0.8, "closely"), (0.5, "much"), (0.3, "somewhat"))
+"""How closely two symbols move, from which size of r on; below that loosely."""
 
 
 class PairText(msgspec.Struct, frozen=True):
@@ -56,6 +59,8 @@ class PairText(msgspec.Struct, frozen=True):
     low: float
     high: float
     range: str
+    word: str
+    """How they move, in plain words."""
     doubtful: str
     """Why it may be chance; empty if it may not."""
 
@@ -66,7 +71,8 @@ class ChangeText(msgspec.Struct, frozen=True):
     text: str
     started: bool
     """Whether its correlation became stronger."""
-    word: str
+    told: str
+    """What the pair does now, in plain words."""
     before: str
     after: str
     ago: str
@@ -94,7 +100,9 @@ class CorrelationText(msgspec.Struct, frozen=True):
 
     base: str
     words: str
-    """Regime, window, bars and classes."""
+    """Over how long it was compared, and with which classes."""
+    method: str
+    """Regime, window and bars."""
     missing: str
     """Why there is no correlation to show; empty if there is one."""
     sparse: str
@@ -129,8 +137,9 @@ def correlation_text(
     auto = " (auto)" if bin_sec(bars) is None else ""
     return CorrelationText(
         base=card.base,
-        words=f"{_REGIMES[card.regime]} · last {card.window_sec // 60} min"
-        f" · {card.bin_sec} s bars{auto} · with {', '.join(assets)}",
+        words=f"last {card.window_sec // 60} min, among {', '.join(assets)}",
+        method=f"r over {card.window_sec // 60} minutes in {card.bin_sec} s bars{auto};"
+        f" {card.base} is {_REGIMES[card.regime]}",
         missing=missing_text(card, has_others=bool({*reader.symbols(assets)} - {card.base})),
         sparse=sparse_text(card, is_auto=bool(auto)),
         shut=None if card.top else closed_markets(reader, card.base, assets, now),
@@ -168,6 +177,7 @@ def pair_text(pair: Pair, pairs: int) -> PairText:
         low=round(pair.low, 4),
         high=round(pair.high, 4),
         range=f"{signed_text(pair.low, 2)} to {signed_text(pair.high, 2)}",
+        word=_how(pair.corr),
         doubtful=doubtful,
     )
 
@@ -181,13 +191,33 @@ def change_text(change: PairChange, now: float) -> ChangeText:
     return ChangeText(
         text=f"{change.a} and {change.b}",
         started=change.has_started,
-        word=_change_word(change),
+        told=_told(change),
         before=before,
         after=after,
         ago=ago,
         title=f"r was {before} over 45 minutes and {after} over the 15 {until};"
         f" {change.pairs} {'pair was' if change.pairs == 1 else 'pairs were'} compared.",
     )
+
+
+def _how(r: float) -> str:
+    """How two symbols move, in plain words."""
+    how = next((word for least, word in _CLOSE if abs(r) >= least), "loosely")
+    return f"{how} {'together' if r >= 0 else 'against it'}"
+
+
+def _told(change: PairChange) -> str:
+    """What a pair does now, in plain words."""
+    word = _change_word(change)
+    r = change.after.corr if word in ("started", "stronger", "turned") else change.before.corr
+    along = "together" if r >= 0 else "against each other"
+    return {
+        "started": f"started to move {along}",
+        "stronger": f"move more {along}",
+        "weaker": f"move less {along}",
+        "stopped": f"stopped moving {along}",
+        "turned": f"turned, and move {along}",
+    }[word]
 
 
 def _change_word(change: PairChange) -> str:

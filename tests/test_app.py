@@ -402,7 +402,7 @@ def test_the_correlation_card_names_its_terms(page: Callable[[], AppTest], engin
     ticking(engine)
     card = payload(page())["correlation"]["card"]
     assert card["base"] == "AAPL"
-    assert "60 s bars (auto)" in card["words"]  # the rhythm undoes its own moves
+    assert "60 s bars (auto)" in card["method"]  # the rhythm undoes its own moves
     assert card["top"]
     for pair in card["top"]:
         assert pair["n"] >= 12
@@ -460,7 +460,7 @@ def test_every_control_changes_its_card(page: Callable[[], AppTest], engine: Wor
     app = page()
     assert len(rows(app)) == 3
     drawn = payload(app)
-    assert "60 s bars" in drawn["correlation"]["card"]["words"]
+    assert "60 s bars" in drawn["correlation"]["card"]["method"]
     assert drawn["correlation"]["card"]["top"][0]["symbol"] == "EURUSD"
     assert drawn["view"]["rank"] == "volatility"
     assert drawn["view"]["colours"] == "red up"

@@ -356,6 +356,15 @@ def test_no_row_is_hidden_silently(make: Make) -> None:
         assert found["hidden_movers"] + found["usual"] == hidden
 
 
+def test_tiles_keep_their_places(make: Make) -> None:
+    """All of them, in the order of the watchlist, whatever moves most and however many rows fit."""
+    engine = usual_engine(make, jumps="C3-USD")
+    stocks, crypto = drawn(engine, rank="heat", rows=1, lists="tiles")["pulse"]["lists"]
+    assert [row["symbol"] for row in stocks["rows"]] == ["AAPL"]
+    assert [row["symbol"] for row in crypto["rows"]] == [f"C{number}-USD" for number in range(6)]
+    assert crypto["hidden"] == 0
+
+
 def test_another_order_folds_nothing(make: Make) -> None:
     """Whoever asks for it wants to see it."""
     (card,) = drawn(usual_engine(make), rank="name down")["pulse"]["lists"]
@@ -712,7 +721,11 @@ def test_pairs_that_begin_to_move_together_are_told(make: Make) -> None:
     engine.heartbeat.show(NOW - 1)
     card = drawn(engine, base="A", correlate=("crypto",))["correlation"]["card"]
     (change,) = card["changed"]
-    assert (change["text"], change["started"], change["word"]) == ("A and B", True, "started")
+    assert (change["text"], change["started"], change["told"]) == (
+        "A and B",
+        True,
+        "started to move together",
+    )
     assert float(change["after"]) > 0.9 > 0.3 > float(change["before"].replace("−", "-"))
     assert change["ago"] == ""
     assert change["title"] == (
@@ -736,13 +749,15 @@ def test_words_claim_no_more_than_the_figures() -> None:
         assert text.started == change.has_started
         assert text.ago == "5 min ago"
         assert text.title.endswith("until 5 min ago; 21 pairs were compared.")
-        return text.word
+        return text.told
 
-    assert word(0.1, 0.8) == "started"
-    assert word(0.3, 0.8) == "stronger"
-    assert word(0.8, 0.3) == "weaker"
-    assert word(0.8, -0.1) == "stopped"
-    assert word(0.6, -0.7) == word(0.7, -0.6) == "turned"
+    assert word(0.1, 0.8) == "started to move together"
+    assert word(0.3, 0.8) == "move more together"
+    assert word(0.8, 0.3) == "move less together"
+    assert word(0.8, -0.1) == "stopped moving together"
+    assert word(-0.1, -0.8) == "started to move against each other"
+    assert word(0.6, -0.7) == "turned, and move against each other"
+    assert word(-0.7, 0.6) == "turned, and move together"
 
 
 def test_a_pair_says_why_it_may_be_chance() -> None:
