@@ -3,10 +3,10 @@
 Both are functions of that second's frame and events alone, so that they say the same in every tab,
 and of a second that is looked back at what they said then.
 
-What matters is a running event whose peak was within a quarter of an hour, if there is one: that of
-the hottest symbol, an alert counting twice and an extreme one four times. Else it is the hottest
-symbol that is remembered: for a move as rare as an event's, or by an event of that quarter of an
-hour.
+What matters is a running event whose peak was within a quarter of an hour, if there is one: the
+hottest by its own peak, an alert counting twice and an extreme one four times. Else it is the
+hottest symbol that is remembered: for a move as rare as an event's, or by an event of that quarter
+of an hour.
 
 It is picked every ten seconds and stays for these, unless a severe event that comes before it
 begins. And so that two symbols do not take turns, heats are compared in steps of √2: what is left
@@ -125,16 +125,16 @@ def picked(review: Second, at: Second) -> Picked:
     event, symbol, moved_ts = _pick(_Rows(review))
     if event is not None:
         event = next((state for state in at.events if state.id == event.id), event)
-    # What is severe and further ahead than that does not wait; it is picked next time as well.
+    # What is severe and comes before that does not wait.
     begun = [
         one
         for one in rows.running()
         if one.ts > review.now
         and one.severity != SEVERITIES[0]
-        and (event is None or rows.precedence(one) < rows.precedence(event))
+        and (event is None or event.over_ts or _precedence(one) < _precedence(event))
     ]
     if begun:
-        event = min(begun, key=rows.precedence)
+        event = min(begun, key=_precedence)
     if event is not None:
         is_running = event.over_ts is None
         return Picked(Outlook.RUNNING if is_running else Outlook.REMEMBERED, breadth, event=event)
@@ -151,7 +151,7 @@ def _pick(rows: _Rows) -> tuple[Event | None, str, float]:
     """What matters: an event, or a symbol and when it moved, or nothing."""
     running = rows.running()
     if running:
-        return min(running, key=rows.precedence), "", math.nan
+        return min(running, key=_precedence), "", math.nan
     symbol = rows.hottest()
     if symbol is None:
         return None, "", math.nan
@@ -161,6 +161,18 @@ def _pick(rows: _Rows) -> tuple[Event | None, str, float]:
     told = of_move or ([] if rows.stands_out(symbol) else own)
     nearest = min(told, key=lambda one: (abs(one.peak_ts - moved_ts), one.id), default=None)
     return nearest, symbol, moved_ts
+
+
+def _precedence(event: Event) -> tuple[float, float, str]:
+    """Which of several running events comes first: that of the least.
+
+    By what would be left of its peak at any later instant, in steps. Of a volatility, which has no
+    surprise, it is as many times the least surprise of a move as its threshold.
+    """
+    surprise = event.lead.surprise
+    size = MIN_SURPRISE * event.ratio if surprise is None else abs(surprise)
+    step = math.floor(STEPS * (math.log2(max(size, 1.0)) + event.peak_ts / HALF_LIFE_SEC))
+    return -step - STEPS * SEVERITIES.index(event.severity), event.ts, event.id
 
 
 class _Rows:
@@ -221,12 +233,6 @@ class _Rows:
         """Whether the market of an event's symbol is not closed; so may that of a feed's event."""
         row = self._row.get(event.symbol)
         return not event.symbol or (row is not None and self._state[row] != "closed")
-
-    def precedence(self, event: Event) -> tuple[float, float, str]:
-        """Which of several running events comes first: that of the least."""
-        rows = [self._row[name] for name in event.symbols if name in self._row]
-        step = float(self._step[rows].max(initial=-math.inf))
-        return -step - STEPS * SEVERITIES.index(event.severity), event.ts, event.id
 
     def hottest(self) -> str | None:
         """The hottest symbol that is remembered; None: nothing is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -72,27 +73,35 @@ def test_a_running_event_comes_before_a_hotter_symbol() -> None:
 
 
 @pytest.mark.parametrize(
-    ("severity", "heat", "leader"),
+    ("severity", "surprise", "leader"),
     [("watch", 4.0, "META"), ("alert", 4.0, "AAPL"), ("alert", 1.5, "META")],
 )
 def test_the_hottest_event_leads_and_severity_counts(
-    severity: Severity, heat: float, leader: str
+    severity: Severity, surprise: float, leader: str
 ) -> None:
     """An alert counts twice: it leads until it has faded to less than half of the other."""
-    events = event("META", NOW - 60.0), event("AAPL", NOW - 50.0, severity)
-    heats = {"META": (-5.0, 60.0), "AAPL": (-heat, 50.0)}
-    found = picked_of(second(heats, *events))
+    own = event("META", NOW - 60.0, surprise=-5.0)
+    found = picked_of(second({}, own, event("AAPL", NOW - 50.0, severity, surprise=-surprise)))
     assert found.event is not None
     assert found.event.symbol == leader
 
 
+def test_what_goes_on_leads_by_how_new_its_peak_is() -> None:
+    """A volatility has a heat of its own, by how far it is beyond its threshold."""
+    old = event("META", NOW - 600.0, kind="vol_spike", value=0.0069, threshold=0.003)
+    new = event("AAPL", NOW - 30.0, kind="vol_spike", value=0.0057, threshold=0.003)
+    assert picked_of(second({"META": (4.0, 1.0)}, old, new)).event == new
+    mild = event("AAPL", NOW - 30.0, surprise=2.5)
+    assert picked_of(second({}, replace(new, id="other"), mild)).event == replace(new, id="other")
+
+
 def test_two_of_about_one_heat_do_not_take_turns() -> None:
     """Whoever of them moves a little anew, the first to begin stays; until one is far ahead."""
-    first, other = event("META", NOW - 60.0), event("AAPL", NOW - 50.0)
     leaders = []
-    for heat_of_meta, heat_of_aapl in ((4.6, 4.5), (4.6, 4.7), (4.8, 4.7), (4.8, 4.9), (4.8, 9.0)):
-        heats = {"META": (heat_of_meta, 60.0), "AAPL": (heat_of_aapl, 50.0)}
-        found = picked_of(second(heats, first, other))
+    for of_meta, of_aapl in ((4.4, 4.3), (4.4, 4.5), (4.6, 4.5), (4.6, 4.7), (4.6, 9.0)):
+        first = event("META", NOW - 52.0, surprise=of_meta)
+        other = event("AAPL", NOW - 50.0, surprise=of_aapl)
+        found = picked_of(second({}, first, other))
         assert found.event is not None
         leaders.append(found.event.symbol)
     assert leaders == ["META"] * 4 + ["AAPL"]
@@ -116,18 +125,15 @@ def test_a_fading_order_never_changes() -> None:
 
 def test_between_two_reviews_only_a_severe_event_takes_the_place() -> None:
     """That comes before what was picked; what was picked is told as it stands."""
-    own = event("META", NOW - 60.0)
-    review = second({"META": (-3.0, 60.0)}, own)
-    grown = event("META", NOW - 60.0, severity="alert", updated_ts=NOW + 2.0)
-    mild = event("AAPL", NOW + 3.0)
-    severe = event("AAPL", NOW + 3.0, "alert")
-    heats = {"META": (-3.0, 60.0), "AAPL": (-9.0, 0.0)}
-    found = picked(review, second(heats, grown, mild, now=NOW + 3))
-    assert found.event == grown
-    found = picked(review, second(heats, own, severe, now=NOW + 3))
-    assert found.event == severe
-    found = picked(review, second({**heats, "AAPL": (-0.5, 0.0)}, own, severe, now=NOW + 3))
-    assert found.event == own
+    own = event("META", NOW - 60.0, surprise=-5.0)
+    review = second({}, own)
+    grown = replace(own, severity="alert", updated_ts=NOW + 2.0)
+    mild = event("AAPL", NOW + 3.0, surprise=9.0)
+    severe = event("AAPL", NOW + 3.0, "alert", surprise=9.0)
+    assert picked(review, second({}, grown, mild, now=NOW + 3)).event == grown
+    assert picked(review, second({}, own, severe, now=NOW + 3)).event == severe
+    less = event("AAPL", NOW + 3.0, "alert", surprise=1.1)
+    assert picked(review, second({}, own, less, now=NOW + 3)).event == own
 
 
 def test_a_second_is_reviewed_at_the_end_of_ten() -> None:
