@@ -209,10 +209,12 @@ class Reader:
     def coarse_prices(self, symbol: str, begin: int, end: int) -> Floats:
         """Last, lowest and highest price of every ``STEP_SEC`` seconds, [3, step].
 
-        From ``begin`` on, a multiple of that, and before ``end``; NaN if nothing is known. The last
-        two hours come from memory, what was before them from the archive.
+        From ``begin`` on, a multiple of that, and before ``end``; NaN if nothing is known. With an
+        archive the last hour and the begun one before it come from memory alone.
         """
         since = (int(self._heartbeat.newest.now) - REWIND_SEC) // HOUR_SEC * HOUR_SEC
+        if not self.keeps_days:
+            since = begin
         return np.concatenate(
             [
                 self._coarse_archived(symbol, begin, min(end, since)),

@@ -1,41 +1,77 @@
 // The page's address: what is chosen, written into it and read back from it. Nobody else writes it.
 
-const STEPS = ["symbol", "at", "rank", "lists", "group", "kiosk"]; // each is an entry of its own to go back to
+// Each of these is an entry of its own to go back to, and of these two even if no card was used for it.
+const STEPS = ["symbol", "at", "rank", "lists", "group", "kiosk"];
+const SETTINGS = ["rank", "lists"];
+const OWN = ["sound", "notify"]; // of this tab, wherever it goes
+const SETTLED_MS = 2500; // a moment that stood for less is on the way to another
 
 export class Address {
-  // `choose` is told what an address says when the viewer goes back or forward.
+  // `choose` is told what an address says when the viewer goes back or forward: as choices, and as the
+  // texts that say it, which need not be possible.
   constructor(choose) {
-    this.onPop = () => choose(this.leave());
-    globalThis.addEventListener("popstate", this.onPop);
+    this.onPop = (event) => {
+      if (!this.first) return;
+      // Streamlit would run its whole script again.
+      event.stopImmediatePropagation();
+      choose(...this.read());
+    };
+    this.onHold = () => {
+      this.heldAt = Date.now();
+    };
+    this.onRelease = () => {
+      this.heldAt = null;
+    };
+    globalThis.addEventListener("popstate", this.onPop, true);
+    globalThis.addEventListener("pointerdown", this.onHold, true);
+    for (const name of ["pointerup", "pointercancel"])
+      globalThis.addEventListener(name, this.onRelease, true);
   }
 
   close() {
-    globalThis.removeEventListener("popstate", this.onPop);
+    globalThis.removeEventListener("popstate", this.onPop, true);
+    globalThis.removeEventListener("pointerdown", this.onHold, true);
+    for (const name of ["pointerup", "pointercancel"])
+      globalThis.removeEventListener(name, this.onRelease, true);
   }
 
-  // Write what differs from `first`, the view of an address that chooses nothing.
-  write(choices, first) {
+  // Write what differs from `first`, the view of an address that chooses nothing. What was chosen on
+  // the board may be a step; of what the server says that is only what was set behind the gear.
+  write(choices, first, isChosen) {
     this.first = first;
     const texts = written(choices, first);
     const before = this.texts;
     this.texts = texts;
     const wanted = withTexts(location.search, texts, Object.keys(first));
+    const differs = (name) => String(before[name]) !== String(texts[name]);
+    const steps = before ? (isChosen ? STEPS : SETTINGS).filter(differs) : [];
+    const isOnTheWay = steps.join() === "at" && this.isOnTheWay(before, texts);
+    if (steps.includes("at")) this.movedAt = Date.now();
     if (wanted === location.search) return;
-    const isStep = before && STEPS.some((name) => String(before[name]) !== String(texts[name]));
-    const way = isStep ? "pushState" : "replaceState";
+    const way = steps.length && !isOnTheWay ? "pushState" : "replaceState";
     history[way](history.state, "", `${location.pathname}${wanted}${location.hash}`);
   }
 
-  // All that the address says now, as a choice.
-  leave() {
+  // Whether the moment of before is one that was passed: by a drag that goes on, or by what plays.
+  isOnTheWay(before, texts) {
+    if (!this.movedAt) return false;
+    if (this.heldAt && this.movedAt >= this.heldAt) return true;
+    return Boolean(before.at && texts.at) && Date.now() - this.movedAt < SETTLED_MS;
+  }
+
+  // All that the address says now, as choices and as texts.
+  read() {
     const params = new URLSearchParams(location.search);
-    const found = {};
-    for (const [name, value] of Object.entries(this.first)) {
+    const [choices, said] = [{}, {}];
+    for (const [name, usual] of Object.entries(this.first)) {
+      if (OWN.includes(name)) continue;
       const texts = params.getAll(name);
-      found[name] = texts.length ? readAs(value, name, texts) : value;
+      choices[name] = texts.length ? readAs(usual, name, texts) : usual;
+      said[name] = texts.length ? texts : usual;
     }
-    this.texts = written(found, this.first);
-    return found;
+    this.texts = written(choices, this.first);
+    this.movedAt = null;
+    return [choices, said];
   }
 }
 

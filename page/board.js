@@ -32,9 +32,10 @@ class Board {
     this.root = root;
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
+    this.said = null; // what an address said of it, as its texts
     this.panels = { details: false, alerts: false };
     this.number = 0;
-    this.address = new Address((changed) => this.choose(changed));
+    this.address = new Address((...found) => this.arrive(...found));
     this.carried = [];
     this.build();
     this.listen();
@@ -143,6 +144,7 @@ class Board {
   // New values by name, of the view or of the panels.
   choose(changed) {
     this.carried = [];
+    this.said = null;
     for (const [name, value] of Object.entries(changed)) {
       if (name in this.panels) this.panels[name] = value;
       else this.pending[name] = value;
@@ -158,9 +160,17 @@ class Board {
 
   // An address for each step, but not for each second that a slider passes.
   send() {
-    const { number, pending, panels } = this;
-    this.address.write(this.choices, this.payload.first);
-    hub().choose?.({ number, changed: pending, panels });
+    const { number, pending, panels, said } = this;
+    this.address.write(this.choices, this.payload.first, true);
+    hub().choose?.({ number, changed: said ?? pending, panels, is_link: Boolean(said) });
+  }
+
+  // Back at an address, which is shown as it was; the server says what of it is not possible.
+  arrive(choices, said) {
+    const before = this.choices.symbol;
+    this.choose(choices);
+    this.said = said;
+    if (before && !choices.symbol) this.pulse.focus(before);
   }
 
   // What is shown as chosen.
@@ -213,9 +223,12 @@ class Board {
     this.payload = payload;
     const { view, status } = payload;
     // The server may have let a moment go, or changed what a control says.
-    if (payload.taken >= this.number) this.pending = {};
+    if (payload.taken >= this.number) {
+      this.pending = {};
+      this.said = null;
+    }
     this.mix();
-    if (payload.taken >= this.number) this.address.write(this.choices, payload.first);
+    if (payload.taken >= this.number) this.address.write(this.choices, payload.first, false);
     const zone = `${view.tz}|${status.dated}`;
     if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];
     mark(this.root, "data-colours", view.colours);

@@ -193,20 +193,20 @@ def chosen(
     symbols: Sequence[str],
     correlate: tuple[Asset, ...] = FIRST.correlate,
     groups: Sequence[str] = (),
-) -> View:
-    """The view after a choice made on the board; what is not possible in it gets its default.
+) -> tuple[View, list[str]]:
+    """The view after a choice made on the board, and a note for each value that is not possible.
 
-    ``changed`` has the new values by their names in a view. They come from a browser, which
-    deserves no more trust than an address: any JSON.
+    That gets its default. ``changed`` has the new values by their names in a view. They come from a
+    browser, which deserves no more trust than an address: any JSON.
     """
     names = [name for name in changed if name in _NAMES]
     params = {
         name: _texts(name, changed[name]) for name in names if changed[name] not in (None, "", [])
     }
-    found, _ = read(params, symbols, correlate, groups)
+    found, notes = read(params, symbols, correlate, groups)
     if "kiosk" in params and found.kiosk:
         names += _OF_KIOSK
-    return replace(view, **{name: getattr(found, name) for name in names})
+    return replace(view, **{name: getattr(found, name) for name in names}), notes
 
 
 def _texts(name: str, value: object) -> list[str]:

@@ -51,6 +51,8 @@ class _Choice(msgspec.Struct, frozen=True):
     number: float
     changed: dict[str, Any]
     panels: _Panels = _Panels()
+    is_link: bool = False
+    """Whether an address said it, to which the viewer went back: then ``changed`` is its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,12 @@ class Visit:
             return self  # no board of ours sent it
         if choice.number == self.taken:
             return self
-        view = chosen(self.view, choice.changed, symbols, self.first.correlate, groups)
+        view, notes = chosen(self.view, choice.changed, symbols, self.first.correlate, groups)
         return replace(
             self,
             view=view,
-            notes=(),
+            # A board shows what is possible alone; anybody may have written an address.
+            notes=tuple(notes) if choice.is_link else (),
             frozen=self.frozen if view.freeze else None,
             wants_details=choice.panels.details,
             wants_alerts=choice.panels.alerts,

@@ -183,9 +183,11 @@ def test_other_parameters_are_somebody_elses() -> None:
 def test_a_choice_changes_what_it_names() -> None:
     """And leaves the rest as it is; what is left out again has its default."""
     view = replace(FIRST, symbol="AAPL", rank="5m", compare=("EURUSD",))
-    after = chosen(view, {"at": 1_795_000_000, "rows": 2, "compare": [], "other": 1}, SYMBOLS)
+    changed = {"at": 1_795_000_000, "rows": 2, "compare": [], "other": 1}
+    after, notes = chosen(view, changed, SYMBOLS)
     assert after == replace(view, at=1_795_000_000, rows=2, compare=())
-    assert chosen(after, {"at": None}, SYMBOLS) == replace(after, at=None)
+    assert notes == []
+    assert chosen(after, {"at": None}, SYMBOLS)[0] == replace(after, at=None)
 
 
 def test_a_link_of_former_days_is_understood() -> None:
@@ -196,7 +198,7 @@ def test_a_link_of_former_days_is_understood() -> None:
 def test_a_kiosk_that_is_chosen_is_live_and_one_list() -> None:
     """As one that the address asks for."""
     view = replace(FIRST, lists="by class", at=1_795_000_000)
-    after = chosen(view, {"kiosk": True}, SYMBOLS)
+    after, _ = chosen(view, {"kiosk": True}, SYMBOLS)
     assert (after.kiosk, after.lists, after.at) == (True, "list", None)
 
 
@@ -213,7 +215,8 @@ def test_a_kiosk_that_is_chosen_is_live_and_one_list() -> None:
 )
 def test_a_browser_may_send_anything(changed: dict[str, Any]) -> None:
     """What is not possible is as it is at first; nothing raises."""
-    view = chosen(replace(FIRST, symbol="AAPL"), changed, SYMBOLS)
+    view, notes = chosen(replace(FIRST, symbol="AAPL"), changed, SYMBOLS)
+    assert len(notes) <= len(changed)
     assert view.symbol in ("", *SYMBOLS)
     assert 1 <= view.rows <= len(SYMBOLS)
     assert view.lists in ("list", "tiles", "by class")

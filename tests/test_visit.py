@@ -17,7 +17,9 @@ OLDEST = NOW - REWIND_SEC
 LIVE = Visit(View())
 
 
-def choice(number: float = 1, *, panels: dict[str, bool] | None = None, **changed: Any) -> object:
+def choice(
+    number: float = 1, *, panels: dict[str, bool] | None = None, **changed: Any
+) -> dict[str, Any]:
     """What the board sends."""
     return {"number": number, "changed": changed, "panels": panels or {}}
 
@@ -101,6 +103,16 @@ def test_a_links_notes_are_told_until_the_next_choice() -> None:
     assert visit.with_controls(visit.view).notes == visit.notes
     assert visit.with_controls(replace(visit.view, rows=1)).notes == ()
     assert visit.with_board(choice(), SYMBOLS).notes == ()
+
+
+def test_an_address_that_was_gone_back_to_says_what_is_not_possible() -> None:
+    """Its texts are taken as those of a link; to a board nothing is told."""
+    sent = choice(symbol=["NOSUCH"], at=["yesterday"], span=["day"], rank=["5m"])
+    visit = LIVE.with_board({**sent, "is_link": True}, SYMBOLS)
+    assert visit.view == replace(View(), span="day", rank="5m")
+    names = [note.partition("=")[0] for note in visit.notes]
+    assert names == ["The link's symbol", "The link's at"]
+    assert LIVE.with_board(sent, SYMBOLS).notes == ()
 
 
 def test_a_moment_to_come_is_live() -> None:
