@@ -18,7 +18,7 @@ from page.correlations import ClosedMarkets, PairText, closed_markets, missing_t
 from page.figures import Dated, Figure, day_figures, figures_of
 from page.rows import PREVIOUS_CLOSE, Row, rows
 from page.rule_words import rule_text
-from page.stress import EVENTS_READ, EventLine, event_line
+from page.stress import EVENTS_READ, EventLine, event_line, standing
 from page.view import bin_sec
 from ticks import ASSETS
 from wording import duration_text
@@ -49,6 +49,7 @@ class SymbolCard(msgspec.Struct, frozen=True):
     figures: list[Figure]
     rules: list[RuleLine]
     events: list[EventLine]
+    """Of the hour, the last to begin first; those of a twin that tell of it, too."""
     top: list[PairText]
     missing: str
     """Why there is no correlation to show; empty if there is one."""
@@ -75,7 +76,7 @@ def symbol_card(
     row = rows(reader, now, frame, [place], held)[place]
     last = last_text(figures)
     correlated = reader.correlation(symbol, bin_sec(bars), ASSETS, now)
-    events = reader.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC)
+    events = standing(reader.events_at(now).latest(EVENTS_READ, now, since=now - REWIND_SEC))
     return SymbolCard(
         symbol=symbol,
         state_text=row.state_text,
@@ -89,7 +90,7 @@ def symbol_card(
             RuleLine(rule.name, rule_text(rule, symbol, figures["asset"]))
             for rule in reader.rules_of(symbol, figures["asset"], now)
         ],
-        events=[event_line(event) for event in events if event.symbol == symbol],
+        events=[event_line(event) for event in events if symbol in event.symbols],
         top=[pair_text(pair, correlated.pairs) for pair in correlated.top],
         missing=missing_text(correlated, has_others=len(frame) > 1),
         shut=None if correlated.top else closed_markets(reader, symbol, ASSETS, now),

@@ -15,6 +15,7 @@ from page.outlook import Outlook
 from page.payload import payload
 from page.since import Since, since_line
 from page.stress import EARLIER_SHOWN, marks, standing, stress_card
+from page.symbol import symbol_card
 from page.tabs import OpenTabs
 from page.view import read
 from page.visit import Visit
@@ -138,6 +139,14 @@ def test_a_mark_says_what_it_is_of(engine: Worker) -> None:
     (mark,) = marks(engine.reader, NOW + 1.0, 0, NOW - 3600, NOW)
     assert (mark.title, mark.brief) == ("AAPL +0.40 %", "in 1 min, 8× its usual minute, alone")
     assert (mark.ts, mark.symbol, mark.over_ts) == (NOW - 60, "AAPL", None)
+
+
+def test_a_twin_shows_the_event_that_tells_of_it(engine: Worker) -> None:
+    """In its own sheet, under the title of both."""
+    engine.events.add(event_of(NOW - 60.0, symbol="BTC-USD", asset="crypto", twins=("BTC-USDT",)))
+    for symbol, titles in (("BTC-USDT", ["BTC (USD, USDT) +0.40 %"]), ("ETH-USD", [])):
+        sheet = symbol_card(engine.reader, NOW + 1.0, 0, symbol, "auto")
+        assert [line.title for line in sheet.events] == titles
 
 
 @pytest.mark.parametrize(
