@@ -308,9 +308,9 @@ export function board({ parentElement, setTriggerValue }) {
         const payload = received.take(message);
         if (!payload) return hub().askWhole();
         hub().payload = payload;
-        hub().draw();
-        // What stood in its place until now.
+        // What stood in the board's place until now.
         document.getElementById("market-pulse-skeleton")?.remove();
+        hub().draw();
       } catch (error) {
         // Better said than a page that stands still, or stays blank.
         root.board.fail();
