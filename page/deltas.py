@@ -25,8 +25,9 @@ __all__ = ["Parts", "Sent", "change", "next_message", "parts_of"]
 _KEYS: Final = ("symbol", "id", "key", "asset")
 """The fields that tell the objects of a list apart, the first that all of them have."""
 
-_MOST_DROPPED: Final = 3
-"""By how many items at most a list is looked at for having moved on."""
+_MOST_DROPPED: Final = 60
+"""By how many items at most a list is looked at for having moved on: a line of seconds, in a tab
+that refreshes as seldom as any."""
 
 Parts = Mapping[str, msgspec.Raw]
 """The fields of a struct by name, each as JSON."""
@@ -167,6 +168,8 @@ def _places(items: list[Any], key: str) -> dict[str, int]:
 def _slide(old: list[Any], new: list[Any]) -> dict[str, Any] | None:
     """The change of a list that moved on; None if it did not."""
     for dropped in range(min(_MOST_DROPPED, len(old) - 1) + 1):
+        if new and old[dropped] != new[0]:
+            continue
         kept = old[dropped:]
         if len(kept) <= len(new) and _is_same(kept, new[: len(kept)]):
             return {"drop": dropped, "add": new[len(kept) :]}

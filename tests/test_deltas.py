@@ -131,6 +131,7 @@ def test_a_payload_of_another_form_is_sent_whole() -> None:
     [
         ([1, 2, None, 4], [2, None, 4, 5], {"drop": 1, "add": [5]}),
         ([1, 2], [1, 2, 3], {"drop": 0, "add": [3]}),
+        ([*range(99)], [*range(30, 129)], {"drop": 30, "add": [*range(99, 129)]}),
         ([], [1], {"of": [-1], "to": [0, 1]}),
         ([1], [], {"of": []}),
         ({"a": 1, "b": 2}, {"b": 2, "c": 3}, {"to": {"c": 3}, "no": ["a"]}),
