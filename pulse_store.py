@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -91,22 +91,43 @@ class PulseStore:
         self._windows = Windows(records=records)
         self._candles = CandleRing(window_sec // 60)
         self._references = DayReferences()
-        # As frames share them: remade when there are more symbols.
+        # As frames share them: remade when there are more symbols, or other ones are shown.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
+        self._hidden: frozenset[str] = frozenset()
+        """Symbols that have a row and are not watched any more."""
+        self._shown: npt.NDArray[np.intp] | None = None
+        """The rows of the others, in their order; None: all are shown."""
+        self._shown_index: pd.Index[Any] = self._index
 
     # Writing: the worker.
 
-    def watch(self, asset: str, symbols: Iterable[str]) -> None:
+    def watch(self, asset: str, symbols: Iterable[str]) -> list[str]:
         """Give ``symbols`` a row each, in this order, before they have a price.
+
+        One that was watched before has its row again, with what is known of it. Returns the others.
 
         Raises:
             ValueError: for an unknown asset class.
         """
         with self._lock:
-            for symbol in symbols:
-                if symbol not in self._rings.rows:
-                    self._rings.add_symbol(symbol, asset)
+            names = tuple(symbols)
+            new = [symbol for symbol in dict.fromkeys(names) if symbol not in self._rings.rows]
+            for symbol in new:
+                self._rings.add_symbol(symbol, asset)
+            self._know_symbols()
+            if not self._hidden.isdisjoint(names):
+                self._hide(self._hidden.difference(names))
+            return new
+
+    def unwatch(self, symbols: Iterable[str]) -> None:
+        """Let ``symbols`` have no row in what is read from now on, whatever is written of them.
+
+        Neither in what is asked of the past: frames of any second have the rows of now.
+        """
+        with self._lock:
+            self._know_symbols()
+            self._hide(self._hidden.union(symbols).intersection(self._rings.rows))
 
     def update(self, tick: Tick) -> None:
         """Write one tick; see ``update_many``."""
@@ -279,16 +300,29 @@ class PulseStore:
             bars = self._rings.bars
             first = max(self._samples.closed + 1, newest - bars + 1)
             rows = len(self._rings.rows)
-            begins = self._windows.begins_within(first * BAR_SEC, (newest + 1) * BAR_SEC - 1)
         # Several at once only if all that any of them looks at is still stored at their end.
         at_once = 1
         if bars >= SAMPLE_BARS + _CLOSED_AT_ONCE:
             at_once = min(_CLOSED_AT_ONCE, max(1, _CLOSED_CELLS // max(1, rows)))
-        # A bar in which a window begins, and what follows, is judged by what is in that window.
-        edges = [first, *sorted({begin // BAR_SEC for begin in begins} - {first}), newest + 1]
-        for begin, end in pairwise(edges):
-            for bar in range(begin, end, at_once):
-                self._close(bar, min(bar + at_once, end) - 1)
+        for bar, end in self._parts(first, newest, at_once):
+            self._close(bar, end)
+
+    def judge_past(self, symbols: Iterable[str]) -> None:
+        """Find what the closed bars hold of symbols whose past was written after they had closed.
+
+        They are the newest ones that were given a row, and no other's figures change. Which minutes
+        they had is not remembered.
+        """
+        with self._lock:
+            self._know_symbols()
+            first_row = min((self._rings.rows[symbol] for symbol in symbols), default=-1)
+            closed = self._samples.closed
+            live = self._rings.first_live_bar(closed)
+        if first_row < 0:
+            return
+        first = max(live, closed - self._rings.bars + 1 + VOL_BARS)
+        for bar, end in self._parts(first, closed, _CLOSED_AT_ONCE):
+            self._close(bar, end, first_row)
 
     def set_clock_back(self, now: float) -> None:
         """Let time go on from ``now`` again: what follows is closed and collected in its time.
@@ -306,12 +340,12 @@ class PulseStore:
     def symbols(self) -> list[str]:
         """Every symbol that is watched or had a price, in order of appearance."""
         with self._lock:
-            return list(self._rings.rows)
+            return [symbol for symbol in self._rings.rows if symbol not in self._hidden]
 
     def asset(self, symbol: str) -> str | None:
         """The asset class of a symbol; None if it has no row."""
         with self._lock:
-            row = self._rings.rows.get(symbol)
+            row = None if symbol in self._hidden else self._rings.rows.get(symbol)
             return None if row is None else self._rings.assets[row]
 
     @property
@@ -341,8 +375,10 @@ class PulseStore:
             sums, counts = self._rings.bar_sums(begin // BAR_SEC, end // BAR_SEC, [row])
         return sums[0], counts[0]
 
-    def ticked(self, first: int, second: int, rows: slice) -> tuple[Floats, Floats, Ints]:
-        """Of some rows of a frame, the prices of seconds, and sums and numbers of ticks.
+    def ticked(
+        self, first: int, second: int, symbols: Sequence[str]
+    ) -> tuple[Floats, Floats, Ints]:
+        """Of some symbols of a frame, the prices of seconds, and sums and numbers of ticks.
 
         The prices are of the newest tick in each of the seconds from ``first`` to ``second``,
         [symbol, second], 0 if there was none; the others are of every ten seconds that lie within
@@ -350,8 +386,9 @@ class PulseStore:
         """
         with self._lock:
             self._know_symbols()
+            rows = [self._rings.rows[symbol] for symbol in symbols]
             view = self._view(second, has_candles=False)
-            price = view.stretch(first, second, rows).price
+            price = view.stretch(first, second, np.array(rows, np.intp)).price
             tens = view.bar_sums(-(-first // BAR_SEC), (second + 1) // BAR_SEC, rows)
         return price, *tens
 
@@ -388,7 +425,9 @@ class PulseStore:
         Of its own window's: neither a candle's price nor one that entered no window.
         """
         with self._lock:
-            return self._view(int(now), has_candles=False).newest_at(int(now), _FRESH_BARS)
+            price, ts = self._view(int(now), has_candles=False).newest_at(int(now), _FRESH_BARS)
+            shown = self._shown_rows()
+        return price[shown], ts[shown]
 
     def furthest(self, within_sec: int, now: float) -> Floats:
         """By symbol, in their order: the furthest of P(T) / P(k) - 1 over T - within_sec <= k < T.
@@ -401,7 +440,8 @@ class PulseStore:
             view = self._view(second, has_candles=False)
             price, _ = view.newest_at(second, _FRESH_BARS)
             low, high = view.extremes(second - 1, within_sec)
-        return furthest(price, low, high)
+            shown = self._shown_rows()
+        return furthest(price, low, high)[shown]
 
     def excursions(
         self, symbols: Sequence[str], within_sec: int, now: float
@@ -460,7 +500,7 @@ class PulseStore:
             return {
                 symbol: self._windows.vendor(served[row])
                 for symbol, row in rows.items()
-                if served[row]
+                if served[row] and symbol not in self._hidden
             }
 
     def candles_until(self, symbol: str, now: float, seconds: int = RANGE_SEC) -> int | None:
@@ -527,21 +567,51 @@ class PulseStore:
                 self._day.add_symbol(symbol, asset)
             self._samples.add_rows(len(names))
             self._index = pd.Index(np.array(names, dtype=object), dtype=object, name="symbol")
-            self._asset = np.array(rings.assets, dtype=object)
+            self._hide(self._hidden)
+
+    def _hide(self, hidden: frozenset[str]) -> None:
+        """Show all symbols but these."""
+        names, assets = self._index.tolist(), self._rings.assets
+        is_shown = np.array([name not in hidden for name in names], np.bool_)
+        self._hidden = hidden
+        self._shown = None if is_shown.all() else np.flatnonzero(is_shown)
+        self._shown_index = self._index if self._shown is None else self._index.take(self._shown)
+        # What is hidden is of no class: it is nobody's peer.
+        shown = zip(assets[: len(names)], is_shown.tolist(), strict=True)
+        self._asset = np.array([asset if is_one else "" for asset, is_one in shown], dtype=object)
+
+    def _shown_rows(self) -> npt.NDArray[np.intp] | slice:
+        """The rows that a frame has."""
+        self._know_symbols()
+        return slice(None) if self._shown is None else self._shown
 
     def _columns(self, now: float) -> tuple[dict[str, npt.NDArray[Any]], pd.Index[Any]]:
         with self._lock:
-            self._know_symbols()
-            index = self._index
+            shown, index = self._shown_rows(), self._shown_index
             view, second = self._view(int(now)), int(now)
-            served = self._windows.served(second, len(index))
+            served = self._windows.served(second, len(self._index))
             measured = self._references.at(second, served)
             instant = _instant(view, self._day, measured, now, self._asset)
         # Not under the lock: this is most of the work, and on copies.
-        return {name: column(instant) for name, column in COLUMNS.items()}, index
+        return {name: column(instant)[shown] for name, column in COLUMNS.items()}, index
 
-    def _close(self, first: int, last: int) -> None:
-        """Keep what is found at the close of each bar, and of each minute that is over."""
+    def _parts(self, first: int, last: int, at_once: int) -> Iterator[tuple[int, int]]:
+        """The bars from ``first`` to ``last`` in parts of some, each by its first and last.
+
+        A bar in which a window begins, and what follows, is judged by what is in that window.
+        """
+        with self._lock:
+            begins = self._windows.begins_within(first * BAR_SEC, (last + 1) * BAR_SEC - 1)
+        edges = [first, *sorted({begin // BAR_SEC for begin in begins} - {first}), last + 1]
+        for begin, end in pairwise(edges):
+            for bar in range(begin, end, at_once):
+                yield bar, min(bar + at_once, end) - 1
+
+    def _close(self, first: int, last: int, first_row: int | None = None) -> None:
+        """Keep what is found at the close of each bar, and of each minute that is over.
+
+        With a ``first_row`` only of that row and those after it, of bars that are closed already.
+        """
         with self._lock:
             self._know_symbols()
             rings, samples = self._rings, self._samples
@@ -549,15 +619,16 @@ class PulseStore:
             if last > rings.head:
                 rings.roll(last)
             if not rings.has_ticks(first - VOL_BARS + 1, last + 1):
-                samples.write_nothing(first, last)  # a long gap
+                if first_row is None:
+                    samples.write_nothing(first, last)  # a long gap
                 return
             before, _ = view.regimes_at(first - 1)
         shape = len(before), last - first + 1
         vol, medians = np.empty((2, *shape), np.float32)
         regimes = np.empty(shape, np.int8)
-        ret_1m, z = np.empty((2, *shape, BAR_SEC))
+        ret_1m, z = np.full((2, *shape, BAR_SEC), np.nan)
         # Some at a time: of what all take at once the allocator would keep a tenth of the store.
-        for begin in range(0, shape[0], _ROWS_AT_ONCE):
+        for begin in range(first_row or 0, shape[0], _ROWS_AT_ONCE):
             some = slice(begin, begin + _ROWS_AT_ONCE)
             with self._lock:
                 bar_sums = view.bar_sums(first - VOL_BARS + 1, last + 1, some)
@@ -579,12 +650,12 @@ class PulseStore:
             z_of = z[:, of_minute]
             surprise, _ = usual.surprise(z_of.reshape(len(z), -1))
             heat[:, of_minute], parts[:, of_minute] = hottest(surprise.reshape(z_of.shape))
-            if end <= vol.shape[1]:
+            if end <= vol.shape[1] and first_row is None:
                 with self._lock:
                     ret_5m = _ret_5m(view, minute * 60 + 59)
                     self._day.close(minute, z_of[:, -1, -1], ret_1m[:, end - 1, -1], ret_5m)
         with self._lock:
-            samples.write(first, ClosedBars(vol, medians, heat, parts, regimes))
+            samples.write(first, ClosedBars(vol, medians, heat, parts, regimes), first_row)
 
 
 def _ret_5m(view: View, second: int) -> Floats:

@@ -76,12 +76,17 @@ class SampleRing:
             array[held:count] = np.nan
         self._count = count
 
-    def write(self, first: int, found: ClosedBars) -> None:
-        """Keep what was found at the close of the bars from ``first`` on."""
+    def write(self, first: int, found: ClosedBars, first_row: int | None = None) -> None:
+        """Keep what was found at the close of the bars from ``first`` on.
+
+        With a ``first_row`` only of that row and those after it, of bars that are closed already.
+        """
         places = np.arange(first, first + found.vol.shape[1]) % self.bars
         for ring, values in zip(self._ring, found, strict=True):
-            cast("npt.NDArray[Any]", ring)[: self._count, places] = values
-        self.closed = first + found.vol.shape[1] - 1
+            kept, come = cast("npt.NDArray[Any]", ring), cast("npt.NDArray[Any]", values)
+            kept[first_row or 0 : self._count, places] = come[first_row or 0 :]
+        if first_row is None:
+            self.closed = first + found.vol.shape[1] - 1
 
     def write_nothing(self, first: int, last: int) -> None:
         """Close bars at which nothing was known."""

@@ -147,6 +147,13 @@ class _Class:
         self.rows[minute] = cells
         return True
 
+    def fill(self, minute: int, cells: Cells) -> None:
+        """Hold of a minute that is held what is not known of it yet."""
+        if minute in self.rows:
+            held = np.zeros_like(cells)
+            held[:, : self.rows[minute].shape[1]] = self.rows[minute]
+            self.rows[minute] = np.where(held == 0, cells, held)
+
     def count(self, newest: int, near: _Counts | None) -> _Counts:
         """Count the day that ends with the minute ``newest``, going on from ``near`` if it can."""
         end = bisect_right(self.minutes, newest)
@@ -229,7 +236,7 @@ class DayMemory:
                     self._forget()
 
     def load(self, minutes: Minutes) -> None:
-        """Remember minutes of the past, of the symbols known; those held are left as they are."""
+        """Remember minutes of the past, of the symbols known; what is held is left as it is."""
         row = np.array([self._row.get(symbol, -1) for symbol in minutes.symbols], np.intp)
         for found in self._classes.values():
             place = np.full(len(self._symbols) + 1, -1)
@@ -243,7 +250,8 @@ class DayMemory:
                 held = np.zeros((len(_FIGURES), len(found.members)), np.uint8)
                 for figure, name in enumerate(_FIGURES):
                     held[figure, at[begin:end]] = cells[name][begin:end]
-                found.add(int(label), held)
+                if not found.add(int(label), held):
+                    found.fill(int(label), held)
         self._forget()
 
     def collect_changed(self) -> Minutes:

@@ -76,7 +76,8 @@ def stats(asked: Asked) -> Response:
     is_wanted = frame["asset"].isin(assets) & (wanted is None or frame.index.isin(wanted or ()))
     kept = np.flatnonzero(is_wanted)
     # Of all symbols, and once for all who ask in this second.
-    found = [reader.once(window_stats, reader.store, window, int(now)) for window in windows]
+    every = tuple(names)
+    found = [reader.once(window_stats, reader.store, every, window, int(now)) for window in windows]
     return json_response(
         StatsAnswer(
             seq=int(now),
@@ -88,7 +89,7 @@ def stats(asked: Asked) -> Response:
 
 
 class Columns(NamedTuple):
-    """One window of every symbol of the store, by row; NaN: not known."""
+    """One window of every symbol of a frame, by row; NaN: not known."""
 
     n: npt.NDArray[np.int64]
     std: Floats
@@ -100,11 +101,11 @@ class Columns(NamedTuple):
     mean: Floats
 
 
-def window_stats(store: PulseStore, window: int, second: int) -> Columns:
-    """The ``window`` seconds that end with ``second``, some symbols at a time."""
-    count, begin = len(store.symbols), second - window + 1
+def window_stats(store: PulseStore, symbols: tuple[str, ...], window: int, second: int) -> Columns:
+    """The ``window`` seconds that end with ``second`` of some symbols, a part at a time."""
+    count, begin = len(symbols), second - window + 1
     parts = [
-        _columns(*store.ticked(begin, second, slice(row, row + _ROWS_AT_ONCE)))
+        _columns(*store.ticked(begin, second, symbols[row : row + _ROWS_AT_ONCE]))
         for row in range(0, max(1, count), _ROWS_AT_ONCE)
     ]
     return Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -192,6 +192,8 @@ class Measures:
         """The correlation of a pair."""
         window = rule.within_sec or WINDOW_SEC
         base = rule.symbols[0]
+        if not set(rule.symbols) <= set(second.names):
+            return Measured(rule)  # one is not watched any more: there is no pair
         if np.count_nonzero(second.of(rule) & second.is_live) < len(rule.symbols):
             return Measured(rule, unknown=frozenset({base}))
         bin_sec = auto_bin(self._store, rule.symbols, second.now)
