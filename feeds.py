@@ -86,7 +86,8 @@ class Feed:
     ``clock`` is the source's, ``session`` says which session an instant falls into: a closed market
     may be silent, and its prices enter no window. ``far_off`` is the gate's. ``unasked`` are the
     symbols that found no room in the account's limit. ``attempts`` are those of the vendor's other
-    feeds as well, and ``wait`` is that of the feed in whose place this one asks for other symbols.
+    feeds as well, and ``before`` is the feed in whose place this one asks for other symbols: what
+    it knows of those that both ask for, and what it waits for, goes on.
     ``rng`` draws the jitter of the backoff. ``connect`` opens a connection as that of websockets
     does, and ``monotonic`` is the loop's time.
     """
@@ -104,7 +105,7 @@ class Feed:
         far_off: float | None = None,
         unasked: Sequence[str] = (),
         attempts: Attempts | None = None,
-        wait: Wait | None = None,
+        before: Feed | None = None,
         rng: random.Random | None = None,
         connect: Callable[..., Awaitable[ClientConnection]] = Connect,
         monotonic: Callable[[], float] = time.monotonic,
@@ -138,11 +139,15 @@ class Feed:
             {},
         )
         self._heard: frozenset[str] = frozenset()  # on earlier connections
+        self._asked_at = dict.fromkeys(known, 0)
+        """When each symbol was asked for, by how long the class had traded then."""
         self._silence_sec = silence_sec
         self._traded_sec = 0
         """For how many seconds the market was open and prices came."""
         first = Wait(None, -math.inf, Backoff(timing.backoff_floor_sec, timing.backoff_cap_sec))
-        self._ended, self._next_at, self._backoff = wait or first
+        self._ended, self._next_at, self._backoff = first if before is None else before.wait
+        if before is not None:
+            self._go_on(before)
         self._attempts = attempts or Attempts(vendor.spacing_sec)
         self._brief = 0
         """How many connections in a row the vendor ended soon after they were open."""
@@ -160,6 +165,15 @@ class Feed:
         self._reconnection = asyncio.Event()
         self._slept_sec = 0.0
         self._host = ""
+
+    def _go_on(self, before: Feed) -> None:
+        """Know what a feed before knows of the symbols that both ask for."""
+        self._parts.gate.go_on(before._parts.gate)
+        self._heard = before._all_heard.intersection(self._asked)
+        self._traded_sec = before._traded_sec
+        later = dict.fromkeys(self._asked_at, self._traded_sec)
+        kept = {s: at for s, at in before._asked_at.items() if s in later}
+        self._asked_at = later | kept
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -271,7 +285,7 @@ class Feed:
         is_waiting = is_waiting and found.trouble is not Trouble.SYMBOLS_REFUSED
         wait_sec = self._next_at - parts.monotonic()
         attempt = self._backoff.attempt if is_waiting and wait_sec < math.inf else 0
-        heard = self._heard if current is None else self._heard.union(current.heard)
+        heard = self._all_heard
         refused = {} if current is None else current.refused
         return FeedStatus(
             vendor=parts.vendor.name,
@@ -309,9 +323,14 @@ class Feed:
 
     def _never_heard(self, known: frozenset[str]) -> tuple[str, ...]:
         """The symbols of which nothing is known, after the class has traded long enough."""
-        if self._traded_sec < self._parts.timing.unheard_sec:
-            return ()
-        return tuple(symbol for symbol in self._parts.symbols if symbol not in known)
+        asked_by = self._traded_sec - self._parts.timing.unheard_sec
+        return tuple(s for s, at in self._asked_at.items() if at <= asked_by and s not in known)
+
+    @property
+    def _all_heard(self) -> frozenset[str]:
+        """The symbols of which a price came."""
+        current = self._current
+        return self._heard if current is None else self._heard.union(current.heard)
 
     async def _connection(self, url: str) -> None:
         """Run one connection to its end, and note how it ended."""

@@ -243,6 +243,10 @@ class TickGate:
                 level.recent.append(tick.price)
                 _settle(level, tick.ts, self._far_off)
 
+    def go_on(self, before: TickGate) -> None:
+        """Judge the symbols that another gate judged as that one would go on to."""
+        self._levels |= {s: one for s, one in before._levels.items() if s in self._levels}
+
     def held_back(self, now: float) -> tuple[HeldBack, ...]:
         """What is held back: what waits for confirmation, and what came lately."""
         return tuple(

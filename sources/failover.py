@@ -178,12 +178,7 @@ class Failover:
         self._wanted = wanted
         self._vendors = vendors
         self._patience = patience or Patience()
-        self._carrying = {
-            (asset, symbol): carrying(asset, symbol, offered) or (0,)
-            for asset, offered in vendors.items()
-            if offered
-            for symbol in wanted[asset]
-        }
+        self._carrying = self._carriers()
         self._health = {
             Place(asset, rank): _Health()
             for asset, offered in vendors.items()
@@ -199,6 +194,29 @@ class Failover:
         over."""
         for place, share in self.shares.items():
             self.serving |= {(place.asset, symbol): place for symbol in share.asked}
+
+    def want(self, wanted: Mapping[Asset, Sequence[str]]) -> None:
+        """Have these symbols served from now on.
+
+        Those that are new are served at once by whom they are asked of; the others as they were.
+        """
+        self._wanted = wanted
+        self._carrying = self._carriers()
+        self.serving = {key: at for key, at in self.serving.items() if key in self._carrying}
+        for place, share in self._allotted(self._passed()).items():
+            for symbol in share.asked:
+                self.serving.setdefault((place.asset, symbol), place)
+        self.shares = self._planned()
+        self._planned_for = None
+
+    def _carriers(self) -> dict[tuple[Asset, str], Sequence[int]]:
+        """The ranks of the vendors that carry each symbol that is wanted."""
+        return {
+            (asset, symbol): carrying(asset, symbol, offered) or (0,)
+            for asset, offered in self._vendors.items()
+            if offered
+            for symbol in self._wanted[asset]
+        }
 
     def passed_at(self, place: Place) -> float | None:
         """When a vendor was passed over, by the time of ``look``; None: it is not."""

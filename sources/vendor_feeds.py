@@ -87,7 +87,7 @@ class VendorFeeds:
                     far_off=far_off,
                     unasked=share.unasked,
                     attempts=attempts[id(vendor)],
-                    wait=None if before is None else before.wait,
+                    before=before,
                 )
 
             name = f"{place.asset} feed"
@@ -105,12 +105,10 @@ class VendorFeeds:
         self._serve: Serve = _tell_nobody
         self._restored: Mapping[str, int] = {}
         """The second of each symbol's last price of a time before."""
+        self._begin: Callable[[], None] | None = None
+        """Begins the lanes that have another feed; None: nothing runs."""
         self._ask()
-        serving = self._failover.serving
-        self.asked: Mapping[Asset, tuple[str, ...]] = {
-            asset: tuple(s for s in wanted.get(asset, ()) if (asset, s) in serving)
-            for asset in ASSETS
-        }
+        self.asked = self._within_limits(wanted)
         """The symbols of each asset class within the accounts' limits."""
         for place, symbols in self._served().items():
             if (outlet := self._lanes[place].outlet) is not None:
@@ -138,12 +136,49 @@ class VendorFeeds:
                 url = eodhd.url(embedded, asset, EMBEDDED_KEY) if embedded else None
                 lane.begin(tasks, keep, url)
 
+            def begin_lanes() -> None:
+                for place, lane in self._lanes.items():
+                    if not lane.has_begun:
+                        begin(lane, place.asset)
+
+            self._begin = begin_lanes
             for place, lane in self._lanes.items():
                 begin(lane, place.asset)
             if any(lane.outlet is not None for lane in self._lanes.values()):
-                tasks.create_task(keep("failover", partial(self._follow, begin)))
+                tasks.create_task(keep("failover", partial(self._follow, begin_lanes)))
 
-    async def _follow(self, begin: Callable[[Lane, Asset], None]) -> None:
+    def want(self, wanted: Mapping[Asset, Sequence[str]]) -> None:
+        """Have the feeds ask for these symbols from now on.
+
+        A vendor that is to be asked for others is connected to anew, the rest go on. Who ``serves``
+        a symbol that is new is told at once.
+        """
+        before, now = self._failover.serving, self._clock()
+        self._failover.want({asset: tuple(wanted.get(asset, ())) for asset in ASSETS})
+        self.asked = self._within_limits(wanted)
+        serving = self._failover.serving
+        for (asset, symbol), place in before.items():
+            outlet = self._lanes[place].outlet
+            if (asset, symbol) not in serving and outlet is not None:
+                outlet.close([symbol], _next_second(now))
+        self._ask()
+        for place, symbols in self._served().items():
+            new = [symbol for symbol in symbols if (place.asset, symbol) not in before]
+            if new:
+                self._open(place, new, int(now))
+        if self._begin is not None:
+            self._begin()
+
+    def _within_limits(
+        self, wanted: Mapping[Asset, Sequence[str]]
+    ) -> Mapping[Asset, tuple[str, ...]]:
+        serving = self._failover.serving
+        return {
+            asset: tuple(s for s in wanted.get(asset, ()) if (asset, s) in serving)
+            for asset in ASSETS
+        }
+
+    async def _follow(self, begin: Callable[[], None]) -> None:
         """Look at the vendors again and again, and have others serve if need be."""
         now, awake_at = self._clock(), -math.inf
         while True:
@@ -161,9 +196,7 @@ class VendorFeeds:
             for change in self._failover.look(self._monotonic(), seen):
                 self._hand_over(change, now)
             self._ask()
-            for place, lane in self._lanes.items():
-                if not lane.has_begun:
-                    begin(lane, place.asset)
+            begin()
 
     def _hand_over(self, change: Change, now: float) -> None:
         """Let the prices of another vendor through from a second on that no price is of yet."""

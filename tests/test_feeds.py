@@ -344,7 +344,7 @@ def test_a_feed_in_the_place_of_another_waits_as_long_as_that_would_have() -> No
                 rng=random.Random(1),
                 connect=connect,
                 monotonic=loop.time,
-                wait=None if subject is None else subject.wait,
+                before=subject,
             )
             running = asyncio.create_task(subject.run())
             await asyncio.sleep(seconds)
