@@ -28,7 +28,7 @@ from sources.weather import (
 )
 from ticks import ASSETS, Asset
 
-__all__ = ["Assets", "AssetsMinute", "Reversion"]
+__all__ = ["PLAYED_SEC", "Assets", "AssetsMinute", "Played", "Reversion"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,9 +56,32 @@ FLURRY_VARIANCE: Final = 0.9
 """How long a flurry of ticks lasts, and the variance of the logarithm of what comes in a second.
 All symbols of one asset have the same: whoever trades one looks at the others."""
 
+PLAYED_SIZE: Final = 10.0
+PLAYED_SEC: Final = 2
+PLAYED_EXCITEMENT: Final = 0.5
+PEERS_SHARE: Final = 0.6
+"""A stress that is played: its move in usual one-minute moves, at least, how long that takes, by
+how much more volatile it leaves the asset, and which share of the move its peers make."""
+
+LEAST_PLAYED: Final[dict[Asset, float]] = {"stocks": 0.004, "forex": 0.002, "crypto": 0.008}
+"""As a fraction of the price: of a sleepy asset even that many usual moves are none to speak of."""
+
 _VARIANCE: Final = FAST_VARIANCE + SLOW_VARIANCE + MOOD_VARIANCE
 _FADING: Final = np.exp(-np.arange(MINUTE_SEC + 1.0) / EXCITED_SEC)
 _SLOWING: Final = np.exp(-np.arange(MINUTE_SEC + 1.0) / RUSH_SEC)
+
+
+class Played(NamedTuple):
+    """A stress that somebody wants to see."""
+
+    leg: Leg
+    """Who jumps."""
+    first: int
+    """The second of the minute in which it begins; it ends before the minute does."""
+    sign: float
+    """Up or down."""
+    is_alone: bool
+    """Whether the others of its class stay as they are."""
 
 
 class AssetsMinute(NamedTuple):
@@ -107,17 +130,22 @@ class _Excitement:
         self._excited = np.zeros(len(loads))
         self._rush = np.zeros(len(loads))
 
+    @property
+    def now(self) -> Floats:
+        """By how much more volatile than usual each asset is at the end of the last minute."""
+        return self._excited
+
     def next_minute(
-        self, own: Mapping[int, News], common: Mapping[int, News]
+        self, own: Sequence[tuple[int, News]], common: Mapping[int, News]
     ) -> tuple[Floats, Floats, Floats]:
-        """The moves that an asset's own and its factors' news make, in usual one-minute moves.
+        """The moves that assets' own and their factors' news make, in usual one-minute moves.
 
         Then by how much more volatile and busier than usual each second is, as multiples.
         """
         excited = self._excited[:, None] * _FADING
         rush = self._rush[:, None] * _SLOWING
         jumps = np.zeros((len(self._loads), MINUTE_SEC))
-        told = [(news, np.eye(len(self._loads))[row]) for row, news in own.items()]
+        told = [(news, np.eye(len(self._loads))[row]) for row, news in own]
         told += [(news, self._loads[:, factor]) for factor, news in common.items()]
         for news, weights in told:
             end = news.first + news.seconds
@@ -170,20 +198,23 @@ class Assets:
         drawn = [random.standard_normal(count) for random in self._random]
         return np.array(drawn).reshape(len(self._legs), count)
 
-    def next_minute(self) -> AssetsMinute:
-        """The next minute of every asset."""
+    def next_minute(self, played: Sequence[Played] = ()) -> AssetsMinute:
+        """The next minute of every asset, with what is ``played`` in it."""
         drawn = self._draw(2 * MINUTE_SEC + 4)
         own, busy = drawn[:, :MINUTE_SEC], drawn[:, MINUTE_SEC : 2 * MINUTE_SEC + 1]
         fast, slow, surprise = drawn[:, 2 * MINUTE_SEC + 1 :].T
         factors, common_news = self._factors.next_minute()
-        own_news = {
-            row: some_news(self._random[row])
+        own_news = [
+            (row, some_news(self._random[row]))
             for row in np.flatnonzero(np.abs(surprise) > self._chances).tolist()
-        }
-        jumps, excited, rush = self._excitement.next_minute(own_news, common_news)
+        ]
         shape = day_shape(self._begin)[self._class][:, None]
         self._begin += MINUTE_SEC
-        gust = shape * np.exp(self._wander(fast, slow))[:, None] * (1 + excited)
+        calm = shape * np.exp(self._wander(fast, slow))[:, None]
+        for each in played:
+            own_news += self._news_of(each, shape[:, 0], calm[:, 0] / shape[:, 0])
+        jumps, excited, rush = self._excitement.next_minute(own_news, common_news)
+        gust = calm * (1 + excited)
         moves = self._sigma[:, None] * (
             gust * self._shocks(own, factors) + shape * math.sqrt(MINUTE_SEC) * jumps
         )
@@ -191,6 +222,35 @@ class Assets:
         pace = gust * math.exp(_VARIANCE / 2) * (1 + rush)
         pace *= np.exp(busy @ _FLURRIES - FLURRY_VARIANCE / 2)
         return AssetsMinute(self._walk(moves, own), pace)
+
+    def _news_of(self, played: Played, shape: Floats, wildness: Floats) -> list[tuple[int, News]]:
+        """The news that makes an asset jump, and its peers if they are to move along.
+
+        By the ``shape`` of the day and how wild each asset is beside that: a move of so many usual
+        minutes is none in a storm.
+        """
+        leader = self._legs.index(played.leg)
+        usual = self._sigma * math.sqrt(MINUTE_SEC) * shape
+        wild = np.maximum(wildness * (1 + self._excitement.now), 1.0)
+        least = LEAST_PLAYED[played.leg.asset] / float(usual[leader])
+        size = max(PLAYED_SIZE * float(wild[leader]), least) * played.sign
+        found = [(leader, News(played.first, PLAYED_SEC, size, PLAYED_EXCITEMENT))]
+        if not played.is_alone:
+            for row, leg in enumerate(self._legs):
+                if leg != played.leg and leg.asset == played.leg.asset and not self.is_pegged[row]:
+                    share = PEERS_SHARE * self._goes_along(leader, row) * float(wild[row])
+                    news = News(
+                        played.first,
+                        PLAYED_SEC,
+                        share * PLAYED_SIZE * played.sign,
+                        PLAYED_EXCITEMENT,
+                    )
+                    found.append((row, news))
+        return found
+
+    def _goes_along(self, leader: int, row: int) -> float:
+        """1 if what moves one asset moves another the same way, −1 if the other way."""
+        return -1.0 if float(self._loads[leader] @ self._loads[row]) < 0 else 1.0
 
     def _wander(self, fast: Floats, slow: Floats) -> Floats:
         """The logarithm of each asset's volatility in this minute, as a multiple of usual."""

@@ -26,6 +26,7 @@ __all__ = [
     "Traits",
     "instrument",
     "traits",
+    "well_known",
 ]
 
 YEAR_SEC: Final[dict[Asset, float]] = {
@@ -297,6 +298,22 @@ KNOWN: Final[Mapping[Asset, Mapping[str, Traits]]] = {
     "crypto": _COINS,
 }
 """Well-known assets: prices of autumn 2026, volatilities and spreads of ordinary weeks."""
+
+
+_DOLLAR_SECOND: Final = ("EUR", "GBP", "AUD", "NZD", "XAU", "XAG")
+_CROSSES: Final = ("EURJPY", "EURGBP", "EURCHF", "GBPJPY", "AUDJPY", "CHFJPY", "CADJPY", "EURAUD")
+_IN_TETHER: Final = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TRX")
+
+
+def well_known() -> dict[Asset, tuple[str, ...]]:
+    """Symbols that are usual for well-known assets."""
+    pairs = (f"{one}USD" if one in _DOLLAR_SECOND else f"USD{one}" for one in _CURRENCIES)
+    coins = (f"{coin}-USD" for coin in _COINS)
+    return {
+        "stocks": tuple(_STOCKS),
+        "forex": (*pairs, *_CROSSES),
+        "crypto": (*coins, *(f"{coin}-USDT" for coin in _IN_TETHER)),
+    }
 
 
 def traits(leg: Leg) -> Traits:

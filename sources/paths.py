@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sources.assets import Assets, Reversion
-from sources.instruments import Instrument, Leg
+from sources.assets import Assets, Played, Reversion
+from sources.instruments import PEGGED, Instrument, Leg
 from sources.weather import MINUTE_SEC, generator
 
 __all__ = ["Minute", "Paths"]
@@ -63,9 +63,9 @@ class Paths:
         """How far each symbol is from what its legs say."""
         self._basis[self._straying] = sizes * [random.standard_normal() for random in self._random]
 
-    def next_minute(self) -> Minute:
-        """The next minute of every symbol."""
-        assets = self._assets.next_minute()
+    def next_minute(self, played: Sequence[Played] = ()) -> Minute:
+        """The next minute of every symbol, with what is ``played`` in it."""
+        assets = self._assets.next_minute(played)
         levels = self._signs @ assets.levels
         if self._straying:
             normals = np.stack([random.standard_normal(MINUTE_SEC) for random in self._random])
@@ -73,6 +73,14 @@ class Paths:
             self._basis[self._straying] = strays[:, -1]
             levels[self._straying] += strays
         return Minute(levels, assets.pace[self._leading])
+
+    def moving(self, symbol: str) -> Leg | None:
+        """The asset that a symbol is mainly a price of, if that walks; None: it is kept in place,
+        or there is no such symbol.
+        """
+        found = (row for row, item in enumerate(self._instruments) if item.symbol == symbol)
+        leg = self._legs[self._leading[row]] if (row := next(found, None)) is not None else None
+        return None if leg is None or leg in PEGGED else leg
 
     def continue_from(self, prices: Mapping[str, float]) -> None:
         """Begin the next minute at these prices of some symbols.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events import StressDetector
+from pulse_store import PulseStore
 from sources.instruments import instrument
-from sources.market import Market
+from sources.market import Market, as_ticks
 from sources.quotes import EXCLUDED_CONDITIONS, Quote
 from ticks import ASSETS, Asset
 
@@ -372,3 +375,91 @@ def test_a_minute_may_pass_without_a_tick() -> None:
     quotes = by_the_minute(Market({"stocks": ["BLK"]}, 3, START), 1800)
     minutes = {quote.ts // 60 for quote in quotes}
     assert 0 < len(minutes) < 30
+
+
+# What changes while it runs
+
+
+def test_a_stress_that_is_played_changes_nothing_before() -> None:
+    """A jump beyond any usual minute within two seconds, of one symbol or with its peers."""
+    usual, alone, both = (Market(WATCHLIST, 4, START) for _ in range(3))
+    at = usual.start + 130.0
+    assert usual.read_until(at) == alone.read_until(at) == both.read_until(at)
+    assert alone.play("MSFT", -1.0, is_alone=True)
+    assert both.play("MSFT", -1.0, is_alone=False)
+    assert not alone.play("USDT-USD", 1.0, is_alone=True)
+    moved = {}
+    for name, market in (("usual", usual), ("alone", alone), ("both", both)):
+        last = {q.symbol: q.price for q in market.read_until(at + 4.0) if not q.conditions}
+        moved[name] = {symbol: math.log(last[symbol]) for symbol in ("MSFT", "TSLA", "EURUSD")}
+    change = {
+        name: {symbol: moved[name][symbol] - moved["usual"][symbol] for symbol in moved[name]}
+        for name in ("alone", "both")
+    }
+    assert change["alone"]["MSFT"] == pytest.approx(change["both"]["MSFT"], abs=2e-4)
+    assert change["alone"]["MSFT"] < -0.003
+    assert abs(change["alone"]["TSLA"]) < 5e-4
+    assert change["both"]["TSLA"] < -0.003
+    assert abs(change["both"]["EURUSD"]) < 5e-5
+
+
+@pytest.mark.parametrize(("symbol", "sign"), [("GBPUSD", -1.0), ("SOL-USDT", 1.0)])
+def test_a_stress_that_is_played_is_an_event_within_seconds(symbol: str, sign: float) -> None:
+    """Found by the detector as any other is, and told within ten seconds."""
+    market, store, detector = Market(WATCHLIST, 11, START), PulseStore(), StressDetector()
+    store.update_many(market.earlier_ticks())
+    store.advance(market.start)
+    at = int(market.start) + 20
+    for second in range(int(market.start), at + 10):
+        if second == at:
+            market.play(symbol, sign, is_alone=True)
+        store.update_many(as_ticks(market.read_until(second + 1.0)))
+        store.advance(second + 1)
+        found = detector.check_all(store.snapshots(second + 0.999))
+        if second > at and any(one.symbol == symbol and one.ts > at for one in found):
+            return
+    raise AssertionError("no event")
+
+
+def test_a_stress_at_a_minutes_end_waits_for_the_next() -> None:
+    """Some two seconds: it would not end within its minute."""
+    usual, market = Market(WATCHLIST, 4, START), Market(WATCHLIST, 4, START)
+    at = usual.start + 119.0
+    assert usual.read_until(at) == market.read_until(at)
+    assert market.play("EURUSD", 1.0, is_alone=True)
+    assert usual.read_until(at + 1.0) == market.read_until(at + 1.0)
+    last = [
+        [q.price for q in one.read_until(at + 5.0) if q.symbol == "EURUSD"][-1]
+        for one in (usual, market)
+    ]
+    assert last[1] / last[0] > 1.001
+
+
+def test_further_symbols_are_as_if_they_had_always_been_there() -> None:
+    """Their past hour, what comes, and what is played; for the others nothing changes."""
+    more: dict[Any, tuple[str, ...]] = {"stocks": ("IBM",), "forex": ("EURJPY",)}
+    every = {asset: (*WATCHLIST[asset], *more.get(asset, ())) for asset in WATCHLIST}
+    few, always = Market(WATCHLIST, 6, START), Market(every, 6, START)
+    before = [*always.earlier_ticks(), *as_ticks(by_the_minute(always, 150))]
+    by_the_minute(few, 150)
+    for market in (few, always):
+        assert market.play("EURUSD", 1.0, is_alone=True)
+    grown, past = few.with_symbols(more)
+    since, minute = few.start + 150.0 - 3600.0, few.start + 120.0
+    new = [t for t in before if t.symbol in ("IBM", "EURJPY") and since <= t.ts < minute]
+    # Of the minute in which a stress is played other quotes are drawn.
+    assert [tick for tick in past if tick.ts < minute] == new
+    until = few.start + 400.0
+    assert grown.read_until(until) == always.read_until(until)
+
+
+def test_a_market_that_goes_on_from_another_can_grow_too() -> None:
+    """It has no past but its own; what was there before goes on from its price."""
+    market = Market(WATCHLIST, 3, START, {"AAPL": 100.0, "EURUSD": 1.2})
+    read = by_the_minute(market, 90)
+    grown, past = market.with_symbols({"stocks": ("IBM",)})
+    assert {tick.symbol for tick in past} == {"IBM"}
+    assert min(tick.ts for tick in past) >= market.start
+    until = market.start + 200.0
+    known = {q.symbol for q in read}
+    assert [q for q in grown.read_until(until) if q.symbol in known] == market.read_until(until)
