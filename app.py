@@ -21,7 +21,7 @@ import streamlit as st
 import page
 import worker
 from history import export
-from page.asks import answered, asks_in
+from page.asks import Ask, answered, asks_in
 from page.deltas import Sent, next_message
 from page.payload import payload
 from page.tabs import has_room, open_tabs
@@ -37,6 +37,8 @@ from page.view import (
     shown_name,
 )
 from page.visit import Visit
+from page.watching import WatchAsk, watch_answered
+from page.words import Words
 from settings import load
 from ticks import Asset, MarketPulseError, legible
 
@@ -334,7 +336,9 @@ def take_choices(visit: Visit) -> Visit:
     """The visit with what the viewer chose on the board, if it has not taken that yet."""
     state = st.session_state
     sent = state.pulse.get("choices") if "pulse" in state else None
-    return visit.with_board(sent, running().reader.symbols(ASSETS))
+    engine = running()
+    groups = [group.name for group in engine.watchlist.groups()]
+    return visit.with_board(sent, engine.reader.symbols(ASSETS), groups)
 
 
 def needs_controls(before: View, view: View) -> bool:
@@ -344,15 +348,21 @@ def needs_controls(before: View, view: View) -> bool:
 
 
 def take_asks(visit: Visit) -> Visit:
-    """The visit after what the viewer asked of the alerts was done, with what was answered."""
+    """The visit after what the viewer asked for was done, with what was answered."""
     state = st.session_state
     sent = state.pulse.get("asks") if "pulse" in state else None
     asks, done = asks_in(sent, visit.asked)
     if not asks:
         return replace(visit, asked=done)
-    desk, zone = running().desk, viewer_zone(visit.view)
-    answers = [answered(desk, ask, time.time(), zone) for ask in asks]
-    return replace(visit, asked=done, answer=sum(answers, ()))
+    zone = viewer_zone(visit.view)
+    return replace(visit, asked=done, answer=sum((do_asked(ask, zone) for ask in asks), ()))
+
+
+def do_asked(ask: Ask, zone: ZoneInfo) -> Words:
+    """Do what a viewer asks for; what to answer."""
+    if isinstance(ask, WatchAsk):
+        return watch_answered(running().watchlist, ask)
+    return answered(running().desk, ask, time.time(), zone)
 
 
 def refresh(tab: str, refresh_sec: float) -> None:
@@ -377,12 +387,13 @@ def refresh(tab: str, refresh_sec: float) -> None:
     status = engine.status()
     if visit.asked or visit.wants_alerts:
         # What this viewer asks for is seen at once, and not only in the next second's status.
-        status = replace(status, alerts=engine.desk.status())
+        status = replace(status, alerts=engine.desk.status(), watch=engine.watchlist.status())
     visit, at = visit.shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
     if visit.thaws:
         st.rerun()
-    shown = payload(reader, status, visit, at, open_tabs())
+    found = () if visit.finds is None else engine.watchlist.find(visit.finds)
+    shown = payload(reader, status, visit, at, open_tabs(), found)
     wants_whole = "pulse" in state and state.pulse.get("whole")
     held: Sent | None = None if wants_whole else state.get("sent")
     message, sent = next_message(shown, held, time.time_ns() // 1000, reader.once)
@@ -409,7 +420,8 @@ def draw() -> None:
     visit: Visit | None = state.get("visit")
     if visit is None:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
-        visit = Visit.from_address(params, symbols, reader.span()[1], compared_first())
+        groups = [group.name for group in engine.watchlist.groups()]
+        visit = Visit.from_address(params, symbols, reader.span()[1], compared_first(), groups)
     state.visit = visit = take_choices(visit)
     view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
     state.visit = visit.with_controls(view)

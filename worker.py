@@ -26,14 +26,17 @@ from engine.process import forget, kept, once_per_process
 from engine.publisher import StatusPublisher
 from engine.reader import BEHIND_SEC, GRACE_SEC, Reader
 from engine.repeats import tell_repeats_once
+from engine.rewatching import rewatch
 from engine.status import ApiState, ArchiveStatus, Status
 from engine.supervisor import Supervisor
+from engine.watchlist import Watched, Watchlist
 from events import EventStore, StressDetector
 from history.archive import Archive
 from history.keeper import HistoryKeeper
+from history.notes import Notebook, WatchNotes, noted_in
 from history.recorder import Recorder
 from pulse_store import PulseStore
-from settings import Settings, reject_idle, reject_unreachable
+from settings import Settings, reject_idle, reject_unreachable, reject_unwatched
 from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
@@ -87,10 +90,16 @@ class Worker:
             TapeError: if the tape or the archive to replay cannot be read.
         """
         if self._opened is None:
-            source = open_source(
-                self._settings.source, self._settings.archive_file, **self._options
-            )
-            self._opened = self._composed(source)
+            settings, bases = self._settings, []
+            notes = noted_in(settings.archive_file)
+
+            def changed(base: Watched) -> Watched:
+                bases.append(base)
+                return notes.applied(base)
+
+            source = open_source(settings.source, settings.archive_file, changed, **self._options)
+            # What a tape has is nobody's to change.
+            self._opened = self._composed(source, bases[0] if bases else source.watched, notes)
             self._publisher.publish()
 
     def start(self) -> None:
@@ -170,6 +179,11 @@ class Worker:
         return self._parts.source.archive
 
     @property
+    def watchlist(self) -> Watchlist:
+        """What is watched, and the groups: whatever a viewer may change of them."""
+        return self._parts.watchlist
+
+    @property
     def desk(self) -> Desk:
         """The alerts; without a destination it tells nothing."""
         return self._parts.desk
@@ -190,11 +204,17 @@ class Worker:
             raise RuntimeError("the worker is not open; call open() or start() first")
         return self._opened
 
-    def _composed(self, source: Source) -> _Parts:
-        """Everything that belongs around a source."""
+    def _composed(self, source: Source, base: Watched, notes: WatchNotes) -> _Parts:
+        """Everything that belongs around a source, whose settings' watchlist is ``base``."""
         settings, archive = self._settings, source.archive
-        reject_idle(settings.stress.rules, source.watched, source.clock())
-        reject_unreachable(settings.alerts.destinations, source.watched)
+        # What a viewer has removed may come back: the settings are no worse for it.
+        known = {
+            asset: tuple(dict.fromkeys((*base.get(asset, ()), *symbols)))
+            for asset, symbols in source.watched.items()
+        }
+        reject_idle(settings.stress.rules, known, source.clock())
+        reject_unreachable(settings.alerts.destinations, known)
+        reject_unwatched(settings.groups, known)
         stress, most = settings.stress, settings.stress.max_events
         store = PulseStore(
             settings.window_sec + BEHIND_SEC,
@@ -243,7 +263,15 @@ class Worker:
         )
         archived = history.hours if history else _nothing
         reader = Reader(store, events, heartbeat, source, archived, stress.rules)
-        return _Parts(source, store, events, detector, heartbeat, reader, history, desk)
+        watchlist = Watchlist(
+            base,
+            notes,
+            source.catalogue,
+            settings.groups,
+            notebook=Notebook(archive, recorder),
+            play=source.play,
+        )
+        return _Parts(source, store, events, detector, heartbeat, reader, history, desk, watchlist)
 
     def _recorder(self, source: Source) -> Recorder | None:
         """What writes the history of a source; None: none is kept."""
@@ -281,6 +309,7 @@ class Worker:
             is_searching_past=self._parts.heartbeat.is_searching_past,
             archive=ArchiveStatus() if history is None else history.status(),
             alerts=self._parts.desk.status(),
+            watch=self._parts.watchlist.status(),
             api=self._api,
             faults=self._supervisor.faults,
         )
@@ -340,6 +369,9 @@ class Worker:
             tasks.create_task(keep("store", partial(store_ticks, parts.source.queue, parts.store)))
             if parts.history is not None:
                 tasks.create_task(keep("record", parts.history.run))
+            know = _know_nothing if parts.history is None else parts.history.watch
+            follow = partial(rewatch, parts.source, parts.store, parts.reader, know)
+            tasks.create_task(keep("watchlist", partial(parts.watchlist.run, follow)))
             await parts.source.run(parts.heartbeat, keep)
 
     def _restore(self) -> None:
@@ -374,6 +406,7 @@ class _Parts(NamedTuple):
     reader: Reader
     history: HistoryKeeper | None
     desk: Desk
+    watchlist: Watchlist
 
 
 _MARKETS: Final = {
@@ -386,6 +419,10 @@ _MARKETS: Final = {
 def _tell(desk: Desk, over: SecondOver) -> None:
     """Tell of the events of a second that no archive is told of."""
     desk.deliveries_for(over.events)
+
+
+async def _know_nothing(watched: Watched, new: Sequence[str]) -> None:
+    """What a worker without a history knows of symbols that are new."""
 
 
 def _nothing() -> None:

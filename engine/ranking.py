@@ -1,8 +1,8 @@
 """Ranking: the state of each row, what rows can be ranked by, and their orders.
 
 The worker's thread keeps a calm order of each ranking that somebody looks at, once a second with
-one frame; pages ask for one from any thread. Time is always an argument. Rows are the store's, by
-number: rows are added and never removed.
+one frame; pages ask for one from any thread. Time is always an argument. Rows are a frame's, by
+number; if it lacks one that was there, the orders begin anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -164,6 +164,15 @@ class Order:
     right beside the others: the marked ones are as few as it takes."""
 
 
+class _Shown(NamedTuple):
+    """The calm orders of a second."""
+
+    second: int
+    symbols: pd.Index[Any]
+    """Those of its frame."""
+    orders: Mapping[str, Rows]
+
+
 class Ranking:
     """The calm order of every ranking that somebody looks at, of the newest seconds.
 
@@ -175,9 +184,10 @@ class Ranking:
         # Guards when each ranking was last asked for, and the orders.
         self._lock = threading.Lock()
         self._asked: dict[str, int] = {}
-        self._shown: deque[tuple[int, Mapping[str, Rows]]] = deque(maxlen=_KEPT)
+        self._shown: deque[_Shown] = deque(maxlen=_KEPT)
         # The updating thread's own.
         self._calm: dict[str, CalmOrder] = {}
+        self._index: pd.Index[Any] = pd.Index([], dtype=object)
 
     def update(
         self,
@@ -189,6 +199,11 @@ class Ranking:
         """Put the rows of the frame of ``second`` in order; by heat, those symbols ``in_front``."""
         with self._lock:
             asked = [rank for rank, at in self._asked.items() if abs(second - at) <= ASKED_SEC]
+        if frame.index is not self._index:
+            known = len(self._index)
+            if not self._index.equals(frame.index[:known]):
+                self._calm = {}
+            self._index = frame.index
         tiers = _tiers(of_rows)
         kept = frame.index.get_indexer(pd.Index(in_front, dtype=object))
         self._calm = {rank: self._calm.get(rank) or _calm_order(rank) for rank in asked}
@@ -202,24 +217,26 @@ class Ranking:
             for rank, calm in self._calm.items()
         }
         with self._lock:
-            while self._shown and self._shown[-1][0] >= second:
+            while self._shown and self._shown[-1].second >= second:
                 self._shown.pop()
-            self._shown.append((second, orders))
+            self._shown.append(_Shown(second, frame.index, orders))
 
-    def order(self, second: int, order: str) -> Rows | None:
+    def order(self, second: int, order: str, index: pd.Index[Any] | None = None) -> Rows | None:
         """The calm order (of ``ORDERS``) of one of the newest seconds; None: that is not known.
 
-        The names have none: they do not move.
+        It is not if the frame of then had other rows than ``index``, if that is given. The names
+        have none: they do not move.
         """
         rank = rank_of(order)
         if rank == NAME:
             return None
         with self._lock:
             self._asked[rank] = second
-            for at, shown in reversed(self._shown):
-                if at == second:
-                    return shown.get(rank)
-        return None
+            shown = next((one for one in reversed(self._shown) if one.second == second), None)
+        if shown is None or not (index is None or shown.symbols.equals(index)):
+            return None
+        calm: Rows | None = shown.orders.get(rank)
+        return calm
 
 
 def order_of(

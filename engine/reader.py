@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar, TypeVarTuple
+from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,7 @@ class Reader:
         self._archived_hours = archived_hours
         self._rules = tuple(rules)
         self._shared = Shared()
-        self._looks = Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)
+        self._looks = _looks()
 
     @property
     def store(self) -> PulseStore:
@@ -161,15 +161,27 @@ class Reader:
         """Since when what was halted at ``now`` was, as far as ``states`` says so."""
         return self._heartbeat.halts.since(now)
 
-    def order(self, order: str, now: float, *, strict: bool = False) -> Order:
+    def order(
+        self,
+        order: str,
+        now: float,
+        *,
+        strict: bool = False,
+        frame: pd.DataFrame | None = None,
+    ) -> Order:
         """The rows of the frame of ``now`` in an order (of ``ORDERS``), each with its mark.
+
+        Who has read the frame already gives it: other symbols may be watched since.
 
         Live it is a calm one, which may hold a row back for some seconds; its marks say so. A page
         that stands still, frozen or in the past, asks for the ``strict`` one, which has no marks:
         it differs from what was shown then by exactly what the marks said. The calm one is known
         of the newest seconds only, if somebody asked for it before; else it is strict as well.
         """
-        return self.once(self._order, order, now, strict)
+        index, found = self.once(self._order, order, now, strict)
+        if frame is None or index.equals(frame.index):
+            return found
+        return order_of(order, frame, self.states(frame, now))
 
     def usual(self, frame: pd.DataFrame, now: float) -> list[bool]:
         """Whether each row of ``frame``, the frame of ``now``, is within its usual range."""
@@ -288,6 +300,10 @@ class Reader:
         """What ``function`` returns for these arguments, computed once for all readers."""
         return self._shared.once(function, *args)
 
+    def forget(self) -> None:
+        """Compute anew what was computed: other symbols are watched now."""
+        self._shared, self._looks = Shared(), _looks()
+
     def _archived(self, now: float) -> Moment | None:
         """The archived hour that holds ``now``; None if memory holds it, or nothing does."""
         newest = int(self._heartbeat.newest.now)
@@ -330,10 +346,11 @@ class Reader:
     def _frame(self, now: float) -> pd.DataFrame:
         return self.store_at(now).frame(now)
 
-    def _order(self, order: str, now: float, strict: bool) -> Order:
+    def _order(self, order: str, now: float, strict: bool) -> tuple[pd.Index[Any], Order]:
         now, frame = self.pulse(now)
-        calm = None if strict else self._heartbeat.ranking.order(int(now), order)
-        return order_of(order, frame, self.states(frame, now), calm)
+        ranking = self._heartbeat.ranking
+        calm = None if strict else ranking.order(int(now), order, frame.index)
+        return frame.index, order_of(order, frame, self.states(frame, now), calm)
 
     def _symbols(self, assets: tuple[Asset, ...], now: float) -> tuple[str, ...]:
         frame = self._heartbeat.newest.frame
@@ -360,3 +377,7 @@ class Reader:
         self, store: PulseStore, assets: tuple[Asset, ...], bin_sec: int, look: int
     ) -> tuple[PairChange, ...]:
         return changes(store, self.symbols(assets), bin_sec, look)
+
+
+def _looks() -> Shared:
+    return Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
-from history.notes import WatchNotes, encoded
+from history.notes import WatchNotes
 from sources.catalogue import Catalogue, Found, Room
 from ticks import ASSETS, Asset
 
@@ -37,6 +37,8 @@ MOST_SYMBOLS: Final = 2000
 browsers, and each takes memory until the process ends. Settings may name more."""
 
 MOST_GROUPS: Final = 64
+"""Of both the settings and the page."""
+
 MOST_IN_GROUP: Final = 500
 _GROUP: Final = re.compile(r"[^\W_](?:[\w &+.\-]{0,30}[^\W_])?")
 """A name of a group: letters and digits, blanks and a few marks between them."""
@@ -50,6 +52,24 @@ _A_SECOND: Final = 2.0
 
 _NOTED_SEC: Final = 60.0
 """How long it is remembered which symbols an archive has."""
+
+
+class Notebook(Protocol):
+    """Where notes are kept; see ``history.notes``."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is kept survives a restart."""
+        ...
+
+    def keep(self, notes: WatchNotes) -> None:
+        """Have the notes written soon."""
+        ...
+
+    def symbols(self) -> Mapping[str, str]:
+        """The symbols that were ever watched, and their classes."""
+        ...
+
 
 Watched = Mapping[Asset, tuple[str, ...]]
 """The symbols of each class that are watched."""
@@ -140,9 +160,8 @@ class Watchlist:
     """What is watched: the settings' ``base`` with the ``notes`` of what viewers changed.
 
     ``catalogue`` is what may be added; None: nothing may be changed. ``groups`` are the settings'.
-    ``keep`` has the notes written, and says whether they will be. ``noted`` are the symbols that an
-    archive knows. ``play`` makes a market move, and says which symbol; see ``sources.source``.
-    ``clock`` is a steady one.
+    The ``notebook`` keeps the notes; None: they are forgotten. ``play`` makes a market move, and
+    says which symbol; see ``sources.source``. ``clock`` is a steady one.
     """
 
     def __init__(
@@ -152,16 +171,15 @@ class Watchlist:
         catalogue: Catalogue | None,
         groups: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         *,
-        keep: Callable[[str], bool] = lambda text: False,
-        is_kept: Callable[[], bool] = lambda: False,
-        noted: Callable[[], Mapping[str, str]] = dict,
+        notebook: Notebook | None = None,
         play: Callable[[str, bool], str | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
         self._catalogue = catalogue
         self._fixed = tuple(Group(name, names, is_fixed=True) for name, names in groups.items())
-        self._keep, self._is_kept, self._noted, self._play = keep, is_kept, noted, play
+        self._notebook = notebook
+        self._play = play
         self._clock = clock
         self._lock = threading.Lock()  # Guards changes; the state is one object for who reads.
         watched = base if catalogue is None else notes.applied(base)
@@ -366,7 +384,7 @@ class Watchlist:
     def _change(self, notes: WatchNotes) -> None:
         watched = notes.applied(self._base)
         self._state = _State(watched, notes, self._rooms(watched))
-        self._keep(encoded(notes))
+        self._note(notes)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._changed.set)
 
@@ -375,7 +393,7 @@ class Watchlist:
             return replace(answer, outcome=Outcome.TOO_OFTEN)
         notes = replace(self._state.notes, groups=dict(groups))
         self._state = replace(self._state, notes=notes)
-        self._keep(encoded(notes))
+        self._note(notes)
         return answer
 
     def _answer(self, group: str) -> Answer:
@@ -404,13 +422,20 @@ class Watchlist:
         self._credit -= 1.0
         return True
 
+    def _is_kept(self) -> bool:
+        return self._notebook is not None and self._notebook.is_kept
+
+    def _note(self, notes: WatchNotes) -> None:
+        if self._notebook is not None:
+            self._notebook.keep(notes)
+
     def _rooms(self, watched: Watched) -> tuple[Room, ...]:
         return () if self._catalogue is None else tuple(self._catalogue.rooms(watched))
 
     def _noted_symbols(self) -> Mapping[Asset, tuple[str, ...]]:
         now = self._clock()
         if self._known is None or now - self._known[0] > _NOTED_SEC:
-            known = self._noted()
+            known = {} if self._notebook is None else self._notebook.symbols()
             of_class = {a: tuple(s for s, of in known.items() if of == a) for a in ASSETS}
             self._known = now, of_class
         return self._known[1]

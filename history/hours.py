@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bars import Bars, Begin
+from bars import Bars, Begin, Minutes
 from events import OF_FEED, EventStore
 from history.archive import Archive, ArchiveError
 from history.coarse import STEP_SEC, CoarseHours, Prices
@@ -21,14 +21,16 @@ from history.losses import Losses
 from history.references import load_references
 from history.schema import damaged
 from pulse_store import PulseStore
-from ticks import Asset
+from ticks import Asset, Tick
 
 __all__ = [
     "HOUR_SEC",
     "ArchivedHours",
     "LastSession",
     "Moment",
+    "PastPrices",
     "SessionFigures",
+    "read_prices",
     "restore_prices",
 ]
 
@@ -101,12 +103,9 @@ class ArchivedHours:
     ) -> None:
         self.archive = archive
         self._watched = watched
-        self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
         self._max_events = max_events
         self._on_error = on_error
-        cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(self._symbols))
-        self._most = max(1, _KEPT_CELLS // cells)
-        self._coarse = CoarseHours(archive, self._symbols)
+        self._coarse = _coarse(archive, watched)
         self._lock = threading.Lock()  # Guards the hours.
         # Held while an hour, or the figures of a session, are fetched, so that nobody fetches them
         # twice; the second guards the figures as well.
@@ -115,6 +114,14 @@ class ArchivedHours:
         self._hours: OrderedDict[int, _Hour] = OrderedDict()
         self._figures: dict[tuple[Asset, float, float, float], dict[str, SessionFigures]] = {}
         self._oldest: tuple[float, int | None] = (-np.inf, None)
+
+    def watch(self, watched: Mapping[Asset, Sequence[str]]) -> None:
+        """Know these symbols from now on, of every hour that is asked for."""
+        with self._fetching, self._summing_up, self._lock:
+            self._watched = watched
+            self._coarse = _coarse(self.archive, watched)
+            self._hours.clear()
+            self._figures.clear()
 
     @property
     def known_oldest(self) -> int | None:
@@ -158,7 +165,8 @@ class ArchivedHours:
                 return self._blank()
             with self._lock:
                 self._hours[begin] = _Hour(moment, upto)
-                while len(self._hours) > self._most:
+                cells = (_BEFORE_SEC + HOUR_SEC) * max(1, len(moment.store.symbols))
+                while len(self._hours) > max(1, _KEPT_CELLS // cells):
                     self._hours.popitem(last=False)
         return moment
 
@@ -223,12 +231,12 @@ class ArchivedHours:
 
     def _fetch(self, begin: int, upto: int) -> Moment:
         moment, losses = self._blank(), Losses()
-        since = begin - _BEFORE_SEC
-        restore_prices(moment.store, self.archive, since, upto, self._symbols, losses)
+        since, symbols = begin - _BEFORE_SEC, moment.store.symbols
+        restore_prices(moment.store, self.archive, since, upto, symbols, losses)
         load_references(moment.store, self.archive, self._watched, begin, upto, losses)
         states = self.archive.event_states(self._max_events, upto, begin, losses)
         self._report(losses)
-        watched = {*self._symbols, OF_FEED}
+        watched = {*symbols, OF_FEED}
         moment.events.add_many(state for state in states if state.symbol in watched)
         return moment
 
@@ -268,18 +276,62 @@ def restore_prices(
     Raises:
         ArchiveError: if the archive cannot be read.
     """
-    # First: a minute that is known is not made anew from bars, which may not reach back far enough.
-    store.load_minutes(archive.minutes(upto // 60, symbols, losses))
-    bars = archive.bars(since, upto, symbols, losses)
-    store.load_bars(bars)
-    for begin in archive.begins(symbols, losses):
-        if begin.second < upto:
-            store.begin_anew([begin.symbol], begin.second, begin.vendor)
+    found = read_prices(archive, since, upto, symbols, losses)
+    found.load(store)
     store.advance(upto)
+    found.load_last(store)
+    return int(found.bars.cells["second"][0]) if len(found.bars) else None
+
+
+class PastPrices(NamedTuple):
+    """What an archive knows of symbols before a second."""
+
+    minutes: Minutes
+    bars: Bars
+    begins: tuple[Begin, ...]
+    last: tuple[Tick, ...]
+    """The last price before the bars of each symbol that has none."""
+
+    def load(self, store: PulseStore) -> None:
+        """Write all but the last prices into rows that are still empty."""
+        # First: a minute that is known is not made anew from bars, which may not reach back so far.
+        store.load_minutes(self.minutes)
+        store.load_bars(self.bars)
+        for begin in self.begins:
+            store.begin_anew([begin.symbol], begin.second, begin.vendor)
+
+    def load_last(self, store: PulseStore) -> None:
+        """Write the last prices; once the bars are closed."""
+        for tick in self.last:
+            store.set_initial_price(tick)
+
+
+def read_prices(
+    archive: Archive,
+    since: int,
+    upto: int,
+    symbols: Sequence[str],
+    losses: Losses | None = None,
+) -> PastPrices:
+    """What an archive knows of symbols before the second ``upto``, bars from ``since`` on.
+
+    What is damaged is left out, and counted in ``losses``.
+
+    Raises:
+        ArchiveError: if the archive cannot be read.
+    """
+    bars = archive.bars(since, upto, symbols, losses)
     ticked = {bars.symbols[row] for row in np.unique(bars.cells["row"])}
-    for tick in archive.last_prices(since, [s for s in symbols if s not in ticked], losses):
-        store.set_initial_price(tick)
-    return int(bars.cells["second"][0]) if len(bars) else None
+    return PastPrices(
+        archive.minutes(upto // 60, symbols, losses),
+        bars,
+        tuple(one for one in archive.begins(symbols, losses) if one.second < upto),
+        tuple(archive.last_prices(since, [s for s in symbols if s not in ticked], losses)),
+    )
+
+
+def _coarse(archive: Archive, watched: Mapping[Asset, Sequence[str]]) -> CoarseHours:
+    return CoarseHours(archive, [symbol for symbols in watched.values() for symbol in symbols])
 
 
 def _change_of_vendor(begins: Sequence[Begin]) -> int:

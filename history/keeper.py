@@ -18,7 +18,7 @@ from days import STEP_SEC
 from events import OF_FEED, Event, EventStore, StressDetector, Watch
 from history.archive import Archive, ArchiveError
 from history.deliveries import Delivery
-from history.hours import ArchivedHours, restore_prices
+from history.hours import ArchivedHours, read_prices, restore_prices
 from history.losses import Losses
 from history.recorder import ArchiveStatus, Recorder
 from history.references import load_references
@@ -91,7 +91,6 @@ class HistoryKeeper:
         self._archive = archive
         self._store, self._events, self._detector = store, events, detector
         self._watched = watched
-        self._symbols = [symbol for symbols in watched.values() for symbol in symbols]
         self._max_events = max_events
         self._hours = ArchivedHours(archive, watched, max_events, self._report)
         self._searched: int | None = None
@@ -183,6 +182,34 @@ class HistoryKeeper:
         except ArchiveError as error:
             self._report(error)
         return None
+
+    async def watch(self, watched: Mapping[Asset, Sequence[str]], new: Sequence[str]) -> None:
+        """Know these symbols from now on, and the past of the ``new`` ones, which have none."""
+        self._watched = watched
+        losses, now = Losses(), self._searched
+        try:
+            if self.recorder.ready.is_set() and new and now is not None:
+                since, upto = now - self._store.window_sec, now + 1
+                # Not on the loop's time: a disk may be slow.
+                past = await asyncio.to_thread(read_prices, self._archive, since, upto, new, losses)
+                past.load(self._store)
+                past.load_last(self._store)
+                of_new = {
+                    asset: [name for name in names if name in new]
+                    for asset, names in watched.items()
+                }
+                begin, end = upto - WINDOW_SEC, upto + STEP_SEC
+                await asyncio.to_thread(
+                    load_references, self._store, self._archive, of_new, begin, end, losses
+                )
+        except ArchiveError as error:
+            self._report(error)
+        self._report_left_out(losses)
+        await asyncio.to_thread(self._hours.watch, watched)
+
+    @property
+    def _symbols(self) -> list[str]:
+        return [symbol for symbols in self._watched.values() for symbol in symbols]
 
     async def _know_days(self) -> None:
         """Tell the store what is measured against what in the five minutes that begin."""

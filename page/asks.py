@@ -1,4 +1,4 @@
-"""Asks: what a viewer wants done about the alerts, and what is answered.
+"""Asks: what a viewer wants done, and what is answered about the alerts.
 
 The board sends them as a list with growing numbers, of which only those are done that are new: the
 browser sends the list again with whatever else is chosen, and after a restart, too. Pure but for
@@ -16,6 +16,7 @@ import msgspec
 
 from engine.status import AlertsStatus
 from history.deliveries import Mute, MuteOf
+from page.watching import WatchAsk
 from page.words import Instant, Words
 from ticks import legible
 
@@ -23,6 +24,7 @@ __all__ = [
     "KINDS",
     "Ask",
     "Desk",
+    "DeskAsk",
     "Lift",
     "MuteFor",
     "SendAgain",
@@ -117,7 +119,10 @@ class Lift(msgspec.Struct, frozen=True, tag_field="ask", tag="lift"):
     name: Name
 
 
-Ask = SendTest | TryNow | SendAgain | MuteFor | Lift
+DeskAsk = SendTest | TryNow | SendAgain | MuteFor | Lift
+"""What is asked of the alerts; ``page.watching`` has what is asked of the watchlist."""
+
+Ask = DeskAsk | WatchAsk
 
 
 class _Numbered(msgspec.Struct, frozen=True):
@@ -145,7 +150,7 @@ def asks_in(sent: object, done: int | None) -> tuple[list[Ask], int]:
     return [fresh[number] for number in sorted(fresh)], max(done, newest)
 
 
-def answered(desk: Desk, ask: Ask, now: float, zone: ZoneInfo) -> Words:
+def answered(desk: Desk, ask: DeskAsk, now: float, zone: ZoneInfo) -> Words:
     """Have the desk do what is asked ``now``, by the computer's clock; what to tell the viewer."""
     match ask:
         case SendTest(destination):

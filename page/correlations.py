@@ -263,6 +263,8 @@ def closed_markets(
     None if market hours do not stand in the way.
     """
     _, frame = reader.pulse(now)
+    if base not in frame.index:
+        return None  # it has just been removed
     is_open: dict[str, bool] = {}
     opens: dict[str, float | None] = {}
     for asset in ASSETS:

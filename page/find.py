@@ -14,7 +14,18 @@ from engine.status import Found, FoundBy, Group, Room, WatchStatus
 from page.watching import CLASSES, example
 from ticks import ASSETS, Asset, legible
 
-__all__ = ["FindCard", "FoundLine", "GroupLine", "WatchCard", "find_card", "watch_card"]
+__all__ = [
+    "MOST_TEXT",
+    "FindCard",
+    "FoundLine",
+    "GroupLine",
+    "WatchCard",
+    "find_card",
+    "watch_card",
+]
+
+MOST_TEXT: Final = 40
+"""So many characters of what is looked for are sent back."""
 
 _WHY: Final = {
     FoundBy.NAME: "",

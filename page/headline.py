@@ -150,9 +150,14 @@ def subject(reader: Reader, found: Picked) -> Subject | None:
     )
 
 
-def _minute(reader: Reader, symbol: str, second: int) -> Subject:
-    """The minute up to a second of a symbol, of which no event tells, from the frame of then."""
+def _minute(reader: Reader, symbol: str, second: int) -> Subject | None:
+    """The minute up to a second of a symbol, of which no event tells, from the frame of then.
+
+    None if the symbol has just been removed.
+    """
     now, frame = reader.pulse(second + SECOND_END)
+    if symbol not in frame.index:
+        return None
     row = frame.index.get_loc(symbol)
     figures: dict[str, Any] = {name: frame[name].iloc[row] for name in frame.columns}
     surprise, beyond = (_known(float(figures[name])) for name in ("surprise", "vs_peers"))

@@ -6,19 +6,20 @@ What several viewers have in common is made and encoded once a second, however m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVarTuple
 
 import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
-from engine.status import FeedState, HeldBack, SourceKind, Status
+from engine.status import FeedState, Found, HeldBack, SourceKind, Status
 from page.alerts import alerts_card
 from page.chart import chart, spanned
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
 from page.event_detail import event_detail
+from page.find import MOST_TEXT, find_card, watch_card
 from page.headline import headline
 from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
@@ -102,7 +103,11 @@ class Payload(msgspec.Struct, frozen=True):
     status: msgspec.Raw
     """A ``StatusCard``."""
     alerts: msgspec.Raw
-    """An ``AlertsCard``."""
+    """An ``AlertsCard``; its answer is to whatever the viewer asked for last."""
+    watch: msgspec.Raw
+    """A ``WatchCard``: groups, limits, and what may be changed."""
+    find: msgspec.Raw | None
+    """A ``FindCard``; None if nobody looks for a symbol."""
     missed: int | None
     """How many events are newer than what is shown; None if that is not known."""
     details: msgspec.Raw | None
@@ -110,8 +115,18 @@ class Payload(msgspec.Struct, frozen=True):
     refresh: Refresh
 
 
-def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: OpenTabs) -> Parts:
-    """What a ``visit`` is shown of the second ``at``, None for live: the parts of a ``Payload``."""
+def payload(
+    reader: Reader,
+    status: Status,
+    visit: Visit,
+    at: int | None,
+    tabs: OpenTabs,
+    found: Sequence[Found] = (),
+) -> Parts:
+    """What a ``visit`` is shown of the second ``at``, None for live: the parts of a ``Payload``.
+
+    ``found`` are the symbols that were found of what it looks for.
+    """
     view = visit.view
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = reader.pulse()
@@ -123,7 +138,9 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
     line = _line(at, *reach)
     # Events of a second that is over may still be found.
     version = reader.events_at(now).version
-    base = (now, view.base, view.bars, view.correlate)
+    # Whoever looks at it may not be the one who removed it.
+    instead = "" if frame.empty else str(frame.index[0])
+    base = (now, view.base if view.base in frame.index else instead, view.bars, view.correlate)
     # What is held back is nobody's to see in the past: it was no price then.
     held = tuple(one for feed in status.feeds for one in feed.held if at is None)
     # Figures of a class whose feeds are all down are not about to come.
@@ -179,7 +196,7 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
                 if view.heat and has_heat_map(reader, view.correlate)
                 else None,
             )
-            if view.base
+            if base[1]
             else None,
             opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
             if opened
@@ -204,6 +221,10 @@ def payload(reader: Reader, status: Status, visit: Visit, at: int | None, tabs: 
                     status.alerts, visit.answer, visit.asked or 0, is_opened=visit.wants_alerts
                 )
             ),
+            watch=_shown(watch_card(status.watch)),
+            find=None
+            if visit.finds is None
+            else _shown(find_card(visit.finds[:MOST_TEXT], found, status.watch)),
             # Of days there is no telling how many are still in memory.
             missed=reader.events.count_since(now) if line[1] == reach[1] else None,
             details=_shown(tables(status)) if visit.wants_details else None,

@@ -106,7 +106,7 @@ def pulse_card(
     still wants the rows in the ``strict`` order. With ``among`` the card speaks of these symbols
     only.
     """
-    order = reader.order(rank, now, strict=strict)
+    order = reader.order(rank, now, strict=strict, frame=frame)
     is_among = frame.index.isin(list(frame.index if among is None else among))
     marks = dict(zip(order.rows, order.marks, strict=True))
     places = [row for row in order.rows if is_among[row]]

@@ -65,12 +65,14 @@ def symbol_card(
     symbol: str,
     bars: str,
     held: tuple[HeldBack, ...] = (),
-) -> SymbolCard:
+) -> SymbolCard | None:
     """The sheet of ``symbol`` at ``now``, with the events of that ``version``.
 
-    ``held`` are the prices that are held back.
+    None if it has just been removed. ``held`` are the prices that are held back.
     """
     _, frame = reader.pulse(now)
+    if symbol not in frame.index:
+        return None
     place = frame.index.tolist().index(symbol)
     figures = {name: frame[name].iloc[place] for name in frame.columns}
     row = rows(reader, now, frame, [place], held)[place]

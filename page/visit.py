@@ -43,6 +43,7 @@ class _Panels(msgspec.Struct, frozen=True):
     earlier: bool = False
     event: str = ""
     since: int | None = None
+    find: str | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -74,6 +75,8 @@ class Visit:
     """The id of the event whose detail is to be sent; empty: none."""
     since: int | None = None
     """When the page was last looked at: what happened since is to be sent; None: nothing is."""
+    finds: str | None = None
+    """What a symbol is looked for by; None: nobody looks."""
     asked: int | None = None
     """The number up to which all is done that the board asked for; None until it is looked at."""
     answer: Words = ()
@@ -142,6 +145,7 @@ class Visit:
             wants_earlier=choice.panels.earlier,
             event=choice.panels.event,
             since=choice.panels.since,
+            finds=choice.panels.find,
             taken=choice.number,
         )
 

@@ -34,6 +34,7 @@ from settings.given import (
 from settings.quoting import Quoting, bare, secret_parts
 from settings.rules import own_names, reject_idle, user_rules
 from settings.source import SourceName, SourceSettings, source_settings
+from settings.symbols import groups, reject_unwatched
 from ticks import (
     ASSETS,
     BUILT_IN_KINDS,
@@ -68,6 +69,7 @@ __all__ = [
     "load",
     "reject_idle",
     "reject_unreachable",
+    "reject_unwatched",
 ]
 
 
@@ -116,6 +118,8 @@ class Settings:
     history: HistorySettings = HistorySettings()
     alerts: AlertSettings = field(default_factory=AlertSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Named lists of symbols to filter by."""
     window_sec: int = WINDOW_SEC
     """How many seconds of prices are kept in memory."""
 
@@ -151,7 +155,17 @@ _URL_KEYS: Final = tuple(f"{vendor}_{kind}" for vendor in VENDORS for kind in ("
 """Likewise."""
 
 _FILE_TABLES: Final = (
-    *("window_sec", "sources", "watchlist", "stress", "archive", "api", "rule", "destination"),
+    *(
+        "window_sec",
+        "sources",
+        "watchlist",
+        "groups",
+        "stress",
+        "archive",
+        "api",
+        "rule",
+        "destination",
+    ),
 )
 _FILE_KEYS: Final = (*_KEYS, *_URL_KEYS, *_FILE_TABLES)
 _FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address such as kraken_url"
@@ -226,6 +240,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         history=_history(given),
         alerts=alert_settings(given, public_url(given), secrets, own_names(rules)),
         api=api_settings(given, secrets),
+        groups=groups(file),
         window_sec=window_sec,
     )
 

@@ -83,6 +83,14 @@ class Table(NamedTuple):
         table.reject_unknown(known)
         return table
 
+    def named_table(self, key: str) -> Table:
+        """The table below this one, empty if there is none, whose keys are anybody's to name."""
+        entries = self.entries.get(key, {})
+        table = Table(entries, self.file, self.quoting, key)
+        if not isinstance(entries, dict):
+            raise Entry(entries, table.place, self.quoting).wrong("a table")
+        return table
+
     def tables(self, key: str, known: Sequence[str]) -> tuple[Table, ...]:
         """The tables of the list below this one, none if there is no list; likewise."""
         found = self.entries.get(key, [])

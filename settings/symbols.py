@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from settings.given import Entry, SettingsError, Table
+from settings.given import Entry, SettingsError, Table, advice
 from settings.quoting import bare
 from ticks import ASSETS, Asset
 
-__all__ = ["MOST_SYMBOLS", "is_well_formed", "usual_spelling", "watchlist"]
+__all__ = [
+    "MOST_GROUPS",
+    "MOST_SYMBOLS",
+    "groups",
+    "is_well_formed",
+    "reject_unwatched",
+    "usual_spelling",
+    "watchlist",
+]
 
 MOST_SYMBOLS: Final = 5000
 """As many as the costs of the store are measured for."""
+
+MOST_GROUPS: Final = 64
+
+_GROUP: Final = re.compile(r"[^\W_](?:[\w &+.\-]{0,30}[^\W_])?")
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
 _MOST_NAMED: Final = 3
@@ -81,6 +93,51 @@ def watchlist(file: Table, *, is_recorded: bool) -> Mapping[Asset, tuple[str, ..
             _reject_other_spellings(table.entry(asset), asset, symbols)
         _reject_malformed(table.entry(asset), symbols)
     return MappingProxyType(chosen)
+
+
+def groups(file: Table) -> Mapping[str, tuple[str, ...]]:
+    """The symbols of each named group, in the order of the file.
+
+    Raises:
+        SettingsError: if there are too many, or a name or a list is malformed.
+    """
+    table = file.named_table("groups")
+    if len(table.entries) > MOST_GROUPS:
+        raise SettingsError(
+            f"{table.place} has {len(table.entries):,} groups, expected {MOST_GROUPS} at most:"
+            " choose those to filter by"
+        )
+    found = {}
+    for name in table.entries:
+        if not _GROUP.fullmatch(name):
+            raise SettingsError(
+                f"{table.place} has {table.quoting.value(name)}, expected a name of up to 32"
+                " letters and digits, with blanks or marks such as & and - between: rename it"
+            )
+        symbols = _symbols(table.entry(name))
+        if not symbols:
+            raise table.entry(name).wrong("at least one symbol")
+        _reject_malformed(table.entry(name), symbols)
+        found[name] = symbols
+    return MappingProxyType(found)
+
+
+def reject_unwatched(
+    groups: Mapping[str, tuple[str, ...]], watched: Mapping[Asset, Sequence[str]]
+) -> None:
+    """Raise if a group has a symbol that is not ``watched``.
+
+    Raises:
+        SettingsError: what was found, and what to do.
+    """
+    known = {symbol for names in watched.values() for symbol in names}
+    for name, symbols in groups.items():
+        for symbol in symbols:
+            if symbol not in known:
+                raise SettingsError(
+                    f"the group {name} has {symbol}, which is not watched:"
+                    f" {advice(symbol, sorted(known))}"
+                )
 
 
 def usual_spelling(asset: Asset, symbol: str) -> str:

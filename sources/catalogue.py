@@ -6,13 +6,13 @@ Pure: it knows the vendors in use and the symbols that are known of them, and as
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from settings.symbols import is_well_formed, usual_spelling
-from sources.shares import allotted, carrying
+from sources.shares import Share, allotted, carrying
 from ticks import ASSETS, Asset
 from vendors.wire import Vendor
 
@@ -90,17 +90,20 @@ class Catalogue:
 
     ``known`` are symbols of each class that are well known, beside whatever is well spelled.
     ``is_one_market`` if all vendors stand for one market, as in a simulation: then none is named.
-    A class without a vendor has nothing.
+    A class without a vendor has nothing. With ``is_complete`` nothing else is carried than what is
+    known.
     """
 
     def __init__(
         self,
         vendors: Mapping[Asset, Sequence[Vendor]],
-        known: Mapping[Asset, Iterable[str]],
+        known: Mapping[Asset, Collection[str]],
         *,
         is_one_market: bool = False,
+        is_complete: bool = False,
     ) -> None:
         self._vendors = {asset: tuple(vendors.get(asset, ())) for asset in ASSETS}
+        self._only = known if is_complete else None
         self._known = {
             asset: tuple(s for s in dict.fromkeys(known.get(asset, ())) if self.carries(asset, s))
             for asset in ASSETS
@@ -124,6 +127,8 @@ class Catalogue:
 
     def carries(self, asset: Asset, symbol: str) -> bool:
         """Whether a vendor of the class has a symbol, as far as its spelling tells."""
+        if self._only is not None:
+            return symbol in self._only.get(asset, ())
         return is_well_formed(asset, symbol) and bool(carrying(asset, symbol, self._vendors[asset]))
 
     def find(
@@ -203,8 +208,11 @@ class Catalogue:
         is_watched = symbol in lists[asset]
         if not is_watched:
             lists[asset] = (*lists[asset], symbol)
-        shares = [share for share in allotted(lists, self._vendors) if share.place.asset == asset]
-        serving = next((share.vendor for share in shares if symbol in share.asked), None)
+        shares = allotted(lists, self._vendors)
+        of_class = [share for share in shares if share.place.asset == asset]
+        serving = next((share.vendor for share in of_class if symbol in share.asked), None)
+        # One that finds room in another's place has none.
+        is_free = _unasked(shares) <= _unasked(allotted(_lists(watched), self._vendors))
         carriers = carrying(asset, symbol, self._vendors[asset])
         vendor = serving or (self._vendors[asset][carriers[0]] if carriers else None)
         return Found(
@@ -212,7 +220,7 @@ class Catalogue:
             asset,
             "" if vendor is None else self._name(vendor),
             is_watched=is_watched,
-            has_room=is_watched or serving is not None,
+            has_room=is_watched or (serving is not None and is_free),
             why=why,
         )
 
@@ -222,6 +230,10 @@ class Catalogue:
 
 def _lists(watched: Mapping[Asset, Sequence[str]]) -> dict[Asset, Sequence[str]]:
     return {asset: watched.get(asset, ()) for asset in ASSETS}
+
+
+def _unasked(shares: Sequence[Share]) -> set[str]:
+    return {symbol for share in shares for symbol in share.unasked}
 
 
 def _is_whole(name: str, spelling: str) -> bool:

@@ -177,6 +177,10 @@ class Exchange:
         for client in waiting:
             self._flush(client)
 
+    def go_on_with(self, source: Market | Recording) -> None:
+        """Publish from another source from now on, which was read as far as the one before."""
+        self._source = source
+
     async def run(self, clock: Callable[[], float], interval_sec: float = 0.05) -> None:
         """Publish at the pace of a clock, until cancelled."""
         while True:

@@ -14,6 +14,7 @@ from history.archive import Archive
 from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.backfill import Backfill
+from sources.catalogue import Catalogue
 from sources.clocks import VendorClock
 from sources.failover import Patience
 from sources.fetching import Manners
@@ -34,7 +35,7 @@ class LiveSource:
     ``vendors`` holds those of each asset class, the first choice first; see ``VendorFeeds``. Each
     of them is asked by its ``rests``, by the vendors' names, for the time before it serves. Only a
     ``clock`` that is a ``VendorClock`` is judged by the stamps. ``lacking`` are the classes that no
-    vendor serves without a key that is not set.
+    vendor serves without a key that is not set. ``catalogue`` is what else could be watched.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class LiveSource:
         rests: Mapping[str, Rest] | None = None,
         manners: Manners | None = None,
         lacking: Sequence[Asset] = (),
+        catalogue: Catalogue | None = None,
     ) -> None:
         self.queue = queue
         self._lacking = tuple(lacking)
@@ -66,12 +68,18 @@ class LiveSource:
             calendar=calendar or sessions.session,
             patience=patience,
         )
-        self.watched = self._feeds.asked
+        self.catalogue: Catalogue | None = catalogue
+        self.play = None
         self._past = Backfill(
             rests or {}, self.clock, session=calendar or sessions.session, manners=manners
         )
         self._clock_changes = 0
         self._later = Later()
+
+    @property
+    def watched(self) -> Mapping[Asset, tuple[str, ...]]:
+        """See ``Source``."""
+        return self._feeds.asked
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """See ``Source``."""
@@ -102,6 +110,11 @@ class LiveSource:
                 if row["last"] is not None
             ]
         )
+        return []
+
+    async def watch(self, wanted: Mapping[Asset, tuple[str, ...]]) -> list[Tick]:
+        """See ``Source``; the vendors are asked for the time before, and answer later."""
+        self._feeds.want(wanted)
         return []
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:

@@ -10,10 +10,12 @@ from feeds import TickQueue, Timing
 from history.archive import Archive
 from settings import DEFAULT_WATCHLIST, SourceSettings
 from sources import tape
+from sources.catalogue import Catalogue
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Patience
 from sources.fetching import Manners
 from sources.hours import Calendar
+from sources.instruments import well_known
 from sources.live import LiveSource
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
@@ -24,6 +26,10 @@ from vendors.rest import Rest
 from vendors.wire import Vendor
 
 __all__ = ["SourceOptions", "open_source"]
+
+
+Watched = Mapping[Asset, tuple[str, ...]]
+"""The symbols of each class that are watched."""
 
 
 class SourceOptions(TypedDict, total=False):
@@ -48,9 +54,15 @@ class SourceOptions(TypedDict, total=False):
 
 
 def open_source(
-    settings: SourceSettings, archive_file: Path | None, **options: Unpack[SourceOptions]
+    settings: SourceSettings,
+    archive_file: Path | None,
+    changed: Callable[[Watched], Watched] = lambda base: base,
+    **options: Unpack[SourceOptions],
 ) -> Source:
     """The source that the settings name, whose history lies in ``archive_file``, if it keeps one.
+
+    It watches what ``changed`` makes of the watchlist that the settings give; a tape has what it
+    has.
 
     Raises:
         TapeError: if the tape or the archive to replay cannot be read.
@@ -72,15 +84,19 @@ def open_source(
     archive = None if archive_file is None else Archive(archive_file)
     wanted = DEFAULT_WATCHLIST if settings.watchlist is None else settings.watchlist
     if settings.name == "simulated":
+        # The embedded exchange has no limit of symbols.
+        embedded = eodhd.Eodhd("", EMBEDDED_KEY, symbol_limit=None)
+        vendors = vendors or dict.fromkeys(ASSETS, (embedded,))
         return SimulatedSource(
-            wanted,
+            changed(wanted),
             queue,
-            vendors or dict.fromkeys(ASSETS, (eodhd.Eodhd("", EMBEDDED_KEY),)),
+            vendors,
             seed=settings.seed,
             archive=archive,
             clock=clock,
             timing=timing,
             calendar=calendar,
+            catalogue=Catalogue(vendors, well_known(), is_one_market=True),
         )
     made = {} if vendors else _made(settings)
     vendors = vendors or {
@@ -89,7 +105,7 @@ def open_source(
     if settings.watchlist is None:
         wanted = {asset: _carried(asset, vendors[asset]) for asset in ASSETS}
     return LiveSource(
-        wanted,
+        changed(wanted),
         queue,
         vendors,
         archive=archive,
@@ -100,6 +116,7 @@ def open_source(
         rests=options.get("rests") or _rests(settings, made),
         manners=options.get("manners"),
         lacking=[asset for asset in ASSETS if _lacks_vendor(asset, settings, vendors[asset])],
+        catalogue=_catalogue(vendors),
     )
 
 
@@ -132,9 +149,20 @@ def _rests(settings: SourceSettings, vendors: Mapping[VendorName, Vendor]) -> Ma
     return found
 
 
+def _catalogue(vendors: Mapping[Asset, Sequence[Vendor]]) -> Catalogue:
+    """What the vendors carry; the public key of one, if nobody else is asked, has a few symbols."""
+    if all(_is_demo(vendor) for offered in vendors.values() for vendor in offered):
+        return Catalogue(vendors, eodhd.DEMO_SYMBOLS, is_complete=True)
+    return Catalogue(vendors, well_known())
+
+
+def _is_demo(vendor: Vendor) -> bool:
+    return isinstance(vendor, eodhd.Eodhd) and vendor.key == eodhd.DEMO_KEY
+
+
 def _carried(asset: Asset, vendors: Sequence[Vendor]) -> tuple[str, ...]:
     """The default symbols of a class that one of its vendors has, as far as is known before."""
-    if vendors and isinstance(vendors[0], eodhd.Eodhd) and vendors[0].key == eodhd.DEMO_KEY:
+    if vendors and _is_demo(vendors[0]):
         return eodhd.DEMO_SYMBOLS[asset]
     return tuple(
         symbol

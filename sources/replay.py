@@ -82,7 +82,13 @@ class ReplaySource:
             # What lies in an archive has passed the gate already.
             far_off=math.inf if tape.is_believed else None,
         )
-        self.watched = self._feeds.asked
+        self.catalogue = None
+        self.play = None
+
+    @property
+    def watched(self) -> Mapping[Asset, tuple[str, ...]]:
+        """See ``Source``."""
+        return self._feeds.asked
 
     def clock(self) -> float:
         """The second that is being played."""
@@ -126,6 +132,10 @@ class ReplaySource:
 
     def backfill(self, store: PulseStore) -> list[Tick]:
         """Nothing: ``restore`` fills the store with all that is known."""
+        return []
+
+    async def watch(self, wanted: Mapping[Asset, tuple[str, ...]]) -> list[Tick]:
+        """Nothing: a tape is replayed whole."""
         return []
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:

@@ -14,13 +14,16 @@ from feeds import FeedStatus, TickQueue, Timing
 from history.archive import Archive, ArchiveError
 from pulse_store import PulseStore
 from sessions import MarketHours
+from settings.symbols import MOST_SYMBOLS
+from sources.catalogue import Catalogue
 from sources.clocks import ForwardClock
 from sources.exchange import Exchange
 from sources.hours import Calendar
-from sources.market import Market
+from sources.market import Market, as_ticks
 from sources.quotes import EXCLUDED_CONDITIONS
 from sources.source import Keep, Seconds, SourceKind, SourceStatus
 from sources.vendor_feeds import VendorFeeds
+from sources.weather import generator
 from ticks import WINDOW_SEC, Asset, Tick
 from vendors.wire import Vendor
 
@@ -38,7 +41,7 @@ class SimulatedSource:
     """A market of the embedded exchange, which continues from its archive if that is recent.
 
     Without a ``seed`` the market has that of its archive, else a random one. Without a ``calendar``
-    it never closes.
+    it never closes. ``catalogue`` is what else could be watched.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class SimulatedSource:
         clock: Callable[[], float] | None = None,
         timing: Timing | None = None,
         calendar: Calendar | None = None,
+        catalogue: Catalogue | None = None,
     ) -> None:
         self.queue = queue
         # The market may neither run backwards nor begin before what it has already quoted.
@@ -63,8 +67,21 @@ class SimulatedSource:
         self._feeds = VendorFeeds(
             wanted, queue, self.clock, vendors, timing=timing, calendar=calendar
         )
-        self.watched = self._feeds.asked
+        self.catalogue = catalogue
         self._market: Market | None = None
+        self._exchange: Exchange | None = None
+        self._is_open = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def watched(self) -> Mapping[Asset, tuple[str, ...]]:
+        """See ``Source``."""
+        return self._feeds.asked
+
+    @property
+    def play(self) -> Callable[[str, bool], str | None]:
+        """See ``Source``; who jumps and which way follows from the seed and the second."""
+        return self._play
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """See ``Source``."""
@@ -116,12 +133,60 @@ class SimulatedSource:
         self._feeds.restore({tick.symbol: tick for tick in ticks}.values())
         return ticks
 
+    async def watch(self, wanted: Mapping[Asset, tuple[str, ...]]) -> list[Tick]:
+        """See ``Source``; the market goes on as it would have, with further symbols."""
+        past = await self._grown(wanted)
+        self._feeds.want(wanted)
+        return past
+
+    async def _grown(self, wanted: Mapping[Asset, tuple[str, ...]]) -> list[Tick]:
+        """Have the market quote all that is wanted; returns the past of what is new in it."""
+        await self._is_open.wait()
+        market, exchange = self._market, self._exchange
+        if market is None or exchange is None:
+            raise RuntimeError("the exchange is open without a market")
+        known = {symbol for names in market.symbols.values() for symbol in names}
+        if all(symbol in known for names in wanted.values() for symbol in names):
+            return []
+        while True:
+            played = dict(market.played)
+            # Not on the loop's time: all of its minutes are walked through once more.
+            grown, past = await asyncio.to_thread(market.with_symbols, wanted)
+            if market.played == played:
+                break
+        late = grown.read_until(market.read_to)
+        exchange.go_on_with(grown)
+        self._market = grown
+        return [*past, *as_ticks(quote for quote in late if quote.symbol not in known)]
+
+    def _play(self, symbol: str, is_alone: bool) -> str | None:
+        market, loop = self._market, self._loop
+        if market is None or loop is None:
+            return None
+        random = generator(self._seed or 0, "play", int(self.clock()))
+        if not symbol:
+            names = market.busiest([s for names in self.watched.values() for s in names])
+            symbol = names[int(random.random() * len(names))] if names else ""
+        if not market.can_play(symbol):
+            return None
+        sign = 1.0 if random.random() < 1 / 2 else -1.0
+        loop.call_soon_threadsafe(self._jump, symbol, sign, is_alone)
+        return symbol
+
+    def _jump(self, symbol: str, sign: float, is_alone: bool) -> None:
+        if self._market is not None:
+            self._market.play(symbol, sign, is_alone=is_alone)
+
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``."""
         market = self._market
         if market is None:
             raise RuntimeError("run() was called before backfill(), which opens the market")
-        async with Exchange(market) as exchange, asyncio.TaskGroup() as tasks:
+        self._loop = asyncio.get_running_loop()
+        limit = max(MOST_SYMBOLS, sum(map(len, market.symbols.values())))
+        async with Exchange(market, symbol_limit=limit) as exchange, asyncio.TaskGroup() as tasks:
+            self._exchange = exchange
+            self._is_open.set()
             tasks.create_task(self._feeds.run(keep, exchange.url))
             beat = partial(seconds.follow, self.clock, self._feeds.measure)
             tasks.create_task(keep("heartbeat", beat))

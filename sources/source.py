@@ -13,6 +13,7 @@ from history.archive import Archive
 from history.losses import LeftOut
 from pulse_store import PulseStore
 from sessions import MarketHours
+from sources.catalogue import Catalogue
 from ticks import Asset, Tick
 from vendors.rest import Past
 
@@ -239,6 +240,18 @@ class Source(Protocol):
         """The symbols of each asset class that it sends, as far as the account's limit allows."""
 
     @property
+    def catalogue(self) -> Catalogue | None:
+        """What it could send beside that; None: what it sends is fixed."""
+
+    @property
+    def play(self) -> Callable[[str, bool], str | None] | None:
+        """Makes a symbol jump, alone or not; None: its market is not simulated.
+
+        Any thread may call it. If it is called with no symbol, one is chosen; returns which, None
+        if it cannot be made to move.
+        """
+
+    @property
     def archive(self) -> Archive | None:
         """The archive of its history; None if it keeps no history."""
 
@@ -270,6 +283,12 @@ class Source(Protocol):
 
     def backfill(self, store: PulseStore) -> list[Tick]:
         """Prepare ``run``; returns the ticks of the time before that ``store`` lacks, in order."""
+
+    async def watch(self, wanted: Mapping[Asset, tuple[str, ...]]) -> list[Tick]:
+        """Send these symbols from now on; those that are new have a row in the store.
+
+        Returns what it knows itself of the last hour of those, in order of time.
+        """
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """Send ticks to the queue and say when each second is over, until cancelled."""

@@ -146,6 +146,7 @@ def test_a_twin_shows_the_event_that_tells_of_it(engine: Worker) -> None:
     engine.events.add(event_of(NOW - 60.0, symbol="BTC-USD", asset="crypto", twins=("BTC-USDT",)))
     for symbol, titles in (("BTC-USDT", ["BTC (USD, USDT) +0.40 %"]), ("ETH-USD", [])):
         sheet = symbol_card(engine.reader, NOW + 1.0, 0, symbol, "auto")
+        assert sheet is not None
         assert [line.title for line in sheet.events] == titles
 
 

@@ -698,6 +698,24 @@ def test_a_ranking_has_an_order_once_somebody_asked_for_it() -> None:
     assert ranking.order(101 + 3 * ASKED_SEC, "heat") is None
 
 
+def test_the_calm_order_begins_anew_without_a_row() -> None:
+    """Row numbers mean others then; a frame with other rows than those of then has none."""
+    ranking, frame = Ranking(), frame_of(heat=[1.0, 2.0, 3.0, 4.0, 5.0])
+    ranking.order(100, "heat")
+    ranking.update(100, frame, LIVE)
+    fewer = frame.drop(index=frame.index[4])
+    ranking.update(101, fewer, LIVE[:4])
+    found = ranking.order(101, "heat", fewer.index)
+    assert found is not None
+    assert found.tolist() == [3, 2, 1, 0]
+    assert ranking.order(101, "heat", frame.index) is None
+    # More rows join those that are there.
+    ranking.update(102, frame, LIVE)
+    again = ranking.order(102, "heat", frame.index)
+    assert again is not None
+    assert again.tolist() == [4, 3, 2, 1, 0]
+
+
 def test_a_second_that_comes_again_is_put_in_order_anew() -> None:
     """A clock that stepped back replaces what it had shown after that."""
     ranking = Ranking()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from engine.watchlist import MOST_GROUPS, MOST_SYMBOLS, Outcome, Watched, Watchlist
-from history.notes import WatchNotes, decoded
+from history.notes import WatchNotes, decoded, encoded
+from page.asks import asks_in
 from page.find import find_card, watch_card
 from page.watching import (
     AddSymbol,
@@ -45,10 +47,13 @@ class Kept:
         self.now = 0.0
         self.is_kept = is_kept
 
-    def keep(self, text: str) -> bool:
-        """Note a text."""
-        self.text = text
-        return self.is_kept
+    def keep(self, notes: WatchNotes) -> None:
+        """Keep notes as text."""
+        self.text = encoded(notes)
+
+    def symbols(self) -> Mapping[str, str]:
+        """What was watched once."""
+        return {"PLTR": "stocks"}
 
     def watchlist(self, notes: WatchNotes | None = None, base: Watched = BASE) -> Watchlist:
         """A watchlist whose notes are kept here; a change a second may be made, and 40 at once."""
@@ -57,8 +62,7 @@ class Kept:
             notes or decoded(self.text),
             Catalogue(VENDORS, KNOWN),
             {"big": ("AAPL", "BTC-USD")},
-            keep=self.keep,
-            is_kept=lambda: self.is_kept,
+            notebook=self,
             clock=lambda: self.now,
         )
 
@@ -219,3 +223,15 @@ def test_a_tape_is_replayed_whole() -> None:
     assert find_card("ibm", watchlist.find("ibm"), watchlist.status()).nothing == (
         "ibm is not on the tape that is replayed."
     )
+
+
+def test_what_no_board_sends_is_left_out() -> None:
+    """Asks come from a browser: any JSON."""
+    sent = [
+        {"number": 1, "ask": {"ask": "add", "asset": "stocks", "symbol": "IBM"}},
+        {"number": 2, "ask": {"ask": "add", "asset": "bonds", "symbol": "IBM"}},
+        {"number": 3, "ask": {"ask": "add", "asset": "stocks", "symbol": "I" * 21}},
+        {"number": 4, "ask": {"ask": "make group", "name": "g", "symbols": ["A"] * 501}},
+        {"number": 5, "ask": {"ask": "play"}},
+    ]
+    assert asks_in(sent, 0) == ([AddSymbol("stocks", "IBM"), PlayStress()], 5)

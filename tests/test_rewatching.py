@@ -1,0 +1,166 @@
+"""Symbols that are added and removed while everything runs: the source, the store, the archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from engine.watchlist import Outcome, Watched
+from feeds import Timing
+from history.archive import Archive
+from settings import HistorySettings, Settings, SettingsError, SourceSettings
+from tests.harbor import Harbor, HarborServer
+from tests.stage import staged
+from tests.statuses import feed_of
+from tests.waiting import HANG_SEC, until
+from worker import Worker
+
+KEY: Final = "SECRETKEY0123456789"
+
+SIMULATED: Final = SourceSettings("simulated", seed=7)
+LIVE: Final = SourceSettings(
+    "live", watchlist={"stocks": (), "forex": (), "crypto": ("BTC-USD", "ETH-USD")}
+)
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers that are stopped after the test."""
+    started: list[Worker] = []
+
+    def start(
+        source: SourceSettings = SIMULATED, *, is_kept: bool = True, **options: Any
+    ) -> Worker:
+        history = HistorySettings(folder=tmp_path / "data" if is_kept else None)
+        engine = Worker(Settings(source, history=history), **options)
+        started.append(engine)
+        engine.start()
+        assert engine.ready.wait(HANG_SEC)
+        return engine
+
+    yield start
+    for engine in started:
+        engine.stop()
+
+
+def symbols(engine: Worker) -> list[str]:
+    """Those of the newest frame."""
+    return [str(symbol) for symbol in engine.reader.pulse().frame.index]
+
+
+def test_what_is_added_has_its_past_and_what_is_removed_is_gone_after_a_restart_too(
+    start: Start,
+) -> None:
+    """In the simulated market: an hour of prices at once, and new ones through its feed."""
+    engine = start()
+    at = engine.reader.span()[1] - 600
+    others = feed_of(engine, "forex")
+    assert "AAPL" in engine.reader.pulse(at).frame.index
+    assert engine.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
+    assert engine.watchlist.remove("AAPL").outcome is Outcome.DONE
+    until(lambda: "IBM" in symbols(engine) and "AAPL" not in symbols(engine))
+    until(lambda: engine.reader.pulse().frame["last"].notna()["IBM"])
+    now, frame = engine.reader.pulse()
+    assert len(frame) == 17
+    assert frame["vol_15m"].notna()["IBM"]
+    assert frame["regime"]["IBM"] != "unknown"
+    assert len(engine.reader.order("heat", now, frame=frame).rows) == 17
+    assert engine.store.history("IBM", now, 3500)["price"].notna().sum() > 300
+    # So it is in the past.
+    then = engine.reader.pulse(at).frame
+    assert then.index.tolist() == frame.index.tolist()
+    assert then["last"].notna()["IBM"]
+    assert "AAPL" not in engine.reader.symbols(("stocks",))
+    assert engine.reader.correlation("IBM", None, ("stocks",)).top
+    until(lambda: "IBM" in feed_of(engine, "stocks").asked)
+    # The other feeds know nothing of it.
+    assert feed_of(engine, "forex").ticks >= others.ticks
+    assert feed_of(engine, "forex").asked == others.asked
+    newest = engine.reader.pulse().frame["last_ts"]["IBM"]
+    until(lambda: engine.reader.pulse().frame["last_ts"]["IBM"] > newest)
+    assert engine.flush()
+    engine.stop()
+    again = start()
+    assert symbols(again)[:8] == [
+        *("TSLA", "NVDA", "AMZN", "MSFT", "META", "GOOGL", "IBM", "EURUSD")
+    ]
+    assert again.reader.pulse().frame["last"].notna()["IBM"]
+    assert again.status().watch.is_kept
+
+
+def test_a_stress_is_played_and_nothing_is_kept_without_an_archive(start: Start) -> None:
+    """Of a symbol that has just been added, too: its price jumps by more than any usual minute."""
+    engine = start(is_kept=False)
+    answer = engine.watchlist.add("crypto", "DOGE-USD")
+    assert (answer.outcome, answer.is_kept) == (Outcome.DONE, False)
+    until(lambda: "DOGE-USD" in symbols(engine))
+    until(lambda: engine.reader.pulse().frame["last"].notna()["DOGE-USD"])
+    assert engine.status().watch.can_play
+    answer = engine.watchlist.play("DOGE-USD")
+    assert answer.outcome is Outcome.DONE
+    until(lambda: abs(engine.reader.pulse().frame["ret_1m"]["DOGE-USD"]) > 0.006)
+    assert engine.watchlist.play("IBM").outcome is Outcome.UNKNOWN
+    assert engine.watchlist.play().outcome is Outcome.DONE
+
+
+def test_the_embedded_exchange_has_no_limit_of_symbols() -> None:
+    """Five hundred, and not the fifty of the vendor whose protocol it speaks."""
+    names = tuple(f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(520))
+    watchlist: Watched = {"stocks": names, "forex": (), "crypto": ("BTC-USD",)}
+    engine = staged(Settings(SourceSettings("simulated", seed=7, watchlist=watchlist)))
+    assert len(symbols(engine)) == 521
+    assert [feed.over_limit for feed in engine.status().feeds] == [(), (), ()]
+    assert [room.limit for room in engine.status().watch.rooms] == [None]
+    assert engine.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
+
+
+def test_a_vendor_is_asked_anew_with_what_was_believed_before(start: Start) -> None:
+    """It connects once more, for other symbols; those that stay go on from their last price."""
+    with HarborServer(KEY) as one, HarborServer(KEY) as two:
+        chain = (Harbor(one.url, KEY, name="One"), Harbor(two.url, KEY, name="Two"))
+        engine = start(
+            LIVE,
+            vendors={"stocks": (), "forex": (), "crypto": chain},
+            timing=Timing(backoff_floor_sec=0.02, backoff_cap_sec=0.05),
+            is_kept=False,
+        )
+        until(lambda: engine.reader.has_prices())
+        assert engine.watchlist.add("crypto", "SOL-USD").vendor == "One"
+        assert engine.watchlist.add("crypto", "SOL-EUR").outcome is Outcome.NOT_CARRIED
+        engine.watchlist.remove("ETH-USD")
+        until(lambda: symbols(engine) == ["BTC-USD", "SOL-USD"])
+        until(lambda: engine.reader.pulse().frame["last"].notna()["SOL-USD"])
+        serving = next(feed for feed in engine.status().feeds if feed.vendor == "One")
+        assert serving.asked == ("BTC-USD", "SOL-USD")
+        assert "BTC-USD" in serving.heard
+        assert engine.store.vendors(engine.reader.now()) == {"BTC-USD": "One", "SOL-USD": "One"}
+        assert (one.most_open, two.connections) == (1, 0)
+        assert "eth/usd" not in one.joins[-2:]
+
+
+def test_the_settings_groups_are_of_what_is_watched(tmp_path: Path) -> None:
+    """Or of what a viewer has removed: that may come back."""
+    groups = {"big": ("AAPL", "NVDA")}
+    settings = Settings(SIMULATED, groups=groups)
+    assert staged(settings).watchlist.symbols_of("big") == ("AAPL", "NVDA")
+    with pytest.raises(SettingsError, match="the group big has AAPPL, which is not watched: did"):
+        staged(Settings(SIMULATED, groups={"big": ("AAPPL",)}))
+    history = HistorySettings(folder=tmp_path)
+    engine = Worker(Settings(SIMULATED, groups=groups, history=history))
+    engine.start()
+    assert engine.ready.wait(HANG_SEC)
+    engine.watchlist.remove("AAPL")
+    assert engine.flush()
+    engine.stop()
+    file = engine.archive
+    assert isinstance(file, Archive)
+    assert json.loads(file.meta("watchlist") or "")["removed"] == ["AAPL"]
+    again = staged(Settings(SIMULATED, groups=groups, history=history))
+    assert "AAPL" not in again.watchlist.watched["stocks"]
+    assert again.watchlist.symbols_of("big") == ("AAPL", "NVDA")
