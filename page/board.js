@@ -11,7 +11,7 @@ import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
 import { Headline } from "./headline.js";
 import { Received } from "./merge.js";
-import { PulseCard } from "./pulse.js";
+import { firstChoice, PulseCard } from "./pulse.js";
 import { Rewind } from "./rewind.js";
 import { Details, Messages, Strip } from "./status.js";
 import { dismissLost, isCutOff } from "./streamlits.js";
@@ -158,6 +158,17 @@ class Board {
     this.sending = setTimeout(() => this.send(), SENT_MS);
   }
 
+  // What this screen chooses on a first visit, before there is an address to go back to.
+  chooseFirst() {
+    const found = this.isChosen ? {} : firstChoice(this.choices, innerWidth);
+    this.isChosen = true;
+    if (!Object.keys(found).length) return;
+    this.pending = { ...found, ...this.pending };
+    this.number = Math.max(Date.now(), this.number + 1);
+    this.mix();
+    this.sending = setTimeout(() => this.send());
+  }
+
   // An address for each step, but not for each second that a slider passes.
   send() {
     const { number, pending, panels, said } = this;
@@ -228,6 +239,7 @@ class Board {
       this.said = null;
     }
     this.mix();
+    this.chooseFirst();
     if (payload.taken >= this.number) this.address.write(this.choices, payload.first, false);
     const zone = `${view.tz}|${status.dated}`;
     if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];

@@ -165,7 +165,7 @@ def payload(
                 _pulse,
                 now,
                 view.rank,
-                view.lists,
+                view.form,
                 view.rows,
                 fed,
                 has_ended,

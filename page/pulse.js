@@ -11,6 +11,7 @@ import { Tip } from "./tips.js";
 const EARLY =
   "Early: of no symbol six hours of its own minutes are known yet, so each is judged by those of its class, or by its volatility alone";
 const FORMS = ["list", "tiles", "by class"];
+const TILES_PX = 2200;
 const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel"];
 const UNFOLDED = "market-pulse-unfolded";
 const LOOKED = "market-pulse-look";
@@ -74,9 +75,11 @@ export class PulseCard {
     if (!this.payload) return;
     const { pulse, view, now } = this.payload;
     const { choices, clock } = this.board;
-    const isTiled = choices.lists === "tiles";
+    const form = formOf(view);
+    const isTiled = form === "tiles";
+    mark(this.element, "data-form", form);
     this.lists.hidden = isTiled;
-    this.tiles.element.hidden = !isTiled;
+    this.tiles.element.hidden = this.tiles.areas.hidden = !isTiled;
     if (isTiled) return this.tiles.draw(this.payload, this.board);
     const { found, since } = this.changes();
     const context = {
@@ -136,9 +139,8 @@ export class PulseCard {
     this.board = board;
     const { choices } = board;
     this.forms.forEach((button, place) => {
-      mark(button, "aria-pressed", String(choices.lists === FORMS[place]));
+      mark(button, "aria-pressed", String(formOf(choices) === FORMS[place]));
     });
-    mark(this.element, "data-form", choices.lists);
     this.tiles.drawChoices(board);
     this.settle();
   }
@@ -147,6 +149,16 @@ export class PulseCard {
   focus(symbol) {
     this.element.querySelector(`[data-symbol="${CSS.escape(symbol)}"] button`)?.focus();
   }
+}
+
+// What the pulse is shown as, if that is left to the page: a wall has tiles.
+export function formOf({ lists, kiosk }) {
+  return lists === "auto" ? (kiosk ? "tiles" : "list") : lists;
+}
+
+// What a first visit chooses by itself: tiles, if the screen is as wide as they need.
+export function firstChoice({ lists, kiosk }, width) {
+  return lists === "auto" && !kiosk && width >= TILES_PX ? { lists: "tiles" } : {};
 }
 
 function kept(name) {

@@ -15,7 +15,7 @@ from engine.reader import Reader
 from engine.status import HeldBack
 from page.columns import COLUMNS, Column
 from page.rows import Row, rows
-from page.view import LISTS, TILES
+from page.view import LIST, TILES
 from ticks import ASSETS, Asset
 from wording import duration_text
 
@@ -100,7 +100,7 @@ def pulse_card(
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
 
-    ``rank`` is one of ``ORDERS``, ``lists`` one of ``LISTS``: the tiles are by class as well, all
+    ``rank`` is one of ``ORDERS``, ``lists`` the form of a view: the tiles are by class as well, all
     of them and in the order of the watchlist, so that each keeps its place. ``fed`` are the classes
     of which prices are coming in; ``held`` are the prices that are held back. A page that stands
     still wants the rows in the ``strict`` order. With ``among`` the card speaks of these symbols
@@ -116,7 +116,7 @@ def pulse_card(
     if lists == TILES:
         places.sort()
         most = len(places)
-    if lists != LISTS[0]:
+    if lists != LIST:
         assets = frame["asset"].to_numpy()
         of_list = {asset: [row for row in places if assets[row] == asset] for asset in ASSETS}
     shown = {name: _cut(rows_, usual, most) for name, rows_ in of_list.items() if rows_}

@@ -13,6 +13,7 @@ const ROOMS = [
   [64, 40],
   [108, 64],
   [170, 100],
+  [250, 130],
 ]; // from so much width and height on, more is written, and larger
 const BASE_PX = 14;
 const HEADING = 1.6; // height of a class's heading, in lines of type
@@ -23,7 +24,7 @@ export class TilesCard {
     this.buttons = AREAS.map((area) =>
       h("button", { type: "button", onclick: () => choose({ area }) }, area),
     );
-    const about = { class: "areas", role: "group", "aria-label": "Area of a tile", hidden: true };
+    const about = { class: "areas", role: "group", "aria-label": "Area of a tile" };
     this.areas = h("div", about, h("span", {}, "area"), ...this.buttons);
     this.element = h("div", { class: "tiles", hidden: true });
     this.sizes = new Map();
@@ -54,7 +55,6 @@ export class TilesCard {
 
   drawChoices({ choices }) {
     this.choices = choices;
-    this.areas.hidden = choices.lists !== "tiles";
     this.buttons.forEach((button, place) => {
       mark(button, "aria-pressed", String(choices.area === AREAS[place]));
     });

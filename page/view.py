@@ -21,10 +21,12 @@ from wording import time_text
 __all__ = [
     "AREAS",
     "ASSETS",
+    "AUTO",
     "BARS",
     "COLOURS",
     "DEFAULT_ROWS",
     "FIRST",
+    "LIST",
     "LISTS",
     "MOST_COMPARED",
     "RANKS",
@@ -40,15 +42,17 @@ __all__ = [
     "shown_name",
 ]
 
+AUTO: Final = "auto"
+LIST: Final = "list"
 TILES: Final = "tiles"
-LISTS: Final = ("list", TILES, "by class")
+LISTS: Final = (AUTO, LIST, TILES, "by class")
+"""Automatic: tiles in a kiosk, and on a screen that the browser finds wide enough; else a list."""
 _FORMER_LISTS: Final = MappingProxyType({"one list": "list"})
 """How links that are older than the tiles name them."""
 _NO_FORMER: Final[Mapping[str, str]] = MappingProxyType({})
 COLOURS: Final = ("green up", "blue up", "red up")
 """Green and red; blue and orange, for those who cannot tell these apart; red and green."""
 
-AUTO: Final = "auto"
 BARS: Final = (AUTO, *(f"{seconds} s" for seconds in BIN_SECS))
 
 SPANS: Final = ("15m", "1h", "day")
@@ -117,6 +121,11 @@ class View:
     sound: bool = False
     notify: bool = False
 
+    @property
+    def form(self) -> str:
+        """What the pulse is shown as: one of ``LISTS`` but the automatic one."""
+        return self.lists if self.lists != AUTO else TILES if self.kiosk else LIST
+
 
 FIRST: Final = View()
 """What is chosen if nothing is."""
@@ -183,7 +192,8 @@ def read(
             notes.append(f"The link's {name}={shown} is not possible: {error}. {default}")
     if found.get("kiosk"):
         # More lists do not fit in big type, and nobody is there to return from the past.
-        found |= {"lists": LISTS[0], "freeze": False, "at": None}
+        several = found.get("lists") not in (LIST, TILES)
+        found |= {"freeze": False, "at": None, **({"lists": AUTO} if several else {})}
     return View(**found), notes
 
 

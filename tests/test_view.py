@@ -159,11 +159,14 @@ def test_a_note_is_short_however_many_symbols_are_watched() -> None:
     assert len(note) < 300
 
 
-def test_the_presenter_view_is_one_list() -> None:
+def test_the_presenter_view_is_tiles_or_one_list() -> None:
     """Big type leaves room for no more, and for fewer rows."""
     view, notes = read({"kiosk": ["1"], "lists": ["by class"]}, [f"S{n}" for n in range(50)])
     assert view.kiosk
-    assert view.lists == "list"
+    assert (view.lists, view.form) == ("auto", "tiles")
+    assert read({"kiosk": ["1"], "lists": ["list"]}, SYMBOLS)[0].form == "list"
+    assert FIRST.form == "list"
+    assert replace(FIRST, lists="by class").form == "by class"
     assert view.rows == 12
     assert notes == []
 
@@ -192,14 +195,15 @@ def test_a_choice_changes_what_it_names() -> None:
 
 def test_a_link_of_former_days_is_understood() -> None:
     """The list had another name once."""
-    assert read({"lists": ["one list"]}, SYMBOLS) == (FIRST, [])
+    assert read({"lists": ["one list"]}, SYMBOLS) == (replace(FIRST, lists="list"), [])
 
 
-def test_a_kiosk_that_is_chosen_is_live_and_one_list() -> None:
-    """As one that the address asks for."""
+def test_a_kiosk_that_is_chosen_is_live_tiles() -> None:
+    """As one that the address asks for, and not any more when it is left."""
     view = replace(FIRST, lists="by class", at=1_795_000_000)
     after, _ = chosen(view, {"kiosk": True}, SYMBOLS)
-    assert (after.kiosk, after.lists, after.at) == (True, "list", None)
+    assert (after.kiosk, after.form, after.at) == (True, "tiles", None)
+    assert chosen(after, {"kiosk": False}, SYMBOLS)[0].form == "list"
 
 
 @given(
@@ -219,7 +223,7 @@ def test_a_browser_may_send_anything(changed: dict[str, Any]) -> None:
     assert len(notes) <= len(changed)
     assert view.symbol in ("", *SYMBOLS)
     assert 1 <= view.rows <= len(SYMBOLS)
-    assert view.lists in ("list", "tiles", "by class")
+    assert view.form in ("list", "tiles", "by class")
 
 
 def test_bars_are_seconds_or_to_be_found() -> None:

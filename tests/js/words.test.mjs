@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Clock } from "../../page/clock.js";
 import { rounded } from "../../page/correlations.js";
 import { stateText } from "../../page/table.js";
+import { firstChoice, formOf } from "../../page/pulse.js";
 import { countdownText, inWords } from "../../page/status.js";
 import { sentence } from "../../page/symbol.js";
 
@@ -51,4 +52,14 @@ test("a message has its instants in the words of the clock", () => {
 test("a countdown is told from the moment that is shown", () => {
   assert.equal(countdownText(3725, false), "in 1 h 02 min");
   assert.equal(countdownText(3725, true), "1 h 02 min later");
+});
+
+test("a wall and a wide screen have tiles, unless somebody chose", () => {
+  assert.equal(formOf({ lists: "auto", kiosk: false }), "list");
+  assert.equal(formOf({ lists: "auto", kiosk: true }), "tiles");
+  assert.equal(formOf({ lists: "by class", kiosk: false }), "by class");
+  assert.deepEqual(firstChoice({ lists: "auto", kiosk: false }, 2200), { lists: "tiles" });
+  assert.deepEqual(firstChoice({ lists: "auto", kiosk: false }, 2199), {});
+  assert.deepEqual(firstChoice({ lists: "list", kiosk: false }, 2560), {});
+  assert.deepEqual(firstChoice({ lists: "auto", kiosk: true }, 3840), {});
 });
