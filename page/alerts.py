@@ -18,7 +18,15 @@ from page.asks import KINDS, muted_name
 from page.words import Instant, Words
 from ticks import legible
 
-__all__ = ["AlertsCard", "AlertsPanel", "DeadLine", "DestinationLine", "MuteLine", "alerts_card"]
+__all__ = [
+    "AlertsCard",
+    "AlertsPanel",
+    "DeadLine",
+    "DestinationLine",
+    "MuteLine",
+    "Muted",
+    "alerts_card",
+]
 
 _HOW: Final = (
     "Nothing is told outside this page: docs/alerts.md says how events reach a phone, a chat or a"
@@ -102,6 +110,13 @@ class MuteLine(msgspec.Struct, frozen=True, kw_only=True):
     text: Words
 
 
+class Muted(msgspec.Struct, frozen=True):
+    """A symbol, kind or rule of whose events nothing is told for now."""
+
+    of: str
+    name: str
+
+
 class AlertsPanel(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to say, for who opened it."""
 
@@ -120,10 +135,12 @@ class AlertsCard(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     state: Literal["off", "well", "trouble"]
     title: str
-    kinds: Mapping[str, str] | None
-    """What each kind of event is called; None if nothing is told that could be muted."""
+    kinds: Mapping[str, str]
+    """What each kind of event is called."""
     muted: list[str]
     """The symbols of which nothing is told for now."""
+    silent: list[Muted]
+    """Everything of which nothing is told for now, on the page either."""
     answer: Words
     """What was answered to what this viewer asked last."""
     answered: int
@@ -145,8 +162,11 @@ def alerts_card(
         text=_chip_text(states, worst),
         state="trouble" if worst is not None else "well" if is_on else "off",
         title=_title(states) if found else _HOW,
-        kinds=KINDS if found else None,
+        kinds=KINDS,
         muted=[mute.name for mute in status.mutes if mute.of == MuteOf.SYMBOL],
+        silent=[
+            Muted(mute.of, mute.name) for mute in status.mutes if mute.of != MuteOf.DESTINATION
+        ],
         answer=answer,
         answered=answered,
         panel=_panel(status, muted) if is_opened else None,
@@ -170,8 +190,9 @@ def _title(states: Sequence[str]) -> str:
 
 def _panel(status: AlertsStatus, muted: set[str]) -> AlertsPanel:
     found = status.destinations
+    mutes = [_mute_line(mute) for mute in sorted(status.mutes, key=lambda mute: mute.until)]
     if not found:
-        return AlertsPanel(notes=[_HOW], destinations=[], mutes=[], dead=[], dead_left=0)
+        return AlertsPanel(notes=[_HOW], destinations=[], mutes=mutes, dead=[], dead_left=0)
     notes = {
         _ELSEWHERE: not status.is_sending,
         _ASKED_ONLY: status.is_simulated and not all(one.takes_simulated for one in found),
@@ -181,7 +202,7 @@ def _panel(status: AlertsStatus, muted: set[str]) -> AlertsPanel:
     return AlertsPanel(
         notes=[note for note, holds in notes.items() if holds],
         destinations=[_destination_line(one, status, is_muted=one.name in muted) for one in found],
-        mutes=[_mute_line(mute) for mute in sorted(status.mutes, key=lambda mute: mute.until)],
+        mutes=mutes,
         dead=[_dead_line(one) for one in dead],
         dead_left=max(0, sum(one.dead for one in found) - len(dead)),
     )

@@ -6,21 +6,26 @@
 
 import { Address } from "./address.js";
 import { AlertsCard, Muting } from "./alerts.js";
+import { CatchingUp } from "./catching_up.js";
 import { Clock, durationText } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
 import { h, mark, say } from "./elements.js";
 import { Headline } from "./headline.js";
+import { Hour } from "./hour.js";
 import { Received } from "./merge.js";
 import { firstChoice, PulseCard } from "./pulse.js";
-import { Rewind } from "./rewind.js";
+import { Remembered } from "./remembered.js";
 import { Details, Messages, Strip } from "./status.js";
 import { dismissLost, isCutOff } from "./streamlits.js";
 import { StressCard } from "./stress.js";
 import { SymbolCard } from "./symbol.js";
 import { Teller } from "./teller.js";
+import { Ticker } from "./ticker.js";
 
+const GESTURES = ["pointerdown", "keydown"];
 const ASKS = 10; // what was asked is remembered this long
-const SENT_MS = 120; // a slider that is dragged sends where it rests
+const SENT_MS = 120; // what is chosen within this time is sent as one
+const TICK_MS = 2000;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
 const STALE_MS = 1000; // a tab brought back asks at once if its payload is older
 const LOST_MS = 6000;
@@ -33,7 +38,7 @@ class Board {
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
     this.said = null; // what an address said of it, as its texts
-    this.panels = { details: false, alerts: false };
+    this.panels = { details: false, alerts: false, earlier: false, event: "", since: null };
     this.number = 0;
     this.address = new Address((...found) => this.arrive(...found));
     this.carried = [];
@@ -44,18 +49,23 @@ class Board {
   build() {
     const actions = {
       choose: (changed) => this.choose(changed),
-      lookAt: (second) => this.lookAt(second),
+      lookAt: (second, isPassing) => this.lookAt(second, isPassing),
       open: (symbol) => this.open(symbol),
       refuse: (note) => this.refuse(note),
       ask: (wish) => this.ask(wish),
-      show: (symbol, second) => this.show(symbol, second),
+      show: (event) => this.show(event),
       mute: (...where) => this.muting.open(...where),
+      see: () => this.catchingUp.see(),
+      dismiss: () => this.catchingUp.dismiss(),
+      silence: () => this.teller.forget(),
     };
     this.muting = new Muting(actions);
     this.alerts = new AlertsCard(actions, this.muting);
-    this.teller = new Teller(actions);
+    this.remembered = new Remembered();
+    this.teller = new Teller(actions, this.remembered);
     this.details = new Details(actions);
     this.strip = new Strip([
+      this.teller.bell,
       this.teller.sound,
       this.teller.notify,
       this.alerts.button,
@@ -64,11 +74,12 @@ class Board {
     this.lost = h("p", { class: "lost", "data-kind": "error", hidden: true });
     this.messages = new Messages();
     this.headline = new Headline(actions);
-    this.rewind = new Rewind(actions);
+    this.hour = new Hour(actions);
     this.pulse = new PulseCard(actions);
     this.symbol = new SymbolCard(actions);
-    this.stress = new StressCard(actions);
+    this.stress = new StressCard(actions, this.remembered);
     this.correlations = new CorrelationsCard(actions);
+    const side = h("div", { class: "side" }, this.stress.element, this.correlations.element);
     this.root.append(
       h("h1", { class: "hidden" }, "Market Pulse"),
       this.strip.element,
@@ -77,13 +88,8 @@ class Board {
       this.messages.element,
       this.alerts.element,
       this.details.element,
-      this.rewind.element,
-      h(
-        "div",
-        { class: "cards" },
-        this.pulse.element,
-        h("div", { class: "side" }, this.stress.element, this.correlations.element),
-      ),
+      this.hour.element,
+      h("div", { class: "cards" }, this.pulse.element, side),
       this.symbol.element,
       this.teller.toasts,
     );
@@ -93,40 +99,31 @@ class Board {
     this.onVisible = () => {
       if (document.hidden) return;
       this.shownAt = Date.now();
-      this.teller.onSeen();
       // What the timer slept through is fetched at once.
       if (Date.now() - hub().receivedAt > STALE_MS) hub().wake?.();
     };
-    this.onGesture = () => this.teller.onGesture();
+    this.onGesture = (event) => [this.teller, this.hour].forEach((one) => one.onGesture(event));
     document.addEventListener("visibilitychange", this.onVisible);
-    document.addEventListener("pointerdown", this.onGesture);
-    document.addEventListener("keydown", this.onGesture);
+    for (const name of GESTURES) document.addEventListener(name, this.onGesture);
+    this.catchingUp = new CatchingUp(this);
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.choices?.symbol) this.open("");
     });
-    // A hidden tab's own timers are slowed to one a minute; a worker's are not.
-    const tick = new Blob(["setInterval(() => postMessage(0), 2000)"], { type: "text/javascript" });
-    this.tickUrl = URL.createObjectURL(tick);
-    this.ticker = new Worker(this.tickUrl);
-    this.ticker.onmessage = () => {
+    this.ticker = new Ticker(TICK_MS, () => {
       const wants = this.choices?.sound || this.choices?.notify;
       if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
       this.askAgain();
       dismissLost();
       this.drawLost();
-    };
+    });
   }
 
   close() {
     document.removeEventListener("visibilitychange", this.onVisible);
-    document.removeEventListener("pointerdown", this.onGesture);
-    document.removeEventListener("keydown", this.onGesture);
+    for (const name of GESTURES) document.removeEventListener(name, this.onGesture);
     clearTimeout(this.sending);
-    this.address.close();
-    this.ticker.terminate();
-    URL.revokeObjectURL(this.tickUrl);
-    this.teller.close();
-    this.pulse.close();
+    const { catchingUp, stress, address, ticker, hour, teller, pulse } = this;
+    for (const one of [catchingUp, stress, address, ticker, hour, teller, pulse]) one.close();
   }
 
   // Streamlit may lose the end of what it sends, and with it the word that this tab refreshes: it
@@ -141,8 +138,9 @@ class Board {
 
   // Choices.
 
-  // New values by name, of the view or of the panels.
-  choose(changed) {
+  // New values by name, of the view or of the panels. What only passes, as under a hand that drags,
+  // is sent now and then, and is one step to go back to however much of it there is.
+  choose(changed, isPassing = false) {
     this.carried = [];
     this.said = null;
     for (const [name, value] of Object.entries(changed)) {
@@ -154,6 +152,7 @@ class Board {
     this.drawChoices();
     const isFiltering = "severity" in changed || "events" in changed;
     if (isFiltering) this.teller.letPass("toast", "sound", "notify");
+    if (isPassing && this.sending) return;
     clearTimeout(this.sending);
     this.sending = setTimeout(() => this.send(), SENT_MS);
   }
@@ -169,8 +168,8 @@ class Board {
     this.sending = setTimeout(() => this.send());
   }
 
-  // An address for each step, but not for each second that a slider passes.
   send() {
+    this.sending = null;
     const { number, pending, panels, said } = this;
     this.address.write(this.choices, this.payload.first, true);
     hub().choose?.({ number, changed: said ?? pending, panels, is_link: Boolean(said) });
@@ -189,10 +188,20 @@ class Board {
     this.choices = { ...this.payload.view, ...this.pending, ...this.panels };
   }
 
-  lookAt(second) {
+  // Whether what is shown is what was chosen.
+  get isAnswered() {
+    return this.payload.taken >= this.number;
+  }
+
+  lookAt(second, isPassing = false) {
+    this.choose(this.moment(second), isPassing);
+  }
+
+  // A second as a choice; null is live. What is held still is let go for it.
+  moment(second) {
     const [oldest, newest] = this.payload.reach;
     const isLive = second === null || second >= newest;
-    this.choose({ at: isLive ? null : Math.max(second, oldest) });
+    return { at: isLive ? null : Math.max(second, oldest), freeze: false };
   }
 
   open(symbol) {
@@ -204,13 +213,12 @@ class Board {
     else if (before) this.pulse.focus(before);
   }
 
-  // A symbol at a second, as the reader of a notification wants it; a wall and what is frozen stay
-  // as they are.
-  show(symbol, second) {
-    const { view } = this.payload;
-    if (view.kiosk) return;
-    if (symbol) this.open(symbol);
-    if (!view.freeze) this.lookAt(second);
+  // The symbol of an event at the second of its peak, and its row marked; a wall stays as it is.
+  show({ id, symbol, ts }) {
+    if (this.choices.kiosk) return;
+    this.choose({ ...(symbol && { symbol }), ...this.moment(ts) });
+    if (symbol) this.symbol.reveal(false);
+    this.stress.mark(id);
   }
 
   // Something to be done about the alerts. What was asked before is sent again with it, as what is
@@ -234,41 +242,34 @@ class Board {
     this.payload = payload;
     const { view, status } = payload;
     // The server may have let a moment go, or changed what a control says.
-    if (payload.taken >= this.number) {
+    if (this.isAnswered) {
       this.pending = {};
       this.said = null;
     }
     this.mix();
     this.chooseFirst();
-    if (payload.taken >= this.number) this.address.write(this.choices, payload.first, false);
+    if (this.isAnswered) this.address.write(this.choices, payload.first, false);
     const zone = `${view.tz}|${status.dated}`;
     if (zone !== this.zone) [this.zone, this.clock] = [zone, new Clock(view, status.dated)];
     mark(this.root, "data-colours", view.colours);
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
     this.messages.draw(payload, this, this.carried);
-    const cards = [
-      this.strip,
-      this.headline,
-      this.alerts,
-      this.details,
-      this.rewind,
-      this.pulse,
-      this.correlations,
-      this.symbol,
-    ];
+    const { strip, headline, alerts, details, hour, pulse, correlations, symbol } = this;
+    const cards = [strip, headline, alerts, details, hour, pulse, correlations, symbol];
     for (const card of cards) card.draw(payload, this);
     this.drawChoices();
     this.root.style.visibility = "visible";
     this.drawLost();
-    this.teller.tell(payload.news, payload.live_now);
+    this.headline.drawMissed(payload.since, this.panels.since, this.clock);
+    this.teller.tell(payload, this.catchingUp.isAway, this.stress.isInView);
     this.teller.answer(payload.alerts, (parts) => this.alerts.words(parts));
   }
 
   // What depends on what is chosen here, before the server has answered.
   drawChoices() {
     this.stress.draw(this.payload, this);
-    this.rewind.drawMoment(this.payload, this);
+    this.hour.drawMoment(this.payload, this);
     const cards = [
       this.teller,
       this.alerts,

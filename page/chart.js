@@ -15,7 +15,7 @@ import {
   timeTicks,
   valueAt,
 } from "./scale.js";
-import { MARKS } from "./stress.js";
+import { MARKS } from "./event_row.js";
 
 const SIZE = 1000; // of the drawing, each way
 const HOLE_SEC = 60; // a line ends where nothing came for longer

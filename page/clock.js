@@ -3,6 +3,8 @@
 export const DAY_SEC = 86400;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const TYPED =
+  /^\s*(?:(?<day>\S.*?)(?:,\s*|\s+|T))?(?<hour>[01]?\d|2[0-3]):(?<minute>[0-5]\d)(?::(?<second>[0-5]\d))?\s*$/;
 
 export class Clock {
   constructor(view, isDated) {
@@ -92,22 +94,26 @@ export class Clock {
     return `${day}, ${this.text(begin).slice(0, 5)}–${this.text(end).slice(0, 5)}`;
   }
 
+  // Whether a text is a time as `at` reads it, whatever its day is called.
+  reads(text) {
+    return TYPED.test(text);
+  }
+
   // The newest instant from `oldest` to `newest` at which clocks here show `text`, null for none:
-  // "14:32", "14:32:05", or either after a date, "2026-11-24T14:32:05".
+  // "14:32" or "14:32:05", alone or after a day: "Mon", "24 Nov", "24 Nov 2026" or "2026-11-24".
   at(text, oldest, newest) {
-    const [day, time] = text.includes("T") ? text.split("T") : [null, text];
-    const whole = time.length === 5 ? `${time}:00` : time;
-    if (day)
-      return (
-        this.instants(`${day}T${whole}`).findLast(
-          (second) => second >= oldest && second <= newest,
-        ) ?? null
-      );
+    const found = TYPED.exec(text);
+    if (!found) return null;
+    const { day, hour, minute, second = "00" } = found.groups;
+    const time = `${hour.padStart(2, "0")}:${minute}:${second}`;
     const today = Date.parse(`${this.field(newest).slice(0, 10)}T00:00:00Z`);
     for (let back = 0; back <= (newest - oldest) / DAY_SEC + 1; back += 1) {
-      const date = new Date(today - back * DAY_SEC * 1000).toISOString().slice(0, 10);
-      const found = this.at(`${date}T${whole}`, oldest, newest);
-      if (found !== null) return found;
+      const date = new Date(today - back * DAY_SEC * 1000);
+      if (day && !namesOf(date).includes(day.toLowerCase())) continue;
+      const instant = this.instants(`${date.toISOString().slice(0, 10)}T${time}`).findLast(
+        (one) => one >= oldest && one <= newest,
+      );
+      if (instant !== undefined) return instant;
     }
     return null;
   }
@@ -121,6 +127,14 @@ export class Clock {
     const found = [...new Set(offsets.map((offset) => wanted - offset))];
     return found.filter((second) => this.wall(second) / 1000 === wanted).sort((a, b) => a - b);
   }
+}
+
+// What a day may be called, in small letters.
+function namesOf(date) {
+  const [day, weekday] = [date.getUTCDate(), WEEKDAYS[date.getUTCDay()]];
+  const short = `${day} ${MONTHS[date.getUTCMonth()]}`;
+  const names = [weekday, short, `${weekday} ${short}`, `${short} ${date.getUTCFullYear()}`];
+  return [...names.map((name) => name.toLowerCase()), date.toISOString().slice(0, 10)];
 }
 
 function isUsable(timeZone) {

@@ -1,18 +1,15 @@
-// The stress card: the events that pass the viewer's filter, the newest first.
+// The card of what is happening now: the events that go on, then those that are over, as far as they
+// pass the viewer's filter.
 
+import { durationText } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
+import { EventRow } from "./event_row.js";
 
 export const SEVERITIES = ["watch", "alert", "extreme"];
 export const CLASSES = ["stocks", "forex", "crypto"];
-export const MARKS = { watch: "●", alert: "▲", extreme: "◆" };
-
-// A peak so much later than the begin has a time of its own.
-const LATER_SEC = 60;
-
-const HISTORY = "Found in the past hour when the dashboard started";
-const EARLY = "Early: what is usual for it is not known from six hours of its own minutes yet";
 
 const FROM = { watch: "all", alert: "alert +", extreme: "extreme" };
+const EARLIER = "earlier";
 
 // Whether an event passes the viewer's filter.
 export function passes(event, { severity, events }) {
@@ -21,8 +18,8 @@ export function passes(event, { severity, events }) {
 }
 
 export class StressCard {
-  constructor({ choose, lookAt, mute }) {
-    Object.assign(this, { choose, lookAt, mute });
+  constructor({ choose, show, mute, silence }, remembered) {
+    Object.assign(this, { choose, show, mute, silence, remembered });
     this.severity = h(
       "select",
       { "aria-label": "Least severity", onchange: () => choose({ severity: this.severity.value }) },
@@ -33,23 +30,39 @@ export class StressCard {
     );
     this.empty = h("p", { class: "empty" });
     this.searching = h("p", { class: "searching note" }, "Still looking through the past hour");
-    this.older = h("li", { class: "older note", hidden: true });
+    this.snoozed = h("ul", { class: "snoozed", "aria-label": "Snoozed in this browser" });
+    this.running = h("ol", { class: "running", "aria-label": "Running" });
+    this.fold = h("button", { type: "button", class: "fold", onclick: () => this.toggleFold() });
+    this.earlier = h("ol", { class: EARLIER, "aria-label": "Earlier, newest first" });
+    this.older = h("button", { type: "button", class: "link older", onclick: () => this.askAll() });
     this.events = h(
-      "ol",
-      { class: "events", tabindex: "0", "aria-label": "Stress events, newest first" },
-      this.older,
+      "div",
+      { class: "events", tabindex: "0", role: "region", "aria-label": "Events" },
+      ...[this.snoozed, this.running, this.fold, this.earlier, this.older],
     );
     this.element = h(
       "section",
-      { class: "card stress", "aria-label": "Stress" },
+      { class: "card stress", "aria-label": "Happening now" },
       h(
         "div",
         { class: "head" },
-        h("h2", {}, "Stress"),
+        h("h2", {}, "Happening now"),
         h("div", { class: "chips" }, this.severity, ...this.classes),
       ),
       h("div", { class: "feed" }, this.empty, this.events, this.searching),
     );
+    this.isInView = false;
+    this.view = new IntersectionObserver(
+      ([{ isIntersecting }]) => {
+        this.isInView = isIntersecting;
+      },
+      { threshold: 0.5 },
+    );
+    this.view.observe(this.events);
+  }
+
+  close() {
+    this.view.disconnect();
   }
 
   toggle(name) {
@@ -58,81 +71,136 @@ export class StressCard {
     this.choose({ events: chosen.length ? chosen : CLASSES });
   }
 
-  draw(payload, { choices, clock }) {
-    Object.assign(this, { choices });
+  toggleFold() {
+    this.remembered.fold(EARLIER, !this.remembered.isFolded(EARLIER));
+    this.redraw();
+  }
+
+  askAll() {
+    this.choose({ earlier: true });
+  }
+
+  // Mark the row of an event, and bring it into view as soon as it is listed.
+  mark(id) {
+    Object.assign(this, { marked: id, sought: id });
+    if (id) this.remembered.fold(EARLIER, false);
+    this.redraw();
+  }
+
+  // Mark what began after a second.
+  markSince(second) {
+    this.since = second;
+    this.remembered.fold(EARLIER, false);
+    this.choose({ earlier: true });
+    this.events.scrollTo({ top: 0 });
+    this.element.scrollIntoView({ block: "nearest" });
+  }
+
+  draw(payload, board) {
+    Object.assign(this, { payload, board, choices: board.choices });
+    this.redraw();
+  }
+
+  redraw() {
+    const { payload, board, choices } = this;
     if (this.severity.value !== choices.severity) this.severity.value = choices.severity;
     this.classes.forEach((chip, place) => {
       mark(chip, "aria-pressed", String(choices.events.includes(CLASSES[place])));
     });
-    const { events, alerts } = payload;
-    this.kinds = alerts.kinds;
-    const shown = events.shown.filter((event) => passes(event, choices));
-    const older = events.passing - events.shown.length;
+    const { events } = payload;
+    const passing = (event) => passes(event, choices);
+    const running = events.running.filter(passing);
+    const earlier = events.earlier.filter(passing);
     this.searching.hidden = !payload.status.searching;
-    const text = emptyText(payload, shown.length === 0);
+    const text = emptyText(payload, running.length + earlier.length === 0);
     say(this.empty, text);
     this.empty.hidden = !text;
-    say(this.older, older > 0 ? `${older} older ones` : "");
-    this.older.hidden = older <= 0;
+    this.drawSnoozed();
+    this.drawRows(this.running, running);
+    this.drawFold(events, earlier);
+    if (!board.choices.event) this.opened = null;
+  }
+
+  drawFold({ earlier_count: count, earlier: sent }, earlier) {
+    const isFolded = this.remembered.isFolded(EARLIER);
+    this.fold.hidden = !count;
+    mark(this.fold, "aria-expanded", String(!isFolded));
+    say(this.fold, `Earlier ${isFolded ? "▸" : "▾"} ${count}`);
+    this.earlier.hidden = isFolded;
+    this.drawRows(this.earlier, earlier);
+    const left = count - sent.length;
+    const isAll = this.choices.earlier;
+    say(this.older, isAll ? `${left} older ones are in the archive` : `Show ${left} more`);
+    this.older.disabled = isAll;
+    this.older.hidden = isFolded || left <= 0;
+  }
+
+  drawRows(list, events) {
+    const { show, choose, mute, remembered } = this;
+    const actions = { show, choose, mute, acknowledge: (...what) => this.acknowledge(...what) };
+    actions.snooze = (...what) => this.snooze(...what);
     keyed(
-      this.events,
-      shown,
-      (event) => event.id,
-      (event) => this.item(event),
-      (item, event) => {
-        correctItem(item, event, payload, clock);
+      list,
+      events,
+      ({ id }) => id,
+      () => {
+        const row = new EventRow(actions);
+        row.element.row = row;
+        return row.element;
+      },
+      ({ row }, event) => {
+        row.draw(event, this.payload, this.board, {
+          isDone: remembered.isDone(event),
+          isSnoozed: remembered.isSnoozed(event.symbol, Date.now()),
+          isMarked: event.id === this.marked,
+          isNew: this.since !== undefined && event.ts > this.since,
+        });
+        if (event.id !== this.sought || list.hidden) return;
+        this.sought = null;
+        row.element.scrollIntoView({ block: "nearest" });
       },
     );
   }
 
-  item(event) {
-    const onclick = () => this.lookAt(Math.floor(event.ts));
-    const mute = ({ currentTarget: button }) =>
-      this.mute(button, button.closest("li"), mutable(event, this.kinds));
-    return h(
-      "li",
-      {},
-      h(
-        "div",
-        {},
-        h("span", { class: "severity" }),
-        h("button", { type: "button", class: "link", onclick }),
-        h("span", { class: "meta" }),
-        h("button", { type: "button", class: "link mute", onclick: mute }, "Mute"),
-      ),
-      h("p", {}),
-      h("p", { class: "more note" }),
+  drawSnoozed() {
+    const now = Date.now();
+    keyed(
+      this.snoozed,
+      this.remembered.snoozes(now),
+      ([symbol]) => symbol,
+      ([symbol]) =>
+        h(
+          "li",
+          {},
+          h("span"),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "link",
+              title: `Tell of ${symbol} again`,
+              onclick: () => this.snooze(symbol, 0),
+            },
+            "Lift",
+          ),
+        ),
+      (item, [symbol, until]) =>
+        say(item.firstChild, `${symbol} snoozed for ${durationText((until - now) / 1000)}`),
     );
   }
-}
 
-// What may be muted of an event, kinds by the words for them.
-function mutable({ symbol, kind, rule }, kinds) {
-  const alike = rule
-    ? { of: "rule", name: rule, text: `the rule ${rule}` }
-    : { of: "kind", name: kind, text: kinds[kind] ?? kind };
-  return symbol ? [{ of: "symbol", name: symbol, text: symbol }, alike] : [alike];
-}
+  acknowledge(event, isDone) {
+    this.remembered.acknowledge(event, isDone);
+    this.silence();
+    this.redraw();
+  }
 
-function correctItem(item, event, { view, reach, now, alerts }, clock) {
-  mark(item, "data-severity", event.severity);
-  const [severity, time, meta, mute] = item.firstChild.children;
-  mute.hidden = !alerts.kinds;
-  say(severity, `${MARKS[event.severity]} ${event.severity}`);
-  say(time, clock.full(event.ts, now));
-  mark(time, "title", `Look back at ${clock.long(event.ts)}`);
-  time.disabled = view.freeze || event.ts < reach[0];
-  const times = event.count > 1 && `×${event.count}`;
-  const peak = event.peak - event.ts >= LATER_SEC && `peak ${clock.full(event.peak, now)}`;
-  const notes = [times, peak, event.asset, event.early && "early", event.history && "history"];
-  say(meta, notes.filter(Boolean).join(" · "));
-  const why = [event.early && EARLY, event.history && HISTORY].filter(Boolean);
-  mark(meta, "title", why.length ? `${why.join(". ")}.` : null);
-  const [, text, more] = item.children;
-  say(text, event.text);
-  say(more, event.more);
-  mark(more, "title", event.more || null);
-  more.hidden = !event.more;
+  snooze(symbol, forMs) {
+    const now = Date.now();
+    this.remembered.snooze(symbol, now + forMs, now);
+    this.silence();
+    this.redraw();
+  }
 }
 
 // Why no event is listed; empty if some are.

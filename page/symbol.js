@@ -5,7 +5,7 @@ import { link } from "./address.js";
 import { Chart } from "./chart.js";
 import { drawPairs, shutText } from "./correlations.js";
 import { h, keyed, mark, say } from "./elements.js";
-import { MARKS } from "./stress.js";
+import { MARKS } from "./event_row.js";
 import { stateText } from "./table.js";
 
 const SPANS = { "15m": "15 min", "1h": "1 h", day: "Day" };
@@ -51,7 +51,6 @@ export class SymbolCard {
     say(this.day, day && `${day} today`);
     mark(this.day, "data-tone", tone);
     say(this.state, stateText(opened, clock, now));
-    this.muting.hidden = !alerts.kinds;
     say(this.muting, alerts.muted.includes(opened.symbol) ? "Muted" : "Mute");
     this.drawCompared(opened.others);
     this.chart.draw(chart, choices.unit, payload.at, clock);
@@ -60,7 +59,7 @@ export class SymbolCard {
     say(this.empty, opened.shut ? shutText(opened.shut, clock, now) : opened.missing);
     this.empty.hidden = opened.top.length > 0;
     drawPairs(this.pairs, opened.top);
-    this.drawRules(opened.rules, alerts);
+    this.drawRules(opened.rules);
     if (!this.takesFocus) return;
     this.takesFocus = false;
     this.title.focus({ preventScroll: true });
@@ -155,7 +154,7 @@ export class SymbolCard {
     this.none.hidden = events.length > 0;
   }
 
-  drawRules(rules, alerts) {
+  drawRules(rules) {
     keyed(
       this.rules,
       rules,
@@ -168,10 +167,9 @@ export class SymbolCard {
         return h("li", {}, h("b"), h("span"), button);
       },
       (item, { name, text }) => {
-        const [title, words, button] = item.children;
+        const [title, words] = item.children;
         say(title, name);
         say(words, ` ${text} `);
-        button.hidden = !alerts.kinds;
       },
     );
     this.noRules.hidden = rules.length > 0;

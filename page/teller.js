@@ -1,34 +1,54 @@
 // Telling of new events: toasts, sound, notifications and the title, each event once per viewer.
 
-import { h, mark, say } from "./elements.js";
-import { MARKS, SEVERITIES, passes } from "./stress.js";
+import { Badge } from "./badge.js";
+import { h, mark, s, say } from "./elements.js";
+import { MARKS } from "./event_row.js";
+import { Missed, untold } from "./missed.js";
+import { SEVERITIES, passes } from "./stress.js";
 
+const BELL =
+  "M8 1.2a1 1 0 0 1 1 1v.5a4.3 4.3 0 0 1 3.3 4.2v2.6l1.4 2.2v.8H2.3v-.8l1.4-2.2V6.9a4.3 4.3 0 0 1 3.3-4.2v-.5a1 1 0 0 1 1-1zM6.3 13.5h3.4a1.7 1.7 0 0 1-3.4 0z";
 const TITLE = "Market Pulse";
 const TOAST_MS = 7000;
 const TOASTS = 3;
-const KNOWN = 500;
-const REMEMBERED = 300;
 const ALLOWED_MS = 300;
+const SEEN_MS = 10_000; // what was in view for so long was seen
+const BETWEEN_MS = 5000; // more between two payloads is no looking
 const BEEPS = { watch: [660], alert: [880, 880], extreme: [1040, 1040, 1040] };
 
 export class Teller {
-  constructor({ choose, show }) {
-    Object.assign(this, { choose, show });
+  // `show` opens what an event is of, `see` shows those that were missed; `remembered` knows what this
+  // browser tells nothing of.
+  constructor({ choose, show, see }, remembered) {
+    Object.assign(this, { choose, show, remembered });
     this.missed = new Missed();
+    this.icon = new Badge();
     this.isFirst = true;
     this.news = [];
-    const chip = { type: "button", class: "chip", role: "switch" };
+    this.muted = [];
+    this.seenMs = 0;
+    const chip = { type: "button", role: "switch" };
     this.sound = h("button", {
       ...chip,
+      class: "chip sound",
       title: "A tone for new events, in a hidden tab too; higher and more often the more severe",
       onclick: () => this.switchSound(),
     });
     this.notify = h("button", {
       ...chip,
+      class: "chip notify",
       title: "A notification of the system for new events, in a hidden tab too",
       onclick: () => this.switchNotify(),
     });
+    this.unseen = h("span");
+    this.bell = h(
+      "button",
+      { type: "button", class: "chip bell", onclick: see },
+      s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: BELL })),
+      this.unseen,
+    );
     this.toasts = h("div", { class: "toasts", role: "status", "aria-label": "New events" });
+    this.title();
   }
 
   close() {
@@ -80,26 +100,40 @@ export class Teller {
 
   // What is on the page before it was asked to tell needs no telling.
   async letPass(...ways) {
-    const wanted = this.news.filter((event) => passes(event, this.choices));
+    const wanted = this.news.filter((event) => this.isWanted(event));
     this.missed.know(wanted);
     await Promise.all(ways.map((way) => untold(way, wanted)));
   }
 
-  // What came at `now`. That an event is over is no news of it.
-  async tell(news, now) {
-    this.news = news;
+  // Whether an event is to be told: it passes the filter, and neither is it dealt with nor is nothing
+  // to be told of it for a while.
+  isWanted(event) {
+    const { remembered } = this;
+    return (
+      passes(event, this.choices) &&
+      !isMuted(event, this.muted) &&
+      !remembered.isDone(event) &&
+      !remembered.isSnoozed(event.symbol, Date.now())
+    );
+  }
+
+  // What came at `live_now`. That an event is over is no news of it. `isAway` is whether nobody looks
+  // at the page, `isInView` whether the list of events is seen of it.
+  async tell({ news, live_now: now, alerts }, isAway, isInView) {
+    Object.assign(this, { news, muted: alerts.silent });
     const since = this.toldAt;
     this.toldAt = now;
     if (this.isFirst) {
       this.isFirst = false;
       return this.letPass("toast", "sound", "notify");
     }
-    const passing = news.filter((event) => passes(event, this.choices));
+    const passing = news.filter((event) => this.isWanted(event));
     // One that began and ended while the tab slept was missed all the same.
     this.missed.add(
       passing.filter((event) => !event.over || event.ts > since),
-      document.hidden,
+      isAway,
     );
+    this.look(isInView && !isAway);
     this.title();
     const wanted = passing.filter((event) => !event.over);
     if (!document.hidden) {
@@ -117,9 +151,24 @@ export class Teller {
     }
   }
 
-  // Somebody looks at the page.
-  onSeen() {
+  // What was in view for long enough was seen.
+  look(isLooking) {
+    const now = performance.now();
+    if (isLooking) this.seenMs += Math.min(BETWEEN_MS, now - this.lookedAt || 0);
+    else this.seenMs = 0;
+    this.lookedAt = now;
+    if (this.missed.count && this.seenMs >= SEEN_MS) this.missed.clear();
+  }
+
+  // The viewer has seen all that was missed.
+  seeAll() {
     this.missed.clear();
+    this.title();
+  }
+
+  // This browser tells less than it did: what is not told of was not missed.
+  forget() {
+    this.missed.drop(this.news.filter((event) => !this.isWanted(event)));
     this.title();
   }
 
@@ -127,6 +176,13 @@ export class Teller {
     const { count } = this.missed;
     const title = count ? `(${count}) ${TITLE}` : TITLE;
     if (document.title !== title) document.title = title;
+    say(this.unseen, count ? ` ${count}` : "");
+    const named = `${count || "no"} unseen event${count === 1 ? "" : "s"}`;
+    mark(this.bell, "aria-label", named);
+    mark(this.bell, "title", count ? `Show the ${named}` : "No unseen events");
+    mark(this.bell, "data-count", count || null);
+    const style = getComputedStyle(this.toasts);
+    this.icon.show(count, { text: style.backgroundColor, ground: style.color });
   }
 
   notification(event) {
@@ -139,7 +195,7 @@ export class Teller {
       notification.onclick = () => {
         globalThis.focus();
         notification.close();
-        this.show(event.symbol, Math.floor(event.updated));
+        this.open(event);
       };
     } catch {
       // Some browsers of phones have the name, and no way to use it from a page.
@@ -148,9 +204,17 @@ export class Teller {
     }
   }
 
+  open(event) {
+    this.missed.drop([event]);
+    this.title();
+    const { id, symbol, peak } = event;
+    this.show({ id, symbol, ts: Math.floor(peak) });
+  }
+
   toast(event) {
-    const { severity } = event;
-    this.slip(`${MARKS[severity]} ${severity}`, whole(event), severity);
+    const { severity, title, brief, more } = event;
+    const text = [brief, more].filter(Boolean).join("; ");
+    this.slip(`${MARKS[severity]} ${title}`, text, severity, () => this.open(event));
   }
 
   // What was answered to what was asked of the alerts, once.
@@ -160,21 +224,31 @@ export class Teller {
     if (isNew && answer.length) this.slip("Alerts", words(answer));
   }
 
-  // Each in a row of its own, in which it stays: none pushes another.
-  slip(head, text, severity = null) {
+  // Each in a row of its own, in which it stays: none pushes another. One that can be pressed goes by
+  // that, and none goes while it is pointed at.
+  slip(head, text, severity = null, onclick = null) {
     const toasts = [...this.toasts.children];
     if (toasts.length === TOASTS) toasts.shift().remove();
     const used = toasts.map((other) => other.style.gridRow);
     const rows = Array.from({ length: TOASTS }, (_, row) => String(TOASTS - row));
     const toast = h(
-      "div",
-      { class: "toast", "data-severity": severity },
+      onclick ? "button" : "div",
+      { class: "toast", "data-severity": severity, type: onclick && "button" },
       h("strong", {}, head),
       h("span", {}, text),
     );
+    if (onclick)
+      toast.addEventListener("click", () => {
+        toast.remove();
+        onclick();
+      });
     toast.style.gridRow = rows.find((row) => !used.includes(row));
     this.toasts.append(toast);
-    setTimeout(() => toast.remove(), TOAST_MS);
+    const leave = () => {
+      if (toast.matches(":hover, :focus")) setTimeout(leave, TOAST_MS);
+      else toast.remove();
+    };
+    setTimeout(leave, TOAST_MS);
   }
 
   beep(severity) {
@@ -195,6 +269,12 @@ export class Teller {
   }
 }
 
+// Whether nothing is told of an event by what was muted for everybody.
+function isMuted({ symbol, kind, rule }, muted) {
+  const names = { symbol, kind: rule ? "" : kind, rule };
+  return muted.some(({ of, name }) => name !== "" && names[of] === name);
+}
+
 function whole({ text, more }) {
   return [text, more].filter(Boolean).join("; ");
 }
@@ -210,62 +290,4 @@ function notifyText(isOn, isPossible) {
   if (Notification.permission === "denied") return "Notify: blocked in browser";
   if (!isOn) return "Notify off";
   return Notification.permission === "granted" ? "Notify on" : "Notify: click to allow";
-}
-
-// The events that came while nobody looked.
-export class Missed {
-  constructor() {
-    this.known = new Set();
-    this.unseen = new Set();
-  }
-
-  get count() {
-    return this.unseen.size;
-  }
-
-  // These were on the page before they could be missed.
-  know(events) {
-    for (const event of events) this.known.add(event.id);
-  }
-
-  add(events, isHidden) {
-    for (const { id } of events) if (isHidden && !this.known.has(id)) this.unseen.add(id);
-    this.known = new Set([...this.known, ...events.map((event) => event.id)].slice(-KNOWN));
-  }
-
-  clear() {
-    this.unseen.clear();
-  }
-}
-
-const toldHere = {};
-
-// What is told once: an event that becomes more severe is told again.
-const stateOf = ({ id, severity }) => `${id} ${severity}`;
-
-// Those of `events` of which this viewer was not told in this way, in whichever tab; they count as
-// told from now on.
-export async function untold(way, events) {
-  const key = `market-pulse.told.${way}`;
-  const tell = () => {
-    // If the browser's storage is closed or spoilt, at least once per tab.
-    let told = (toldHere[way] ??= []);
-    try {
-      const stored = JSON.parse(localStorage.getItem(key));
-      if (Array.isArray(stored)) told = [...new Set([...stored, ...told])];
-    } catch {
-      // As above.
-    }
-    const fresh = events.filter((event) => !told.includes(stateOf(event)));
-    if (fresh.length) {
-      toldHere[way] = [...told, ...fresh.map(stateOf)].slice(-REMEMBERED);
-      try {
-        localStorage.setItem(key, JSON.stringify(toldHere[way]));
-      } catch {
-        // As above.
-      }
-    }
-    return fresh;
-  };
-  return navigator.locks ? navigator.locks.request(key, tell) : tell();
 }

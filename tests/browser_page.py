@@ -176,8 +176,11 @@ def messages(page: Page) -> list[str]:
 
 
 def events(page: Page) -> list[str]:
-    """What the stress card lists."""
-    return page.locator(".events li p:not(.more)").all_text_contents()
+    """What is listed as happening now or earlier, each in its sentence."""
+    texts: list[str] = page.locator(".events .open").evaluate_all(
+        "rows => rows.map((row) => row.title.split('.\\n')[0])"
+    )
+    return texts
 
 
 def has_searched_past(page: Page) -> bool:

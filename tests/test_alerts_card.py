@@ -44,9 +44,9 @@ def opened(status: AlertsStatus) -> AlertsPanel:
 
 
 def test_without_a_destination_there_is_one_line_that_says_how() -> None:
-    """And nothing that could be muted."""
+    """What is muted is of the page's own telling then."""
     card = alerts_card(AlertsStatus(is_simulated=True, is_remembered=False))
-    assert (card.text, card.state, card.kinds, card.panel) == ("Alerts off", "off", None, None)
+    assert (card.text, card.state, card.panel) == ("Alerts off", "off", None)
     panel = opened(AlertsStatus(is_simulated=True, is_remembered=False))
     (note,) = panel.notes
     assert "docs/alerts.md" in note
@@ -168,7 +168,10 @@ def test_mutes_are_listed_by_their_end() -> None:
     )
     status = replace(status_of(READY), mutes=mutes)
     panel = opened(status)
-    assert alerts_card(status).muted == ["AAPL"]
+    card = alerts_card(status)
+    assert card.muted == ["AAPL"]
+    assert ("symbol", "AAPL") in [(one.of, one.name) for one in card.silent]
+    assert all(one.of != "destination" for one in card.silent)
     assert [line.text[0] for line in panel.mutes] == [
         "AAPL until ",
         "moves over 5 min until ",

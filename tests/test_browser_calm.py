@@ -67,8 +67,9 @@ def in_view(page: Page) -> tuple[str, int]:
     text, cut = page.locator(".events").evaluate(
         """(list) => {
           const top = list.getBoundingClientRect().top;
-          const item = [...list.children].find((li) => li.getBoundingClientRect().bottom > top + 1);
-          const name = item.querySelector("p").textContent.split(" ")[0];
+          const isSeen = (li) => li.getBoundingClientRect().bottom > top + 1;
+          const item = [...list.querySelectorAll("li")].find(isSeen);
+          const name = item.querySelector("b").textContent.split(" ")[0];
           const cut = top - item.getBoundingClientRect().top;
           return [`${item.querySelector("button").textContent} ${name}`, cut];
         }"""

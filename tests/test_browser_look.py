@@ -82,7 +82,7 @@ def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
         ".events li": 4,  # as many fit however many lines each of them has
         ".correlation": 1,
         ".correlation .pairs li": 3,
-        ".rewind": 1,
+        ".hour": 1,
         ".strip .chips button": 3,
     }.items():
         assert fits(page, page.locator(name)) >= least, name
@@ -139,7 +139,7 @@ def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None
     until_ready(page)
     for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stButton"):
         assert page.get_by_test_id(widget).count() == 0
-    for hidden in (".rewind", ".strip .chips", ".correlation", ".stress .chips"):
+    for hidden in (".hour", ".strip .chips", ".correlation", ".stress .chips"):
         expect(page.locator(hidden)).to_be_hidden()
     rows = page.locator(".pulse tbody tr")
     assert rows.count() >= 10
@@ -220,7 +220,7 @@ def test_nothing_is_written_over_events(market: Server, tabs: Tabs) -> None:
     """Where no price is known, as in a restart's first moment, those of before are listed alone."""
     page = tabs(market.url)
     until_ready(page)
-    expect(page.locator(".events li p").first).to_be_visible()
+    expect(page.locator(".events li").first).to_be_visible()
     is_hidden = page.locator(".stress .empty").evaluate(
         """(empty) => {
           const payload = structuredClone(marketPulse.payload);

@@ -94,6 +94,16 @@ test("a time that is typed is the newest at which clocks showed it", () => {
   assert.equal(at("2026-11-22T09:59:59"), null);
   assert.equal(clock("UTC").at("13:00", newest - 60, newest), null);
   assert.equal(at("2026-99-99T10:00"), null);
+  // As the page itself calls them, and as a hand types them.
+  for (const text of ["Sun 10:00", "22 Nov 10:00:00", "Sun 22 Nov, 10:00", "22 nov 2026 10:00"])
+    assert.equal(at(text), oldest, text);
+  assert.equal(at("24 Nov 9:05"), seconds("2026-11-24T09:05:00Z"));
+  assert.equal(at("Wed 10:00"), null);
+  const read = ["9:05", "Mon 14:32", "noon 14:32", "24:00", "14:60", "14", "2 PM", "14:32 "];
+  assert.deepEqual(
+    read.map((text) => clock("UTC").reads(text)),
+    [true, true, true, false, false, false, false, true],
+  );
 });
 
 test("on the days on which clocks change a time is there twice, or not at all", () => {

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { Missed, untold } from "../../page/missed.js";
+import { Remembered } from "../../page/remembered.js";
 import { passes } from "../../page/stress.js";
-import { Missed, Teller, untold } from "../../page/teller.js";
+import { Teller } from "../../page/teller.js";
 
 const events = (...ids) => ids.map((id) => ({ id, severity: "watch" }));
 const ids = (found) => found.map(({ id }) => id);
@@ -116,9 +118,13 @@ function tellerOf() {
   const teller = Object.create(Teller.prototype);
   Object.assign(teller, {
     missed: new Missed(),
+    remembered: new Remembered(new Storage()),
+    muted: [],
+    seenMs: 0,
     isFirst: true,
     choices: { severity: "watch", events: ["stocks"], sound: true, notify: true },
     audio: { state: "running" },
+    title: () => {},
     beep: (severity) => told.tones.push(severity),
     slip: (head, text) => told.toasts.push(`${head}: ${text}`),
     show: (...where) => told.shown.push(where),
@@ -126,13 +132,23 @@ function tellerOf() {
   return { teller, told };
 }
 
+// A viewer who looks at the page, but not at its list of events.
+const hear = (teller, payload) => teller.tell(payload, globalThis.document.hidden, false);
+
+const payloadOf = (news, live_now, silent = []) => ({ news, live_now, alerts: { silent } });
+
 const stress = (id, severity, known = {}) => ({
   id,
   severity,
   asset: "stocks",
   symbol: "AAPL",
   text: `AAPL ${severity}`,
+  title: "AAPL −1.0 %",
+  brief: "in 1 min",
+  kind: "move_1m",
+  rule: "",
   ts: 100.5,
+  peak: 100.5,
   updated: 100.5,
   over: false,
   ...known,
@@ -140,10 +156,10 @@ const stress = (id, severity, known = {}) => ({
 
 test("an event is told at watch, again at alert and at extreme, and not when it is over", async () => {
   const { teller, told } = tellerOf();
-  await teller.tell([], 99);
+  await hear(teller, payloadOf([], 99));
   for (const severity of ["watch", "watch", "alert", "alert", "extreme", "extreme"])
-    await teller.tell([stress("w1", severity)], 101);
-  await teller.tell([stress("w1", "extreme", { over: true, updated: 190 })], 191);
+    await hear(teller, payloadOf([stress("w1", severity)], 101));
+  await hear(teller, payloadOf([stress("w1", "extreme", { over: true, updated: 190 })], 191));
   const severities = ["watch", "alert", "extreme"];
   assert.deepEqual(told.tones, severities);
   assert.deepEqual(
@@ -155,19 +171,22 @@ test("an event is told at watch, again at alert and at extreme, and not when it 
 
 test("the end of an event that this browser was never told of is not told", async () => {
   const { teller, told } = tellerOf();
-  await teller.tell([], 150);
-  await teller.tell([stress("x1", "extreme", { over: true, updated: 190 })], 191);
+  await hear(teller, payloadOf([], 150));
+  await hear(teller, payloadOf([stress("x1", "extreme", { over: true, updated: 190 })], 191));
   assert.deepEqual(told, { toasts: [], tones: [], notes: [], shown: [] });
 });
 
 test("an end is not missed, but an event that began and ended while the tab slept is", async () => {
   const { teller } = tellerOf();
-  await teller.tell([], 150);
+  await hear(teller, payloadOf([], 150));
   globalThis.document.hidden = true;
-  await teller.tell([stress("y1", "alert", { over: true, updated: 190 })], 191);
-  assert.equal(globalThis.document.title, "Market Pulse");
-  await teller.tell([stress("y2", "alert", { over: true, ts: 195, updated: 240 })], 241);
-  assert.equal(globalThis.document.title, "(1) Market Pulse");
+  await hear(teller, payloadOf([stress("y1", "alert", { over: true, updated: 190 })], 191));
+  assert.equal(teller.missed.count, 0);
+  await hear(
+    teller,
+    payloadOf([stress("y2", "alert", { over: true, ts: 195, updated: 240 })], 241),
+  );
+  assert.equal(teller.missed.count, 1);
 });
 
 test("a click on a notification opens the symbol at the second it tells of", async () => {
@@ -176,12 +195,57 @@ test("a click on a notification opens the symbol at the second it tells of", asy
   stub("focus", () => {
     focused += 1;
   });
-  await teller.tell([], 99);
-  await teller.tell([stress("z1", "alert", { updated: 160.7 })], 161);
+  await hear(teller, payloadOf([], 99));
+  await hear(teller, payloadOf([stress("z1", "alert", { peak: 160.7 })], 161));
   told.notes[0].onclick();
   assert.equal(focused, 1);
   assert.ok(told.notes[0].isClosed);
-  assert.deepEqual(told.shown, [["AAPL", 160]]);
+  assert.deepEqual(told.shown, [[{ id: "z1", symbol: "AAPL", ts: 160 }]]);
+});
+
+test("what is dealt with, snoozed or muted is not told, and told again if it is more severe", async () => {
+  const { teller, told } = tellerOf();
+  await hear(teller, payloadOf([], 99));
+  teller.remembered.acknowledge(stress("q1", "watch"));
+  teller.remembered.snooze("TSLA", Date.now() + 60_000, Date.now());
+  const silent = [
+    { of: "symbol", name: "NVDA" },
+    { of: "rule", name: "flash" },
+    { of: "kind", name: "vol_spike" },
+  ];
+  const untoldOnes = [
+    stress("q1", "watch"),
+    stress("q2", "extreme", { symbol: "TSLA" }),
+    stress("q3", "extreme", { symbol: "NVDA" }),
+    stress("q4", "extreme", { kind: "rule", rule: "flash" }),
+    stress("q5", "extreme", { kind: "vol_spike" }),
+  ];
+  await hear(teller, payloadOf(untoldOnes, 101, silent));
+  assert.deepEqual([told.tones, told.notes, told.toasts], [[], [], []]);
+  await hear(teller, payloadOf([stress("q1", "alert")], 102, silent));
+  assert.deepEqual(told.tones, ["alert"]);
+});
+
+test("what is dealt with was not missed, and all is seen after a while in view", async (t) => {
+  const { teller } = tellerOf();
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  await hear(teller, payloadOf([], 99));
+  await teller.tell(payloadOf([stress("r1", "watch"), stress("r2", "alert")], 101), true, true);
+  assert.equal(teller.missed.count, 2);
+  teller.remembered.acknowledge(stress("r1", "watch"));
+  teller.forget();
+  assert.deepEqual([teller.missed.count, teller.missed.since], [1, 100.5]);
+  for (const [ms, left] of [
+    [2000, 1],
+    [6000, 1],
+    [9000, 1],
+    [13_000, 0],
+  ]) {
+    now = ms;
+    await teller.tell(payloadOf([], 101), false, true);
+    assert.equal(teller.missed.count, left, ms);
+  }
 });
 
 test("an answer is shown once, and none that was there before the page was", () => {
