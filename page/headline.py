@@ -193,6 +193,7 @@ def _known(figure: float) -> float | None:
 # Words.
 
 _PLAIN: Final[Mapping[Outlook, str]] = {
+    Outlook.REMEMBERED: "Nothing stands out",
     Outlook.ORDINARY: "Nothing stands out",
     Outlook.QUIET: "Everything is within its usual range",
     Outlook.LEARNING: "Still learning what is usual: too early to judge",

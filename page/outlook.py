@@ -124,7 +124,10 @@ def picked(review: Second, at: Second) -> Picked:
     breadth = tuple(rows.breadth(asset) for asset in ASSETS if rows.watches(asset))
     event, symbol, moved_ts = _pick(_Rows(review))
     if event is not None:
-        event = next((state for state in at.events if state.id == event.id), event)
+        # As it stands now; what is no longer watched, or has closed, matters no more.
+        event = next((state for state in rows.known if state.id == event.id), None)
+    if symbol not in at.frame.index:
+        symbol = ""
     # What is severe and comes before that does not wait.
     begun = [
         one
@@ -148,7 +151,7 @@ def picked(review: Second, at: Second) -> Picked:
 
 
 def _pick(rows: _Rows) -> tuple[Event | None, str, float]:
-    """What matters: an event, or a symbol and when it moved, or nothing."""
+    """What matters: an event, or else a symbol and when it moved, or nothing."""
     running = rows.running()
     if running:
         return min(running, key=_precedence), "", math.nan
@@ -160,7 +163,7 @@ def _pick(rows: _Rows) -> tuple[Event | None, str, float]:
     of_move = [event for event in own if event.ts - 60 <= moved_ts <= event.updated_ts]
     told = of_move or ([] if rows.stands_out(symbol) else own)
     nearest = min(told, key=lambda one: (abs(one.peak_ts - moved_ts), one.id), default=None)
-    return nearest, symbol, moved_ts
+    return nearest, "" if nearest else symbol, moved_ts
 
 
 def _precedence(event: Event) -> tuple[float, float, str]:

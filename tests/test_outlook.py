@@ -136,6 +136,19 @@ def test_between_two_reviews_only_a_severe_event_takes_the_place() -> None:
     assert picked(review, second({}, own, less, now=NOW + 3)).event == own
 
 
+def test_what_is_not_watched_any_more_matters_no_more() -> None:
+    """Nor what has just become too old, though it was picked some seconds ago."""
+    own = event("META", NOW - 60.0)
+    without = second({}, own, now=NOW + 3)
+    frame = without.frame.drop("META")
+    without = without._replace(frame=frame, states=["live"] * 3, usual=[True] * 3)
+    assert picked(second({}, own), without).outlook is Outlook.GOING_ON
+    review = second({"META": (-5.0, 10.0)})
+    assert picked(review, without._replace(events=())).outlook is Outlook.QUIET
+    old = event("META", NOW - 899.0, over_ts=NOW - 800.0, updated_ts=NOW - 790.0)
+    assert picked(second({}, old), second({}, old, now=NOW + 3)).outlook is Outlook.QUIET
+
+
 def test_a_second_is_reviewed_at_the_end_of_ten() -> None:
     """The last of ten is its own review."""
     assert [review_second(NOW + ago) for ago in (-1, 0, 1, 9, 10)] == [
