@@ -5,6 +5,7 @@ import { correctVendor, KINDS } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { displaced, folded, inPlace } from "./settling.js";
 
+const WORDLESS = ["price", "text", "signed", "change", "word", "spark"];
 const HELD = {
   1: "Stands higher by now: rows change places only for a reason, and not under the pointer",
   [-1]: "Stands lower by now: rows change places only for a reason, and not under the pointer",
@@ -15,7 +16,7 @@ export class RankedTable {
   constructor({ name }, columns, actions) {
     Object.assign(this, { columns, actions, shown: [], items: new Map() });
     this.headings = columns.map((column) => this.heading(column));
-    this.body = h("tbody");
+    this.body = h("tbody", { onpointerover: (event) => this.entitle(event.target.closest("td")) });
     this.unfold = h("button", { type: "button", class: "unfold", onclick: actions.unfold });
     this.all = h("button", { type: "button", class: "all", onclick: actions.showAll });
     this.line = h("p", { class: "folded", onkeydown: walk }, this.unfold, this.all);
@@ -55,6 +56,15 @@ export class RankedTable {
       help: `${column.help}.`,
       own: words ? `${symbol}: ${words}` : "",
     };
+  }
+
+  // A figure that has no words of its own says what it is once the pointer is over it.
+  entitle(cell) {
+    const column = cell && this.columns[cell.cellIndex];
+    if (!WORDLESS.includes(column?.kind)) return;
+    const { item } = cell.parentNode;
+    const words = KINDS[column.kind].words(item.cells[cell.cellIndex]);
+    mark(cell, "title", words ? `${item.symbol} ${words}: ${column.help}` : column.help);
   }
 
   draw(list, context) {

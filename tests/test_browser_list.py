@@ -28,6 +28,7 @@ STAGE: Final = """(unusual) => {
     const heat = columns.findIndex(({ kind }) => kind === "heat");
     lists.flatMap(({ rows }) => rows).forEach((row, place) => {
       row.is_usual = !unusual.includes(row.symbol);
+      row.state = row.state_text = "live";
       delete row.mark;
       row.cells[heat] = ["+8.1σ", (place % 7) - 3, "2 min ago", "2 min ago: a rise"];
     });
@@ -187,16 +188,29 @@ CONTRAST: Final = """(elements) => {
 def test_tiles_are_legible(market: Server, tabs: Tabs, theme: str) -> None:
     """At every saturation, in every choice of colours; each is a button that opens its symbol."""
     page = staged(
-        market, tabs, f"?lists=tiles&embed_options={theme}_theme", reduced_motion="reduce"
+        market,
+        tabs,
+        f"?lists=tiles&heat=true&embed_options={theme}_theme",
+        reduced_motion="reduce",
     )
     tiles = page.locator(".tile")
     assert tiles.count() == 17
     assert page.locator(".tiles h3").all_text_contents() == ["stocks", "forex", "crypto"]
+    # In the heat map every strength there is, either way.
+    page.evaluate(
+        """stage([], ({ correlation: { heat } }) => {
+          heat.r = heat.r.map((row, i) => row.map((_, j) => (-1) ** i * (1 - (i + j) / 20)));
+        })"""
+    )
+    numbers = page.locator(".heat td[data-tone]").filter(has_text=re.compile(r"\d"))
+    assert numbers.count() == 42
+    assert page.locator(".legend").text_content() == "−1 oppositetogether +1"
     board = page.locator(".market-pulse")
     for colours in ("green up", "blue up", "red up"):
         board.evaluate("(board, colours) => (board.dataset.colours = colours)", colours)
         assert len({*tiles.evaluate_all(BACKGROUNDS)}) == 7
-        assert tiles.evaluate_all(CONTRAST) >= 4.5
+        for figures in (tiles, numbers):
+            assert figures.evaluate_all(CONTRAST) >= 4.5
     assert violations(page) == []
     first = tiles.first
     first.focus()
