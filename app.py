@@ -39,7 +39,8 @@ from page.view import (
 from page.visit import Visit
 from page.watching import WatchAsk, watch_answered
 from page.words import Words
-from settings import load
+from settings import Settings, load
+from settings.start import start_lines
 from ticks import Asset, MarketPulseError, legible
 
 EXPORT_SEC: Final = {"last hour": 3600, "last day": 86_400, "last week": 604_800}
@@ -63,10 +64,18 @@ def told(error: MarketPulseError) -> str:
     return legible(str(error), MOST_TOLD)
 
 
+def load_and_tell() -> Settings:
+    """The settings of a worker that is about to begin; the terminal is told what they say."""
+    settings = load()
+    if not st.get_option("logger.hideWelcomeMessage"):
+        print("", *(f"  {line}" for line in start_lines(settings)), "", sep="\n")  # noqa: T201
+    return settings
+
+
 def running() -> worker.Worker:
     """The process's worker; if it cannot start, the page says why and the script ends."""
     try:
-        return worker.shared(load)
+        return worker.shared(load_and_tell)
     except MarketPulseError as error:
         st.error("Market Pulse cannot start.")
         st.text(told(error))

@@ -41,6 +41,7 @@ from engine.heartbeat import Subscriber
 from page.assets import FOLDER, MANIFEST, assets, script_address, serve_assets
 from page.skeleton import modules_of, with_skeleton
 from settings import ApiSettings, Settings, load
+from settings.start import start_lines
 from ticks import MarketPulseError
 
 PAGE: Final = Path(__file__).parent / "app.py"
@@ -273,6 +274,14 @@ def api_settings() -> ApiSettings:
         return ApiSettings()
 
 
+def told_at_start() -> tuple[str, ...]:
+    """What the terminal is told of the source; nothing if a setting is wrong, which is logged."""
+    try:
+        return start_lines(load())
+    except MarketPulseError:
+        return ()
+
+
 @click.command(context_settings={"auto_envvar_prefix": "STREAMLIT"})
 @configurator_options
 def main(**options: Any) -> None:
@@ -290,7 +299,8 @@ def main(**options: Any) -> None:
             else server_util.get_display_address(_option("address") or "localhost")
         )
         if not config.get_option("logger.hideWelcomeMessage"):
-            click.echo(f"\n  Market Pulse: {url}\n")
+            lines = "".join(f"  {line}\n" for line in told_at_start())
+            click.echo(f"\n  Market Pulse: {url}\n{lines}")
         if not _option("headless"):
             cli_util.open_browser(url)
         server = server_of(api_settings())
