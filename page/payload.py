@@ -143,6 +143,10 @@ def payload(
     base = (now, view.base if view.base in frame.index else instead, view.bars, view.correlate)
     # What is held back is nobody's to see in the past: it was no price then.
     held = tuple(one for feed in status.feeds for one in feed.held if at is None)
+    unheard = tuple(name for feed in status.feeds for name in feed.never_heard if at is None)
+    groups = {group.name: group.symbols for group in status.watch.groups}
+    # A group that somebody has deleted filters nothing any more.
+    among = groups.get(view.group)
     # Figures of a class whose feeds are all down are not about to come.
     live = {feed.asset for feed in status.feeds if feed.state == FeedState.LIVE and at is None}
     fed = tuple(asset for asset in ASSETS if asset in live)
@@ -171,6 +175,8 @@ def payload(
                 has_ended,
                 held,
                 at is not None or has_ended,
+                among,
+                unheard,
             ),
             events=_encoded(
                 reader,
@@ -180,6 +186,7 @@ def payload(
                 view.severity,
                 view.events,
                 visit.wants_earlier,
+                among,
             ),
             event=_encoded(reader, event_detail, now, version, visit.event)
             if visit.event
@@ -295,11 +302,23 @@ def _pulse(
     has_ended: bool,
     held: tuple[HeldBack, ...],
     strict: bool,
+    among: tuple[str, ...] | None,
+    unheard: tuple[str, ...],
 ) -> PulseCard:
     """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
     _, frame = reader.pulse(now)
     return pulse_card(
-        reader, now, frame, rank=rank, lists=lists, most=most, fed=fed, held=held, strict=strict
+        reader,
+        now,
+        frame,
+        rank=rank,
+        lists=lists,
+        most=most,
+        fed=fed,
+        held=held,
+        strict=strict,
+        among=among,
+        unheard=unheard,
     )
 
 

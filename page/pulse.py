@@ -97,6 +97,7 @@ def pulse_card(
     held: Sequence[HeldBack] = (),
     strict: bool = False,
     among: Collection[str] | None = None,
+    unheard: Collection[str] = (),
 ) -> PulseCard:
     """The card at ``now``, whose frame is ``frame``: at most ``most`` rows a list.
 
@@ -104,7 +105,7 @@ def pulse_card(
     of them and in the order of the watchlist, so that each keeps its place. ``fed`` are the classes
     of which prices are coming in; ``held`` are the prices that are held back. A page that stands
     still wants the rows in the ``strict`` order. With ``among`` the card speaks of these symbols
-    only.
+    only. ``unheard`` are those of which no price ever came.
     """
     order = reader.order(rank, now, strict=strict, frame=frame)
     is_among = frame.index.isin(list(frame.index if among is None else among))
@@ -125,7 +126,7 @@ def pulse_card(
     trading, watched = frame[is_trading & is_among], frame[is_among]
     is_early = _is_early(trading)
     wanted = [row for cut in shown.values() for row in cut]
-    drawn = rows(reader, now, frame, wanted, held, notes_early=not is_early)
+    drawn = rows(reader, now, frame, wanted, held, notes_early=not is_early, unheard=unheard)
     return PulseCard(
         columns=COLUMNS,
         lists=[

@@ -6,7 +6,7 @@ Only words, signs and decimals are decided here: every figure is the engine's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,10 @@ __all__ = ["PREVIOUS_CLOSE", "Row", "SessionText", "rows"]
 
 PREVIOUS_CLOSE: Final = "the previous close"
 """What a change is measured from that is both that of a session and that of its day."""
+
+_UNHEARD: Final = (
+    "no price of it came in ten minutes in which its class traded: check its spelling, or remove it"
+)
 
 _HALTED: Final[Mapping[str, str]] = {
     "halted": "Trading in it is halted, as the vendor says",
@@ -93,10 +97,12 @@ def rows(
     held: Sequence[HeldBack] = (),
     *,
     notes_early: bool = True,
+    unheard: Collection[str] = (),
 ) -> dict[int, Row]:
     """The ``wanted`` rows of a frame in words, by their place in it.
 
-    Each notes that its surprise is early only with ``notes_early``.
+    Each notes that its surprise is early only with ``notes_early``. ``unheard`` are the symbols of
+    which no price came, though their class has traded for long.
     """
     held_of = {one.symbol: one for one in held}
     part = frame.iloc[list(wanted)]
@@ -123,6 +129,8 @@ def rows(
             since=halted_since.get(name) if state in _HALTED else None,
             vendor=marks.get(name, ""),
         )
+        if name in unheard and state in ("no data", "stale"):
+            drawn = msgspec.structs.replace(drawn, state_text="never heard", state_title=_UNHEARD)
         one = held_of.get(name)
         found[place] = drawn if one is None else _holding(drawn, one)
     return found

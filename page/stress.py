@@ -168,13 +168,17 @@ def stress_card(
     severity: Severity,
     assets: tuple[Asset, ...],
     lists_all: bool = False,
+    among: tuple[str, ...] | None = None,
 ) -> StressCard:
     """The events up to ``now`` of these ``assets`` that are at least of this ``severity``.
 
-    ``lists_all`` is whether more than the newest are listed of those that are over.
+    ``lists_all`` is whether more than the newest are listed of those that are over. With ``among``
+    the card knows those of these symbols only.
     """
     severities = SEVERITIES[SEVERITIES.index(severity) :]
     events = standing(reader.events_at(now).latest(EVENTS_READ, now))
+    if among is not None:
+        events = [event for event in events if not {*event.symbols}.isdisjoint(among)]
     passing = [event for event in events if event.severity in severities and event.asset in assets]
     running = [event for event in passing if event.over_ts is None]
     earlier = [event for event in passing if event.over_ts is not None]
