@@ -326,9 +326,9 @@ export class Chart {
   restText() {
     const anchor = this.series?.[0].line.anchor;
     if (!this.series?.some(({ last }) => last)) return "";
-    if (!anchor) return "No band: its usual move was not known when this began";
-    const since = this.clock.text(anchor.ts).slice(0, 5);
-    return `Grey: its usual moves since ${since} (±1σ)`;
+    const shown = this.shownAt === null ? "" : `Shown: ${this.clock.text(this.shownAt)} · `;
+    if (!anchor) return `${shown}no band: its usual move was not known when this began`;
+    return `${shown}grey: its usual moves since ${this.clock.text(anchor.ts).slice(0, 5)} (±1σ)`;
   }
 
   // Mark a part, from one instant to another; null: none.

@@ -218,11 +218,11 @@ export class SymbolCard {
     this.figuresTitle = h("h3", {}, "In figures");
     this.figures = h("div", { class: "figures" });
     this.events = h("ol", { class: "told" });
-    this.none = h("p", { class: "empty" }, "Nothing unusual in its last hour.");
+    this.none = h("p", { class: "note" }, "Nothing unusual in its last hour.");
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
     this.rules = h("ul", { class: "rules" });
-    this.noRules = h("p", { class: "empty" }, "None of your rules is about it.");
+    this.noRules = h("p", { class: "note" }, "None of your rules is about it.");
     this.element.replaceChildren(
       this.head(symbol),
       this.watching,
