@@ -521,7 +521,7 @@ def test_rows_are_walked_by_keyboard(market: Server, tabs: Tabs) -> None:
     page = tabs(f"{market.url}?freeze=true")
     until_ready(page)
     page.get_by_role("button", name="Details").focus()
-    for _ in range(6):
+    for _ in range(20):
         page.keyboard.press("Tab")
         if focused_row(page):
             break
@@ -532,16 +532,82 @@ def test_rows_are_walked_by_keyboard(market: Server, tabs: Tabs) -> None:
     second = focused_row(page)
     assert second == symbols(page)[1]
     page.keyboard.press("Enter")
-    expect(page.locator(".opened h2")).to_have_text(second)
+    sheet = page.get_by_role("dialog", name=second)
+    expect(sheet.get_by_role("heading", name=second)).to_be_focused()
     until(lambda: params(page) == {"freeze": ["true"], "symbol": [second]})
-    assert focused_row(page) == second
-    page.locator(".opened .plot").focus()
+    whole = sheet.locator(".line").first.get_attribute("d")
+    sheet.locator(".plot").focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(".opened .reading")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d "))
+    expect(sheet.locator(".reading")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d "))
+    page.keyboard.press("+")
+    expect(sheet.locator(".line").first).not_to_have_attribute("d", whole or "")
+    # Escape leaves what it is pressed in: first the part, then the sheet.
     page.keyboard.press("Escape")
-    expect(page.locator(".opened")).to_be_hidden()
+    expect(sheet.locator(".line").first).to_have_attribute("d", whole or "")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
     assert focused_row(page) == second
     until(lambda: params(page) == {"freeze": ["true"]})
+
+
+def test_back_brings_the_former_view(market: Server, tabs: Tabs) -> None:
+    """Each step is an entry; a part of the chart, a comparison and a refresh are none."""
+    page = tabs(market.url)
+    until_ready(page)
+    entries = "history.length"
+    before = page.evaluate(entries)
+    sheet = page.get_by_role("dialog")
+    first, other, third = symbols(page)[:3]
+    page.locator(f'tr[data-symbol="{first}"] button').click()
+    expect(sheet.locator("h2")).to_have_text(first)
+    sheet.get_by_label("Compare with").select_option(other)
+    expect(sheet.locator(".end b")).to_have_text([first, other])
+    sheet.get_by_role("button", name="%", exact=True).click()
+    sheet.get_by_role("button", name="15 min", exact=True).click()
+    until(lambda: params(page).get("span") == ["15m"])
+
+    # A drag over the plot shows a part of it.
+    box = sheet.locator(".plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 60, steps=3)
+    page.mouse.up()
+    sheet.get_by_role("button", name="Whole span").click()
+    expect(sheet.get_by_role("button", name="Whole span")).to_be_hidden()
+
+    page.locator(f'tr[data-symbol="{third}"] button').click()
+    expect(sheet.locator("h2")).to_have_text(third)
+    until_refreshed(page)
+    assert page.evaluate(entries) == before + 2
+    page.go_back()
+    expect(sheet.locator("h2")).to_have_text(first)
+    until(
+        lambda: (
+            params(page)
+            == {"symbol": [first], "compare": [other], "unit": ["percent"], "span": ["15m"]}
+        )
+    )
+    page.go_back()
+    expect(sheet).to_be_hidden()
+    until_refreshed(page)
+    assert params(page) == {}
+    page.go_forward()
+    expect(sheet.locator("h2")).to_have_text(first)
+
+    # The link is to this second, and takes neither sound nor notifications along.
+    page.get_by_role("switch", name="Sound").click()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sheet.get_by_role("button", name="Copy link").click()
+    expect(sheet.get_by_role("status")).to_have_text("Copied")
+    copied = parse_qs(page.evaluate("navigator.clipboard.readText()").partition("?")[2])
+    assert set(copied) == {"symbol", "compare", "unit", "span", "at"}
+
+    # Anybody may have written an address.
+    page.evaluate("history.pushState(null, '', '?symbol=NOSUCH'); history.pushState(null, '', '?')")
+    page.go_back()
+    until(lambda: any("symbol=NOSUCH is not possible" in text for text in messages(page)))
+    assert_sound(page)
 
 
 def test_focus_stays_on_the_list(market: Server, tabs: Tabs) -> None:

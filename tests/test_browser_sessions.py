@@ -274,8 +274,11 @@ def test_the_past_is_reached_by_date(sunday: Server, tabs: Tabs) -> None:
     assert [text[:15] for text in events(page)] == ["AAPL rose 0.31 "]
     assert session(page, "stocks").startswith("then OPEN closes 16:00 New York")
     assert page.locator('tr[data-symbol="AAPL"]').get_attribute("data-state") == "live"
-    # Half an hour without a price is a hole in the chart, which no line crosses.
-    assert (page.locator(".opened .line:not(.later)").get_attribute("d") or "").count("M") == 2
+    # Hours without a price are holes in the day's line, which nothing crosses.
+    line = page.locator(".opened .line:not(.later)")
+    assert (line.get_attribute("d") or "").count("M") == 1
+    page.get_by_role("button", name="Day", exact=True).click()
+    until(lambda: (line.get_attribute("d") or "").count("M") == 3)
     # The same for whoever is sent the link.
     other = opened(tabs, sunday, f"?{query(page)}")
     expect(other.locator(".hour .label")).to_have_text("Fri 13 Nov, 10:00–11:00")
