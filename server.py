@@ -57,7 +57,6 @@ PING_SEC: Final = 20
 MOST_MESSAGE_BYTES: Final = 2**20
 """Of a client, before anybody knows whose it is; those of the page are below."""
 BACKLOG: Final = 2048
-DARK: Final = "#000000"
 THEME: Final = {
     "ground": "backgroundColor",
     "card": "secondaryBackgroundColor",
@@ -128,7 +127,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 def _files() -> Mapping[str, Served]:
     """The page's files by their paths below the page, and under none the page itself."""
-    ground = config.get_option("theme.dark.backgroundColor") or DARK
+    ground = config.get_option("theme.dark.backgroundColor") or "black"
     files = {
         f"{FOLDER}/{name}": served(file.media_type, file.body, is_kept=name != MANIFEST)
         for name, file in assets(page.SCRIPT, ground).items()

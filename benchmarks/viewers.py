@@ -155,8 +155,12 @@ class _Tab:
         match element.WhichOneof("type"):
             case "bidi_component" if element.bidi_component.WhichOneof("data") == "bytes":
                 message = _read(element.bidi_component.bytes)
-                self._held = message.payload or changed(self._held, message.change or {})
-                self.tally.take(msgspec.convert(self._held, _Payload))
+                # A page of constants says for ever what changed, and never of what.
+                if self._held and message.change:
+                    self._held = changed(self._held, message.change)
+                self._held = message.payload or self._held
+                if self._held:
+                    self.tally.take(msgspec.convert(self._held, _Payload))
             case "exception" | "alert":
                 self.tally.errors += 1
 
