@@ -5,8 +5,10 @@ What several viewers have in common is made and encoded once a second, however m
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVarTuple
 
 import msgspec
@@ -25,7 +27,7 @@ from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
 from page.since import since_line
-from page.status import status_card
+from page.status import StatusCard, status_card
 from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
 from page.tabs import OpenTabs
@@ -222,7 +224,7 @@ def payload(
             )
             if opened
             else None,
-            status=_shown(status_card(status, live_now, reader.now())),
+            status=_encoded(reader, _status, _Itself(status), live_now, math.floor(reader.now())),
             alerts=_shown(
                 alerts_card(
                     status.alerts, visit.answer, visit.asked or 0, is_opened=visit.wants_alerts
@@ -251,6 +253,24 @@ def _text(
     reader: Reader, make: Callable[[Reader, *_Asked], object], *asked: *_Asked
 ) -> msgspec.Raw:
     return _shown(make(reader, *asked))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Itself:
+    """A status that is told from others by being another object, however much it holds."""
+
+    status: Status
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.status is other.status
+
+    def __hash__(self) -> int:
+        return id(self.status)
+
+
+def _status(_: Reader, status: _Itself, live_now: float, now: float) -> StatusCard:
+    """The status card, at a whole second of the source's time."""
+    return status_card(status.status, live_now, now)
 
 
 _ESCAPED: Final = re.compile(r'\\[^"\\]')

@@ -112,14 +112,16 @@ def rows(
         asset for asset, state in zip(part["asset"], states, strict=True) if state == "closed"
     }
     sessions = {asset: reader.last_session(asset, now) for asset in closed}
-    columns = [part[name].tolist() for name in part.columns]
+    # Names of columns and rows are slow to walk through, and walked through for every row.
+    names = part.columns.tolist()
+    columns = [part[name].tolist() for name in names]
     halted_since = reader.halted_since(now)
     marks = marked_vendors(reader.store_at(now).vendors(now), frame)
     found = {}
     for number, (place, symbol, state, values) in enumerate(
-        zip(wanted, part.index, states, zip(*columns, strict=True), strict=True)
+        zip(wanted, part.index.tolist(), states, zip(*columns, strict=True), strict=True)
     ):
-        row = dict(zip(part.columns, values, strict=True), notes_early=notes_early)
+        row = dict(zip(names, values, strict=True), notes_early=notes_early)
         session = sessions.get(row["asset"])
         name = str(symbol)
         drawn = _row(name, row, state, now, session)
