@@ -396,7 +396,9 @@ def refresh(tab: str, refresh_sec: float) -> None:
     status = engine.status()
     if visit.asked or visit.wants_alerts:
         # What this viewer asks for is seen at once, and not only in the next second's status.
-        status = replace(status, alerts=engine.desk.status(), watch=engine.watchlist.status())
+        status = replace(status, alerts=engine.desk.status())
+    # What any viewer has changed is seen by all at once.
+    status = replace(status, watch=engine.watchlist.status())
     visit, at = visit.shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
     if visit.thaws:

@@ -280,6 +280,44 @@ def test_a_symbol_without_a_price_has_no_numbers(
     assert silent["spark"] == ""
 
 
+def test_a_symbol_that_was_never_heard_says_so(
+    page: Callable[[], AppTest], engine: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class has traded for long: that is no market's silence."""
+    ticking(engine)
+    status = with_feed(engine.status(), "crypto", never_heard=("BTC-USD",))
+    monkeypatch.setattr(engine, "status", lambda: status)
+    silent = row(page(), "BTC-USD")
+    assert (silent["state"], silent["state_text"]) == ("no data", "never heard")
+    assert silent["state_title"].endswith("check its spelling, or remove it")
+
+
+def test_a_group_is_what_the_list_and_the_events_are_of(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """A link names it; what a viewer has changed of it is there at the next refresh."""
+    ticking(engine)
+    engine.watchlist.make_group("few", ("MSFT", "EURUSD"))
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
+    app.query_params["group"] = "few"
+    app.run()
+    shown = payload(app)
+    assert {row["symbol"] for row in rows(app)} == {"MSFT", "EURUSD"}
+    assert shown["events"]["all"] == 0
+    assert payload(page())["events"]["all"] == 1
+    assert shown["watch"] == {
+        "groups": [{"name": "few", "symbols": ["MSFT", "EURUSD"], "fixed": False}],
+        "rooms": [],
+        "fixed": "",
+        "kept": False,
+        "play": True,
+    }
+    assert shown["find"] is None
+    engine.watchlist.delete_group("few")
+    app.run()
+    assert len(rows(app)) > 2
+
+
 def test_stale_rows_say_so_and_lead_nothing(page: Callable[[], AppTest], engine: Worker) -> None:
     """A symbol that stopped ticking 43 s ago says that and sorts last, however far it moved."""
     ticking(engine, until=NOW - 43)

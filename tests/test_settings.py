@@ -1192,3 +1192,37 @@ def test_settings_are_frozen() -> None:
     found: Any = load({})
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.source.seed = 1
+
+
+# Groups.
+
+
+def test_groups_are_named_lists_of_symbols(tmp_path: Path) -> None:
+    """In the order of the file, in capitals and each symbol once."""
+    found = load_with(
+        tmp_path, '[groups]\nbig = ["aapl", "AAPL", "MSFT"]\n"my coins" = ["BTC-USD"]'
+    )
+    assert list(found.groups.items()) == [("big", ("AAPL", "MSFT")), ("my coins", ("BTC-USD",))]
+    assert load_with(tmp_path).groups == {}
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("groups = 1", "[groups] in given.toml is 1, expected a table"),
+        (
+            "[groups]\nbig = []",
+            "big of [groups] in given.toml is an empty list, expected at least one symbol",
+        ),
+        ("[groups]\nbig = 7", 'expected a list such as ["AAPL", "MSFT"]'),
+        ('[groups]\nbig = ["$$$"]', "big of [groups]"),
+        ('[groups]\n"<b>" = ["AAPL"]', "expected a name of up to 32 letters and digits"),
+        (
+            "[groups]\n" + "\n".join(f'g{n} = ["AAPL"]' for n in range(65)),
+            "[groups] in given.toml has 65 groups, expected 64 at most",
+        ),
+    ],
+)
+def test_a_malformed_group_says_what_was_expected(toml: str, words: str, tmp_path: Path) -> None:
+    """In one sentence."""
+    assert words in complaint(tmp_path, toml)

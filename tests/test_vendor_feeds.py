@@ -16,6 +16,8 @@ from sources.vendor_feeds import VendorFeeds
 from tests.harbor import Harbor, HarborServer
 from tests.waiting import HANG_SEC
 from ticks import Asset, Tick
+from vendors.coinbase import Coinbase
+from vendors.kraken import Kraken
 from vendors.wire import Vendor
 
 KEY: Final = "SECRETKEY0123456789"
@@ -163,3 +165,36 @@ def test_the_hours_of_a_class_without_a_vendor_are_the_calendars() -> None:
     assert hours.streams_at("stocks", 149.0)
     assert hours.hours("stocks", 50.0).phase == "closed"
     assert hours.hours("stocks", 150.0).phase == "open"
+
+
+def test_other_symbols_are_asked_for_while_the_rest_goes_on() -> None:
+    """Of the vendor of that class, once more; a class of others keeps its feed."""
+    both: dict[Asset, Sequence[Vendor]] = {
+        "stocks": (),
+        "forex": (Kraken(),),
+        "crypto": (Harbor("ws://one", KEY, name="One", symbol_limit=2), Coinbase()),
+    }
+    wanted: Mapping[Asset, Sequence[str]] = {
+        "stocks": (),
+        "forex": ("EURUSD",),
+        "crypto": ("BTC-USD", "ETH-USD", "SOL-USD"),
+    }
+    feeds = VendorFeeds(wanted, TickQueue(), time.time, both)
+    assert feeds.vendors() == {
+        "EURUSD": "Kraken",
+        "BTC-USD": "One",
+        "ETH-USD": "One",
+        "SOL-USD": "Coinbase",
+    }
+    feeds.want({"forex": ("EURUSD",), "crypto": ("BTC-USD", "SOL-USD", "ADA-USD", "DOGE-USD")})
+    # Who serves a symbol goes on to; what is new has what room there is.
+    assert feeds.vendors() == {
+        "EURUSD": "Kraken",
+        "BTC-USD": "One",
+        "SOL-USD": "Coinbase",
+        "ADA-USD": "Coinbase",
+        "DOGE-USD": "Coinbase",
+    }
+    assert feeds.asked["crypto"] == ("BTC-USD", "SOL-USD", "ADA-USD", "DOGE-USD")
+    asked = {(feed.asset, feed.vendor): feed.asked for feed in feeds.status()}
+    assert asked["forex", "Kraken"] == ("EURUSD",)
