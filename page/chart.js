@@ -24,9 +24,9 @@ const THIS_SPAN = { "15m": "these 15 minutes", "1h": "this hour", day: "this day
 const SPAN_NAMES = { "15m": "Fifteen minutes", "1h": "An hour", day: "A day" };
 
 export class Chart {
-  // `show` is told a second to look at.
-  constructor({ show }) {
-    Object.assign(this, { show, at: null, zoom: null });
+  // `show` is told an event to look at, `lookAt` a second.
+  constructor({ show, lookAt }) {
+    Object.assign(this, { show, lookAt, at: null, zoom: null });
     this.grid = s("path", { class: "grid" });
     this.band = s("path", { class: "band" });
     this.lines = s("g", { class: "lines" });
@@ -253,7 +253,7 @@ export class Chart {
       inside,
       (event) => event.id,
       (event) => {
-        const onclick = () => this.show(Math.floor(event.peak));
+        const onclick = () => this.show(event);
         return h("button", { type: "button", tabindex: "-1", onclick });
       },
       (button, event) => {

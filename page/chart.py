@@ -17,8 +17,7 @@ import numpy as np
 from engine.reader import REWIND_SEC, STEP_SEC, Reader
 from formulas import Floats
 from page.columns import last_text
-from page.stress import EVENTS_READ
-from ticks import Severity
+from page.stress import EVENTS_READ, event_line, standing
 
 __all__ = ["Chart", "ChartMark", "Line", "Spanned", "chart", "spanned"]
 
@@ -70,14 +69,15 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class ChartMark(msgspec.Struct, frozen=True):
-    """An event of the opened symbol."""
+    """An event of the opened symbol, or of a twin that tells of it."""
 
     id: str
     ts: float
     peak: float
     """When it was furthest beyond its threshold."""
-    severity: Severity
+    severity: str
     text: str
+    """Who and by how much, and beside what is usual."""
 
 
 class Chart(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class Chart(msgspec.Struct, frozen=True):
     step: int
     """Seconds from one price of a chunk to the next."""
     lines: list[Line]
-    """The opened symbol's first."""
+    """The opened symbol's first, unless that has just been removed."""
     marks: list[ChartMark]
     is_kept: bool
     """Whether as much as this is kept at all."""
@@ -129,13 +129,19 @@ def chart(
     """The chart of ``symbols``, the opened one first, as far as is known at ``now``.
 
     ``version`` is that of the events, which may change while the second that is shown does not.
+    What is no longer watched has no line.
     """
+    _, frame = reader.pulse(now)
     return Chart(
         span=span,
         begin=begin,
         end=end,
         step=SPANS[span].step,
-        lines=[_line(reader, symbol, now, span, begin, end) for symbol in symbols],
+        lines=[
+            _line(reader, symbol, now, span, begin, end)
+            for symbol in symbols
+            if symbol in frame.index
+        ],
         marks=_marks(reader, now, symbols[0], begin, end),
         is_kept=span != "day" or reader.keeps_days,
     )
@@ -203,15 +209,15 @@ def _anchor_at(reader: Reader, symbol: str, ts: int) -> Anchor | None:
 
 
 def _marks(reader: Reader, now: float, symbol: str, begin: int, end: int) -> list[ChartMark]:
-    events = reader.events_at(now).latest(EVENTS_READ, since=begin)
+    events = standing(reader.events_at(now).latest(EVENTS_READ, since=begin))
+    found = [event_line(event) for event in events if symbol in event.symbols and event.ts < end]
     return [
         ChartMark(
-            id=event.id,
-            ts=event.ts,
-            peak=event.ts if event.lead.to_ts is None else event.lead.to_ts,
-            severity=event.severity,
-            text=event.text,
+            id=line.id,
+            ts=line.ts,
+            peak=line.peak,
+            severity=line.severity,
+            text=f"{line.title} {line.brief}",
         )
-        for event in events
-        if event.symbol == symbol and event.ts < end
-    ][:MARKS]
+        for line in found[:MARKS]
+    ]

@@ -69,7 +69,7 @@ export class Pointing {
       ({ ts }) =>
         Math.abs(chart.share(ts) * chart.plot.clientWidth + left - event.clientX) <= NEAR_PX,
     );
-    if (near) chart.show(Math.floor(near.peak));
+    if (near) chart.show(near);
   }
 
   drop() {
@@ -98,7 +98,7 @@ export class Pointing {
     else if (event.key === "-" || (event.key === "Escape" && chart.zoom)) chart.enlarge(null);
     else if (event.key === "Enter" && chart.at !== null)
       // A step's price is that of the second before its end.
-      chart.show(Math.floor(chart.steps[at][0]) - 1);
+      chart.lookAt(chart.steps[at][0] - 1);
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -40,10 +40,11 @@ export class SymbolCard {
   }
 
   draw(payload, board) {
-    const { opened, chart, now, alerts, view } = payload;
+    const { opened, chart, now, alerts } = payload;
     const { choices, clock } = board;
     Object.assign(this, { payload, choices, clock });
-    if (!choices.symbol || opened?.symbol !== choices.symbol || !chart) return;
+    const isSent = opened?.symbol === choices.symbol && chart?.lines[0]?.symbol === choices.symbol;
+    if (!choices.symbol || !isSent) return;
     if (this.symbol !== opened.symbol) this.build(opened.symbol);
     this.element.hidden = false;
     say(this.last, opened.last);
@@ -55,7 +56,7 @@ export class SymbolCard {
     this.drawCompared(opened.others);
     this.chart.draw(chart, choices.unit, payload.at, clock);
     this.drawWords(opened, now);
-    this.drawEvents(opened.events, now, view.freeze);
+    this.drawEvents(opened.events, now);
     say(this.empty, opened.shut ? shutText(opened.shut, clock, now) : opened.missing);
     this.empty.hidden = opened.top.length > 0;
     drawPairs(this.pairs, opened.top);
@@ -131,13 +132,14 @@ export class SymbolCard {
     this.figuresTitle.hidden = !figures.length;
   }
 
-  drawEvents(events, now, isFrozen) {
+  drawEvents(events, now) {
     keyed(
       this.events,
       events,
       ({ id }) => id,
-      ({ peak }) => {
-        const onclick = () => this.look(Math.floor(peak));
+      ({ id }) => {
+        const onclick = () =>
+          this.showEvent(this.payload.opened.events.find((one) => one.id === id));
         const button = h("button", { type: "button", class: "link", onclick });
         return h("li", {}, h("span", { class: "severity" }), button, h("p"));
       },
@@ -147,7 +149,6 @@ export class SymbolCard {
         say(sign, MARKS[severity]);
         mark(sign, "title", severity);
         say(time, this.clock.full(ts, now));
-        time.disabled = isFrozen;
         say(words, text);
       },
     );
@@ -175,9 +176,9 @@ export class SymbolCard {
     this.noRules.hidden = rules.length > 0;
   }
 
-  // A second to look at; what is frozen stays as it is.
-  look(second) {
-    if (!this.payload.view.freeze) this.lookAt(second);
+  // Show an event at its peak, with its row marked; it may be a twin's, whose sheet is another.
+  showEvent({ id, peak }) {
+    this.show({ id, symbol: this.symbol, ts: Math.floor(peak) });
   }
 
   // The address of what is shown at this very second, for somebody else.
@@ -207,7 +208,10 @@ export class SymbolCard {
   build(symbol) {
     this.symbol = symbol;
     this.offered = null;
-    this.chart = new Chart({ show: (second) => this.look(second) });
+    this.chart = new Chart({
+      show: (event) => this.showEvent(event),
+      lookAt: (second) => this.lookAt(second),
+    });
     mark(this.element, "aria-label", symbol);
     this.title = h("h2", { tabindex: "-1" }, symbol);
     this.last = h("span", { class: "last" });
