@@ -15,7 +15,6 @@ from correlation import twins
 from engine.reader import SECOND_END, Reader
 from page.stress import EVENTS_READ, standing
 from page.words import Instant, Words
-from ticks import SEVERITIES
 from wording import brief_percent_text, duration_text, joined_base
 
 __all__ = ["Mover", "Since", "since_line"]
@@ -52,10 +51,6 @@ class Since(msgspec.Struct, frozen=True):
     """"Since 21:34: ", or "In the last 60 min 00 s: " if no more is known than that."""
     events: str
     """"4 events", "no event"; to be clicked, it shows those of the hour's line from then on."""
-    count: int
-    """How many events began."""
-    severe: int
-    """How many of them are an alert or more."""
     movers: list[Mover]
     """What moved most beside what is typical for it over that time, the most first."""
 
@@ -68,8 +63,7 @@ def since_line(reader: Reader, now: float, version: int, second: int) -> Since |
     begin = max(second, reader.span()[0])
     if begin >= int(now):
         return None
-    events = standing(reader.events.latest(EVENTS_READ, since=begin))
-    count = len(events)
+    count = len(standing(reader.events.latest(EVENTS_READ, since=begin)))
     is_whole = begin == second
     told: Words = (
         ("Since ", Instant(second), ": ")
@@ -80,8 +74,6 @@ def since_line(reader: Reader, now: float, version: int, second: int) -> Since |
         since=second,
         begin=told,
         events="no event" if not count else "1 event" if count == 1 else f"{count} events",
-        count=count,
-        severe=sum(event.severity != SEVERITIES[0] for event in events),
         movers=_movers(reader, begin + SECOND_END, now),
     )
 

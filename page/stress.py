@@ -50,7 +50,6 @@ class EventLine(msgspec.Struct, frozen=True):
 
     id: str
     ts: float
-    updated: float
     peak: float
     """When it was furthest beyond its threshold: what the text tells ended then."""
     severity: str
@@ -81,11 +80,8 @@ class EventLine(msgspec.Struct, frozen=True):
 class StressCard(msgspec.Struct, frozen=True):
     """The newest events that pass the viewer's filter."""
 
-    shown: list[EventLine]
-    passing: int
-    """How many pass the filter."""
     all: int
-    """How many there are."""
+    """How many there are, whether they pass or not."""
     running: list[EventLine]
     """Those that go on, the last to begin first; they stand first."""
     earlier: list[EventLine]
@@ -115,7 +111,6 @@ def event_line(event: Event) -> EventLine:
     return EventLine(
         id=event.id,
         ts=event.ts,
-        updated=event.updated_ts,
         peak=event.ts if event.lead.to_ts is None else event.lead.to_ts,
         severity=event.severity,
         symbol=event.symbol,
@@ -184,8 +179,6 @@ def stress_card(
     earlier = [event for event in passing if event.over_ts is not None]
     listed = EVENTS_SHOWN if lists_all else EARLIER_SHOWN
     return StressCard(
-        shown=[event_line(event) for event in passing[:EVENTS_SHOWN]],
-        passing=len(passing),
         all=len(events),
         running=[event_line(event) for event in running[:EVENTS_SHOWN]],
         earlier=[event_line(event) for event in earlier[:listed]],

@@ -162,7 +162,7 @@ def test_before_the_first_tick_every_card_says_so(page: Callable[[], AppTest]) -
     app = page()
     drawn = payload(app)
     assert drawn["pulse"]["priced"] == 0
-    assert drawn["events"]["shown"] == []
+    assert drawn["events"]["all"] == 0
     assert drawn["correlation"]["card"]["missing"].startswith("Not enough shared data yet: 0 of 12")
     assert {feed["state"] for feed in drawn["status"]["feeds"]} == {"connecting"}
     assert {row["state_text"] for row in rows(app)} == {"no data"}
@@ -395,7 +395,7 @@ def test_a_quiet_market_has_prices_and_no_events(
     engine.heartbeat.show(NOW - 1)
     drawn = payload(page())
     assert drawn["pulse"]["priced"] == 1
-    assert drawn["events"]["shown"] == []
+    assert drawn["events"]["all"] == 0
 
 
 def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worker) -> None:
@@ -403,11 +403,11 @@ def test_an_event_tells_what_happened(page: Callable[[], AppTest], engine: Worke
     ticking(engine)
     drawn = payload(page())
     event = engine.events.latest(1)[0]
-    shown = drawn["events"]["shown"][0]
+    shown = drawn["events"]["running"][0]
     assert (shown["text"], shown["ts"]) == (event.text, event.ts)
     assert shown["severity"] == event.severity
     assert event.symbol == "AAPL"
-    assert drawn["news"] == drawn["events"]["shown"]
+    assert drawn["news"] == drawn["events"]["running"]
 
 
 def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engine: Worker) -> None:
@@ -415,7 +415,7 @@ def test_what_was_found_in_history_is_not_news(page: Callable[[], AppTest], engi
     engine.heartbeat.know_past(None, NOW)
     ticking(engine)
     drawn = payload(page())
-    assert drawn["events"]["shown"][0]["history"]
+    assert drawn["events"]["running"][0]["history"]
     assert drawn["news"] == []
 
 
@@ -428,8 +428,8 @@ def test_the_filter_reaches_all_events(engine: Worker) -> None:
     app = AppTest.from_file(APP, default_timeout=HANG_SEC)
     app.query_params["severity"] = event.severity
     events = payload(app.run())["events"]
-    assert {shown["severity"] for shown in events["shown"]} == {event.severity}
-    assert 0 < len(events["shown"]) == events["passing"] < events["all"]
+    assert [shown["id"] for shown in events["running"]] == [event.id]
+    assert (events["earlier_count"], events["all"]) == (0, 101)
 
 
 # The correlation card.

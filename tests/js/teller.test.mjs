@@ -149,7 +149,6 @@ const stress = (id, severity, known = {}) => ({
   rule: "",
   ts: 100.5,
   peak: 100.5,
-  updated: 100.5,
   over: false,
   ...known,
 });
@@ -159,7 +158,7 @@ test("an event is told at watch, again at alert and at extreme, and not when it 
   await hear(teller, payloadOf([], 99));
   for (const severity of ["watch", "watch", "alert", "alert", "extreme", "extreme"])
     await hear(teller, payloadOf([stress("w1", severity)], 101));
-  await hear(teller, payloadOf([stress("w1", "extreme", { over: true, updated: 190 })], 191));
+  await hear(teller, payloadOf([stress("w1", "extreme", { over: true })], 191));
   const severities = ["watch", "alert", "extreme"];
   assert.deepEqual(told.tones, severities);
   assert.deepEqual(
@@ -172,7 +171,7 @@ test("an event is told at watch, again at alert and at extreme, and not when it 
 test("the end of an event that this browser was never told of is not told", async () => {
   const { teller, told } = tellerOf();
   await hear(teller, payloadOf([], 150));
-  await hear(teller, payloadOf([stress("x1", "extreme", { over: true, updated: 190 })], 191));
+  await hear(teller, payloadOf([stress("x1", "extreme", { over: true })], 191));
   assert.deepEqual(told, { toasts: [], tones: [], notes: [], shown: [] });
 });
 
@@ -180,11 +179,11 @@ test("an end is not missed, but an event that began and ended while the tab slep
   const { teller } = tellerOf();
   await hear(teller, payloadOf([], 150));
   globalThis.document.hidden = true;
-  await hear(teller, payloadOf([stress("y1", "alert", { over: true, updated: 190 })], 191));
+  await hear(teller, payloadOf([stress("y1", "alert", { over: true })], 191));
   assert.equal(teller.missed.count, 0);
   await hear(
     teller,
-    payloadOf([stress("y2", "alert", { over: true, ts: 195, updated: 240 })], 241),
+    payloadOf([stress("y2", "alert", { over: true, ts: 195 })], 241),
   );
   assert.equal(teller.missed.count, 1);
 });
