@@ -94,6 +94,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     """An event on the hour's line."""
 
     ts: int
+    """The second of its peak, which is the one to look at."""
     severity: str
     id: str
     symbol: str
@@ -205,7 +206,7 @@ def marks(reader: Reader, now: float, version: int, first: int, last: int) -> li
     events = standing(reader.events_at(now).latest(MARKS, since=first))
     return [
         Mark(
-            ts=int(event.ts),
+            ts=int(event.peak_ts),
             severity=event.severity,
             id=event.id,
             symbol=event.symbol,

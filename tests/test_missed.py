@@ -133,11 +133,11 @@ def test_running_events_stand_first_and_the_rest_is_counted(engine: Worker) -> N
 
 
 def test_a_mark_says_what_it_is_of(engine: Worker) -> None:
-    """For a pointer at rest, and whether it is running."""
-    engine.events.add(event_of(NOW - 60.0, company=Company.ALONE))
+    """For a pointer at rest, and whether it is running; it lies at the peak."""
+    engine.events.add(event_of(NOW - 60.0, to_ts=NOW - 50.5, company=Company.ALONE))
     (mark,) = marks(engine.reader, NOW + 1.0, 0, NOW - 3600, NOW)
     assert (mark.title, mark.brief) == ("AAPL +0.40 %", "in 1 min, 8× its usual minute, alone")
-    assert (mark.ts, mark.symbol, mark.over_ts) == (NOW - 60, "AAPL", None)
+    assert (mark.ts, mark.symbol, mark.over_ts) == (NOW - 51, "AAPL", None)
 
 
 def test_a_twin_shows_the_event_that_tells_of_it(engine: Worker) -> None:
