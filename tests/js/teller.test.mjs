@@ -181,10 +181,7 @@ test("an end is not missed, but an event that began and ended while the tab slep
   globalThis.document.hidden = true;
   await hear(teller, payloadOf([stress("y1", "alert", { over: true })], 191));
   assert.equal(teller.missed.count, 0);
-  await hear(
-    teller,
-    payloadOf([stress("y2", "alert", { over: true, ts: 195 })], 241),
-  );
+  await hear(teller, payloadOf([stress("y2", "alert", { over: true, ts: 195 })], 241));
   assert.equal(teller.missed.count, 1);
 });
 
