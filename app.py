@@ -56,6 +56,9 @@ EXPORT_TAKEN_SEC: Final = 10
 MOST_TOLD: Final = 1000
 """How many characters of an error are shown."""
 
+HALF_PX: Final = 150
+"""How wide a control is that stands beside another."""
+
 README: Final = Path(__file__).parent / "README.md"
 
 
@@ -270,59 +273,50 @@ def compared_first() -> tuple[Asset, ...]:
     return ("stocks",) if running().reader.symbols(("stocks",)) else ASSETS
 
 
-def draw_controls(view: View, symbols: list[str]) -> View:
-    """Draw what is set once behind a button, while that is open; return the view that it makes."""
-    with st.container(horizontal=True, key="controls", gap="small"):
-        with st.popover(
+def draw_controls(view: View, symbols: list[str]) -> None:
+    """Draw the one place of all that is set once: a button, and while it is open what it opens."""
+    with (
+        st.container(key="controls"),
+        st.popover(
             ":material/settings:", help="Settings", key="settings", on_change="rerun"
-        ) as popover:
-            found = draw_settings(view, symbols) if popover.open else view
-            st.session_state.drawn = in_widgets() if popover.open else {}
-        if st.button(":material/help:", help="What the numbers mean, and how they are computed"):
-            explain()
-        with st.popover(
-            ":material/download:", help="Export the archive", key="export", on_change="rerun"
-        ) as popover:
-            if popover.open:
-                draw_export(viewer_zone(view))
-            else:
-                end_export()
-    return found
+        ) as popover,
+    ):
+        if popover.open:
+            draw_settings(view, symbols)
+        else:
+            st.session_state.drawn = {}
+            end_export()
 
 
-def draw_settings(view: View, symbols: list[str]) -> View:
-    """Draw a widget for each of ``WIDGETS``; return the view that they make."""
+def draw_settings(view: View, symbols: list[str]) -> None:
+    """Draw the board's own switches, a widget for each of ``WIDGETS``, the export and the help."""
+    page.menu(key="menu")
     follow(view, len(symbols))
-    rank = st.selectbox("Rank by", list(dict.fromkeys([*RANKS, view.rank])), key="rank")
-    lists = st.selectbox("Lists", LISTS, key="lists")
-    rows = st.number_input("Top movers", 1, max(1, len(symbols)), key="rows")
-    base = st.selectbox("Correlation base", symbols, key="base", format_func=shown_name)
-    bars = st.selectbox("Bars", BARS, key="bars")
-    colours = st.selectbox("Colours", COLOURS, key="colours")
-    correlate = st.segmented_control(
-        "Correlate with", ASSETS, selection_mode="multi", key="correlate"
-    )
-    freeze = st.toggle("Freeze", key="freeze")
-    return replace(
-        view,
-        rank=rank,
-        lists=lists,
-        rows=rows,
-        base=base or "",
-        bars=bars,
-        correlate=tuple(correlate) or ASSETS,
-        colours=colours,
-        freeze=freeze,
-    )
+    st.selectbox("Rank by", list(dict.fromkeys([*RANKS, view.rank])), key="rank")
+    with st.container(horizontal=True, gap="small"):
+        st.selectbox("Lists", LISTS, key="lists", width=HALF_PX)
+        st.number_input("Top movers", 1, max(1, len(symbols)), key="rows", width=HALF_PX)
+    with st.container(horizontal=True, gap="small"):
+        st.selectbox("Correlation base", symbols, key="base", format_func=shown_name, width=HALF_PX)
+        st.selectbox("Bars", BARS, key="bars", width=HALF_PX)
+    st.segmented_control("Correlate with", ASSETS, selection_mode="multi", key="correlate")
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        st.selectbox("Colours", COLOURS, key="colours", width=HALF_PX)
+        st.toggle("Freeze", key="freeze", help="Hold the page still; collection goes on")
+    state = st.session_state
+    state.drawn = {name: state[name] for name in WIDGETS}
+    with st.expander("Export the archive", key="export", on_change="rerun") as expander:
+        if expander.open:
+            draw_export(viewer_zone(view))
+        else:
+            end_export()
+    if st.button("What the numbers mean", icon=":material/help:", width="stretch"):
+        explain()
 
 
 def follow(view: View, symbols: int) -> None:
-    """Have the widgets show ``view``, but for what the viewer just chose in one of them.
-
-    There are so many ``symbols``.
-    """
+    """Have the widgets show ``view``; there are so many ``symbols``."""
     state = st.session_state
-    drawn = state.get("drawn", {})
     values = {name: getattr(view, name) for name in WIDGETS}
     # Streamlit's own forms of no choice, of several, and of a number.
     values |= {
@@ -331,14 +325,30 @@ def follow(view: View, symbols: int) -> None:
         "rows": min(view.rows, max(1, symbols)),
     }
     for name, value in values.items():
-        if (name not in state or state[name] == drawn.get(name)) and state.get(name) != value:
+        if state.get(name) != value:
             state[name] = value
 
 
-def in_widgets() -> dict[str, Any]:
-    """What is chosen in the widgets, by name; empty if they are not drawn."""
+def chosen_in_widgets() -> dict[str, Any]:
+    """What the viewer chose in the widgets since they were drawn, by name."""
     state = st.session_state
-    return {name: state[name] for name in WIDGETS if name in state}
+    drawn = state.get("drawn", {})
+    return {name: state[name] for name in drawn if name in state and state[name] != drawn[name]}
+
+
+def with_widgets(view: View) -> View:
+    """The view with what the viewer chose in a widget since these were drawn.
+
+    Taken before any is drawn again: the choice and the closing of the settings may arrive as one.
+    """
+    state = st.session_state
+    changed = chosen_in_widgets()
+    state.drawn = {**state.get("drawn", {}), **changed}
+    if "correlate" in changed:
+        changed["correlate"] = tuple(changed["correlate"]) or ASSETS
+    if "base" in changed:
+        changed["base"] = changed["base"] or ""
+    return replace(view, **changed)
 
 
 def take_choices(visit: Visit) -> Visit:
@@ -352,7 +362,7 @@ def take_choices(visit: Visit) -> Visit:
 
 def needs_controls(before: View, view: View) -> bool:
     """Whether a choice on the board has a control that must follow, or takes all of them away."""
-    names = ("kiosk", *(WIDGETS if in_widgets() else ()))
+    names = ("kiosk", *(WIDGETS if st.session_state.get("drawn") else ()))
     return any(getattr(before, name) != getattr(view, name) for name in names)
 
 
@@ -386,7 +396,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if in_widgets() != state.get("drawn", {}):
+    if chosen_in_widgets():
         st.rerun()
     before = visit.view
     visit = take_asks(take_choices(visit))
@@ -434,8 +444,11 @@ def draw() -> None:
         groups = [group.name for group in engine.watchlist.groups()]
         visit = Visit.from_address(params, symbols, reader.span()[1], compared_first(), groups)
     state.visit = visit = take_choices(visit)
-    view = visit.view if visit.view.kiosk else draw_controls(visit.view, symbols)
-    state.visit = visit.with_controls(view)
+    state.visit = visit = visit.with_controls(with_widgets(visit.view))
+    if visit.view.kiosk:
+        state.drawn = {}
+    else:
+        draw_controls(visit.view, symbols)
     tab = state.setdefault("tab", uuid.uuid4().hex)
     refresh_sec = open_tabs().note(tab, time.monotonic())
     page.board(key="board", on_again_change=lambda: None)

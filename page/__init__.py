@@ -1,8 +1,9 @@
 """Page: the drawn part of the dashboard, one component of Streamlit's with its script and style.
 
-Two elements: ``board`` is drawn once and holds all that is seen; ``pipe`` is what refreshes, and
-carries one message to the board and the viewer's choices back. So a refresh sends what changed
-alone, and what the viewer has scrolled, opened or focused stays as it is.
+``board`` is drawn once and holds all that is seen; ``menu`` is the place among Streamlit's controls
+in which the board's own switches stand; ``pipe`` is what refreshes, and carries one message to the
+board and the viewer's choices back. So a refresh sends what changed alone, and what the viewer has
+scrolled, opened or focused stays as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import streamlit as st
 from page.assets import are_served, loader, with_style
 from page.scripts import joined
 
-__all__ = ["CONTROLS", "ICON", "SCRIPT", "SCRIPTS", "STYLES", "away", "board", "pipe"]
+__all__ = ["CONTROLS", "ICON", "SCRIPT", "SCRIPTS", "STYLES", "away", "board", "menu", "pipe"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -46,6 +47,7 @@ SCRIPTS: Final = (
     "badge.js",
     "missed.js",
     "pulse.js",
+    "panels.js",
     "status.js",
     "headline.js",
     "event_row.js",
@@ -53,13 +55,17 @@ SCRIPTS: Final = (
     "correlations.js",
     "chart.js",
     "symbol.js",
+    "chrome.js",
     "alerts.js",
     "hour_plot.js",
     "player.js",
     "hour.js",
     "teller.js",
     "catching_up.js",
+    "awake.js",
+    "frame.js",
     "streamlits.js",
+    "lost.js",
     "board.js",
     "entry.js",
 )
@@ -68,6 +74,8 @@ SCRIPTS: Final = (
 STYLES: Final = (
     "tokens.css",
     "board.css",
+    "chrome.css",
+    "panels.css",
     "status.css",
     "alerts.css",
     "headline.css",
@@ -100,6 +108,9 @@ _fetched_board: Final = st.components.v2.component(
     "market_pulse_fetched_board", html=_HTML, js=loader(SCRIPT)
 )
 away: Final = st.components.v2.component("market_pulse_away", js=_text("away.js"))
+menu: Final = st.components.v2.component(
+    "market_pulse_menu", html='<div class="market-pulse-menu"></div>', js=_text("menu.js")
+)
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))
 
 

@@ -2,6 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
+import { opened, overlay } from "./panels.js";
 import { inWords } from "./status.js";
 
 const SPANS = [
@@ -18,7 +19,13 @@ export class AlertsCard {
       class: "chip",
       type: "button",
       "aria-expanded": "false",
-      onclick: () => choose({ alerts: !this.choices.alerts }),
+      onclick: () => choose(opened(this.choices.alerts ? "" : "alerts")),
+    });
+    // What is wrong is seen without opening anything.
+    this.trouble = h("button", {
+      class: "chip trouble",
+      type: "button",
+      onclick: () => choose(opened("alerts")),
     });
     this.notes = h("div", { class: "notes" });
     this.lines = h("ul", { class: "lines", "aria-label": "Destinations" });
@@ -27,17 +34,17 @@ export class AlertsCard {
     this.letters = h("ul", { "aria-labelledby": "dead" });
     this.left = h("p", { class: "note" });
     this.dead = h("div", {}, h("h3", { id: "dead" }, "Not delivered"), this.letters, this.left);
-    this.element = h(
-      "section",
-      { class: "destinations", "aria-label": "Alerts", hidden: true },
-      ...[this.notes, this.lines, this.muted, this.dead],
-    );
+    const parts = [this.notes, this.lines, this.muted, this.dead];
+    this.element = overlay("destinations", "Alerts", () => choose(opened("")), ...parts);
   }
 
   draw({ alerts, view }, { choices }) {
     say(this.button, alerts.text);
     mark(this.button, "title", alerts.title);
     mark(this.button, "data-state", alerts.state);
+    this.trouble.hidden = alerts.state !== "trouble";
+    say(this.trouble, alerts.text);
+    mark(this.trouble, "data-state", alerts.state);
     // Deliveries go by the computer's clock, whatever the market's is.
     if (this.zone !== view.tz) [this.zone, this.clock] = [view.tz, new Clock(view, true)];
     const { panel } = alerts;

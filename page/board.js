@@ -6,17 +6,21 @@
 
 import { Address } from "./address.js";
 import { AlertsCard, Muting } from "./alerts.js";
+import { Awake } from "./awake.js";
 import { CatchingUp } from "./catching_up.js";
-import { Clock, durationText } from "./clock.js";
+import { Chrome } from "./chrome.js";
+import { Clock } from "./clock.js";
 import { CorrelationsCard } from "./correlations.js";
-import { h, mark, say } from "./elements.js";
+import { h, mark } from "./elements.js";
+import { Leave, Menu, onEscape, Tabs } from "./frame.js";
 import { Headline } from "./headline.js";
 import { Hour } from "./hour.js";
+import { Lost } from "./lost.js";
 import { Received } from "./merge.js";
+import { opened } from "./panels.js";
 import { firstChoice, PulseCard } from "./pulse.js";
 import { Remembered } from "./remembered.js";
-import { Details, Messages, Strip } from "./status.js";
-import { dismissLost, isCutOff } from "./streamlits.js";
+import { Details, Messages } from "./status.js";
 import { StressCard } from "./stress.js";
 import { SymbolCard } from "./symbol.js";
 import { Teller } from "./teller.js";
@@ -28,8 +32,6 @@ const SENT_MS = 120; // what is chosen within this time is sent as one
 const TICK_MS = 2000;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
 const STALE_MS = 1000; // a tab brought back asks at once if its payload is older
-const LOST_MS = 6000;
-const CUT_OFF_MS = 3000; // the same, if Streamlit knows that its connection is gone
 const AGAIN_MS = 4000; // without word for so long and a refresh, the page asks to be begun again
 
 class Board {
@@ -38,7 +40,7 @@ class Board {
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
     this.said = null; // what an address said of it, as its texts
-    this.panels = { details: false, alerts: false, earlier: false, event: "", since: null };
+    this.panels = { ...opened(""), earlier: false, event: "", since: null };
     this.number = 0;
     this.address = new Address((...found) => this.arrive(...found));
     this.carried = [];
@@ -58,20 +60,22 @@ class Board {
       see: () => this.catchingUp.see(),
       dismiss: () => this.catchingUp.dismiss(),
       silence: () => this.teller.forget(),
+      slip: (head, text) => this.teller.slip(head, text),
     };
     this.muting = new Muting(actions);
     this.alerts = new AlertsCard(actions, this.muting);
     this.remembered = new Remembered();
     this.teller = new Teller(actions, this.remembered);
     this.details = new Details(actions);
-    this.strip = new Strip([
-      this.teller.bell,
-      this.teller.sound,
-      this.teller.notify,
-      this.alerts.button,
-      this.details.button,
-    ]);
-    this.lost = h("p", { class: "lost", "data-kind": "error", hidden: true });
+    const bells = [this.alerts.trouble, this.teller.bell];
+    this.chrome = new Chrome(actions, bells, () => this.teller.canSound);
+    const switches = [this.teller.sound, this.teller.notify];
+    this.settings = new Menu(actions, [...switches, this.alerts.button, this.details.button]);
+    this.menu = this.settings.element;
+    this.tabs = new Tabs(this.root);
+    this.leave = new Leave(() => this.choose({ kiosk: false }));
+    this.awake = new Awake(actions.refuse);
+    this.lost = new Lost(this.root);
     this.messages = new Messages();
     this.headline = new Headline(actions);
     this.hour = new Hour(actions);
@@ -80,17 +84,18 @@ class Board {
     this.stress = new StressCard(actions, this.remembered);
     this.correlations = new CorrelationsCard(actions);
     const side = h("div", { class: "side" }, this.stress.element, this.correlations.element);
+    const cards = h("div", { class: "cards" }, this.pulse.element, side);
+    const page = [this.chrome.element, this.headline.element, this.hour.element, cards];
     this.root.append(
       h("h1", { class: "hidden" }, "Market Pulse"),
-      this.strip.element,
-      this.headline.element,
-      h("div", { class: "alerts", role: "alert" }, this.lost),
-      this.messages.element,
+      h("div", { class: "frame" }, ...page),
+      this.symbol.element,
+      this.chrome.panel,
       this.alerts.element,
       this.details.element,
-      this.hour.element,
-      h("div", { class: "cards" }, this.pulse.element, side),
-      this.symbol.element,
+      h("div", { class: "notices" }, this.lost.element, this.messages.element),
+      this.tabs.element,
+      this.leave.element,
       this.teller.toasts,
     );
   }
@@ -106,14 +111,11 @@ class Board {
     document.addEventListener("visibilitychange", this.onVisible);
     for (const name of GESTURES) document.addEventListener(name, this.onGesture);
     this.catchingUp = new CatchingUp(this);
-    this.root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.choices?.symbol) this.open("");
-    });
+    this.unlisten = onEscape(this);
     this.ticker = new Ticker(TICK_MS, () => {
       const wants = this.choices?.sound || this.choices?.notify;
       if (document.hidden && wants && Date.now() - hub().receivedAt > LATE_MS) hub().wake?.();
       this.askAgain();
-      dismissLost();
       this.drawLost();
     });
   }
@@ -121,9 +123,11 @@ class Board {
   close() {
     document.removeEventListener("visibilitychange", this.onVisible);
     for (const name of GESTURES) document.removeEventListener(name, this.onGesture);
+    this.unlisten();
     clearTimeout(this.sending);
-    const { catchingUp, stress, address, ticker, hour, teller, pulse } = this;
-    for (const one of [catchingUp, stress, address, ticker, hour, teller, pulse]) one.close();
+    const { catchingUp, stress, address, ticker, hour, teller, pulse, leave, awake } = this;
+    const parts = [catchingUp, stress, address, ticker, hour, teller, pulse, leave, awake];
+    for (const part of parts) part.close();
   }
 
   // Streamlit may lose the end of what it sends, and with it the word that this tab refreshes: it
@@ -255,8 +259,8 @@ class Board {
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
     this.messages.draw(payload, this, this.carried);
-    const { strip, headline, alerts, details, hour, pulse, correlations, symbol } = this;
-    const cards = [strip, headline, alerts, details, hour, pulse, correlations, symbol];
+    const { chrome, headline, alerts, details, hour, pulse, correlations, symbol } = this;
+    const cards = [chrome, headline, alerts, details, hour, pulse, correlations, symbol];
     for (const card of cards) card.draw(payload, this);
     this.drawChoices();
     this.root.style.visibility = "visible";
@@ -270,7 +274,10 @@ class Board {
   drawChoices() {
     this.stress.draw(this.payload, this);
     this.hour.drawMoment(this.payload, this);
+    this.awake.draw(this.choices);
     const cards = [
+      this.chrome,
+      this.settings,
       this.teller,
       this.alerts,
       this.details,
@@ -286,20 +293,9 @@ class Board {
     this.messages.fail();
   }
 
-  // Without word from the server nothing on the page is live, whatever it said last.
   drawLost() {
     if (!this.payload || document.hidden) return;
-    const silentMs = Date.now() - Math.max(hub().receivedAt, this.shownAt ?? 0);
-    const mostMs = isCutOff() ? CUT_OFF_MS : LOST_MS + 2000 * this.payload.refresh.sec;
-    const isLost = silentMs > mostMs;
-    mark(this.root, "data-lost", isLost);
-    this.lost.hidden = !isLost;
-    if (!isLost) return;
-    const since = durationText((Date.now() - hub().receivedAt) / 1000);
-    say(
-      this.lost,
-      `No word from the dashboard's server for ${since}: what is shown is old. It goes on by itself when the server is back.`,
-    );
+    this.lost.draw(hub().receivedAt, this.shownAt ?? 0, this.payload.refresh.sec);
   }
 }
 

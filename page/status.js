@@ -1,101 +1,9 @@
-// The status of everything behind the page: the strip of feeds, the messages, the details.
+// The status of everything behind the page: the messages, and the details.
 
-import { waitText } from "./clock.js";
 import { h, keyed, mark, say } from "./elements.js";
+import { opened, overlay } from "./panels.js";
 
-// The source, a chip per feed, and the time.
-export class Strip {
-  // `switches` are the buttons at its end.
-  constructor(switches) {
-    this.badge = h("span", { class: "badge" });
-    this.source = h("span", { class: "source" });
-    this.hint = h("span", { class: "hint" });
-    this.feeds = h("ul", { class: "feeds", "aria-label": "Feeds" });
-    this.hands = h("span", { class: "hands" });
-    this.zone = h("span", { class: "zone" });
-    this.time = h("span", { class: "time" }, this.hands, " ", this.zone);
-    this.element = h(
-      "header",
-      { class: "strip" },
-      h("div", { class: "origin" }, this.badge, this.source, this.hint),
-      this.feeds,
-      this.time,
-      h("div", { class: "chips" }, ...switches),
-    );
-  }
-
-  draw(payload, { clock }) {
-    const { status, now, refresh, hours } = payload;
-    say(this.badge, status.source);
-    mark(this.badge, "data-live", status.is_live);
-    mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
-    say(this.source, status.text);
-    say(this.hint, status.hint);
-    const byAsset = Object.fromEntries(hours.map((line) => [line.asset, line]));
-    // The hours of a class are said once.
-    const isFirst = ({ asset, key }) => status.feeds.find((one) => one.asset === asset).key === key;
-    keyed(
-      this.feeds,
-      status.feeds,
-      (feed) => feed.key,
-      feedItem,
-      (item, feed) => {
-        correctFeed(item, feed, byAsset[feed.asset], payload, clock);
-        item.querySelector(".session").hidden = feed.state === "off" || !isFirst(feed);
-      },
-    );
-    const slow = refresh.sec > 2 ? ` · every ${refresh.sec} s` : "";
-    say(this.hands, clock.text(now));
-    say(this.zone, `${clock.name}${slow}`);
-    mark(this.time, "title", clock.long(now));
-  }
-}
-
-function feedItem() {
-  const span = (name) => h("span", { class: name });
-  const dot = h("span", { class: "dot", "aria-hidden": "true" });
-  return h(
-    "li",
-    {},
-    h("div", { class: "line" }, dot, h("b", {}), span("vendor"), span("state"), span("rate")),
-    h(
-      "div",
-      { class: "below" },
-      span("role"),
-      h("div", { class: "session" }, span("phase"), span("turn"), span("wait")),
-    ),
-  );
-}
-
-// The first line is the connection as it is now, the second the market at the moment shown.
-function correctFeed(item, feed, hours, { now, at }, clock) {
-  const [, asset, vendor, state, pace] = item.firstChild.children;
-  mark(item, "data-state", feed.state);
-  mark(item, "data-shut", feed.is_shut);
-  say(asset, feed.asset);
-  say(vendor, feed.vendor);
-  say(state, feed.state_text);
-  say(pace, feed.pace);
-  const [role, session] = item.lastChild.children;
-  const [phase, turn, countdown] = session.children;
-  const instant = (second) => `${clock.brief(second, now)} ${clock.city}`;
-  say(
-    role,
-    inWords(feed.role, (second) => clock.brief(second, now)),
-  );
-  mark(item, "data-phase", hours.phase);
-  say(phase, hours.name);
-  say(turn, inWords(hours.turn, instant));
-  say(countdown, hours.turns_at === null ? "" : countdownText(hours.turns_at - now, at !== null));
-  mark(item, "title", [feed.title, inWords(hours.more, instant)].filter(Boolean).join("; "));
-}
-
-// How long until a market's phase ends, or how long after the moment that is looked back at.
-export function countdownText(seconds, isPast) {
-  return isPast ? `${waitText(seconds)} later` : `in ${waitText(seconds)}`;
-}
-
-// What is said above the cards.
+// What is said over the page, at its foot.
 export class Messages {
   constructor() {
     this.element = h("div", { class: "messages" });
@@ -220,8 +128,9 @@ function correctMessage(line, { kind, text, counts = "", name }) {
 // All that the status knows, in tables.
 export class Details {
   constructor({ choose }) {
-    this.element = h("div", { class: "details", hidden: true });
-    const onclick = () => choose({ details: !this.choices.details });
+    this.tables = h("div", { class: "tables" });
+    this.element = overlay("details", "Details", () => choose(opened("")), this.tables);
+    const onclick = () => choose(opened(this.choices.details ? "" : "details"));
     this.button = h(
       "button",
       { class: "chip", type: "button", "aria-expanded": "false", onclick },
@@ -234,7 +143,7 @@ export class Details {
     this.element.hidden = false;
     const moment = (second) => clock.moment(second, payload.live_now);
     keyed(
-      this.element,
+      this.tables,
       payload.details,
       (table) => table.name,
       (table) => h("div", {}, h("h3", {}, table.name), h("dl")),

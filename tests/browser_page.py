@@ -12,7 +12,7 @@ from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
 
 from events import Event
 from tests.browsing import ORDERS, Server, Stage, copy_app
@@ -188,10 +188,37 @@ def has_searched_past(page: Page) -> bool:
     return page.locator(".searching").is_hidden()
 
 
+def open_settings(page: Page) -> Locator:
+    """Open what is set once, unless it is open; where it is shown."""
+    body = page.get_by_test_id("stPopoverBody")
+    if not body.is_visible():
+        page.locator(".st-key-settings button").first.click()
+        page.get_by_role("combobox", name="Rank by").wait_for()
+    return body
+
+
+def close_settings(page: Page) -> None:
+    """Close what is set once."""
+    page.keyboard.press("Escape")
+    page.get_by_test_id("stPopoverBody").wait_for(state="hidden")
+
+
+def open_details(page: Page) -> Locator:
+    """Open all that the status knows; where it is shown."""
+    page.locator(".feed-dot").first.click()
+    return page.locator(".details")
+
+
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose an option of one of Streamlit's lists."""
-    page.get_by_role("combobox", name=label).click()
+    """Choose an option of one of Streamlit's lists, in the settings if it is not seen."""
+    box = page.get_by_role("combobox", name=label)
+    is_setting = not box.is_visible()
+    if is_setting:
+        open_settings(page)
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
+    if is_setting:
+        close_settings(page)
 
 
 def query(page: Page) -> str:

@@ -537,6 +537,21 @@ def test_the_presenter_view_has_no_controls(engine: Worker) -> None:
     assert payload(app)["view"]["kiosk"]
 
 
+def test_a_choice_arrives_with_the_closing_of_the_settings(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """A quick hand sends both at once, so it is taken though its control is not drawn any more."""
+    ticking(engine)
+    app = with_settings(page)
+    app.selectbox(key="colours").set_value("red up")
+    app.button_group(key="correlate").set_value(["forex"])
+    app.session_state["settings"] = False
+    app = page()
+    view = payload(app)["view"]
+    assert (view["colours"], view["correlate"]) == ("red up", ["forex"])
+    assert not app.selectbox
+
+
 def test_frozen_values_stand_still_and_events_are_counted(
     page: Callable[[], AppTest], engine: Worker
 ) -> None:

@@ -13,7 +13,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.axe import violations
-from tests.browser_page import NO_EVENTS, PHONE, Tabs, order, shows_prices, start
+from tests.browser_page import (
+    NO_EVENTS,
+    PHONE,
+    Tabs,
+    close_settings,
+    open_settings,
+    order,
+    shows_prices,
+    start,
+)
 from tests.browsing import Server, Stage
 from tests.waiting import HANG_SEC, until
 
@@ -122,7 +131,8 @@ def opened(tabs: Tabs, url: str, **options: Any) -> Page:
     """A tab whose viewer opened the alerts."""
     page = tabs(url, tabs.visitor(**options))
     until(lambda: shows_prices(page))
-    page.locator(".strip .chip[title*=destination]").click()
+    open_settings(page).locator(".chip[title*=destination]").click()
+    close_settings(page)
     expect(page.locator(".destinations .lines li")).to_have_count(2)
     return page
 
@@ -135,7 +145,7 @@ def toast(page: Page, text: str) -> None:
 def test_a_viewer_tests_and_sends_again(server: Server, hook: Hook, tabs: Tabs) -> None:
     """What is not taken is listed with why, and a destination that refuses says what to do."""
     page = opened(tabs, server.url)
-    expect(page.locator(".strip")).to_contain_text("Alerts on")
+    expect(page.locator(".chrome .trouble")).to_be_hidden()
     expect(page.locator(".destinations .notes")).to_contain_text("nothing is sent of it, but to")
     desk, night = page.locator(".destinations .lines li").all()
     expect(night.locator(".state")).to_have_text("told of a real market only")
@@ -162,7 +172,7 @@ def test_a_viewer_tests_and_sends_again(server: Server, hook: Hook, tabs: Tabs) 
     expect(night.locator(".state")).to_have_text("refused")
     expect(night.locator(".why")).to_contain_text("401")
     expect(night.locator(".why")).to_contain_text("press Try once it is mended there")
-    expect(page.locator(".strip")).to_contain_text("Alerts: 1 of 2 refused")
+    expect(page.locator(".chrome .trouble")).to_have_text("Alerts: 1 of 2 refused")
     expect(page.locator(".messages")).to_contain_text("No alert reaches night any more")
     night.get_by_role("button", name="Try").click()
     toast(page, "night was tried less than ten seconds ago")

@@ -6,7 +6,6 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -22,8 +21,11 @@ from tests.browser_page import (
     all_live,
     assert_sound,
     choose,
+    close_settings,
     has_searched_past,
     messages,
+    open_details,
+    open_settings,
     shows_prices,
     start,
     until_refreshed,
@@ -34,6 +36,8 @@ from tests.waiting import until
 pytest_plugins = ("tests.browser_fixtures",)
 
 KIOSK_ROW_PX = 28
+FIRST_ROW_PX = 130
+TOUCH_PX = 44
 DARK, LIGHT = "rgb(14, 18, 24)", "rgb(245, 247, 250)"
 
 
@@ -83,23 +87,33 @@ def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
         ".correlation": 1,
         ".correlation .pairs li": 3,
         ".hour": 1,
-        ".strip .chips button": 3,
     }.items():
         assert fits(page, page.locator(name)) >= least, name
     expect(page.locator(".badge")).to_have_text("simulated")
-    expect(page.locator(".source")).to_have_text("embedded exchange, seed 7")
     expect(page.locator(".time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d Asia/Tokyo$"))
-    lists = ("Rank by", "Lists", "Correlation base", "Bars", "Colours", "Top movers")
-    for label in lists:
-        assert fits(page, page.get_by_label(label, exact=True).first) == 1, label
-    for locator in (
-        page.get_by_test_id("stButtonGroup"),
-        page.get_by_text("Freeze", exact=True),
-        page.get_by_test_id("stButton"),
-    ):
-        assert fits(page, locator) == 1, locator
+    first = page.locator(".pulse tbody tr").first.bounding_box()
+    assert first
+    assert first["y"] <= FIRST_ROW_PX
     assert not scrolls_sideways(page)
     assert messages(page) == []
+    # All that is set once is behind one button, in the place that the chrome keeps for it.
+    gear, place = (page.locator(name).bounding_box() for name in (".st-key-settings", ".gear"))
+    assert gear
+    assert place
+    assert abs(gear["x"] - place["x"]) < 2
+    settings = open_settings(page)
+    lists = ("Rank by", "Lists", "Correlation base", "Bars", "Colours", "Top movers")
+    for label in lists:
+        assert fits(page, settings.get_by_label(label, exact=True).first) == 1, label
+    for name in ("Sound off", "Notify off", "Alerts off", "Details", "Copy link", "Kiosk"):
+        assert fits(page, settings.get_by_text(name, exact=True)) == 1, name
+    close_settings(page)
+    page.get_by_role("button", name="Go live").click()
+    expect(page.locator(".golive .source")).to_have_text(
+        "What is shown: embedded exchange, seed 7."
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator(".golive")).to_be_hidden()
 
 
 @pytest.mark.parametrize("lists", ["one list", "by class"])
@@ -112,7 +126,7 @@ def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -
     page.locator(".heat td").first.wait_for()
     assert not scrolls_sideways(page)
     cut: list[str] = page.locator(
-        ".pulse tbody td, .pulse tbody th, .feeds li, .strip span, .pairs b, .pairs .r, .heat th"
+        ".pulse tbody td, .pulse tbody th, .chrome span, .pairs b, .pairs .r, .heat th"
     ).evaluate_all(
         """(elements) => elements.filter((one) => one.offsetParent !== null
           && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow !== "visible")
@@ -121,16 +135,27 @@ def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -
     assert cut == []
 
 
-def test_a_telephone_shows_the_cards_in_order(market: Server, tabs: Tabs) -> None:
-    """At 390 × 844 the pulse comes first, then stress, then correlation; none beside another."""
+def test_a_telephone_shows_one_card_at_a_time(market: Server, tabs: Tabs) -> None:
+    """At 390 × 844 tabs at the foot lead from one to the next, and a reload keeps the choice."""
     page = tabs(market.url, tabs.visitor(viewport=PHONE))
     until_ready(page)
-    boxes = [page.locator(f".{name}").bounding_box() for name in ("pulse", "stress", "correlation")]
-    known = [box for box in boxes if box]
-    assert len(known) == 3
-    for above, below in pairwise(known):
-        assert above["y"] + above["height"] <= below["y"]
-    assert {round(box["x"]) for box in known} == {round(known[0]["x"])}
+    cards = [page.locator(f".{name}") for name in ("pulse", "stress", "correlation")]
+    tabs_shown = page.locator(".tabs button")
+    assert tabs_shown.all_text_contents() == ["Pulse", "Stress", "Together"]
+    first = page.locator(".pulse tbody tr").first.bounding_box()
+    assert first
+    assert first["y"] <= 200
+    for place, tab in enumerate(tabs_shown.all()):
+        tab.click()
+        for other, card in enumerate(cards):
+            expect(card).to_be_visible(visible=other == place)
+        box = tab.bounding_box()
+        assert box
+        assert box["height"] >= TOUCH_PX
+    page.reload()
+    until(lambda: shows_prices(page))
+    expect(cards[2]).to_be_visible()
+    expect(cards[0]).to_be_hidden()
 
 
 def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None:
@@ -139,7 +164,7 @@ def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None
     until_ready(page)
     for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stButton"):
         assert page.get_by_test_id(widget).count() == 0
-    for hidden in (".hour", ".strip .chips", ".correlation", ".stress .chips"):
+    for hidden in (".hour", ".chrome .tools", ".correlation", ".stress .chips"):
         expect(page.locator(hidden)).to_be_hidden()
     rows = page.locator(".pulse tbody tr")
     assert rows.count() >= 10
@@ -168,7 +193,7 @@ def test_nobody_is_shut_out(market: Server, tabs: Tabs, theme: str) -> None:
     page = tabs(f"{market.url}?symbol=TSLA&heat=true&embed_options={theme}_theme")
     until_ready(page)
     page.locator(".heat td").first.wait_for()
-    page.get_by_role("button", name="Details").click()
+    open_details(page)
     page.locator(".details dl").first.wait_for()
     assert violations(page) == []
     wall = tabs(f"{market.url}?kiosk=1&embed_options={theme}_theme", tabs.visitor(viewport=WALL))
@@ -357,25 +382,44 @@ def looks(locator: Locator) -> bytes:
     return locator.screenshot()
 
 
+def assert_looks_pressed(button: Locator) -> None:
+    """It looks another way once it is pressed, without the pointer or the focus on it."""
+    is_on = button.get_attribute("aria-pressed")
+    looked = looks(button)
+    button.click()
+    expect(button).not_to_have_attribute("aria-pressed", is_on or "")
+    button.page.mouse.move(0, 0)
+    button.page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
+    button.page.evaluate("document.activeElement.blur()")
+    assert looks(button) != looked
+
+
 def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
     """Where the system takes backgrounds away, all is still seen, and whether it is on or off."""
     visitor = tabs.visitor(forced_colors="active")
     page = tabs(f"{market.url}?symbol=TSLA&heat=true&correlate=stocks&correlate=crypto", visitor)
     until_ready(page)
     page.locator(".heat[data-dense] td").first.wait_for()
+    live = page.locator(".live")
+    before = looks(live)
+    open_settings(page)
     freeze = page.get_by_test_id("stCheckbox")
     switch = freeze.locator("label > div").first
-    segment = page.get_by_test_id("stButtonGroup").get_by_role("button", name="forex")
-    classes = page.locator(".stress .chip").first
-    heat = page.get_by_role("button", name="Heat map")
+    assert paints(switch) > 1
+    looked = looks(switch)
     # Held, so that nothing but the choice changes what is seen.
-    before = [looks(switch), looks(page.locator(".live"))]
     freeze.locator("label").click()
     until(lambda: any(text.startswith("Paused at ") for text in messages(page)))
     page.mouse.move(0, 0)
-    assert [looks(switch), looks(page.locator(".live"))] != before
+    assert looks(switch) != looked
+    assert_looks_pressed(page.get_by_test_id("stButtonGroup").get_by_role("button", name="forex"))
+    # The focus is a line, not a shadow.
+    page.get_by_role("combobox", name="Rank by").focus()
+    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert style == "solid"
+    close_settings(page)
+    assert looks(live) != before
     for name, seen in {
-        "switch": switch,
         "slider": page.locator(".track input"),
         "dot": page.locator(".feeds .dot").first,
         "gauge": page.locator(".pulse .bar").first,
@@ -385,15 +429,8 @@ def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
         "severity": page.get_by_role("combobox", name="Least severity"),
     }.items():
         assert paints(seen) > 1, name
-    for button in (segment, classes, heat):
-        is_on = button.get_attribute("aria-pressed")
-        looked = looks(button)
-        button.click()
-        expect(button).not_to_have_attribute("aria-pressed", is_on or "")
-        page.mouse.move(0, 0)
-        page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
-        page.evaluate("document.activeElement.blur()")
-        assert looks(button) != looked
+    assert_looks_pressed(page.locator(".stress .chip").first)
+    assert_looks_pressed(page.get_by_role("button", name="Heat map"))
     row = page.locator("tr[data-open]")
     opened = row.get_attribute("data-symbol")
     looked = looks(row)
@@ -401,7 +438,3 @@ def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
     expect(row).to_have_count(0)
     page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
     assert looks(page.locator(f'tr[data-symbol="{opened}"]')) != looked
-    # The focus is a line, not a shadow.
-    page.get_by_role("combobox", name="Rank by").focus()
-    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style == "solid"

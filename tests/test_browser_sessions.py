@@ -30,6 +30,7 @@ from tests.browser_page import (
     events,
     live_feeds,
     messages,
+    open_details,
     query,
     shows_prices,
     start,
@@ -145,8 +146,8 @@ def opened(tabs: Tabs, server: Server, query: str = "", **visitor: Any) -> Page:
 
 
 def session(page: Page, asset: str) -> str:
-    """What the strip says of a market's hours."""
-    chip = page.locator(".feeds li", has=page.get_by_text(asset, exact=True))
+    """What the chrome says of a market's hours."""
+    chip = page.locator(".feeds li", has=page.locator(".feed-dot", has_text=asset))
     return " ".join(chip.locator(".session span").all_text_contents())
 
 
@@ -172,7 +173,7 @@ def test_a_closed_market_says_when_it_opens(sunday: Server, tabs: Tabs) -> None:
     assert re.fullmatch(r"CLOSED opens 17:00 New York in 4 h \d\d min", session(page, "forex"))
     assert session(page, "crypto").strip() == "OPEN always"
     chip = page.locator(".feeds li").first
-    expect(chip).to_have_attribute("title", re.compile("pre-market from Mon 04:00 New York"))
+    expect(chip.locator(".whole")).to_have_text(re.compile("pre-market from Mon 04:00 New York"))
     # Nothing of it is in a part of the page that is read out by itself.
     assert page.locator("[role=status] .wait, [aria-live] .wait, [role=alert] .wait").count() == 0
 
@@ -220,10 +221,10 @@ def test_what_is_closed_looks_closed_and_not_broken(sunday: Server, tabs: Tabs) 
 def test_a_feed_that_fails_while_its_market_is_closed_is_no_warning(
     sunday: Server, tabs: Tabs
 ) -> None:
-    """It is in the strip and its tooltip, and in no line of its own."""
+    """It is in the chrome's tooltip, and in no line of its own."""
     page = opened(tabs, sunday)
     chip = page.locator(".feeds li").nth(1)
-    expect(chip).to_have_attribute("title", re.compile("1012"))
+    expect(chip.locator(".whole")).to_have_text(re.compile("1012"))
     # As long as it takes for a lasting trouble to be told.
     began = page.evaluate("marketPulse.receivedAt")
     until(lambda: page.evaluate("marketPulse.receivedAt") > began + 12_000)
@@ -323,7 +324,7 @@ def test_a_moment_without_data_says_so(sunday: Server, tabs: Tabs) -> None:
 def test_the_archive_is_told_in_the_details(sunday: Server, tabs: Tabs) -> None:
     """What is written, how far it goes back, and nothing above the cards if all is well."""
     page = opened(tabs, sunday)
-    page.get_by_role("button", name="Details").click()
+    open_details(page)
     table = page.locator(".details > div", has=page.get_by_role("heading", name="archive"))
     expect(table).to_contain_text("writing")
     expect(table).to_contain_text("eodhd.sqlite")
@@ -345,7 +346,7 @@ def test_an_archive_in_trouble_says_what_to_do(serve: Serve, tabs: Tabs, tmp_pat
     counts = line.locator('[aria-hidden="true"]')
     expect(counts).to_have_text(re.compile(r"^ [\d,]+ bars wait\.$"))
     assert all_live(page)
-    page.get_by_role("button", name="Details").click()
+    open_details(page)
     table = page.locator(".details > div", has=page.get_by_role("heading", name="archive"))
     expect(table).to_contain_text("trouble")
     assert violations(page) == []
@@ -360,7 +361,7 @@ def test_a_vendors_clock_that_differs_is_told(serve: Serve, tabs: Tabs) -> None:
         line = page.locator(".messages [data-kind]", has_text=f"Crypto: {told}")
         expect(line).to_have_attribute("data-kind", "warning")
         chip = page.locator(".feeds li").nth(2)
-        expect(chip).to_have_attribute("title", re.compile(r"clock is 4\.\d s behind"))
+        expect(chip.locator(".whole")).to_have_text(re.compile(r"clock is 4\.\d s behind"))
         assert not page.locator(".messages p", has_text="Stocks: the vendor's clock").count()
 
 
@@ -391,13 +392,12 @@ def test_a_damaged_archive_is_named(serve: Serve, tabs: Tabs, tmp_path: Path) ->
 
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, PHONE], ids=["desk", "phone"])
 def test_a_sunday_fits_and_is_for_everybody(sunday: Server, tabs: Tabs, size: Any) -> None:
-    """The strip is one line on a laptop, nothing scrolls sideways, and axe has no complaint."""
+    """The chrome is one line, nothing scrolls sideways, and axe has no complaint."""
     page = opened(tabs, sunday, "?symbol=AAPL", viewport=size)
     assert not scrolls_sideways(page)
-    if size != PHONE:
-        box = page.locator(".strip").bounding_box()
-        assert box is not None
-        assert box["height"] <= 44
+    box = page.locator(".chrome").bounding_box()
+    assert box is not None
+    assert box["height"] == 48
     assert violations(page) == []
 
 

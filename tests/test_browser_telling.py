@@ -91,6 +91,12 @@ def opened(chrome: RealBrowser, url: str, *before: str) -> RealTab:
     return tab
 
 
+def open_settings(tab: RealTab) -> None:
+    """Open the settings, in which the switches are."""
+    tab.click(".st-key-settings button")
+    until(lambda: texts(tab, SOUND) != [])
+
+
 def late_ms(tab: RealTab) -> float:
     """How long ago the newest payload came."""
     waited: float = tab.evaluate("Date.now() - marketPulse.receivedAt")
@@ -136,9 +142,11 @@ def test_a_hidden_tab_notifies_once(server: Server, chrome: RealBrowser) -> None
     """With leave, each event is one notification over all tabs, though their timers sleep."""
     chrome.grant(server.url.rstrip("/"), "notifications")
     first = opened(chrome, server.url, THROTTLED_AT_ONCE)
+    open_settings(first)
     first.click(NOTIFY)
     until(lambda: texts(first, NOTIFY) == ["Notify on"])
     second = opened(chrome, f"{server.url}?notify=true", THROTTLED_AT_ONCE)
+    open_settings(second)
     until(lambda: texts(second, NOTIFY) == ["Notify on"])
     first.hide()
     until(second.is_hidden)
@@ -167,7 +175,7 @@ def test_a_severer_state_is_told_again_and_its_end_is_not(
     """By tone and by notification, a click on which opens the symbol at that second."""
     chrome.grant(server.url.rstrip("/"), "notifications")
     tab = opened(chrome, f"{server.url}?sound=true&notify=true")
-    tab.click("h2")
+    open_settings(tab)
     until(lambda: texts(tab, SOUND) == ["Sound on"])
     until(lambda: texts(tab, NOTIFY) == ["Notify on"])
     event = {"symbol": "USDJPY", "asset": "forex", "id": "burst:USDJPY:1", "ago": 20}
@@ -202,6 +210,7 @@ def test_a_browser_that_blocks_notifications_is_named(server: Server, chrome: Re
         origin=url.rstrip("/"),
     )
     tab = opened(chrome, url)
+    open_settings(tab)
     assert texts(tab, NOTIFY) == ["Notify: blocked in browser"]
     tab.click(NOTIFY)
     order(server, {"symbol": "META", "asset": "stocks"})
@@ -215,12 +224,13 @@ def test_a_browser_that_blocks_notifications_is_named(server: Server, chrome: Re
 def test_sound_waits_for_a_gesture(server: Server, chrome: RealBrowser) -> None:
     """A link with sound says what is missing; from the first click on, new events are heard."""
     tab = opened(chrome, f"{server.url}?sound=true")
-    until(lambda: texts(tab, SOUND) == ["Sound: click to allow"])
+    until(lambda: texts(tab, ".silent") == ["Sound: click to allow"])
     order(server, {"symbol": "AMZN", "asset": "stocks"})
     until(lambda: any("AMZN" in text for text in texts(tab, ".events b")))
     assert tab.evaluate("tones") == []
-    tab.click("h2")
+    open_settings(tab)
     until(lambda: texts(tab, SOUND) == ["Sound on"])
+    until(lambda: not tab.has(".silent:not([hidden])"))
     before = len(tab.evaluate("tones"))
     order(server, {"symbol": "MSFT", "asset": "stocks", "severity": "extreme"})
     until(lambda: tab.evaluate("tones")[before:] == [1040, 1040, 1040])

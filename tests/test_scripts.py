@@ -104,6 +104,6 @@ def test_no_file_of_the_page_is_left_out(run: Callable[[str, str], Any]) -> None
     """Scripts are joined in an order in which each comes after what it imports."""
     files = {path.name for path in Path(page.__file__).parent.glob("*.*s")}
     parts = {*page.SCRIPTS, *page.STYLES, page.CONTROLS.name}
-    assert files == {*parts, "away.js", "pipe.js"}
+    assert files == {*parts, "away.js", "menu.js", "pipe.js"}
     script = f"globalThis.CSSStyleSheet = class {{ replaceSync() {{}} }};{page.SCRIPT}"
     assert run(script, "typeof board") == "function"

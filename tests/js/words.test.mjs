@@ -5,9 +5,10 @@ import { test } from "node:test";
 
 import { Clock } from "../../page/clock.js";
 import { rounded } from "../../page/correlations.js";
+import { countdownText } from "../../page/chrome.js";
 import { stateText } from "../../page/table.js";
 import { firstChoice, formOf } from "../../page/pulse.js";
-import { countdownText, inWords } from "../../page/status.js";
+import { inWords } from "../../page/status.js";
 import { sentence } from "../../page/symbol.js";
 
 const clock = new Clock({ tz: "UTC" }, true);
