@@ -60,6 +60,10 @@ _STALL_SEC: Final = 4
 or prices that come later or less late than before, let no second be skipped or repeated."""
 
 
+_RECENT: Final = 3
+"""So many seconds are kept beside the newest: a page is made in less."""
+
+
 class Pulse(NamedTuple):
     """A complete second: its last instant, and the frame of all symbols then."""
 
@@ -125,6 +129,8 @@ class Heartbeat:
         self._crashed: set[str] = set()
         # From the first moment on every symbol that is watched has its row.
         self._newest = Pulse(now, store.frame(0.0))
+        # One object, so that other threads never see a part of it.
+        self._recent: tuple[Pulse, ...] = ()
         self._has_prices = False
         self._oldest: int | None = None
         self._live_from = 0
@@ -143,6 +149,13 @@ class Heartbeat:
     def newest(self) -> Pulse:
         """The newest second that is shown; before there is one, every symbol without a price."""
         return self._newest
+
+    def recent(self, now: float) -> Pulse | None:
+        """One of the newest seconds as it was shown; None if ``now`` is of none of them.
+
+        Whoever reads it twice reads the same rows, whatever is watched since.
+        """
+        return next((one for one in self._recent if one.now == now), None)
 
     @property
     def has_prices(self) -> bool:
@@ -198,6 +211,8 @@ class Heartbeat:
         of_rows = row_states(frame, is_streaming, self.halts.at(now))
         self.ranking.update(second, frame, of_rows, movers(self._events, now))
         self._newest = Pulse(now, frame)
+        before = (one for one in self._recent[-_RECENT:] if one.now < now)
+        self._recent = (*before, self._newest)
         self._has_prices = bool(frame["last"].notna().any())
         self.ready.set()
 

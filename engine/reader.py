@@ -95,7 +95,7 @@ class Reader:
         self._archived_hours = archived_hours
         self._rules = tuple(rules)
         self._shared = Shared()
-        self._looks = _looks()
+        self._looks = Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)
 
     @property
     def store(self) -> PulseStore:
@@ -123,7 +123,7 @@ class Reader:
         if self._archived_hours() is None:
             second = max(second, math.floor(newest.now) - REWIND_SEC - GRACE_SEC)
         now = second + SECOND_END
-        return Pulse(now, self.once(self._frame, now))
+        return self._heartbeat.recent(now) or Pulse(now, self.once(self._frame, now))
 
     @property
     def is_ready(self) -> bool:
@@ -266,7 +266,7 @@ class Reader:
 
     def symbols(self, assets: tuple[Asset, ...]) -> list[str]:
         """The watched symbols of these asset classes, in their order."""
-        return list(self.once(self._symbols, assets, self._heartbeat.newest.now))
+        return list(self._watched(assets))
 
     def correlation(
         self, base: str, bin_sec: int | None, assets: tuple[Asset, ...], at: float | None = None
@@ -275,13 +275,14 @@ class Reader:
 
         Without a ``bin_sec`` in the bars that suit these symbols best.
         """
-        return self.once(self._correlation, base, bin_sec, assets, self._closed(at))
+        return self.once(self._correlation, base, bin_sec, self._watched(assets), self._closed(at))
 
     def matrix(
         self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, at: float | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Correlations and shared returns of every pair of ``assets`` at the pulse of ``at``."""
-        return self.once(self._matrix, assets, bin_sec, window_sec, self._closed(at))
+        among = self._watched(assets)
+        return self.once(self._matrix, among, bin_sec, window_sec, self._closed(at))
 
     def pair_changes(
         self, assets: tuple[Asset, ...], bin_sec: int, at: float | None = None
@@ -292,8 +293,9 @@ class Reader:
         # An archive that cannot be read for a moment is asked again soon.
         shared = self._looks if moment is None else self._shared
         store = self._store if moment is None else moment.store
+        among = self._watched(assets)
         return moving_together(
-            lambda look: shared.once(self._changes, store, assets, bin_sec, look), now
+            lambda look: shared.once(self._changes, store, among, bin_sec, look), now
         )
 
     def once(self, function: Callable[[*_Args], _T], *args: *_Args) -> _T:
@@ -302,7 +304,7 @@ class Reader:
 
     def forget(self) -> None:
         """Compute anew what was computed: other symbols are watched now."""
-        self._shared, self._looks = Shared(), _looks()
+        self._shared = Shared()
 
     def _archived(self, now: float) -> Moment | None:
         """The archived hour that holds ``now``; None if memory holds it, or nothing does."""
@@ -352,32 +354,32 @@ class Reader:
         calm = None if strict else ranking.order(int(now), order, frame.index)
         return frame.index, order_of(order, frame, self.states(frame, now), calm)
 
+    def _watched(self, assets: tuple[Asset, ...]) -> tuple[str, ...]:
+        """The symbols of classes: part of what is known of them, which may be other ones soon."""
+        return self.once(self._symbols, assets, self._heartbeat.newest.now)
+
     def _symbols(self, assets: tuple[Asset, ...], now: float) -> tuple[str, ...]:
         frame = self._heartbeat.newest.frame
         return tuple(map(str, frame.index[frame["asset"].isin(assets)]))
 
     def _correlation(
-        self, base: str, bin_sec: int | None, assets: tuple[Asset, ...], closed: int
+        self, base: str, bin_sec: int | None, among: tuple[str, ...], closed: int
     ) -> CorrelationCard:
         if not bin_sec:
             # Once a minute: figures that change their meaning every few seconds tell nothing.
-            bin_sec = self.once(self._auto_bin, base, assets, closed // 60 * 60)
-        return corr_card(self.store_at(closed), self.symbols(assets), base, bin_sec, closed)
+            bin_sec = self.once(self._auto_bin, base, among, closed // 60 * 60)
+        return corr_card(self.store_at(closed), list(among), base, bin_sec, closed)
 
-    def _auto_bin(self, base: str, assets: tuple[Asset, ...], minute: int) -> int:
-        names = dict.fromkeys([base, *self.symbols(assets)])
+    def _auto_bin(self, base: str, among: tuple[str, ...], minute: int) -> int:
+        names = dict.fromkeys([base, *among])
         return auto_bin(self.store_at(minute), list(names), minute)
 
     def _matrix(
-        self, assets: tuple[Asset, ...], bin_sec: int, window_sec: int, closed: int
+        self, among: tuple[str, ...], bin_sec: int, window_sec: int, closed: int
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return corr_matrix(self.store_at(closed), self.symbols(assets), bin_sec, window_sec, closed)
+        return corr_matrix(self.store_at(closed), list(among), bin_sec, window_sec, closed)
 
     def _changes(
-        self, store: PulseStore, assets: tuple[Asset, ...], bin_sec: int, look: int
+        self, store: PulseStore, among: tuple[str, ...], bin_sec: int, look: int
     ) -> tuple[PairChange, ...]:
-        return changes(store, self.symbols(assets), bin_sec, look)
-
-
-def _looks() -> Shared:
-    return Shared(kept_sec=_LOOKS_KEPT_SEC, fresh_sec=2.0 * HELD_SEC)
+        return changes(store, list(among), bin_sec, look)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from engine.reader import REWIND_SEC, STEP_SEC, Reader
 from formulas import Floats
@@ -138,7 +139,7 @@ def chart(
         end=end,
         step=SPANS[span].step,
         lines=[
-            _line(reader, symbol, now, span, begin, end)
+            _line(reader, frame, symbol, now, span, begin, end)
             for symbol in symbols
             if symbol in frame.index
         ],
@@ -147,13 +148,14 @@ def chart(
     )
 
 
-def _line(reader: Reader, symbol: str, now: float, span: str, begin: int, end: int) -> Line:
+def _line(
+    reader: Reader, frame: pd.DataFrame, symbol: str, now: float, span: str, begin: int, end: int
+) -> Line:
     step = SPANS[span].step
     chunk = CHUNK_STEPS * step
     first = begin // chunk * chunk
     prices = _prices(reader, symbol, now, first, end, step)
     values = [None if price != price else price for price in prices.tolist()]
-    _, frame = reader.pulse(now)
     last = last_text({"last": frame.at[symbol, "last"], "asset": frame.at[symbol, "asset"]})
     return Line(
         symbol=symbol,

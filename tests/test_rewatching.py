@@ -17,6 +17,7 @@ from tests.harbor import Harbor, HarborServer
 from tests.stage import staged
 from tests.statuses import feed_of
 from tests.waiting import HANG_SEC, until
+from ticks import Tick
 from worker import Worker
 
 KEY: Final = "SECRETKEY0123456789"
@@ -107,6 +108,25 @@ def test_a_stress_is_played_and_nothing_is_kept_without_an_archive(start: Start)
     until(lambda: abs(engine.reader.pulse().frame["ret_1m"]["DOGE-USD"]) > 0.006)
     assert engine.watchlist.play("IBM").outcome is Outcome.UNKNOWN
     assert engine.watchlist.play().outcome is Outcome.DONE
+
+
+def test_a_second_that_was_shown_keeps_its_rows() -> None:
+    """A page reads it again and again while it is made: a part of it may not lack a symbol."""
+    engine = staged(Settings(SIMULATED))
+    second = 1_795_000_000
+    engine.store.update(Tick("AAPL", "stocks", second + 0.5, 300.0))
+    engine.heartbeat.show(second)
+    shown = engine.reader.pulse()
+    order = engine.reader.order("heat", shown.now, frame=shown.frame)
+    engine.store.unwatch(["AAPL"])
+    engine.heartbeat.show(second + 1)
+    assert len(engine.reader.pulse().frame) == 16
+    assert engine.reader.pulse(shown.now).frame is shown.frame
+    assert engine.reader.order("heat", shown.now, frame=shown.frame) == order
+    assert len(engine.reader.order("heat", shown.now + 1, frame=shown.frame).rows) == 17
+    for later in range(second + 2, second + 7):
+        engine.heartbeat.show(later)
+    assert "AAPL" not in engine.reader.pulse(shown.now).frame.index
 
 
 def test_the_embedded_exchange_has_no_limit_of_symbols() -> None:
