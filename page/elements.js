@@ -1,5 +1,6 @@
 // Elements: made once, then only corrected. Text is set as text, never as markup.
 
+const MOST_GLIDING = 60; // rows: more of them than a screen has
 const SVG = "http://www.w3.org/2000/svg";
 
 export function h(tag, attributes = {}, ...children) {
@@ -63,20 +64,24 @@ export function keyed(parent, items, keyOf, make, correct) {
   heir?.querySelector("button")?.focus({ preventScroll: true });
 }
 
-// Rows that changed places glide to their new ones, unless the viewer asked for calm.
+// Rows that changed places glide to their new ones, as far as they are in sight, unless the viewer asked
+// for calm.
 export function gliding(container, change) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
-  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")];
-  const before = new Map(rows.map((row) => [row, row.getBoundingClientRect().top]));
+  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")].slice(0, MOST_GLIDING);
+  const tops = () => rows.map((row) => row.getBoundingClientRect().top);
+  const before = tops();
   change();
-  for (const [row, top] of before) {
-    const by = row.isConnected ? top - row.getBoundingClientRect().top : 0;
+  // All are read before any is animated, which would have them laid out anew.
+  const after = tops();
+  rows.forEach((row, place) => {
+    const by = row.isConnected ? before[place] - after[place] : 0;
     if (by)
       row.animate(
         { transform: [`translateY(${by}px)`, "none"] },
         { duration: 450, easing: "ease" },
       );
-  }
+  });
 }
 
 // Lines with holes.

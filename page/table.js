@@ -82,13 +82,19 @@ export class RankedTable {
         this.correctRow(row, item);
       },
     );
-    for (const cell of this.element.querySelectorAll("[data-column]"))
-      mark(cell, "data-ranked", cell.dataset.column === context.ranked);
+    this.correctRank(context);
+  }
+
+  correctRank({ rank, ranked }) {
+    if (this.rank === rank) return;
+    this.rank = rank;
     this.headings.forEach((heading, place) => {
-      const sorts = this.columns[place].orders.includes(context.rank);
-      mark(heading, "aria-sort", sorts ? direction(context.rank) : null);
-      mark(heading, "data-order", sorts ? (context.rank.split(" ")[1] ?? "size") : null);
+      const sorts = this.columns[place].orders.includes(rank);
+      mark(heading, "aria-sort", sorts ? direction(rank) : null);
+      mark(heading, "data-order", sorts ? (rank.split(" ")[1] ?? "size") : null);
     });
+    for (const cell of this.element.querySelectorAll("[data-column]"))
+      mark(cell, "data-ranked", cell.dataset.column === ranked);
   }
 
   // Choose who is shown, and where: who else is folded, and who waits to be shown.
@@ -132,7 +138,12 @@ export class RankedTable {
     const toggle = () => this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
     const cells = this.columns.map((column) => {
       const isName = column.kind === "name";
-      const attributes = { ...about(column), scope: isName ? "row" : null };
+      const isRanked = column.name === this.context.ranked;
+      const attributes = {
+        ...about(column),
+        "data-ranked": isRanked,
+        scope: isName ? "row" : null,
+      };
       return h(isName ? "th" : "td", attributes, ...KINDS[column.kind].make(toggle));
     });
     return h("tr", { "data-symbol": symbol, onclick: toggle, onkeydown: walk }, ...cells);

@@ -9,7 +9,11 @@ export class Tip {
     this.help = h("span");
     this.own = h("span", { class: "own" });
     const parts = [this.name, this.help, this.own];
-    this.element = h("div", { class: "tip", id: "tip", role: "tooltip", hidden: true }, ...parts);
+    this.element = h(
+      "div",
+      { class: "explanation", id: "explanation", role: "tooltip", hidden: true },
+      ...parts,
+    );
   }
 
   // Have `heading` explained by what `explain` returns whenever it is shown: name, help and example.
@@ -26,7 +30,7 @@ export class Tip {
 
   show(heading, explain) {
     Object.assign(this, { heading, explain });
-    mark(heading.querySelector("button"), "aria-describedby", "tip");
+    mark(heading.querySelector("button"), "aria-describedby", "explanation");
     this.element.hidden = false;
     this.draw();
     const frame = this.element.offsetParent.getBoundingClientRect();

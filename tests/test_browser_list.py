@@ -139,7 +139,9 @@ def test_marks_say_what_changed(market: Server, tabs: Tabs) -> None:
     expect(news.first.locator(".news")).to_have_attribute(
         "title", re.compile(r"^Beyond its usual range since your last look at \d\d:\d\d")
     )
-    page.evaluate("(names) => stage(names, (payload) => (payload.at = 1))", UNUSUAL)
+    page.evaluate(
+        "(names) => stage(names, (payload) => (payload.at = payload.line[1] - 9))", UNUSUAL
+    )
     assert news.count() == 0
 
 
@@ -155,13 +157,13 @@ def test_a_click_on_a_heading_sorts(market: Server, tabs: Tabs) -> None:
         expect(heading).to_have_attribute("aria-sort", sort)
         assert page.locator("th[aria-sort]").count() == 1
     page.mouse.move(0, 0)
-    expect(page.locator(".tip")).to_be_hidden()
+    expect(page.locator(".explanation")).to_be_hidden()
     heading.get_by_role("button").press("Shift+Tab")
     page.keyboard.press("Tab")
     first = symbols(page)[0]
-    expect(page.locator(".tip .own")).to_have_text(re.compile(rf"^{first}: −\d\.\d+ %"))
+    expect(page.locator(".explanation .own")).to_have_text(re.compile(rf"^{first}: −\d\.\d+ %"))
     page.keyboard.press("Escape")
-    expect(page.locator(".tip")).to_be_hidden()
+    expect(page.locator(".explanation")).to_be_hidden()
 
 
 # The least contrast of text with what lies below it. Mixed colours are told as parts of one.
