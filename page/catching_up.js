@@ -46,6 +46,7 @@ export class CatchingUp {
     const second = board.panels.since ?? unseen;
     clearTimeout(this.leaving);
     board.choose({ ...board.moment(null), severity: "watch", events: CLASSES, since: null });
+    board.tabs.show("stress");
     board.stress.markSince(second);
     board.teller.seeAll();
   }

@@ -19,7 +19,7 @@ export class Headline {
     this.missed = h("button", { type: "button", class: "missed", onclick: see });
     this.leave = h(
       "button",
-      { type: "button", class: "leave", "aria-label": "Dismiss", onclick: dismiss },
+      { type: "button", class: "close", "aria-label": "Dismiss", onclick: dismiss },
       "✕",
     );
     this.away = h("p", { class: "away", role: "status" }, this.missed, this.leave);

@@ -46,7 +46,7 @@ export class HourPlot {
     this.label = h("span", { class: "label" });
     this.cursor = h("div", { class: "cursor" }, h("i"));
     this.element = h("div", { class: "hour-plot" }, this.svg, this.label, this.cursor);
-    this.tip = h("div", { class: "told", hidden: true });
+    this.tip = h("div", { class: "pointed", hidden: true });
   }
 
   resize(width) {

@@ -107,6 +107,25 @@ def test_a_moment_is_chosen_by_keys_and_time_and_played_on_to_now(
     assert track_width(page) == width
 
 
+def test_nothing_moves_while_the_line_is_dragged(server: Server, tabs: Tabs) -> None:
+    """Not even by the message that this is the past."""
+    page = tabs(server.url, tabs.visitor(reduced_motion="no-preference"))
+    until(lambda: shows_prices(page))
+    until_refreshed(page, 2)
+    box = page.locator(".track").bounding_box()
+    assert box is not None
+    x, y, width = box["x"], box["y"] + box["height"] / 2, box["width"]
+    page.mouse.move(x + 0.8 * width, y)
+    page.evaluate("shifts.length = 0")
+    page.mouse.down()
+    for part in (0.7, 0.6, 0.5):
+        page.mouse.move(x + part * width, y, steps=5)
+        until_refreshed(page, 1)
+    assert page.evaluate("shifts.reduce((sum, { value }) => sum + value, 0)") < 0.01
+    page.mouse.up()
+    until(lambda: "at=" in query(page))
+
+
 def test_an_event_is_opened_from_wherever_it_is_told(server: Server, tabs: Tabs) -> None:
     """Its symbol at the second of its peak, with its row marked: from a toast and from its mark."""
     page = opened(server, tabs)
@@ -125,7 +144,7 @@ def test_an_event_is_opened_from_wherever_it_is_told(server: Server, tabs: Tabs)
     assert shape is not None
     x, y = shape["x"] + shape["width"] / 2, shape["y"] + shape["height"] / 2
     page.mouse.move(x, y)
-    expect(page.locator(".track .told")).to_contain_text("META −0.93 %")
+    expect(page.locator(".track .pointed")).to_contain_text("META −0.93 %")
     page.mouse.click(x, y)
     expect(page.locator(".opened h2")).to_have_text("META")
     until(lambda: at is not None and at[0] in query(page))
