@@ -45,8 +45,8 @@ _REGIMES: Final[Mapping[Regime, str]] = {
     "unknown": "regime not known yet",
 }
 
-_CLOSE: Final = ((0.8, "closely"), (0.5, "much"), (0.3, "somewhat"))
-"""How closely two symbols move, from which size of r on; below that loosely."""
+_CLOSE: Final = ((0.8, "almost always"), (0.5, "mostly"), (0.3, "partly"))
+"""How closely two symbols move, from which size of r on; below that hardly."""
 
 
 class PairText(msgspec.Struct, frozen=True):
@@ -202,8 +202,8 @@ def change_text(change: PairChange, now: float) -> ChangeText:
 
 def _how(r: float) -> str:
     """How two symbols move, in plain words."""
-    how = next((word for least, word in _CLOSE if abs(r) >= least), "loosely")
-    return f"{how} {'together' if r >= 0 else 'against it'}"
+    how = next((word for least, word in _CLOSE if abs(r) >= least), "hardly")
+    return f"{how} {'together' if r >= 0 else 'opposite'}"
 
 
 def _told(change: PairChange) -> str:

@@ -115,18 +115,20 @@ export class TilesCard {
     const scale = parseFloat(getComputedStyle(this.element).fontSize) / BASE_PX;
     const sections = [...this.element.children];
     const wide = this.element.clientWidth;
-    const least = ROOM[0] * ROOM[1] * scale ** 2;
+    const smallest = ROOM[0] * ROOM[1] * scale ** 2;
     const count = this.shares.flat().length;
     const heading = HEADING * BASE_PX * scale;
     this.element.style.setProperty(
       "--least",
-      `${Math.ceil((count * least) / wide + 3 * heading)}px`,
+      `${Math.ceil((count * smallest) / wide + 3 * heading)}px`,
     );
     const high = this.element.clientHeight;
     const totals = this.shares.map((shares) => shares.reduce((sum, share) => sum + share, 0));
     const all = totals.reduce((sum, total) => sum + total, 0);
     const isRow = wide > high;
     const free = isRow ? wide : high - heading * sections.length;
+    const isEqual = this.choices.area !== "range";
+    const rooms = new Map();
     let along = 0;
     sections.forEach((section, place) => {
       const long = (free * totals[place]) / all + (isRow ? 0 : heading);
@@ -137,13 +139,15 @@ export class TilesCard {
       put(section, box);
       const size = [box.width, box.height - heading];
       const shares = this.shares[place];
-      const found =
-        this.choices.area === "range" ? sized(shares, ...size) : equal(shares.length, ...size);
+      const found = isEqual ? equal(shares.length, ...size) : sized(shares, ...size);
       [...section.lastChild.children].forEach((tile, at) => {
         put(tile, found[at]);
-        mark(tile, "data-room", room(found[at], scale));
+        rooms.set(tile, room(found[at], scale));
       });
     });
+    // What is equal is written in one size.
+    const least = Math.min(...rooms.values());
+    for (const [tile, own] of rooms) mark(tile, "data-room", isEqual ? least : own);
   }
 }
 

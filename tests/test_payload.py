@@ -760,6 +760,18 @@ def test_words_claim_no_more_than_the_figures() -> None:
     assert word(-0.7, 0.6) == "turned, and move together"
 
 
+def test_a_pair_says_in_plain_words_how_it_moves() -> None:
+    """How closely, and whether together or the other way."""
+
+    def word(r: float) -> str:
+        return pair_text(Pair("B", r, 89, r - 0.1, r + 0.1, chance=False), 6).word
+
+    assert word(0.8) == "almost always together"
+    assert word(0.5) == "mostly together"
+    assert word(-0.3) == "partly opposite"
+    assert word(0.29) == "hardly together"
+
+
 def test_a_pair_says_why_it_may_be_chance() -> None:
     """Its own interval, or that it was picked from several."""
     sure = Pair("B", 0.5, 89, 0.3, 0.7, chance=False)
