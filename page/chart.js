@@ -86,7 +86,7 @@ export class Chart {
     const compares = chart.lines.length > 1;
     Object.assign(this, { chart, clock, shownAt: at, unit: compares ? unit : "price" });
     const [begin, end] = this.zoom ?? [chart.begin, chart.end];
-    Object.assign(this, { begin, end });
+    Object.assign(this, { begin, end, holeSec: Math.max(2 * chart.step, HOLE_SEC) });
     this.series = chart.lines.map((line) => seriesOf(line, chart, this.unit, begin, end));
     this.steps = this.series[0].all.filter(([ts]) => ts > begin && ts <= end);
     const values = this.series.flatMap(({ inside }) => inside.map(([, value]) => value));
@@ -190,7 +190,7 @@ export class Chart {
 
   drawLines() {
     const at = this.shownAt ?? Infinity;
-    const hole = Math.max(2, HOLE_SEC / this.chart.step);
+    const hole = this.holeSec / this.chart.step;
     const path = (inside) =>
       linePath(
         inside.map(([, value]) => value),
@@ -299,7 +299,7 @@ export class Chart {
     say(this.reading, text);
     mark(this.plot, "aria-valuenow", place);
     mark(this.plot, "aria-valuetext", text);
-    const value = valueAt(this.series[0], ts);
+    const value = valueAt(this.series[0], ts, this.holeSec);
     const level = value === null ? "" : `M0 ${this.y(value).toFixed(1)}H${SIZE}`;
     mark(this.cross, "d", this.upright(ts) + level);
     say(this.time, this.clock.text(ts));
@@ -312,12 +312,12 @@ export class Chart {
   // What is at an instant: its time, what each line is worth, and how that compares with what is usual.
   readingAt(ts) {
     const texts = this.series.map((series) => {
-      const value = valueAt(series, ts);
+      const value = valueAt(series, ts, this.holeSec);
       const text = value === null ? "no price" : this.worded(value, series.line);
       return this.unit === "price" ? text : `${series.line.symbol} ${text}`;
     });
     const near = this.chart.marks.find((event) => Math.abs(event.ts - ts) <= 2 * this.chart.step);
-    const usual = this.unit === "price" && sinceText(this.series[0], ts, this.clock);
+    const usual = this.unit === "price" && sinceText(this.series[0], ts, this.holeSec, this.clock);
     const since = near ? near.text : usual;
     return [this.clock.text(ts), ...texts, since].filter(Boolean).join(" · ");
   }
@@ -327,8 +327,8 @@ export class Chart {
     const anchor = this.series?.[0].line.anchor;
     if (!this.series?.some(({ last }) => last)) return "";
     const shown = this.shownAt === null ? "" : `Shown: ${this.clock.text(this.shownAt)} · `;
-    if (!anchor) return `${shown}no band: its usual move was not known when this began`;
-    return `${shown}grey: its usual moves since ${this.clock.text(anchor.ts).slice(0, 5)} (±1σ)`;
+    if (!anchor) return `${shown}No band: its usual move was not known when this began`;
+    return `${shown}Grey: its usual moves since ${this.clock.text(anchor.ts).slice(0, 5)} (±1σ)`;
   }
 
   // Mark a part, from one instant to another; null: none.

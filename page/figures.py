@@ -141,13 +141,13 @@ def _surprise(figures: Mapping[str, Any], now: float, decimals: int) -> Iterator
     if not math.isnan(surprise):
         move = percent_text(figures["ret_1m"], decimals)
         usual = size_text(figures["sigma_1m"], decimals + 1)
-        rarity = EARLY_TEXT if figures["early"] else rarity_text(surprise)
+        rarity = f" ({EARLY_TEXT})" if figures["early"] else f": {rarity_text(surprise)}"
         yield Figure(
             name="Surprise",
             value=f"{signed_text(surprise, 1)}σ",
             tone=tone(surprise),
-            words=f"Its last minute moved {move}, {times_usual_text(figures['z'])} of {usual}:"
-            f" {rarity}.",
+            words=f"Its last minute moved {move}, {times_usual_text(figures['z'])} of {usual}"
+            f"{rarity}.",
             formula=_SURPRISE,
         )
     past = remembered(figures, now)
@@ -244,7 +244,7 @@ def _trend(figures: Mapping[str, Any], decimals: int) -> Iterator[Figure]:
         name="Trend",
         value=text,
         # Chance alone is within twice its standard deviation.
-        tone=tone(2 * trend / noise),
+        tone=0 if is_chance else tone(2 * trend / noise),
         words=f"Over 15 minutes it went {text}, {verdict}"
         f" ({size_text(noise, decimals + 1)} a minute).",
         formula=_TREND,

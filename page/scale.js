@@ -83,20 +83,26 @@ export function seriesOf(line, chart, unit, begin, end) {
   return { line, all, inside, last: inside.findLast(([, value]) => value !== null) };
 }
 
-// What a line is worth at an instant of its; null if that is not known.
-export function valueAt({ inside }, ts) {
-  return inside.find(([at]) => at === ts)?.[1] ?? null;
+// What a line is worth at an instant: by its newest step with a price, if that is not older than
+// what is no hole; null if it is.
+export function valueAt({ inside }, ts, holeSec) {
+  return newestAt(inside, ts, holeSec);
 }
 
 // How far a line went by then since its anchor, and how far it usually does; empty if not known.
-export function sinceText({ line, all }, ts, clock) {
+export function sinceText({ line, all }, ts, holeSec, clock) {
   const { anchor } = line;
-  const price = all.find(([at]) => at === ts)?.[1];
-  if (!anchor || price == null || ts <= anchor.ts) return "";
+  const price = newestAt(all, ts, holeSec);
+  if (!anchor || price === null || ts <= anchor.ts) return "";
   const times = Math.abs(Math.log(price / anchor.price)) / usual(anchor, ts - anchor.ts);
   const since = clock.text(anchor.ts).slice(0, 5);
   const move = signed((price / anchor.price - 1) * 100, 2);
   return `${move} % since ${since}, ${times.toFixed(1)} × usual`;
+}
+
+function newestAt(steps, ts, holeSec) {
+  const found = steps.findLast(([at, value]) => at <= ts && value !== null);
+  return found && ts - found[0] <= holeSec ? found[1] : null;
 }
 
 // Places of labels, each as near to its own as it can be with `apart` between any two, in order.

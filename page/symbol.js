@@ -60,6 +60,7 @@ export class SymbolCard {
     say(this.empty, opened.shut ? shutText(opened.shut, clock, now) : opened.missing);
     this.empty.hidden = opened.top.length > 0;
     drawPairs(this.pairs, opened.top);
+    this.drawSure(opened.top);
     this.drawRules(opened.rules);
     if (!this.takesFocus) return;
     this.takesFocus = false;
@@ -155,6 +156,20 @@ export class SymbolCard {
     this.none.hidden = events.length > 0;
   }
 
+  drawSure(pairs) {
+    keyed(
+      this.sure.lastChild,
+      pairs,
+      ({ symbol }) => symbol,
+      () => h("li"),
+      (item, { symbol, text, range, n, doubtful }) => {
+        const sure = `${symbol}: r ${text}, surely from ${range}, of ${n} shared returns.`;
+        say(item, doubtful ? `${sure} ${doubtful}` : sure);
+      },
+    );
+    this.sure.hidden = !pairs.length;
+  }
+
   drawRules(rules) {
     keyed(
       this.rules,
@@ -225,6 +240,7 @@ export class SymbolCard {
     this.none = h("p", { class: "note" }, "Nothing unusual in its last hour.");
     this.empty = h("p", { class: "empty" });
     this.pairs = h("ol", { class: "pairs" });
+    this.sure = h("details", { class: "sure note" }, h("summary", {}, "How surely"), h("ul"));
     this.rules = h("ul", { class: "rules" });
     this.noRules = h("p", { class: "note" }, "None of your rules is about it.");
     this.element.replaceChildren(
@@ -235,7 +251,7 @@ export class SymbolCard {
       this.words,
       ...[this.figuresTitle, this.figures],
       ...[h("h3", {}, "Events of the hour"), this.none, this.events],
-      ...[h("h3", {}, "Moves with"), this.empty, this.pairs],
+      ...[h("h3", {}, "Moves with"), this.empty, this.pairs, this.sure],
       ...[h("h3", {}, "Your rules"), this.noRules, this.rules],
     );
     this.element.scrollTop = 0;

@@ -45,6 +45,8 @@ def test_a_surprise_is_told_by_its_own_numbers_first() -> None:
         "Its last minute moved −0.93 %, 8.1 × its usual minute of 0.115 %:"
         " rarer than 99.9 % of its own last day."
     )
+    early = told(surprise=2.0, z=2.0, ret_1m=0.001, sigma_1m=0.0005, early=True)["Surprise"]
+    assert "of 0.050 % (early: under six hours" in str(early.words)
     assert found.formula.startswith("z = move of the last minute ÷ (vol · √(60/900))")
 
 
@@ -82,10 +84,10 @@ def test_a_range_has_a_place() -> None:
 
 def test_a_trend_that_chance_makes_is_grey() -> None:
     """Its noise is said beside it."""
-    calm = told(trend_15m=0.0001, vol_15m=0.002)["Trend"]
-    assert (calm.value, calm.tone) == ("+0.010 % a minute", 0)
+    calm = told(trend_15m=0.0002, vol_15m=0.002)["Trend"]
+    assert (calm.value, calm.tone) == ("+0.020 % a minute", 0)
     assert calm.words == (
-        "Over 15 minutes it went +0.010 % a minute, no more than chance makes (0.029 % a minute)."
+        "Over 15 minutes it went +0.020 % a minute, no more than chance makes (0.029 % a minute)."
     )
     strong = told(trend_15m=-0.0004, vol_15m=0.002)["Trend"]
     assert strong.tone == -2

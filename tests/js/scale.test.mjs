@@ -97,12 +97,14 @@ test("a line says how far it went since its anchor, beside what is usual", () =>
   const chart = { span: "1h", step: 900, begin: 3600, end: 6300 };
   const series = seriesOf(line, chart, "percent", 3600, 6300);
   assert.deepEqual(series.last, [5400, 25]);
-  assert.equal(valueAt(series, 5400), 25);
-  assert.equal(valueAt(series, 6300), null);
-  assert.equal(sinceText(series, 5400, clock), "+25.00 % since 01:00, 15.8 × usual");
-  assert.equal(sinceText(series, 6300, clock), "");
+  assert.equal(valueAt(series, 5400, 60), 25);
+  // Nothing came since: the last price stands for a while, and then there is a hole.
+  assert.equal(valueAt(series, 6300, 900), 25);
+  assert.equal(valueAt(series, 6300, 899), null);
+  assert.equal(sinceText(series, 5400, 60, clock), "+25.00 % since 01:00, 15.8 × usual");
+  assert.equal(sinceText(series, 6300, 60, clock), "");
   const unknown = seriesOf({ ...line, anchor: null }, chart, "percent", 3600, 6300);
-  assert.equal(sinceText(unknown, 5400, clock), "");
+  assert.equal(sinceText(unknown, 5400, 60, clock), "");
   assert.deepEqual(unknown.inside[1], [5400, 25]);
 });
 
