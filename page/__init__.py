@@ -54,6 +54,7 @@ SCRIPTS: Final = (
     "stress.js",
     "correlations.js",
     "chart.js",
+    "sheet_tools.js",
     "symbol.js",
     "chrome.js",
     "alerts.js",

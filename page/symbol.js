@@ -6,15 +6,9 @@ import { Chart } from "./chart.js";
 import { drawPairs, shutText } from "./correlations.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { MARKS } from "./event_row.js";
+import { Tools } from "./sheet_tools.js";
 import { stateText } from "./table.js";
 
-const SPANS = { "15m": "15 min", "1h": "1 h", day: "Day" };
-const UNITS = { sigma: "σ", percent: "%" };
-const UNIT_TITLES = {
-  sigma: "In the usual moves of each for the whole span",
-  percent: "In percent since the span began",
-};
-const MOST_COMPARED = 2;
 const SAID_MS = 4000;
 
 export class SymbolCard {
@@ -53,7 +47,7 @@ export class SymbolCard {
     mark(this.day, "data-tone", tone);
     say(this.state, stateText(opened, clock, now));
     say(this.muting, alerts.muted.includes(opened.symbol) ? "Muted" : "Mute");
-    this.drawCompared(opened.others);
+    this.tools.draw(choices, opened.others);
     this.chart.draw(chart, choices.unit, payload.at, clock);
     this.drawWords(opened, now);
     this.drawEvents(opened.events, now);
@@ -73,42 +67,7 @@ export class SymbolCard {
       this.element.hidden = true;
       this.takesFocus = false;
     }
-    if (this.symbol) this.drawTools();
-  }
-
-  drawTools() {
-    const { span, unit, compare } = this.choices;
-    for (const [name, chip] of this.spans) mark(chip, "aria-pressed", String(name === span));
-    for (const [name, chip] of this.units) mark(chip, "aria-pressed", String(name === unit));
-    this.unitGroup.hidden = !compare.length;
-    this.more.disabled = compare.length >= MOST_COMPARED;
-  }
-
-  // What it is compared with, each with a button that takes it away, and what else it could be.
-  drawCompared(others) {
-    const { compare } = this.choices;
-    keyed(
-      this.compared,
-      compare,
-      (name) => name,
-      (name) => {
-        const onclick = () =>
-          this.choose({ compare: this.choices.compare.filter((each) => each !== name) });
-        const label = `Compare with ${name} no longer`;
-        return h("button", { type: "button", class: "chip", onclick, "aria-label": label });
-      },
-      (chip, name) => {
-        mark(chip, "data-series", compare.indexOf(name) + 2);
-        say(chip, `${name} ✕`);
-      },
-    );
-    const offered = others.filter((name) => !compare.includes(name)).join("\n");
-    if (offered === this.offered) return;
-    this.offered = offered;
-    this.more.replaceChildren(
-      h("option", { value: "" }, "Compare with…"),
-      ...offered.split("\n").map((name) => h("option", { value: name }, name)),
-    );
+    if (this.symbol) this.tools.drawChoices(choices);
   }
 
   drawWords({ words, figures }, now) {
@@ -222,7 +181,7 @@ export class SymbolCard {
 
   build(symbol) {
     this.symbol = symbol;
-    this.offered = null;
+    this.tools = new Tools(this.choose);
     this.chart = new Chart({
       show: (event) => this.showEvent(event),
       lookAt: (second) => this.lookAt(second),
@@ -246,7 +205,7 @@ export class SymbolCard {
     this.element.replaceChildren(
       this.head(symbol),
       this.watching,
-      this.tools(),
+      this.tools.element,
       this.chart.element,
       this.words,
       ...[this.figuresTitle, this.figures],
@@ -289,39 +248,6 @@ export class SymbolCard {
         this.told,
         this.linkField,
       ),
-    );
-  }
-
-  tools() {
-    const chips = (names, field, titles = {}) =>
-      Object.entries(names).map(([name, text]) => {
-        const onclick = () => this.choose({ [field]: name });
-        const title = titles[name];
-        return [name, h("button", { type: "button", class: "chip", title, onclick }, text)];
-      });
-    this.spans = chips(SPANS, "span");
-    this.units = chips(UNITS, "unit", UNIT_TITLES);
-    const group = (label, found) =>
-      h(
-        "div",
-        { class: "chips", role: "group", "aria-label": label },
-        ...found.map(([, one]) => one),
-      );
-    this.unitGroup = group("Unit", this.units);
-    this.compared = h("div", { class: "chips compared", role: "group", "aria-label": "Compared" });
-    this.more = h("select", {
-      "aria-label": "Compare with",
-      onchange: () => {
-        const { value } = this.more;
-        this.more.value = "";
-        const { compare } = this.choices;
-        if (value && compare.length < MOST_COMPARED) this.choose({ compare: [...compare, value] });
-      },
-    });
-    return h(
-      "div",
-      { class: "tools" },
-      ...[group("Span", this.spans), this.compared, this.more, this.unitGroup],
     );
   }
 }
