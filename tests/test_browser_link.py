@@ -522,7 +522,7 @@ def test_rows_are_walked_by_keyboard(market: Server, tabs: Tabs) -> None:
 
 def test_back_brings_the_former_view(market: Server, tabs: Tabs) -> None:
     """Each step is an entry; a part of the chart, a comparison and a refresh are none."""
-    page = tabs(market.url)
+    page = tabs(f"{market.url}?sound=true")
     until_ready(page)
     entries = "history.length"
     before = page.evaluate(entries)
@@ -555,18 +555,23 @@ def test_back_brings_the_former_view(market: Server, tabs: Tabs) -> None:
     until(
         lambda: (
             params(page)
-            == {"symbol": [first], "compare": [other], "unit": ["percent"], "span": ["15m"]}
+            == {
+                "sound": ["true"],
+                "symbol": [first],
+                "compare": [other],
+                "unit": ["percent"],
+                "span": ["15m"],
+            }
         )
     )
     page.go_back()
     expect(sheet).to_be_hidden()
     until_refreshed(page)
-    assert params(page) == {}
+    assert params(page) == {"sound": ["true"]}
     page.go_forward()
     expect(sheet.locator("h2")).to_have_text(first)
 
     # The link is to this second, and takes neither sound nor notifications along.
-    page.get_by_role("switch", name="Sound").click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sheet.get_by_role("button", name="Copy link").click()
     expect(sheet.get_by_role("status")).to_have_text("Copied")
