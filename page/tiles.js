@@ -8,10 +8,10 @@ const AREAS = ["equal", "range"];
 const SETTLE_MS = 10_000; // areas that follow the market change so seldom
 const LEAST = 0.4; // of a usual hour's range: a symbol that stands still is still to be seen
 const MOST = 3;
-const ROOM = [64, 44]; // the least that a tile is, in pixels at the usual size of type
+const ROOM = [64, 48]; // the least that a tile is, in pixels at the usual size of type
 const ROOMS = [
-  [64, 40],
-  [108, 64],
+  [64, 46],
+  [96, 58],
   [170, 100],
   [250, 130],
 ]; // from so much width and height on, more is written, and larger
