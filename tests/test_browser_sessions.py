@@ -398,6 +398,12 @@ def test_a_sunday_fits_and_is_for_everybody(sunday: Server, tabs: Tabs, size: An
     box = page.locator(".chrome").bounding_box()
     assert box is not None
     assert box["height"] == 48
+    if size == PHONE:
+        # The sheet is the whole screen, and easy to close.
+        assert page.get_by_role("dialog").bounding_box() == {"x": 0, "y": 0, **PHONE}
+        close = page.get_by_role("dialog").get_by_role("button", name="Close").bounding_box()
+        assert close is not None
+        assert min(close["width"], close["height"]) >= 44
     assert violations(page) == []
 
 
