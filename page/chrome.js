@@ -135,7 +135,7 @@ function feedItem(onclick) {
       h("div", { class: "line" }, h("b", {}), span("vendor"), span("state"), span("rate")),
       h(
         "div",
-        { class: "below" },
+        { class: "hours" },
         span("role"),
         h("div", { class: "session" }, span("phase"), span("turn"), span("wait")),
       ),

@@ -192,15 +192,23 @@ def open_settings(page: Page) -> Locator:
     """Open what is set once, unless it is open; where it is shown."""
     body = page.get_by_test_id("stPopoverBody")
     if not body.is_visible():
-        page.locator(".st-key-settings button").first.click()
+        # Streamlit has one with its help, and one for those who cannot hover.
+        page.locator(".st-key-settings button:visible").click()
         page.get_by_role("combobox", name="Rank by").wait_for()
     return body
 
 
 def close_settings(page: Page) -> None:
     """Close what is set once."""
-    page.keyboard.press("Escape")
-    page.get_by_test_id("stPopoverBody").wait_for(state="hidden")
+    body = page.get_by_test_id("stPopoverBody")
+
+    def is_closed() -> bool:
+        if body.is_visible():
+            # The first may be for a list in it that is still closing.
+            page.keyboard.press("Escape")
+        return body.is_hidden()
+
+    until(is_closed)
 
 
 def open_details(page: Page) -> Locator:

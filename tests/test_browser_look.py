@@ -35,7 +35,9 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
-KIOSK_ROW_PX = 28
+KIOSK_PX = 28
+KIOSKS = ((1024, 768), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (3840, 2160))
+TILES = 17
 FIRST_ROW_PX = 130
 TOUCH_PX = 44
 DARK, LIGHT = "rgb(14, 18, 24)", "rgb(245, 247, 250)"
@@ -120,11 +122,22 @@ def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
 @pytest.mark.parametrize("size", [DESK, WALL, PHONE], ids=["desk", "wall", "phone"])
 def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -> None:
     """No width makes the page scroll sideways, nor cuts a price or a state short."""
-    query = f"?lists={lists}&heat=true&symbol=TSLA&correlate=stocks&correlate=crypto"
+    # A sheet would lie over a phone's tabs.
+    opened = "" if size == PHONE else "&symbol=TSLA"
+    query = f"?lists={lists}&heat=true{opened}&correlate=stocks&correlate=crypto"
     page = tabs(market.url + query, tabs.visitor(viewport=size))
     until_ready(page)
-    page.locator(".heat td").first.wait_for()
+    page.locator(".heat td").first.wait_for(state="attached")
     assert not scrolls_sideways(page)
+    assert cut_off(page) == []
+    for tab in page.locator(".tabs button:visible").all():
+        tab.click()
+        assert not scrolls_sideways(page)
+        assert cut_off(page) == []
+
+
+def cut_off(page: Page) -> list[str]:
+    """What of the figures and states that are seen is cut short."""
     cut: list[str] = page.locator(
         ".pulse tbody td, .pulse tbody th, .chrome span, .pairs b, .pairs .r, .heat th"
     ).evaluate_all(
@@ -132,7 +145,7 @@ def test_nothing_is_cut_off(market: Server, tabs: Tabs, size: Any, lists: str) -
           && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflow !== "visible")
           .map((one) => `${one.className} ${one.dataset.column ?? ""}: ${one.textContent}`)"""
     )
-    assert cut == []
+    return cut
 
 
 def test_a_telephone_shows_one_card_at_a_time(market: Server, tabs: Tabs) -> None:
@@ -158,33 +171,52 @@ def test_a_telephone_shows_one_card_at_a_time(market: Server, tabs: Tabs) -> Non
     expect(cards[0]).to_be_hidden()
 
 
+def on_wall(tabs: Tabs, url: str) -> Page:
+    """A kiosk whose tiles are there."""
+    page = tabs(url, tabs.visitor(viewport=WALL))
+    until(lambda: page.locator(".tile").count() == TILES and all_live(page))
+    return page
+
+
 def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None:
-    """The kiosk has no widgets, large rows, and everything on one screen that never scrolls."""
-    page = tabs(f"{market.url}?kiosk=1", tabs.visitor(viewport=WALL))
-    until_ready(page)
-    for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stButton"):
+    """The kiosk has no widgets, big type, and everything on one screen that never scrolls."""
+    page = on_wall(tabs, f"{market.url}?kiosk=1")
+    until(lambda: has_searched_past(page))
+    for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stPopover"):
         assert page.get_by_test_id(widget).count() == 0
-    for hidden in (".hour", ".chrome .tools", ".correlation", ".stress .chips"):
+    for hidden in (".hour", ".chrome > .tools", ".correlation", ".stress .chips"):
         expect(page.locator(hidden)).to_be_hidden()
-    rows = page.locator(".pulse tbody tr")
-    assert rows.count() >= 10
-    assert fits(page, rows) == rows.count()
-    assert fits(page, page.locator(".events li")) == 6
-    assert fits(page, page.locator(".feeds li")) == 3
-    smallest: float = page.locator(
-        ".pulse tbody td:not([data-column='spark']), .pulse tbody .symbol"
-    ).evaluate_all(
-        """(cells) => Math.min(...cells.filter((cell) => cell.offsetParent !== null)
-          .map((cell) => parseFloat(getComputedStyle(cell).fontSize)))"""
+    size: float = page.locator(".market-pulse").evaluate(
+        "(board) => parseFloat(getComputedStyle(board).fontSize)"
     )
-    assert smallest >= KIOSK_ROW_PX
+    assert size >= KIOSK_PX
+    for width, height in KIOSKS:
+        page.set_viewport_size({"width": width, "height": height})
+        until_refreshed(page)
+        assert fits(page, page.locator(".tile")) == TILES, width
+        assert fits(page, page.locator(".feeds li")) == 3, width
+        assert not scrolls(page), width
+    assert_sound(page)
+    # A pointer that moves brings the way out, and so does Escape; the settings lead back.
+    leave = page.get_by_role("button", name="Leave kiosk")
+    page.mouse.move(10, 10)
+    page.mouse.move(20, 20)
+    expect(leave).to_have_css("opacity", "1")
+    leave.click()
+    expect(page.locator(".st-key-settings")).to_be_visible()
+    open_settings(page).get_by_role("button", name="Kiosk").click()
+    expect(page.locator(".market-pulse[data-kiosk]")).to_be_attached()
+    page.keyboard.press("Escape")
+    expect(page.locator(".st-key-settings")).to_be_visible()
+
+
+def scrolls(page: Page) -> bool:
+    """Whether the page does not fit on the screen."""
     tall: bool = page.evaluate(
         """() => [document.scrollingElement, document.querySelector('[data-testid="stMain"]')]
           .some((element) => element.scrollHeight > element.clientHeight)"""
     )
-    assert not tall
-    assert not scrolls_sideways(page)
-    assert_sound(page)
+    return tall or scrolls_sideways(page)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -196,8 +228,7 @@ def test_nobody_is_shut_out(market: Server, tabs: Tabs, theme: str) -> None:
     open_details(page)
     page.locator(".details dl").first.wait_for()
     assert violations(page) == []
-    wall = tabs(f"{market.url}?kiosk=1&embed_options={theme}_theme", tabs.visitor(viewport=WALL))
-    until_ready(wall)
+    wall = on_wall(tabs, f"{market.url}?kiosk=1&embed_options={theme}_theme")
     assert violations(wall) == []
 
 
