@@ -324,8 +324,10 @@ def follow(view: View, symbols: int) -> None:
         "correlate": list(view.correlate),
         "rows": min(view.rows, max(1, symbols)),
     }
+    # A widget that was away shows its first value, whatever is left of it here, unless it is told.
+    was_away = not state.get("drawn")
     for name, value in values.items():
-        if state.get(name) != value:
+        if was_away or state.get(name) != value:
             state[name] = value
 
 

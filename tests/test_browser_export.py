@@ -13,7 +13,15 @@ from openpyxl import load_workbook  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from history.archive import Archive
-from tests.browser_page import Serve, Tabs, assert_sound, choose, refreshes, until_refreshed
+from tests.browser_page import (
+    Serve,
+    Tabs,
+    assert_sound,
+    choose,
+    open_settings,
+    refreshes,
+    until_refreshed,
+)
 from tests.browsing import Server
 from tests.waiting import until
 
@@ -47,7 +55,7 @@ def open_export(page: Page, archive: Archive) -> None:
     until_refreshed(page)
     until(archive.path.exists)
     until(archive.span)
-    page.get_by_test_id("stPopover").get_by_role("button").click()
+    open_settings(page).get_by_text("Export the archive").click()
 
 
 def test_what_is_chosen_arrives_as_a_file(serve: Serve, tabs: Tabs, tmp_path: Path) -> None:
