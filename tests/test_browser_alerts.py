@@ -193,21 +193,22 @@ def test_a_viewer_mutes_and_lifts(server: Server, tabs: Tabs) -> None:
     expect(page.locator(".opened .mute")).to_have_text("Muted")
 
     order(server, {"symbol": "TSLA", "asset": "stocks"})
+    # By the keyboard: the sheet lies over the list.
     event = page.locator(".events li").filter(has_text="TSLA").first
-    event.get_by_role("button", name="About").click()
-    event.get_by_role("button", name="Mute", exact=True).click()
+    event.get_by_role("button", name="About").press("Enter")
+    event.get_by_role("button", name="Mute", exact=True).press("Enter")
     page.get_by_label("What to mute").select_option("moves over 1 min")
-    page.locator(".muting").get_by_role("button", name="until 07:00").click()
+    page.locator(".muting").get_by_role("button", name="until 07:00").press("Enter")
     desk = page.locator(".destinations .lines li").first
-    desk.get_by_role("button", name="Mute").click()
-    page.locator(".muting").get_by_role("button", name="15 min").click()
+    desk.get_by_role("button", name="Mute").press("Enter")
+    page.locator(".muting").get_by_role("button", name="15 min").press("Enter")
     expect(desk.locator(".state")).to_have_text("muted")
 
     mutes = page.locator(".destinations .mutes li")
     expect(mutes).to_have_count(3)
     expect(mutes.filter(has_text="moves over 1 min until")).to_contain_text("07:00:00")
     for left in (2, 1, 0):
-        mutes.first.get_by_role("button", name="Lift").click()
+        mutes.first.get_by_role("button", name="Lift").press("Enter")
         expect(mutes).to_have_count(left)
     expect(desk.locator(".state")).to_have_text("ready")
     expect(page.locator(".opened .mute")).to_have_text("Mute")
