@@ -453,7 +453,8 @@ def draw() -> None:
         draw_controls(visit.view, symbols)
     tab = state.setdefault("tab", uuid.uuid4().hex)
     refresh_sec = open_tabs().note(tab, time.monotonic())
-    page.board(key="board", on_again_change=lambda: None)
+    if page.board(key="board", on_again_change=lambda: None, on_help_change=lambda: None):
+        explain()
     st.fragment(refresh, run_every=refresh_sec)(tab, refresh_sec)
 
 

@@ -67,6 +67,9 @@ SCRIPTS: Final = (
     "frame.js",
     "streamlits.js",
     "lost.js",
+    "offers.js",
+    "palette.js",
+    "asked.js",
     "board.js",
     "entry.js",
 )
@@ -89,6 +92,7 @@ STYLES: Final = (
     "correlations.css",
     "symbol.css",
     "teller.css",
+    "palette.css",
     "forced.css",
 )
 """The style sheets, the frame's first; those of the cards touch only what is theirs."""
@@ -115,7 +119,13 @@ menu: Final = st.components.v2.component(
 pipe: Final = st.components.v2.component("market_pulse_pipe", js=_text("pipe.js"))
 
 
-def board(key: str, on_again_change: Callable[[], None]) -> None:
-    """The board; its script is sent along unless this process serves it to be fetched."""
+def board(
+    key: str, on_again_change: Callable[[], None], on_help_change: Callable[[], None]
+) -> bool:
+    """The board, and whether its viewer has just asked it for help.
+
+    Its script is sent along unless this process serves it to be fetched.
+    """
     mount = _fetched_board if are_served() else _sent_board
-    mount(key=key, on_again_change=on_again_change)
+    result = mount(key=key, on_again_change=on_again_change, on_help_change=on_help_change)
+    return bool(result.help)

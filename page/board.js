@@ -6,6 +6,7 @@
 
 import { Address } from "./address.js";
 import { AlertsCard, Muting } from "./alerts.js";
+import { Asked } from "./asked.js";
 import { Awake } from "./awake.js";
 import { CatchingUp } from "./catching_up.js";
 import { Chrome } from "./chrome.js";
@@ -17,6 +18,7 @@ import { Headline } from "./headline.js";
 import { Hour } from "./hour.js";
 import { Lost } from "./lost.js";
 import { Received } from "./merge.js";
+import { Palette } from "./palette.js";
 import { opened } from "./panels.js";
 import { firstChoice, PulseCard } from "./pulse.js";
 import { Remembered } from "./remembered.js";
@@ -27,7 +29,6 @@ import { Teller } from "./teller.js";
 import { Ticker } from "./ticker.js";
 
 const GESTURES = ["pointerdown", "keydown"];
-const ASKS = 10; // what was asked is remembered this long
 const SENT_MS = 120; // what is chosen within this time is sent as one
 const TICK_MS = 2000;
 const LATE_MS = 4000; // a hidden tab that wants to be told asks for itself after this long
@@ -40,8 +41,9 @@ class Board {
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
     this.said = null; // what an address said of it, as its texts
-    this.panels = { ...opened(""), earlier: false, event: "", since: null };
+    this.panels = { ...opened(""), earlier: false, event: "", since: null, find: null };
     this.number = 0;
+    this.asked = new Asked();
     this.address = new Address((...found) => this.arrive(...found));
     this.carried = [];
     this.build();
@@ -54,13 +56,17 @@ class Board {
       lookAt: (second, isPassing) => this.lookAt(second, isPassing),
       open: (symbol) => this.open(symbol),
       refuse: (note) => this.refuse(note),
-      ask: (wish) => this.ask(wish),
+      ask: (wish) => hub().ask?.(this.asked.with(wish, this.payload.alerts.answered)),
       show: (event) => this.show(event),
       mute: (...where) => this.muting.open(...where),
       see: () => this.catchingUp.see(),
       dismiss: () => this.catchingUp.dismiss(),
       silence: () => this.teller.forget(),
       slip: (head, text) => this.teller.slip(head, text),
+      copyLink: () => this.settings.copyLink(),
+      help: () => hub().help?.(),
+      find: () => this.palette.show(),
+      play: () => this.palette.play(),
     };
     this.muting = new Muting(actions);
     this.alerts = new AlertsCard(actions, this.muting);
@@ -83,6 +89,7 @@ class Board {
     this.symbol = new SymbolCard(actions);
     this.stress = new StressCard(actions, this.remembered);
     this.correlations = new CorrelationsCard(actions);
+    this.palette = new Palette(actions);
     const side = h("div", { class: "side" }, this.stress.element, this.correlations.element);
     const cards = h("div", { class: "cards" }, this.pulse.element, side);
     const page = [this.chrome.element, this.headline.element, this.hour.element, cards];
@@ -96,6 +103,7 @@ class Board {
       h("div", { class: "notices" }, this.lost.element, this.messages.element),
       this.tabs.element,
       this.leave.element,
+      this.palette.element,
       this.teller.toasts,
     );
   }
@@ -125,9 +133,9 @@ class Board {
     for (const name of GESTURES) document.removeEventListener(name, this.onGesture);
     this.unlisten();
     clearTimeout(this.sending);
-    const { catchingUp, stress, address, ticker, hour, teller, pulse, leave, awake } = this;
-    const parts = [catchingUp, stress, address, ticker, hour, teller, pulse, leave, awake];
-    for (const part of parts) part.close();
+    const { catchingUp, stress, address, ticker, hour, teller, pulse } = this;
+    const parts = [catchingUp, stress, address, ticker, hour, teller, pulse];
+    for (const part of [...parts, this.leave, this.awake, this.palette]) part.close();
   }
 
   // Streamlit may lose the end of what it sends, and with it the word that this tab refreshes: it
@@ -225,14 +233,6 @@ class Board {
     this.stress.mark(id);
   }
 
-  // Something to be done about the alerts. What was asked before is sent again with it, as what is
-  // sent quickly may overtake it; numbers tell what is new.
-  ask(wish) {
-    this.asked = Math.max(Date.now(), (this.asked ?? 0) + 1, this.payload.alerts.answered + 1);
-    this.asks = [...(this.asks ?? []), { number: this.asked, ask: wish }].slice(-ASKS);
-    hub().ask?.(this.asks);
-  }
-
   // What was asked for is not possible.
   refuse(note) {
     this.carried = [note];
@@ -259,15 +259,17 @@ class Board {
     mark(this.root, "data-kiosk", view.kiosk);
     mark(this.root, "data-lists", view.lists);
     this.messages.draw(payload, this, this.carried);
-    const { chrome, headline, alerts, details, hour, pulse, correlations, symbol } = this;
-    const cards = [chrome, headline, alerts, details, hour, pulse, correlations, symbol];
+    const { chrome, headline, alerts, details, hour, pulse, correlations, symbol, palette } = this;
+    const cards = [chrome, headline, alerts, details, hour, pulse, correlations, symbol, palette];
     for (const card of cards) card.draw(payload, this);
     this.drawChoices();
     this.root.style.visibility = "visible";
     this.drawLost();
     this.headline.drawMissed(payload.since, this.panels.since, this.clock);
     this.teller.tell(payload, this.catchingUp.isAway, this.stress.isInView);
-    this.teller.answer(payload.alerts, (parts) => this.alerts.words(parts));
+    this.teller.answer(payload.alerts, (parts) => {
+      this.palette.tell(this.asked.about, this.alerts.words(parts));
+    });
   }
 
   // What depends on what is chosen here, before the server has answered.
@@ -275,17 +277,9 @@ class Board {
     this.stress.draw(this.payload, this);
     this.hour.drawMoment(this.payload, this);
     this.awake.draw(this.choices);
-    const cards = [
-      this.chrome,
-      this.settings,
-      this.teller,
-      this.alerts,
-      this.details,
-      this.pulse,
-      this.correlations,
-      this.symbol,
-    ];
-    for (const card of cards) card.drawChoices(this);
+    const { chrome, settings, teller, alerts, details, pulse, correlations, symbol } = this;
+    const cards = [chrome, settings, teller, alerts, details, pulse, correlations, symbol];
+    for (const card of [...cards, this.palette]) card.drawChoices(this);
   }
 
   fail() {
@@ -307,6 +301,7 @@ function hub() {
 export function board({ parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".market-pulse");
   hub().again = () => setTriggerValue("again", Date.now());
+  hub().help = () => setTriggerValue("help", Date.now());
   if (!root.board) {
     root.board = new Board(root);
     const received = new Received();
@@ -335,5 +330,6 @@ export function board({ parentElement, setTriggerValue }) {
     delete hub().take;
     delete hub().draw;
     delete hub().again;
+    delete hub().help;
   };
 }

@@ -20,8 +20,8 @@ const WAYS = [
 
 export class Chrome {
   // `bells` are the buttons that say what wants to be looked at; `canSound` says whether a tone would
-  // be heard; `find` opens what finds a symbol, and is missing if nothing does.
-  constructor({ choose, find }, bells, canSound) {
+  // be heard.
+  constructor({ choose, find, play }, bells, canSound) {
     Object.assign(this, { choose, canSound });
     this.badge = h("span", { class: "badge" });
     this.goLive = h(
@@ -36,9 +36,8 @@ export class Chrome {
       {
         type: "button",
         class: "chip find",
-        title: "Find a symbol",
-        "aria-label": "Find a symbol",
-        hidden: !find,
+        title: "Find a symbol, a group or a command",
+        "aria-label": `${isMac() ? "⌘K" : "Ctrl K"}: find a symbol, a group or a command`,
         onclick: find,
       },
       isMac() ? "⌘K" : "Ctrl K",
@@ -62,12 +61,19 @@ export class Chrome {
     );
     this.source = h("p", { class: "source" });
     this.hint = h("p", { class: "hint" });
+    this.stress = h(
+      "p",
+      {},
+      h("button", { type: "button", class: "chip play", onclick: play }, "Play a stress"),
+      " A symbol of the simulated market jumps within seconds.",
+    );
     this.panel = overlay(
       "golive",
       "Go live",
       () => choose(opened("")),
       this.source,
       this.hint,
+      this.stress,
       h(
         "ul",
         { class: "words" },
@@ -86,6 +92,7 @@ export class Chrome {
     mark(this.badge, "data-live", status.is_live);
     mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
     this.goLive.hidden = !status.hint;
+    this.stress.hidden = !payload.watch.play;
     say(this.source, `What is shown: ${status.text}.`);
     say(this.hint, status.hint && `${status.hint}.`);
     const byAsset = Object.fromEntries(hours.map((line) => [line.asset, line]));

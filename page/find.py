@@ -50,6 +50,7 @@ class FoundLine(msgspec.Struct, frozen=True, kw_only=True):
     watched: bool
     room: bool
     """Whether it can be added."""
+    by: FoundBy
     why: str
     """Why it is offered, in words; may be empty."""
     note: str
@@ -121,6 +122,7 @@ def _line(found: Found, status: WatchStatus) -> FoundLine:
         vendor=found.vendor,
         watched=found.is_watched,
         room=found.has_room,
+        by=found.why,
         why=_WHY[found.why],
         note="" if found.has_room else _no_room(found, status),
     )

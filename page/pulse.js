@@ -33,6 +33,14 @@ export class PulseCard {
       unfold: () => this.toggle(),
       tip: this.tip,
     };
+    // Which group alone is shown.
+    this.filter = h("button", {
+      type: "button",
+      class: "filter",
+      title: "Show all symbols again",
+      hidden: true,
+      onclick: () => actions.choose({ group: "" }),
+    });
     this.element = h(
       "section",
       { class: "card pulse", "aria-label": "Pulse" },
@@ -40,6 +48,7 @@ export class PulseCard {
         "div",
         { class: "head" },
         h("h2", {}, "Pulse"),
+        this.filter,
         h("div", { class: "forms", role: "group", "aria-label": "Shown as" }, ...this.forms),
         this.tiles.areas,
       ),
@@ -141,8 +150,16 @@ export class PulseCard {
     this.forms.forEach((button, place) => {
       mark(button, "aria-pressed", String(formOf(choices) === FORMS[place]));
     });
+    this.drawFilter(choices.group);
     this.tiles.drawChoices(board);
     this.settle();
+  }
+
+  drawFilter(group) {
+    mark(this.element, "data-filtered", Boolean(group));
+    this.filter.hidden = !group;
+    say(this.filter, `${group} ✕`);
+    mark(this.filter, "aria-label", `${group} alone: show all symbols again`);
   }
 
   // Give the focus to a symbol's row, if it is shown.

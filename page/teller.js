@@ -217,11 +217,11 @@ export class Teller {
     this.slip(`${MARKS[severity]} ${title}`, text, severity, () => this.open(event));
   }
 
-  // What was answered to what was asked of the alerts, once.
-  answer({ answer, answered }, words) {
+  // Have told what was answered to what was asked, once.
+  answer({ answer, answered }, tell) {
     const isNew = this.answered !== undefined && this.answered !== answered;
     this.answered = answered;
-    if (isNew && answer.length) this.slip("Alerts", words(answer));
+    if (isNew && answer.length) tell(answer);
   }
 
   // Each in a row of its own, in which it stays: none pushes another. One that can be pressed goes by

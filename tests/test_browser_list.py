@@ -9,7 +9,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.axe import violations
-from tests.browser_page import PHONE, Tabs, all_live, query, shows_prices, symbols, until_refreshed
+from tests.browser_page import (
+    PHONE,
+    Tabs,
+    all_live,
+    query,
+    shows_prices,
+    symbols,
+    until_refreshed,
+)
 from tests.browsing import Server
 from tests.waiting import until
 
@@ -231,3 +239,42 @@ def test_no_tile_is_cut_off(market: Server, tabs: Tabs) -> None:
           (part) => part.scrollWidth > part.clientWidth + 1)).map((tile) => tile.textContent)"""
     )
     assert cut == []
+
+
+def test_the_palette_finds_symbols_groups_and_commands(market: Server, tabs: Tabs) -> None:
+    """By keys: a symbol is added and put into a new group, which is then shown alone."""
+    page = tabs(market.url + "?rows=17", tabs.visitor())
+    page.locator("[data-symbol]").first.wait_for()
+    until(lambda: all_live(page))
+    palette, field = page.locator(".palette"), page.get_by_role("combobox", name="A symbol")
+    said = palette.get_by_role("status")
+
+    def enter(text: str, *keys: str) -> None:
+        palette.locator("input").fill(text)
+        for key in keys or ("Enter",):
+            page.keyboard.press(key)
+
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
+    expect(palette.get_by_role("option", name="AAPL ✓ watched a stock")).to_be_visible()
+    assert violations(page) == []
+    enter("AAPL.US", "ArrowDown")
+    expect(palette.get_by_role("option", selected=True)).to_contain_text("AAPL.US → AAPL")
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+    # Enter waits for what is found, however fast the hand is.
+    page.keyboard.press("Control+k")
+    enter("NFLX")
+    expect(said).to_have_text(re.compile("^NFLX is watched now"))
+    until(lambda: "NFLX" in symbols(page))
+    enter("new group")
+    expect(page.get_by_role("combobox", name="A name for the new group")).to_be_focused()
+    enter("Test")
+    expect(said).to_have_text(re.compile("^Group Test: made"))
+    enter("NFLX")
+    expect(palette.get_by_role("option", name="NFLX ✓ in it")).to_be_visible()
+    enter("show")
+    expect(palette).to_be_hidden()
+    until(lambda: symbols(page) == ["NFLX"] and "group=Test" in query(page))
+    page.get_by_role("button", name="Test alone: show all").click()
+    until(lambda: len(symbols(page)) > 1)
