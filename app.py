@@ -60,6 +60,14 @@ HALF_PX: Final = 150
 """How wide a control is that stands beside another."""
 
 README: Final = Path(__file__).parent / "README.md"
+PICTURE: Final = Path(__file__).parent / "page" / "help.svg"
+"""A row and the line of the hour, with words to their parts."""
+HOW_TO_READ: Final = (
+    "Each row is a symbol: its price, and its largest move of the last minutes beside what is usual"
+    " for it, 1 σ. Grey is usual, and the stronger the colour the rarer the move; what moved most"
+    " stands first. The line above shows how much stress the last hour had: drag it to see that"
+    " second again, and click a row for its chart."
+)
 
 
 def told(error: MarketPulseError) -> str:
@@ -100,7 +108,9 @@ def turn_away() -> None:
 
 @st.dialog("What the numbers mean", width="large")
 def explain() -> None:
-    """The README's own words, formulas and units."""
+    """How to read the page, then the README's own words, formulas and units."""
+    st.markdown(HOW_TO_READ)
+    st.image(PICTURE, width="stretch")
     text = README.read_text("utf-8")
     st.markdown(text.partition("## What each card shows")[2].partition("\n## ")[0])
 

@@ -730,3 +730,16 @@ def test_a_malformed_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
     assert app.error[0].value == "Market Pulse cannot start."
     assert app.text[0].value == "MARKET_PULSE_SEED is 'x', expected a whole number"
     assert not app.get("bidi_component")
+
+
+def test_the_help_begins_in_plain_words(page: Callable[[], AppTest], engine: Worker) -> None:
+    """Three sentences, then the formulas."""
+    ticking(engine)
+    app = with_settings(page)
+    (button,) = [one for one in app.button if one.label == "What the numbers mean"]
+    app = button.click().run()
+    assert not app.exception
+    first, second = [one.value for one in app.markdown][-2:]
+    assert first.startswith("Each row is a symbol")
+    assert first.count(". ") == 2
+    assert "**Pulse**" in second
