@@ -36,7 +36,13 @@ from history.keeper import HistoryKeeper
 from history.notes import Notebook, WatchNotes, noted_in
 from history.recorder import Recorder
 from pulse_store import PulseStore
-from settings import Settings, reject_idle, reject_unreachable, reject_unwatched
+from settings import (
+    Settings,
+    of_classes,
+    reject_idle,
+    reject_unreachable,
+    reject_unwatched,
+)
 from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
@@ -208,8 +214,9 @@ class Worker:
         """Everything that belongs around a source, whose settings' watchlist is ``base``."""
         settings, archive = self._settings, source.archive
         # What a viewer has removed may come back: the settings are no worse for it.
+        removed = of_classes(notes.removed)
         known = {
-            asset: tuple(dict.fromkeys((*base.get(asset, ()), *symbols)))
+            asset: tuple(dict.fromkeys((*base.get(asset, ()), *symbols, *removed[asset])))
             for asset, symbols in source.watched.items()
         }
         reject_idle(settings.stress.rules, known, source.clock())
@@ -268,6 +275,7 @@ class Worker:
             notes,
             source.catalogue,
             settings.groups,
+            named=settings.named_symbols,
             notebook=Notebook(archive, recorder),
             play=source.play,
         )

@@ -10,7 +10,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -160,8 +160,9 @@ class Watchlist:
     """What is watched: the settings' ``base`` with the ``notes`` of what viewers changed.
 
     ``catalogue`` is what may be added; None: nothing may be changed. ``groups`` are the settings'.
-    The ``notebook`` keeps the notes; None: they are forgotten. ``play`` makes a market move, and
-    says which symbol; see ``sources.source``. ``clock`` is a steady one.
+    ``named`` are the symbols that they name elsewhere. The ``notebook`` keeps the notes; None: they
+    are forgotten. ``play`` makes a market move, and says which symbol; see ``sources.source``.
+    ``clock`` is a steady one.
     """
 
     def __init__(
@@ -171,6 +172,7 @@ class Watchlist:
         catalogue: Catalogue | None,
         groups: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         *,
+        named: Collection[str] = (),
         notebook: Notebook | None = None,
         play: Callable[[str, bool], str | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -178,6 +180,7 @@ class Watchlist:
         self._base = base
         self._catalogue = catalogue
         self._fixed = tuple(Group(name, names, is_fixed=True) for name, names in groups.items())
+        self._named = frozenset(named)
         self._notebook = notebook
         self._play = play
         self._clock = clock
@@ -278,7 +281,7 @@ class Watchlist:
             if not self._may_change():
                 return replace(answer, outcome=Outcome.TOO_OFTEN)
             notes = self._state.notes
-            if symbol in self._base.get(asset, ()):
+            if symbol in self._base.get(asset, ()) or symbol in self._named:
                 notes = replace(notes, removed=(*notes.removed, symbol))
             rest = tuple(one for one in notes.added.get(asset, ()) if one != symbol)
             self._change(replace(notes, added={**notes.added, asset: rest}))

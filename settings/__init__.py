@@ -34,7 +34,7 @@ from settings.given import (
 from settings.quoting import Quoting, bare, secret_parts
 from settings.rules import own_names, reject_idle, user_rules
 from settings.source import SourceName, SourceSettings, source_settings
-from settings.symbols import groups, reject_unwatched
+from settings.symbols import groups, of_classes, reject_unwatched
 from ticks import (
     ASSETS,
     BUILT_IN_KINDS,
@@ -67,6 +67,7 @@ __all__ = [
     "SourceSettings",
     "StressSettings",
     "load",
+    "of_classes",
     "reject_idle",
     "reject_unreachable",
     "reject_unwatched",
@@ -127,6 +128,16 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """All that must never be shown, in whichever part."""
         return (*self.source.secrets, *self.alerts.secrets, *self.api.secrets)
+
+    @property
+    def named_symbols(self) -> frozenset[str]:
+        """The symbols that rules, destinations and groups name."""
+        lists = (
+            *(rule.symbols for rule in self.stress.rules),
+            *(destination.symbols for destination in self.alerts.destinations),
+            *self.groups.values(),
+        )
+        return frozenset(symbol for symbols in lists for symbol in symbols)
 
     @property
     def archive_file(self) -> Path | None:

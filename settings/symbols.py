@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ __all__ = [
     "MOST_SYMBOLS",
     "groups",
     "is_well_formed",
+    "of_classes",
     "reject_unwatched",
     "usual_spelling",
     "watchlist",
@@ -172,6 +173,16 @@ def is_well_formed(asset: Asset, symbol: str) -> bool:
         return base != quote and {base, quote} <= _CURRENCIES
     found = _COIN_PAIR.fullmatch(symbol)
     return found is not None and found[1] != found[2] and found[1] not in _CURRENCIES
+
+
+def of_classes(symbols: Iterable[str]) -> Mapping[Asset, tuple[str, ...]]:
+    """Symbols by the class that each is spelled as one of.
+
+    >>> of_classes(["IBM", "ETH-EUR"])["crypto"]
+    ('ETH-EUR',)
+    """
+    named = tuple(symbols)
+    return {asset: tuple(one for one in named if is_well_formed(asset, one)) for asset in ASSETS}
 
 
 def _symbols(entry: Entry) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from typing import Any, Final
 import pytest
 
 from engine.watchlist import Outcome, Watched
-from feeds import Timing
+from feeds import FeedStatus, Timing
 from history.archive import Archive
-from settings import HistorySettings, Settings, SettingsError, SourceSettings
+from rules import Rule, When
+from settings import HistorySettings, Settings, SettingsError, SourceSettings, StressSettings
 from tests.harbor import Harbor, HarborServer
 from tests.stage import staged
 from tests.statuses import feed_of
@@ -156,12 +157,39 @@ def test_a_vendor_is_asked_anew_with_what_was_believed_before(start: Start) -> N
         engine.watchlist.remove("ETH-USD")
         until(lambda: symbols(engine) == ["BTC-USD", "SOL-USD"])
         until(lambda: engine.reader.pulse().frame["last"].notna()["SOL-USD"])
-        serving = next(feed for feed in engine.status().feeds if feed.vendor == "One")
-        assert serving.asked == ("BTC-USD", "SOL-USD")
-        assert "BTC-USD" in serving.heard
+
+        def serving() -> FeedStatus:
+            return next(feed for feed in engine.status().feeds if feed.vendor == "One")
+
+        # What is said of a feed is published once a second.
+        until(lambda: serving().asked == ("BTC-USD", "SOL-USD"))
+        assert "BTC-USD" in serving().heard
         assert engine.store.vendors(engine.reader.now()) == {"BTC-USD": "One", "SOL-USD": "One"}
         assert (one.most_open, two.connections) == (1, 0)
         assert "eth/usd" not in one.joins[-2:]
+
+
+def test_what_a_rule_names_can_be_removed_and_the_next_start_takes_the_rule(
+    start: Start, tmp_path: Path
+) -> None:
+    """Even if only viewers ever added it, so that the settings' watchlist lacks it."""
+    engine = start()
+    assert engine.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
+    engine.stop()
+    rule = Rule(name="high", when=When.ABOVE, price=1000.0, symbols=("IBM",))
+    settings = Settings(
+        SIMULATED,
+        stress=StressSettings(rules=(rule,)),
+        history=HistorySettings(folder=tmp_path / "data"),
+    )
+    engine = Worker(settings)
+    engine.start()
+    assert engine.ready.wait(HANG_SEC)
+    assert engine.watchlist.remove("IBM").outcome is Outcome.DONE
+    engine.stop()
+    again = staged(settings)
+    assert "IBM" not in again.watchlist.watched["stocks"]
+    assert again.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
 
 
 def test_the_settings_groups_are_of_what_is_watched(tmp_path: Path) -> None:
