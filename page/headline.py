@@ -63,7 +63,6 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     "META −0.93 %" "in 1 min, 8× its usual minute, alone" · stocks 2▲ 5▼ · forex quiet · ...
     """
 
-    outlook: Outlook
     lead: str
     """What is to be clicked, which opens ``symbol`` at the second ``ts`` and marks ``event``; empty
     if nothing stands out."""
@@ -94,7 +93,6 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
     told = subject(reader, found)
     if told is None:
         return Headline(
-            outlook=found.outlook,
             lead="",
             rest=_plain_text(found),
             hover="",
@@ -107,7 +105,6 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
         )
     ago = _ago_text(now - told.ts, is_running=found.outlook is Outlook.RUNNING)
     return Headline(
-        outlook=found.outlook,
         lead=told.title,
         rest=", ".join(filter(None, (told.brief, ago))),
         hover=_hover_text(told),

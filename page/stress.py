@@ -101,10 +101,6 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     """Empty: it is of a feed."""
     title: str
     """For a pointer at rest: who and by how much."""
-    brief: str
-    """The rest of that: how long it took, and beside what is usual."""
-    over_ts: int | None
-    """When it ended; None: it is running."""
 
 
 def event_line(event: Event) -> EventLine:
@@ -211,8 +207,6 @@ def marks(reader: Reader, now: float, version: int, first: int, last: int) -> li
             id=event.id,
             symbol=event.symbol,
             title=event.title,
-            brief=event.brief,
-            over_ts=None if event.over_ts is None else int(event.over_ts),
         )
         for event in events
         if event.ts < last + 1

@@ -11,7 +11,6 @@ import pytest
 from engine.reader import SECOND_END
 from events import Company, Event
 from page.event_detail import event_detail
-from page.outlook import Outlook
 from page.payload import payload
 from page.since import Since, since_line
 from page.stress import EARLIER_SHOWN, marks, standing, stress_card
@@ -133,11 +132,10 @@ def test_running_events_stand_first_and_the_rest_is_counted(engine: Worker) -> N
 
 
 def test_a_mark_says_what_it_is_of(engine: Worker) -> None:
-    """For a pointer at rest, and whether it is running; it lies at the peak."""
+    """For a pointer at rest; it lies at the peak."""
     engine.events.add(event_of(NOW - 60.0, to_ts=NOW - 50.5, company=Company.ALONE))
     (mark,) = marks(engine.reader, NOW + 1.0, 0, NOW - 3600, NOW)
-    assert (mark.title, mark.brief) == ("AAPL +0.40 %", "in 1 min, 8× its usual minute, alone")
-    assert (mark.ts, mark.symbol, mark.over_ts) == (NOW - 51, "AAPL", None)
+    assert (mark.ts, mark.symbol, mark.title) == (NOW - 51, "AAPL", "AAPL +0.40 %")
 
 
 def test_a_twin_shows_the_event_that_tells_of_it(engine: Worker) -> None:
@@ -258,7 +256,7 @@ def test_the_headline_of_a_move_without_an_event_says_who_moved(engine: Worker) 
     view, _ = read({}, engine.reader.symbols(ASSETS))
     sent = payload(engine.reader, engine.status(), Visit(view), None, OpenTabs())
     line = msgspec.json.decode(sent["headline"])
-    assert (line["outlook"], line["lead"]) == (Outlook.REMEMBERED, "BTC (USD, USDT) +0.19 %")
+    assert line["lead"] == "BTC (USD, USDT) +0.19 %"
     assert "alone" not in line["rest"]
     assert (line["symbol"], line["event"]) == ("BTC-USD", "")
     assert NOW <= line["ts"] <= NOW + 29 + SECOND_END
