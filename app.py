@@ -455,6 +455,7 @@ def draw() -> None:
         params = {name: st.query_params.get_all(name) for name in st.query_params}
         groups = [group.name for group in engine.watchlist.groups()]
         visit = Visit.from_address(params, symbols, reader.span()[1], compared_first(), groups)
+        visit = replace(visit, session=uuid.uuid4().hex)
     state.visit = visit = take_choices(visit)
     state.visit = visit = visit.with_controls(with_widgets(visit.view))
     if visit.view.kiosk:

@@ -4,6 +4,7 @@
 const STEPS = ["symbol", "at", "rank", "lists", "group", "kiosk"];
 const SETTINGS = ["rank", "lists"];
 const OWN = ["sound", "notify"]; // of this tab, wherever it goes
+const LAST = Date.UTC(9999, 11, 30) / 1000; // of the moments that every time zone can show
 const SETTLED_MS = 2500; // a moment that stood for less is on the way to another
 
 export class Address {
@@ -99,9 +100,15 @@ function textOf(name, value) {
 function readAs(usual, name, texts) {
   const [last] = texts.slice(-1);
   if (Array.isArray(usual)) return texts;
-  if (name === "at") return Math.floor(Date.parse(last) / 1000) || null;
+  if (name === "at") return readMoment(last);
   if (typeof usual === "boolean") return last === "true" || last === "1";
   return typeof usual === "number" ? Number(last) : last;
+}
+
+// Null if it is none, or one of a year that has no four digits.
+function readMoment(text) {
+  const second = Math.floor(Date.parse(text) / 1000);
+  return second > 0 && second <= LAST ? second : null;
 }
 
 // An address with `texts` in the place of the parameters of these `names`; others are somebody else's.

@@ -180,6 +180,16 @@ class Board {
     this.sending = setTimeout(() => this.send());
   }
 
+  // A server that was away knows only the address of the tab's first load: what was chosen since
+  // is chosen again, over what it showed `before`.
+  chooseAgain({ view }) {
+    this.pending = { ...view, ...this.pending };
+    this.said = null;
+    this.number = Math.max(Date.now(), this.number + 1);
+    clearTimeout(this.sending);
+    this.sending = setTimeout(() => this.send());
+  }
+
   send() {
     this.sending = null;
     const { number, pending, panels, said } = this;
@@ -243,8 +253,10 @@ class Board {
   // Drawing.
 
   draw(payload) {
+    const before = this.payload;
     this.payload = payload;
     const { view, status } = payload;
+    if (before && before.session !== payload.session) this.chooseAgain(before);
     // The server may have let a moment go, or changed what a control says.
     if (this.isAnswered) {
       this.pending = {};

@@ -76,6 +76,8 @@ class Payload(msgspec.Struct, frozen=True):
     """The ``View`` of an address that chooses nothing."""
     taken: float
     """The number of the choice on the board that the view has taken last; 0: none."""
+    session: str
+    """Another one than before if the server has lost what the tab had chosen."""
     notes: msgspec.Raw
     """A list of texts, told at the top."""
     headline: msgspec.Raw
@@ -163,6 +165,7 @@ def payload(
             view=_shown(view),
             first=_shown(visit.first),
             taken=visit.taken,
+            session=visit.session,
             notes=_shown(visit.notes),
             headline=_encoded(reader, headline, now, version),
             area=_encoded(reader, area, *area_span(*line)),

@@ -87,6 +87,8 @@ class Visit:
     """Whether the page stopped being frozen by itself, and the control has yet to follow."""
     taken: float = 0
     """The number of the choice that the board made last; 0 if nothing was chosen there yet."""
+    session: str = ""
+    """What tells this visit from the one that a tab had before the server lost it."""
 
     @classmethod
     def from_address(

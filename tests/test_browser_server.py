@@ -10,7 +10,16 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser_page import Serve, Tabs, all_live, prices, shows_prices, start
+from tests.browser_page import (
+    Serve,
+    Tabs,
+    all_live,
+    prices,
+    query,
+    shows_prices,
+    start,
+    until_refreshed,
+)
 from tests.browsing import Server
 from tests.waiting import HANG_SEC, until
 
@@ -70,12 +79,27 @@ def test_the_page_and_the_api_share_one_worker(serve: Serve, tabs: Tabs, browser
     # A server that is gone is told of in the board's own words, which cover nothing.
     expect(page.locator(SKELETON)).to_have_count(0)
     expect(page.locator(".lost")).to_be_hidden()
-    server.kill()
+    page.locator("tr[data-symbol=TSLA]").click()
+    page.get_by_label("Least severity").select_option("alert")
+    until_refreshed(page, 3)
+    # Taken, so that what the browser holds to send again is not all of it.
+    page.get_by_label("Least severity").select_option("extreme")
+    until_refreshed(page, 3)
+    chosen = "symbol=TSLA&severity=extreme"
+    server.process.kill()
     expect(page.locator(".lost")).to_contain_text("No word from the dashboard's server for")
     # Asking the page for anything lets its complaints through.
     until(lambda: page.evaluate("true") and any(STREAMLITS in text for text in tabs.complaints))
     expect(page.get_by_test_id("stDialog")).to_be_hidden()
     expect(page.get_by_test_id("stConnectionStatus")).to_be_hidden()
+
+    # Once it is back it knows again what was chosen since the tab was loaded.
+    server.restart(environ)
+    expect(page.locator(".lost")).to_be_hidden()
+    until_refreshed(page, 3)
+    assert query(page) == chosen
+    held = "(({ symbol, severity }) => [symbol, severity])(marketPulse.payload.view)"
+    until(lambda: page.evaluate(held) == ["TSLA", "extreme"])
     tabs.complaints.clear()
 
 

@@ -145,6 +145,16 @@ test("what an address says is told as it stands, be it possible or not", () => {
   assert.equal("other" in said, false);
 });
 
+test("a moment that no clock shows is none", () => {
+  for (const at of ["%2B275760-09-13T00:00:00Z", "-000001-01-01T00:00:00Z"]) {
+    page.entries.push(`?at=${at}`);
+    page.go(1);
+    const [found, said] = told.at(-1);
+    assert.equal(found.at, null);
+    assert.deepEqual(said.at, [decodeURIComponent(at)]);
+  }
+});
+
 test("a link carries no sound and no notification", () => {
   const shown = { ...FIRST, symbol: "BTC-USD", at: NOON, sound: true, notify: true };
   assert.equal(link(shown, FIRST), "http://here/?symbol=BTC-USD&at=2026-11-25T12:00:00Z");
