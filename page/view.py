@@ -216,6 +216,9 @@ def chosen(
     found, notes = read(params, symbols, correlate, groups)
     if "kiosk" in params and found.kiosk:
         names += _OF_KIOSK
+    elif "kiosk" in names and view.kiosk and view.rows == min(KIOSK_ROWS, max(1, len(symbols))):
+        # It had decided that.
+        names.append("rows")
     return replace(view, **{name: getattr(found, name) for name in names}), notes
 
 

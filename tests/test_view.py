@@ -230,3 +230,15 @@ def test_bars_are_seconds_or_to_be_found() -> None:
     """The choice of bars as a number."""
     assert bin_sec("auto") is None
     assert bin_sec("20 s") == 20
+
+
+def test_a_kiosk_that_is_left_leaves_the_list_as_long_as_usual() -> None:
+    """It shows fewer rows by itself; a number that was chosen stays."""
+    symbols = [f"S{number}" for number in range(30)]
+    before, _ = read({}, symbols)
+    kiosk, _ = chosen(before, {"kiosk": True}, symbols)
+    assert kiosk.rows < before.rows
+    assert chosen(kiosk, {"kiosk": False}, symbols) == (before, [])
+    more, _ = chosen(kiosk, {"rows": 20}, symbols)
+    assert chosen(more, {"kiosk": False}, symbols)[0].rows == 20
+    assert chosen(kiosk, {"kiosk": False, "rows": 5}, symbols)[0].rows == 5
