@@ -64,21 +64,24 @@ export function keyed(parent, items, keyOf, make, correct) {
   heir?.querySelector("button")?.focus({ preventScroll: true });
 }
 
-// Rows that changed places glide to their new ones, as far as they are in sight, unless the viewer asked
-// for calm.
+// Rows that changed places glide to their new ones, and what stands below them with them, as far as they
+// are in sight, unless the viewer asked for calm.
 export function gliding(container, change) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
-  const rows = calm ? [] : [...container.querySelectorAll("tbody tr")].slice(0, MOST_GLIDING);
-  const tops = () => rows.map((row) => row.getBoundingClientRect().top);
-  const before = tops();
+  const found = calm ? [] : container.querySelectorAll("tbody tr, .folded, .usual li");
+  const rows = [...found].slice(0, MOST_GLIDING);
+  const places = () => rows.map((row) => row.getBoundingClientRect());
+  const before = places();
   change();
   // All are read before any is animated, which would have them laid out anew.
-  const after = tops();
+  const after = places();
   rows.forEach((row, place) => {
-    const by = row.isConnected ? before[place] - after[place] : 0;
-    if (by)
+    const isSeen = row.isConnected && before[place].height && after[place].height;
+    const right = isSeen ? before[place].left - after[place].left : 0;
+    const down = isSeen ? before[place].top - after[place].top : 0;
+    if (right || down)
       row.animate(
-        { transform: [`translateY(${by}px)`, "none"] },
+        { transform: [`translate(${right}px, ${down}px)`, "none"] },
         { duration: 450, easing: "ease" },
       );
   });

@@ -4,6 +4,7 @@
 import { correctVendor, KINDS } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { displaced, folded, inPlace } from "./settling.js";
+import { UsualStrip } from "./usual.js";
 
 const WORDLESS = ["price", "text", "signed", "change", "word", "spark"];
 const HELD = {
@@ -20,6 +21,7 @@ export class RankedTable {
     this.unfold = h("button", { type: "button", class: "unfold", onclick: actions.unfold });
     this.all = h("button", { type: "button", class: "all", onclick: actions.showAll });
     this.line = h("p", { class: "folded", onkeydown: walk }, this.unfold, this.all);
+    this.usual = new UsualStrip(columns, actions.open);
     const table = h(
       "table",
       {},
@@ -28,7 +30,7 @@ export class RankedTable {
       h("thead", {}, h("tr", {}, ...this.headings)),
       this.body,
     );
-    this.element = h("div", { class: "ranked" }, table, this.line);
+    this.element = h("div", { class: "ranked" }, table, this.line, this.usual.element);
   }
 
   heading(column) {
@@ -73,6 +75,7 @@ export class RankedTable {
     this.items = new Map(rows.map((row) => [row.symbol, row]));
     const { rest, waiting } = this.place(rows);
     this.correctLine(list, rest, waiting);
+    this.usual.draw(rest.map((symbol) => this.items.get(symbol)));
     keyed(
       this.body,
       this.shown.map((symbol) => this.items.get(symbol)),

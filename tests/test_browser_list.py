@@ -26,6 +26,12 @@ pytest_plugins = ("tests.browser_fixtures",)
 UNUSUAL: Final = ["META", "TSLA", "SOL-USDT", "USDJPY", "AAPL", "EURUSD", "NVDA"]
 """Of a staged list: the rows beyond their usual range, in their order."""
 
+USUAL: Final = [
+    *("AMZN", "GOOGL", "MSFT", "AUDUSD", "GBPUSD", "USDINR"),
+    *("BTC-USD", "BTC-USDT", "ETH-USD", "ETH-USDT"),
+]
+"""The others by class and name."""
+
 # From here on the page draws only what a test has it draw. Of a list's rows those that are named
 # come first and are not usual; tiles stay where they are.
 STAGE: Final = """(unusual) => {
@@ -74,6 +80,10 @@ def test_the_usual_is_folded_into_one_line(market: Server, tabs: Tabs) -> None:
     assert symbols(page) == UNUSUAL
     expect(line).to_have_text("10 within their usual range")
     expect(line).to_have_attribute("aria-expanded", "false")
+    # It is told below the line, small, in an order that does not follow the market.
+    entries = page.locator(".usual b")
+    assert entries.all_text_contents() == USUAL
+    assert page.locator(".usual").is_visible()
     # What is opened stays in sight, and so does what has the focus.
     line.press("Enter")
     page.mouse.move(0, 0)
@@ -82,6 +92,8 @@ def test_the_usual_is_folded_into_one_line(market: Server, tabs: Tabs) -> None:
     line.press("Enter")
     until(lambda: symbols(page) == [*UNUSUAL, "USDINR"])
     expect(line).to_have_text("9 more within their usual range")
+    page.locator(".usual button", has_text="AMZN").press("Enter")
+    until(lambda: "symbol=AMZN" in query(page))
     page.reload()
     until(lambda: shows_prices(page))
     assert page.locator(".folded button").first.get_attribute("aria-expanded") == "false"

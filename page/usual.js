@@ -1,0 +1,57 @@
+// What a list folds away, small and quiet below its line if the screen has room for it: name, price and
+// move of the last minute of each symbol, always in the same order.
+
+import { h, keyed, mark, say } from "./elements.js";
+
+const SHOWN = ["last", "1m"];
+const CLASSES = ["stocks", "forex", "crypto"];
+
+export class UsualStrip {
+  constructor(columns, open) {
+    this.columns = columns;
+    this.open = open;
+    this.element = h("ul", { class: "usual", "aria-label": "Within their usual range" });
+  }
+
+  // `rows` are those that are folded, in any order.
+  draw(rows) {
+    this.element.hidden = !rows.length;
+    keyed(
+      this.element,
+      rows.toSorted(inOrder),
+      (row) => row.symbol,
+      ({ symbol }) => this.entry(symbol),
+      (entry, row) => this.correct(entry, row),
+    );
+  }
+
+  entry(symbol) {
+    const parts = [h("b", {}, symbol), h("span"), h("span")];
+    const onclick = () => this.open(symbol);
+    return h("li", {}, h("button", { type: "button", onclick }, ...parts));
+  }
+
+  // What has no new price says so in the place of its move.
+  correct(entry, row) {
+    if (entry.row === row) return;
+    entry.row = row;
+    const button = entry.firstChild;
+    const [, price, move] = button.children;
+    const [last, [text, tone]] = SHOWN.map((name) => this.cell(row, name));
+    const isLive = row.state_text === "live";
+    say(price, last);
+    say(move, isLive ? text : row.state_text);
+    mark(move, "data-tone", isLive ? tone : null);
+    mark(button, "title", isLive ? `${row.symbol} ${text} in 1 min` : null);
+  }
+
+  cell(row, name) {
+    return row.cells[this.columns.findIndex((column) => column.name === name)];
+  }
+}
+
+// By class, then by name: where an entry stands does not depend on what it does.
+function inOrder(one, other) {
+  const by = CLASSES.indexOf(one.asset) - CLASSES.indexOf(other.asset);
+  return by || (one.symbol < other.symbol ? -1 : 1);
+}
