@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -704,20 +704,27 @@ def test_the_command_of_the_page_exports_the_same(kept: Archive, tmp_path: Path)
 # The page.
 
 
-Open = Callable[[Path | None], AppTest]
+class Open(Protocol):
+    """Opens the page on the archive of a folder, by an address."""
+
+    def __call__(self, data: Path | None, **address: str) -> AppTest: ...
 
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Opens the page on the archive of a folder, with the export opened."""
+    """Opens the page on the archive of a folder, with its settings and their export opened."""
 
-    def open_page(data: Path | None) -> AppTest:
+    def open_page(data: Path | None, **address: str) -> AppTest:
         source = SourceSettings("simulated", seed=42)
         settings = Settings(source, history=HistorySettings(folder=data))
         forget("export turns")
         made = staged(settings, clock=lambda: BEGIN)
         monkeypatch.setattr(worker, "shared", lambda load: made)
         app = AppTest.from_file(ROOT / "app.py", default_timeout=HANG_SEC)
+        app.query_params |= address
+        app.run()
+        # A popover is told to be open once it was drawn.
+        app.session_state["settings"] = True
         app.session_state["export"] = True
         return app
 
@@ -777,10 +784,10 @@ def test_the_page_hands_out_what_was_chosen(
 
 
 def test_a_workbook_has_the_times_of_the_page(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, kept: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The link's zone is the page's, and one typed in is that too; so is the command's."""
-    page.query_params["tz"] = "Asia/Tokyo"
+    page = open_page(kept.path.parent, tz="Asia/Tokyo")
     shown(page)
     page.selectbox(key="export_form").set_value("xlsx")
     page.selectbox(key="export_span").set_value("from – to")
@@ -914,8 +921,8 @@ def test_without_an_archive_the_page_says_so(open_page: Open, tmp_path: Path) ->
     assert text.endswith("the file is damaged: it is no longer a database")
 
 
-def test_the_presenter_view_exports_nothing(page: AppTest) -> None:
+def test_the_presenter_view_exports_nothing(open_page: Open, kept: Archive) -> None:
     """Movers, stress and status only."""
-    page.query_params["kiosk"] = "1"
+    page = open_page(kept.path.parent, kiosk="1")
     assert shown(page) == []
     assert not page.selectbox
