@@ -223,6 +223,9 @@ def choose(page: Page, label: str, option: str) -> None:
     is_setting = not box.is_visible()
     if is_setting:
         open_settings(page)
+    box.scroll_into_view_if_needed()
+    # That is told with the next frame, and closes a list that is open by then.
+    page.evaluate("new Promise(requestAnimationFrame)")
     box.click()
     page.get_by_role("option", name=option, exact=True).click()
     if is_setting:
