@@ -59,6 +59,8 @@ export function keyed(parent, items, keyOf, make, correct) {
     if (moved) focused.focus({ preventScroll: true });
     return;
   }
+  // A part of a child has handed it on already.
+  if (parent.contains(parent.getRootNode().activeElement)) return;
   // Its element is gone: the one in its place, so that the keyboard does not start all over.
   const heir = parent.children[Math.min(focusedPlace, parent.children.length - 1)];
   heir?.querySelector("button")?.focus({ preventScroll: true });

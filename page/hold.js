@@ -13,7 +13,9 @@ export class Hold {
     const leave = (name) => () => {
       if (this[name] === -Infinity) return;
       this[name] = -Infinity;
-      settle();
+      // Once what runs is done: an element that loses the focus because it is being removed says so in
+      // the middle of that.
+      queueMicrotask(settle);
     };
     element.addEventListener("pointerenter", point);
     element.addEventListener("pointermove", point);
