@@ -377,12 +377,27 @@ def test_long_names_wrap(long_names: Server, tabs: Tabs, size: Any) -> None:
     """Nothing of a name is cut off or hidden, and none makes the page scroll sideways."""
     query = f"?base={LONG}&symbol={LONG}&heat=true&correlate=stocks&correlate=crypto"
     page = tabs(long_names.url + query, tabs.visitor(viewport=size))
-    page.locator(".heat td").first.wait_for()
+    names = page.locator(
+        ".pulse .symbol, .tile, .pairs b, .heat th, .opened h2, .correlation > .note"
+    )
+    seen: set[str] = set()
+
+    def look() -> None:
+        assert not scrolls_sideways(page)
+        assert outside(names) == []
+        for one in names.filter(has_text=LONG, visible=True).all():
+            seen.add(one.evaluate("(one) => one.tagName"))
+
+    page.locator(".heat td").first.wait_for(state="attached")
     page.locator(".opened .pairs li").first.wait_for()
-    assert not scrolls_sideways(page)
-    names = page.locator(".pulse .symbol, .pairs b, .heat th, .opened h2, .correlation > .note")
-    assert names.filter(has_text=LONG).count() >= 4
-    assert outside(names) == []
+    look()
+    # On a phone the sheet is the whole screen, and then there is one card at a time.
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".opened")).to_be_hidden()
+    for tab in page.locator(".tabs button:visible").all():
+        tab.click()
+        look()
+    assert seen >= {"H2", "TH", "SPAN", "BUTTON"}
 
 
 def outside(locator: Locator) -> list[str]:
@@ -393,7 +408,7 @@ def outside(locator: Locator) -> list[str]:
           range.selectNodeContents(one);
           const text = range.getBoundingClientRect();
           const box = one.getBoundingClientRect();
-          const card = one.closest(".card").getBoundingClientRect();
+          const card = one.closest(".card, .sheet").getBoundingClientRect();
           // Glyphs have room above and below them that lines may share.
           return text.width > 0 && (text.right > box.right + 1 || text.left < box.left - 1
             || text.bottom > box.bottom + 3 || text.top < box.top - 3 || box.right > card.right);
@@ -450,22 +465,25 @@ def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
     assert style == "solid"
     close_settings(page)
     assert looks(live) != before
+    assert paints(page.locator(".plot")) > 1
+    assert paints(page.locator(".opened .scale").first) > 1
+    # The sheet lies over the end of the row.
+    row = page.locator("tr[data-open]")
+    opened = row.get_attribute("data-symbol")
+    looked = looks(row.locator("th, td").first)
+    page.get_by_role("button", name="Close").click()
+    expect(row).to_have_count(0)
+    page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
+    assert looks(page.locator(f'tr[data-symbol="{opened}"]').locator("th, td").first) != looked
+    # What the sheet lay over.
     for name, seen in {
         "slider": page.locator(".track input"),
         "dot": page.locator(".feeds .dot").first,
         "gauge": page.locator(".pulse .bar").first,
         "interval": page.locator(".correlation .scale").first,
         "heat": page.locator(".heat table"),
-        "line": page.locator(".plot"),
         "severity": page.get_by_role("combobox", name="Least severity"),
     }.items():
         assert paints(seen) > 1, name
     assert_looks_pressed(page.locator(".stress .chip").first)
     assert_looks_pressed(page.get_by_role("button", name="Heat map"))
-    row = page.locator("tr[data-open]")
-    opened = row.get_attribute("data-symbol")
-    looked = looks(row)
-    page.get_by_role("button", name="Close").click()
-    expect(row).to_have_count(0)
-    page.evaluate("document.activeElement.shadowRoot?.activeElement?.blur()")
-    assert looks(page.locator(f'tr[data-symbol="{opened}"]')) != looked
