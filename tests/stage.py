@@ -1,15 +1,20 @@
-"""A worker that is open but does not run: the test brings the ticks and the time."""
+"""A worker that is open but does not run: the test brings the ticks and the time.
+
+And the type of what starts one that does, for the tests that ``tests.starting`` is a plugin of.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from settings import Settings
 from ticks import Tick
 from worker import Worker
 
-__all__ = ["play", "staged"]
+__all__ = ["Start", "play", "staged"]
+
+Start = Callable[..., Worker]
 
 
 def staged(settings: Settings, **options: Any) -> Worker:

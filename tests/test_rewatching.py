@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -15,11 +14,13 @@ from history.archive import Archive
 from rules import Rule, When
 from settings import HistorySettings, Settings, SettingsError, SourceSettings, StressSettings
 from tests.harbor import Harbor, HarborServer
-from tests.stage import staged
+from tests.stage import Start, staged
 from tests.statuses import feed_of
 from tests.waiting import HANG_SEC, until
 from ticks import Tick
 from worker import Worker
+
+pytest_plugins = ("tests.starting",)
 
 KEY: Final = "SECRETKEY0123456789"
 
@@ -27,28 +28,6 @@ SIMULATED: Final = SourceSettings("simulated", seed=7)
 LIVE: Final = SourceSettings(
     "live", watchlist={"stocks": (), "forex": (), "crypto": ("BTC-USD", "ETH-USD")}
 )
-
-Start = Callable[..., Worker]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts workers that are stopped after the test."""
-    started: list[Worker] = []
-
-    def start(
-        source: SourceSettings = SIMULATED, *, is_kept: bool = True, **options: Any
-    ) -> Worker:
-        history = HistorySettings(folder=tmp_path / "data" if is_kept else None)
-        engine = Worker(Settings(source, history=history), **options)
-        started.append(engine)
-        engine.start()
-        assert engine.ready.wait(HANG_SEC)
-        return engine
-
-    yield start
-    for engine in started:
-        engine.stop()
 
 
 def symbols(engine: Worker) -> list[str]:
@@ -60,7 +39,7 @@ def test_what_is_added_has_its_past_and_what_is_removed_is_gone_after_a_restart_
     start: Start,
 ) -> None:
     """In the simulated market: an hour of prices at once, and new ones through its feed."""
-    engine = start()
+    engine = start(SIMULATED)
     at = engine.reader.span()[1] - 600
     others = feed_of(engine, "forex")
     assert "AAPL" in engine.reader.pulse(at).frame.index
@@ -88,7 +67,7 @@ def test_what_is_added_has_its_past_and_what_is_removed_is_gone_after_a_restart_
     until(lambda: engine.reader.pulse().frame["last_ts"]["IBM"] > newest)
     assert engine.flush()
     engine.stop()
-    again = start()
+    again = start(SIMULATED)
     assert symbols(again)[:8] == [
         *("TSLA", "NVDA", "AMZN", "MSFT", "META", "GOOGL", "IBM", "EURUSD")
     ]
@@ -98,7 +77,7 @@ def test_what_is_added_has_its_past_and_what_is_removed_is_gone_after_a_restart_
 
 def test_a_stress_is_played_and_nothing_is_kept_without_an_archive(start: Start) -> None:
     """Of a symbol that has just been added, too: its price jumps by more than any usual minute."""
-    engine = start(is_kept=False)
+    engine = start(SIMULATED, is_kept=False)
     answer = engine.watchlist.add("crypto", "DOGE-USD")
     assert (answer.outcome, answer.is_kept) == (Outcome.DONE, False)
     until(lambda: "DOGE-USD" in symbols(engine))
@@ -173,7 +152,7 @@ def test_what_a_rule_names_can_be_removed_and_the_next_start_takes_the_rule(
     start: Start, tmp_path: Path
 ) -> None:
     """Even if only viewers ever added it, so that the settings' watchlist lacks it."""
-    engine = start()
+    engine = start(SIMULATED)
     assert engine.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
     engine.stop()
     rule = Rule(name="high", when=When.ABOVE, price=1000.0, symbols=("IBM",))
