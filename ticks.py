@@ -17,6 +17,7 @@ __all__ = [
     "LEAST_PRICE",
     "MAX_EVENTS",
     "MIN_SURPRISE",
+    "MOST_GROUPS",
     "MOST_PRICE",
     "SEVERITIES",
     "STALE_SEC",
@@ -29,6 +30,7 @@ __all__ = [
     "Severity",
     "Tick",
     "VendorName",
+    "is_group_name",
     "is_legible",
     "legible",
 ]
@@ -60,6 +62,11 @@ and raises no event."""
 LEAST_PRICE: Final = 1e-12
 MOST_PRICE: Final = 1e12
 """Nothing is traded for less or more; within these no figure overflows."""
+
+MOST_GROUPS: Final = 64
+"""So many named lists of symbols there may be, those of the settings and of viewers together."""
+
+_GROUP_NAME: Final = re.compile(r"[^\W_](?:[\w &+.\-]{0,30}[^\W_])?")
 
 # Defaults that settings and events share, which do not know each other.
 
@@ -95,6 +102,14 @@ class Tick(NamedTuple):
     asset: str
     ts: float
     price: float
+
+
+def is_group_name(name: str) -> bool:
+    """Whether a named list of symbols may have this name.
+
+    Up to 32 letters and digits, with blanks and a few marks between them.
+    """
+    return _GROUP_NAME.fullmatch(name) is not None
 
 
 def is_legible(text: str) -> bool:

@@ -7,7 +7,6 @@ the source, the store and the archive follow.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -18,11 +17,10 @@ from typing import Final, Protocol
 
 from history.notes import WatchNotes
 from sources.catalogue import Catalogue, Found, Room
-from ticks import ASSETS, Asset
+from ticks import ASSETS, MOST_GROUPS, Asset, is_group_name
 
 __all__ = [
     "CHANGE_SEC",
-    "MOST_GROUPS",
     "MOST_SYMBOLS",
     "Answer",
     "Group",
@@ -36,12 +34,7 @@ MOST_SYMBOLS: Final = 2000
 """So many symbols may have been watched since the start if viewers add them: names come from
 browsers, and each takes memory until the process ends. Settings may name more."""
 
-MOST_GROUPS: Final = 64
-"""Of both the settings and the page."""
-
 MOST_IN_GROUP: Final = 500
-_GROUP: Final = re.compile(r"[^\W_](?:[\w &+.\-]{0,30}[^\W_])?")
-"""A name of a group: letters and digits, blanks and a few marks between them."""
 
 CHANGE_SEC: Final = 1.0
 """Changes of this time are followed at one stroke: a feed may have to connect again for them."""
@@ -294,7 +287,7 @@ class Watchlist:
         with self._lock:
             answer = self._answer(name)
             known = self._only_watched(symbols)
-            if not _GROUP.fullmatch(name):
+            if not is_group_name(name):
                 return replace(answer, outcome=Outcome.MALFORMED)
             if self.symbols_of(name) is not None:
                 return replace(answer, outcome=Outcome.TAKEN)
@@ -309,7 +302,7 @@ class Watchlist:
             if answer.outcome is not Outcome.DONE:
                 return answer
             answer = replace(answer, group=to)
-            if not _GROUP.fullmatch(to):
+            if not is_group_name(to):
                 return replace(answer, outcome=Outcome.MALFORMED)
             if self.symbols_of(to) is not None:
                 return replace(answer, outcome=Outcome.TAKEN)

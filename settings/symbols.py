@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from settings.given import Entry, SettingsError, Table, advice
 from settings.quoting import bare
-from ticks import ASSETS, Asset
+from ticks import ASSETS, MOST_GROUPS, Asset, is_group_name
 
 __all__ = [
-    "MOST_GROUPS",
     "MOST_SYMBOLS",
     "groups",
     "is_well_formed",
@@ -24,10 +23,6 @@ __all__ = [
 
 MOST_SYMBOLS: Final = 5000
 """As many as the costs of the store are measured for."""
-
-MOST_GROUPS: Final = 64
-
-_GROUP: Final = re.compile(r"[^\W_](?:[\w &+.\-]{0,30}[^\W_])?")
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,19}")
 _MOST_NAMED: Final = 3
@@ -110,7 +105,7 @@ def groups(file: Table) -> Mapping[str, tuple[str, ...]]:
         )
     found = {}
     for name in table.entries:
-        if not _GROUP.fullmatch(name):
+        if not is_group_name(name):
             raise SettingsError(
                 f"{table.place} has {table.quoting.value(name)}, expected a name of up to 32"
                 " letters and digits, with blanks or marks such as & and - between: rename it"

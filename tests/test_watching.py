@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.watchlist import MOST_GROUPS, MOST_SYMBOLS, Outcome, Watched, Watchlist
+from engine.watchlist import MOST_SYMBOLS, Outcome, Watched, Watchlist
 from history.notes import WatchNotes, decoded, encoded
 from page.asks import asks_in
 from page.find import find_card, watch_card
@@ -26,6 +26,7 @@ from page.watching import (
 )
 from sources.catalogue import Catalogue
 from tests.virtual_time import in_virtual_time
+from ticks import MOST_GROUPS
 from vendors.alpaca import Alpaca
 from vendors.coinbase import Coinbase
 from vendors.kraken import Kraken
