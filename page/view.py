@@ -243,7 +243,7 @@ def bin_sec(bars: str) -> int | None:
 
 
 def _fallback(default: object) -> str:
-    if default is None or default == "":
+    if default in (None, "", ()):
         return "It is left out."
     words = ", ".join(default) if isinstance(default, tuple) else str(default)
     return f"Shown instead: {words}."

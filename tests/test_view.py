@@ -193,6 +193,15 @@ def test_a_choice_changes_what_it_names() -> None:
     assert chosen(after, {"at": None}, SYMBOLS)[0] == replace(after, at=None)
 
 
+def test_symbols_to_compare_with_that_are_not_watched_are_left_out() -> None:
+    """And the note says so, not what is shown instead of them: nothing is."""
+    view, notes = read({"symbol": ["AAPL"], "compare": ["AAPL", "XYZ"]}, SYMBOLS)
+    assert view.compare == ()
+    (note,) = notes
+    assert note.startswith("The link's compare=AAPL, XYZ is not possible: expected one of AAPL")
+    assert note.endswith(". It is left out.")
+
+
 def test_a_link_of_former_days_is_understood() -> None:
     """The list had another name once."""
     assert read({"lists": ["one list"]}, SYMBOLS) == (replace(FIRST, lists="list"), [])
