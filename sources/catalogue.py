@@ -24,9 +24,9 @@ MOST_FOUND: Final = 12
 MOST_TEXT: Final = 40
 """So many characters of a text are looked at: it comes from a browser."""
 
-_NEAR: Final = 0.78
+_NEAR: Final = 0.75
 """How alike a text and a symbol are at least, from 0 to 1 and but for marks between letters, if
-neither holds the other."""
+neither holds the other: one letter of four may be wrong."""
 
 _LEAST_NEAR: Final = 3
 """Of shorter texts nothing is a near miss: everything is."""

@@ -49,6 +49,8 @@ FREE: dict[Asset, Any] = {
         ("goo", "GOOGL", FoundBy.BEGIN),
         ("jpy", "USDJPY", FoundBy.PART),
         ("AAPPL", "AAPL", FoundBy.NEAR),
+        ("APPL", "AAPL", FoundBy.NEAR),
+        ("TSLE", "TSLA", FoundBy.NEAR),
         ("ETHUDS", "ETH-USD", FoundBy.NEAR),
         ("ZZZ", "ZZZ", FoundBy.FORM),
         ("new-usdt", "NEW-USDT", FoundBy.FORM),
