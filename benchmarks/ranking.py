@@ -17,7 +17,15 @@ from benchmarks.report import Row, table
 from benchmarks.store import START, ticks
 from engine.calm import FIRST
 from engine.heartbeat import SECOND_END, Heartbeat
-from engine.ranking import MOVER_SEC, Ranking, is_usual, order_of, row_states
+from engine.ranking import (
+    MOVER_SEC,
+    Ranking,
+    displaced,
+    is_usual,
+    movers,
+    order_of,
+    row_states,
+)
 from events import Event, EventStore, StressDetector
 from pulse_store import PulseStore
 from settings import DEFAULT_WATCHLIST
@@ -41,7 +49,7 @@ class Seen(NamedTuple):
     second: int
     live: tuple[int, ...]
     marked: int
-    """How many of these rows are marked."""
+    """How many of these rows are marked: they settle elsewhere, or are in front for an event."""
     still: tuple[int, ...]
     sizes: tuple[float, ...]
     """Of the rows that stand still and lead, in their order."""
@@ -113,7 +121,8 @@ def replay(
         heartbeat.show(second)
         _, frame = heartbeat.newest
         of_rows = row_states(frame, streams)
-        live = order_of(RANK, frame, of_rows, heartbeat.ranking.order(second, RANK))
+        calm = heartbeat.ranking.order(second, RANK)
+        live = order_of(RANK, frame, of_rows, calm, movers(events, second + SECOND_END))
         still = order_of(RANK, frame, of_rows).rows
         sizes = frame["heat"].abs().to_numpy()
         leads = [row for row in still if of_rows[row] in ("live", "quiet")]
@@ -121,7 +130,7 @@ def replay(
             Seen(
                 second,
                 live.rows,
-                sum(map(abs, live.marks)),
+                len(live.in_front | displaced(live.rows, live.settled).keys()),
                 still,
                 tuple(float(sizes[row]) for row in leads if sizes[row] == sizes[row]),
             )
@@ -186,7 +195,8 @@ def cost(symbols: int = 5000) -> list[Row]:
         framed.append(time.perf_counter() - began)
         of_rows = row_states(frame, streams)
         ranking.update(second, frame, of_rows)
-        order_of(RANK, frame, of_rows, ranking.order(second, RANK))
+        order = order_of(RANK, frame, of_rows, ranking.order(second, RANK))
+        displaced(order.rows, order.settled)
         is_usual(frame, of_rows, second + SECOND_END, ())
         spent.append(time.perf_counter() - began)
     typical, frames = (statistics.median(each) * 1e3 for each in (spent, framed))

@@ -13,7 +13,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIRST", "HOLD_SEC", "MEAN_SEC", "REST_SEC", "SETTLE_SEC", "CalmOrder", "Rows"]
+__all__ = [
+    "FIRST",
+    "HOLD_SEC",
+    "MEAN_SEC",
+    "REST_SEC",
+    "SETTLE_SEC",
+    "CalmOrder",
+    "Rows",
+    "kept_in_front",
+]
 
 HOLD_SEC: Final = 20
 """A row that was ahead of another for this long is above it, however small its lead."""
@@ -117,7 +126,7 @@ class CalmOrder:
             self._leading = _let_the_larger_pass(order, mean[order], least)
         others = np.flatnonzero(~leads)
         others = others[np.argsort(tiers[others], kind="stable")]
-        leading = _kept_in_front(self._leading, in_front) if len(in_front) else self._leading
+        leading = kept_in_front(self._leading, in_front) if len(in_front) else self._leading
         return np.concatenate((leading, others), dtype=np.int32, casting="same_kind")
 
     def _note(self, second: int, led: Floats) -> None:
@@ -165,7 +174,7 @@ def _lengthened(sizes: Floats, count: int) -> Floats:
     return np.concatenate((sizes, np.full(count - len(sizes), np.nan)))
 
 
-def _kept_in_front(order: Rows, rows: Sequence[int]) -> Rows:
+def kept_in_front(order: Rows, rows: Sequence[int] | Places) -> Rows:
     """``order`` with those of ``rows`` it has in front, and who else has room there as before."""
     is_kept = np.isin(order, rows)
     room = max(0, FIRST - int(np.count_nonzero(is_kept)))

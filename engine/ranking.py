@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.calm import CalmOrder, Rows
+from engine.calm import CalmOrder, Rows, kept_in_front
 from engine.halts import HaltState, rows_of
 from events import EventStore
 from formulas import surprise_then
@@ -39,6 +39,7 @@ __all__ = [
     "Order",
     "Ranking",
     "State",
+    "displaced",
     "is_usual",
     "movers",
     "order_of",
@@ -156,12 +157,13 @@ def row_states(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The rows of a frame in an order, and what that differs from the strict one in."""
+    """The rows of a frame in an order: as they are shown, and as they settle."""
 
     rows: tuple[int, ...]
-    marks: tuple[int, ...]
-    """For each of them 1 if it would stand higher in the strict order, −1 if lower, 0 if it stands
-    right beside the others: the marked ones are as few as it takes."""
+    settled: tuple[int, ...]
+    """In the strict order, but for those that are kept in front."""
+    in_front: frozenset[int] = frozenset()
+    """Who stands higher there than the strict order has it."""
 
 
 class _Shown(NamedTuple):
@@ -205,14 +207,14 @@ class Ranking:
                 self._calm = {}
             self._index = frame.index
         tiers = _tiers(of_rows)
-        kept = frame.index.get_indexer(pd.Index(in_front, dtype=object))
+        kept = _rows_in_front(frame, in_front).tolist()
         self._calm = {rank: self._calm.get(rank) or _calm_order(rank) for rank in asked}
         orders = {
             rank: calm.update(
                 second,
                 _sizes(frame, rank),
                 tiers,
-                kept[kept >= 0].tolist() if rank == "heat" else (),
+                kept if rank == "heat" else (),
             )
             for rank, calm in self._calm.items()
         }
@@ -240,19 +242,44 @@ class Ranking:
 
 
 def order_of(
-    order: str, frame: pd.DataFrame, of_rows: Sequence[State], calm: Rows | None = None
+    order: str,
+    frame: pd.DataFrame,
+    of_rows: Sequence[State],
+    calm: Rows | None = None,
+    in_front: Sequence[str] = (),
 ) -> Order:
     """The rows of a frame in an order (of ``ORDERS``): strictly in it, or in its ``calm`` one.
 
     Behind those that lead are the rows of which the figure is not known, then those that are stale
-    or halted, closed, and without a price. The strict order differs from the calm one by exactly
-    what its marks say.
+    or halted, closed, and without a price. The calm order by heat settles with those symbols
+    ``in_front`` that lead; strictly none is.
     """
-    strict = _turned(strict_order(rank_of(order), frame, of_rows), order, frame, of_rows)
+    strict = strict_order(rank_of(order), frame, of_rows)
     if calm is None:
-        return Order(tuple(strict), (0,) * len(strict))
-    shown = _turned(calm, order, frame, of_rows)
-    return Order(tuple(shown), _marks(shown, strict))
+        still = tuple(_turned(strict, order, frame, of_rows))
+        return Order(still, still)
+    shown = tuple(_turned(calm, order, frame, of_rows))
+    if order != "heat":
+        return Order(shown, tuple(_turned(strict, order, frame, of_rows)))
+    kept = _rows_in_front(frame, in_front)
+    kept = kept[_tiers(of_rows)[kept] == 0]
+    settled = kept_in_front(strict, kept).tolist()
+    rises = frozenset(
+        row for row in kept.tolist() if settled.index(row) < strict.tolist().index(row)
+    )
+    return Order(shown, tuple(settled), rises)
+
+
+def displaced(shown: Sequence[int], settled: Sequence[int]) -> dict[int, int]:
+    """The rows of ``shown`` that stand elsewhere among them once all are ``settled``, and where.
+
+    As few as it takes: the others are in the right order among themselves. If either of two may be
+    one of them, it is the lower.
+    """
+    part = set(shown)
+    place = {row: at for at, row in enumerate(row for row in settled if row in part)}
+    stays = _longest_rising([place[row] for row in shown])
+    return {row: place[row] for at, row in enumerate(shown) if at not in stays}
 
 
 def strict_order(rank: str, frame: pd.DataFrame, of_rows: Sequence[State]) -> Rows:
@@ -293,6 +320,12 @@ def rank_of(order: str) -> str:
     return order.removesuffix(UP).removesuffix(DOWN)
 
 
+def _rows_in_front(frame: pd.DataFrame, symbols: Sequence[str]) -> npt.NDArray[np.intp]:
+    """The rows of ``symbols``, as far as the frame has them."""
+    found = frame.index.get_indexer(pd.Index(symbols, dtype=object))
+    return found[found >= 0]
+
+
 def _calm_order(rank: str) -> CalmOrder:
     return CalmOrder(HEAT_OF_MEDIAN, FADED) if rank == "heat" else CalmOrder()
 
@@ -321,21 +354,6 @@ def _turned(rows: Rows, order: str, frame: pd.DataFrame, of_rows: Sequence[State
     if order.endswith(DOWN):
         rising = rising[::-1]
     return [*rising.tolist(), *others.tolist()]
-
-
-def _marks(shown: Sequence[int], strict: Sequence[int]) -> tuple[int, ...]:
-    """For each row shown whether it is to go up (1) or down (−1) for the order to be strict.
-
-    As few are marked as it takes: the others are in the right order among themselves. If either of
-    two may be, it is the lower one, which is held back.
-    """
-    if shown == strict:
-        return (0,) * len(shown)
-    place = dict(zip(strict, range(len(strict)), strict=True))
-    stays = _longest_rising([place[row] for row in shown])
-    return tuple(
-        0 if at in stays else (1 if place[row] < at else -1) for at, row in enumerate(shown)
-    )
 
 
 def _longest_rising(values: Sequence[int]) -> frozenset[int]:

@@ -169,14 +169,14 @@ class Reader:
         strict: bool = False,
         frame: pd.DataFrame | None = None,
     ) -> Order:
-        """The rows of the frame of ``now`` in an order (of ``ORDERS``), each with its mark.
+        """The rows of the frame of ``now`` in an order (of ``ORDERS``).
 
         Who has read the frame already gives it: other symbols may be watched since.
 
-        Live it is a calm one, which may hold a row back for some seconds; its marks say so. A page
-        that stands still, frozen or in the past, asks for the ``strict`` one, which has no marks:
-        it differs from what was shown then by exactly what the marks said. The calm one is known
-        of the newest seconds only, if somebody asked for it before; else it is strict as well.
+        Live it is a calm one, which may hold a row back for some seconds, or keep it in front for
+        its event; it says how it settles. A page that stands still, frozen or in the past, asks for
+        the ``strict`` one. The calm one is known of the newest seconds only, if somebody asked for
+        it before; else it is strict as well.
         """
         index, found = self.once(self._order, order, now, strict)
         if frame is None or index.equals(frame.index):
@@ -352,7 +352,8 @@ class Reader:
         now, frame = self.pulse(now)
         ranking = self._heartbeat.ranking
         calm = None if strict else ranking.order(int(now), order, frame.index)
-        return frame.index, order_of(order, frame, self.states(frame, now), calm)
+        moved = movers(self.events_at(now), now)
+        return frame.index, order_of(order, frame, self.states(frame, now), calm, moved)
 
     def _watched(self, assets: tuple[Asset, ...]) -> tuple[str, ...]:
         """The symbols of classes: part of what is known of them, which may be other ones soon."""

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from engine.ranking import rank_of
+from engine.ranking import Order, displaced, rank_of
 from engine.reader import Reader
 from engine.status import HeldBack
 from page.columns import COLUMNS, Column
@@ -109,7 +109,6 @@ def pulse_card(
     """
     order = reader.order(rank, now, strict=strict, frame=frame)
     is_among = frame.index.isin(list(frame.index if among is None else among))
-    marks = dict(zip(order.rows, order.marks, strict=True))
     places = [row for row in order.rows if is_among[row]]
     folds = rank_of(rank) in FOLDED
     usual = reader.usual(frame, now) if folds else [False] * len(frame)
@@ -133,8 +132,13 @@ def pulse_card(
             PulseList(
                 name,
                 [
-                    msgspec.structs.replace(drawn[row], mark=marks[row], is_usual=usual[row])
-                    for row in cut
+                    msgspec.structs.replace(
+                        drawn[row],
+                        place=place,
+                        is_in_front=row in order.in_front,
+                        is_usual=usual[row],
+                    )
+                    for row, place in zip(cut, _settled(cut, order, lists), strict=True)
                 ],
                 usual=sum(usual[row] for row in of_list[name]),
                 hidden=len(of_list[name]) - len(cut),
@@ -160,6 +164,12 @@ def _cut(order: Sequence[int], usual: Sequence[bool], most: int) -> list[int]:
     room = max(0, most - sum(not usual[row] for row in order))
     fill = set([row for row in order if usual[row]][:room])
     return [row for row in order if row in fill or not usual[row]][:most]
+
+
+def _settled(cut: Sequence[int], order: Order, lists: str) -> list[int | None]:
+    """Where the rows of a list that settle elsewhere stand then; tiles never move."""
+    found = {} if lists == TILES else displaced(cut, order.settled)
+    return [found.get(row) for row in cut]
 
 
 def _is_early(frame: pd.DataFrame) -> bool:

@@ -69,9 +69,11 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """One for each column."""
     spark: str
     """The last fifteen minutes: see ``page.sparks``."""
-    mark: int = 0
-    """1 if the row would stand higher in the strict order and is held back, −1 if it would stand
-    lower; 0 in a page that stands still."""
+    place: int | None = None
+    """Where the row stands among the others of its list once they have settled, from 0 on, if calm
+    rules hold it back or another: as few have one as it takes, the others are in order already."""
+    is_in_front: bool = False
+    """In a list by heat, in front of larger ones for its event."""
     is_usual: bool = False
     """Within its usual range, in a list by heat or surprise: nothing of it is worth a look, so that
     such rows can be folded into one line with their number. Unfolded, all stand in their order."""

@@ -1,5 +1,5 @@
 // The places of a list's rows: which of them are shown, where each stands while the hand is over them,
-// and which of them would stand elsewhere. Pure functions of names.
+// where it settles, and which of them would stand elsewhere. Pure functions of names.
 
 export const LEAST = 6; // so many rows are shown even if all of them are within their usual range
 
@@ -24,6 +24,36 @@ export function inPlace(before, wanted) {
   const stood = before.filter((name) => there.has(name));
   const known = new Set(stood);
   return [...stood, ...wanted.filter((name) => !known.has(name))];
+}
+
+// The names of `rows` once they have settled: those that have a place of their own there stand in it.
+export function settled(rows) {
+  const names = [];
+  for (const { symbol, place } of rows) if (place !== undefined) names[place] = symbol;
+  let free = 0;
+  for (const { symbol, place } of rows) {
+    if (place !== undefined) continue;
+    while (names[free] !== undefined) free += 1;
+    names[free] = symbol;
+  }
+  return names;
+}
+
+// The names of `calm` as they stood `before`, but for those that the calm order and the strict one both
+// have the other way round. So what has settled does not move back.
+export function eased(before, calm, strict) {
+  const [inCalm, inStrict] = [calm, strict].map(
+    (names) => new Map(names.map((name, at) => [name, at])),
+  );
+  const stood = before.filter((name) => inCalm.has(name));
+  const known = new Set(stood);
+  const order = [];
+  for (const name of [...stood, ...calm.filter((one) => !known.has(one))]) {
+    const one = { name, calm: inCalm.get(name), strict: inStrict.get(name) };
+    const at = order.findIndex((other) => one.calm < other.calm && one.strict < other.strict);
+    order.splice(at < 0 ? order.length : at, 0, one);
+  }
+  return order.map(({ name }) => name);
 }
 
 // Which of `shown` would stand higher (1) or lower (−1) if the order was `wanted`, by name. As few as

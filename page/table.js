@@ -3,7 +3,7 @@
 
 import { correctVendor, KINDS } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
-import { displaced, folded, inPlace } from "./settling.js";
+import { displaced, eased, folded, inPlace, settled } from "./settling.js";
 import { UsualStrip } from "./usual.js";
 
 const WORDLESS = ["price", "text", "signed", "change", "word", "spark"];
@@ -11,6 +11,7 @@ const HELD = {
   1: "Stands higher by now: rows change places only for a reason, and not under the pointer",
   [-1]: "Stands lower by now: rows change places only for a reason, and not under the pointer",
 };
+const IN_FRONT = "Stands lower by its figure: its event keeps it in front for three minutes";
 
 export class RankedTable {
   // `actions` open a symbol, rank, fold and unfold, show all, and hold the tip of the headings.
@@ -107,13 +108,18 @@ export class RankedTable {
     const names = rows.map((row) => row.symbol);
     const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, this.context.least);
     const key = `${rank}|${isUnfolded}`;
-    const holds = isHeld && this.key === key;
+    const isSame = this.key === key;
+    const holds = isHeld && isSame;
     // Who came meanwhile is shown when the hand has gone.
-    const stays = holds ? new Set(this.shown) : null;
-    const wanted = stays ? names.filter((name) => stays.has(name)) : split.shown;
-    this.shown = holds ? inPlace(this.shown, wanted) : wanted;
-    this.key = key;
-    this.marks = displaced(this.shown, wanted);
+    const stays = new Set(holds ? this.shown : split.shown);
+    const [calm, strict] = [names, settled(rows)].map((all) =>
+      all.filter((name) => stays.has(name)),
+    );
+    if (holds) this.shown = inPlace(this.shown, calm);
+    // Once the hand has gone everything may move, and does; the calm begins with that.
+    else this.shown = isSame && !this.held ? eased(this.shown, calm, strict) : strict;
+    Object.assign(this, { key, held: holds });
+    this.marks = displaced(this.shown, strict);
     const shown = new Set(this.shown);
     const rest = names.filter((name) => !shown.has(name));
     return { rest, waiting: split.shown.filter((name) => !shown.has(name)) };
@@ -175,13 +181,14 @@ export class RankedTable {
   }
 
   // Who would stand elsewhere, and what changed since the viewer's last look.
-  correctMarks(row, { symbol, mark: held = 0 }) {
+  correctMarks(row, { symbol, is_in_front }) {
     const name = row.cells[0];
-    const by = this.marks.get(symbol) ?? held;
+    const held = this.marks.get(symbol);
+    const by = held ?? (is_in_front ? -1 : 0);
     const [sign] = name.children;
     sign.hidden = !by;
     say(sign, by > 0 ? "▲" : by < 0 ? "▼" : "");
-    mark(sign, "title", HELD[by]);
+    mark(sign, "title", held ? HELD[held] : is_in_front ? IN_FRONT : null);
     const change = this.context.looks.get(symbol);
     say(name.lastChild, change ? (change === "NEW" ? "NEW" : `▲${change}`) : "");
     mark(name.lastChild, "title", change ? changeText(change, this.context.since) : null);

@@ -43,7 +43,8 @@ STAGE: Final = """(unusual) => {
     lists.flatMap(({ rows }) => rows).forEach((row, place) => {
       row.is_usual = !unusual.includes(row.symbol);
       row.state = row.state_text = "live";
-      delete row.mark;
+      delete row.place;
+      delete row.is_in_front;
       row.cells[heat] = ["+8.1σ", (place % 7) - 3, "2 min ago", "2 min ago: a rise"];
     });
     const [list] = lists;
@@ -134,14 +135,66 @@ def test_nothing_moves_under_the_hand(market: Server, tabs: Tabs) -> None:
     assert symbols(page) == turned
     page.locator(".forms button").first.focus()
     assert symbols(page) == UNUSUAL
-    # What the server holds back for its own reasons is marked as well.
+
+
+# In the order of ``shown``, as calm rules have it, of rows that settle as ``strict``.
+CALM: Final = """([shown, strict]) => stage(shown, ({ pulse }) => {
+  pulse.lists[0].rows.forEach((row, place) => {
+    const settles = strict.indexOf(row.symbol);
+    if (settles >= 0 && settles !== place) row.place = settles;
+  });
+})"""
+
+
+def test_a_list_is_in_its_order_once_the_hand_has_gone(market: Server, tabs: Tabs) -> None:
+    """Strictly; the calm begins with that and turns nothing back, and marks say what waits."""
+    page = staged(market, tabs)
+    page.locator(".folded button").first.click()
+    page.mouse.move(0, 0)
+    held = page.locator(".held:visible")
+    first, second, third, *others = UNUSUAL
+
+    def calm(shown: list[str], strict: list[str]) -> None:
+        page.evaluate(CALM, [shown, strict])
+
+    # Nobody has touched it: calm rules let the third wait.
+    waits = [third, first, second, *others]
+    calm(UNUSUAL, waits)
+    assert symbols(page) == UNUSUAL
+    expect(page.locator("tr:has(.held:visible)")).to_have_attribute("data-symbol", third)
+    page.locator(f'tr[data-symbol="{others[0]}"]').hover()
+    calm(UNUSUAL, waits)
+    assert symbols(page) == UNUSUAL
+    expect(held).to_have_text("▲")
+    page.mouse.move(0, 0)
+    assert symbols(page) == waits
+    assert held.count() == 0
+    # The calm order still has it as it was, which moves nothing back...
+    calm(UNUSUAL, waits)
+    assert (symbols(page), held.count()) == (waits, 0)
+    # ... until the strict one has it so again; a lead that both have is shown.
+    calm([first, second, third, *others], [first, second, third, *others])
+    assert symbols(page) == UNUSUAL
+    turned = [others[0], first, second, third, *others[1:]]
+    calm(turned, turned)
+    assert (symbols(page), held.count()) == (turned, 0)
+    # Another rank, and what was folded, is shown in its order at once.
     page.evaluate(
-        """(names) => stage(names, ({ pulse }) => {
-          pulse.lists[0].rows[1].mark = -1;
+        """([shown, strict]) => stage(shown, ({ view, pulse }) => {
+          view.rank = "surprise";
+          const { rows } = pulse.lists[0];
+          [rows[0].place, rows[1].place] = [1, 0];
         })""",
-        UNUSUAL,
+        [turned, turned],
     )
-    expect(page.locator(".held:visible")).to_have_text("▼")
+    assert symbols(page) == [turned[1], turned[0], *turned[2:]]
+    # Who is in front for its event says why it is above larger ones.
+    page.evaluate(
+        "(names) => stage(names, ({ pulse }) => (pulse.lists[0].rows[2].is_in_front = true))",
+        turned,
+    )
+    expect(held).to_have_text("▼")
+    expect(held).to_have_attribute("title", re.compile("its event keeps it in front"))
 
 
 def test_marks_say_what_changed(market: Server, tabs: Tabs) -> None:

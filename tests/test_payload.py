@@ -395,7 +395,7 @@ def test_a_card_may_speak_of_some_symbols_only(make: Make) -> None:
 
 
 def test_a_row_that_is_held_back_says_so_live_and_stands_right_when_still(make: Make) -> None:
-    """A small lead waits for its turn, as its mark says; a page that stands still has no marks."""
+    """A small lead waits, and says where it will stand; in a page that stands still it does."""
     engine = usual_engine(make)
     drawn(engine, rank="1m")
     engine.heartbeat.show(NOW - 1)
@@ -408,19 +408,24 @@ def test_a_row_that_is_held_back_says_so_live_and_stands_right_when_still(make: 
     engine.heartbeat.show(NOW)
     live = drawn(engine, rank="1m")["pulse"]["lists"][0]["rows"]
     assert [row["symbol"] for row in live] == before
-    marks = {row["symbol"]: row["mark"] for row in live if "mark" in row}
-    assert marks[last] == 1
+    places = {row["symbol"]: row["place"] for row in live if "place" in row}
+    assert places[last] == 0
     status = engine.status()
     ended = replace(status, source=replace(status.source, has_ended=True))
     over = drawn(engine, ended, rank="1m")["pulse"]["lists"][0]["rows"]
-    assert (over[0]["symbol"], any("mark" in row for row in over)) == (last, False)
+    assert (over[0]["symbol"], any("place" in row for row in over)) == (last, False)
     engine.heartbeat.show(NOW + 1)
     still = drawn(engine, rank="1m", at=NOW)["pulse"]["lists"][0]["rows"]
-    assert not any("mark" in row for row in still)
+    assert not any("place" in row for row in still)
     assert still[0]["symbol"] == last
-    assert [row["symbol"] for row in still if row["symbol"] not in marks] == [
-        symbol for symbol in before if symbol not in marks
-    ]
+    settled = [symbol for symbol in before if symbol not in places]
+    for symbol, place in sorted(places.items(), key=lambda item: item[1]):
+        settled.insert(place, symbol)
+    assert [row["symbol"] for row in still] == settled
+    # Tiles stand in the order of the watchlist, and settle nowhere else.
+    engine.heartbeat.show(NOW)
+    tiles = drawn(engine, rank="1m", lists="tiles")["pulse"]["lists"]
+    assert not any("place" in row for one in tiles for row in one["rows"])
 
 
 def test_the_change_of_a_day_is_shown_and_ranked_by(make: Make) -> None:

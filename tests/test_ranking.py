@@ -24,10 +24,10 @@ from engine.ranking import (
     Order,
     Ranking,
     State,
+    displaced,
     is_usual,
     order_of,
     states,
-    strict_order,
 )
 from formulas import COLUMNS
 from sources.tape import Tape
@@ -613,46 +613,60 @@ def calm_rows(*rows: int) -> npt.NDArray[np.int32]:
     return np.array(rows, np.int32)
 
 
+def test_a_calm_order_settles_in_the_strict_one() -> None:
+    """Whichever way it goes."""
+    frame = frame_of(heat=[5.0, 4.0, 3.0, 2.0, 1.0], ret_1m=[0.1, -0.3, 0.4, 0.2, -0.5])
+    found = order_of("heat", frame, LIVE, calm_rows(1, 0, 2, 4, 3))
+    assert found == Order((1, 0, 2, 4, 3), (0, 1, 2, 3, 4))
+    found = order_of("1m up", frame, LIVE, calm_rows(2, 4, 1, 3, 0))
+    assert found == Order((2, 3, 0, 1, 4), tuple(rows_of("1m up", frame)))
+
+
+def test_by_heat_those_of_events_settle_in_front() -> None:
+    """Only the largest, if they lead; who stands there by its size is not told apart."""
+    frame = frame_of(heat=[5.0, 4.0, 3.0, 2.0, 1.0])
+    calm = calm_rows(0, 1, 2, 3, 4)
+    found = order_of("heat", frame, LIVE, calm, ["E", "A", "X"])
+    assert found == Order((0, 1, 2, 3, 4), (0, 1, 4, 2, 3), frozenset({4}))
+    stale: list[State] = [*LIVE[:4], "stale"]
+    assert order_of("heat", frame, stale, calm, ["E"]) == Order((0, 1, 2, 3, 4), (0, 1, 2, 3, 4))
+    assert order_of("heat down", frame, LIVE, calm, ["E"]).in_front == frozenset()
+    assert order_of("heat", frame, LIVE, None, ["E"]).settled == (0, 1, 2, 3, 4)
+
+
 @pytest.mark.parametrize(
-    ("calm", "marks"),
+    ("shown", "places"),
     [
-        ((0, 1, 2, 3, 4), (0, 0, 0, 0, 0)),
-        ((1, 0, 2, 3, 4), (0, 1, 0, 0, 0)),  # the lower of two is held back
-        ((0, 1, 4, 2, 3), (0, 0, -1, 0, 0)),  # one that is kept in front
-        ((1, 2, 3, 4, 0), (0, 0, 0, 0, 1)),
-        ((1, 0, 2, 4, 3), (0, 1, 0, 0, 1)),
+        ([0, 1, 2, 3, 4], {}),
+        ([1, 0, 2, 3, 4], {0: 0}),  # the lower of two is held back
+        ([0, 1, 4, 2, 3], {4: 4}),
+        ([1, 2, 3, 4, 0], {0: 0}),
+        ([1, 0, 2, 4, 3], {0: 0, 3: 3}),
+        ([4, 0], {0: 0}),  # a part of them, by itself
     ],
 )
-def test_marks_say_what_the_strict_order_differs_in(
-    calm: tuple[int, ...], marks: tuple[int, ...]
-) -> None:
-    """As few as it takes."""
-    frame = frame_of(heat=[5.0, 4.0, 3.0, 2.0, 1.0])
-    assert order_of("heat", frame, LIVE, calm_rows(*calm)) == Order(calm, marks)
+def test_as_few_rows_as_it_takes_are_displaced(shown: list[int], places: dict[int, int]) -> None:
+    """Each with its place among those that are shown."""
+    assert displaced(shown, range(5)) == places
 
 
 @deterministic
 @given(st.permutations(range(9)), st.permutations(range(9)))
-def test_moving_the_marked_rows_makes_the_order_strict(
-    shown: Sequence[int], sizes: Sequence[int]
-) -> None:
-    """The others are in order, and each that is marked stands on the side that its mark says."""
-    frame = frame_of("ABCDEFGHI", heat=[float(size) for size in sizes])
-    live: list[State] = ["live"] * 9
-    found = order_of("heat", frame, live, calm_rows(*shown))
-    strict = strict_order("heat", frame, live).tolist()
-    assert list(found.rows) == shown
-    still = [row for row, mark in zip(found.rows, found.marks, strict=True) if not mark]
+def test_moving_the_displaced_rows_settles_all(shown: Sequence[int], strict: Sequence[int]) -> None:
+    """The others are in order already."""
+    found = displaced(shown, strict)
+    still = [row for row in shown if row not in found]
     assert still == sorted(still, key=strict.index)
+    for row, place in sorted(found.items(), key=lambda item: item[1]):
+        still.insert(place, row)
+    assert still == strict
     longest = max(
         len(some)
         for size in range(1, 10)
         for some in combinations(shown, size)
         if list(some) == sorted(some, key=strict.index)
     )
-    assert len(still) == longest
-    for row, mark in zip(found.rows, found.marks, strict=True):
-        assert mark == 0 or (strict.index(row) < shown.index(row)) == (mark == 1)
+    assert len(shown) - len(found) == longest
 
 
 # Within the usual range.

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { displaced, folded, inPlace } from "../../page/settling.js";
+import { displaced, eased, folded, inPlace, settled } from "../../page/settling.js";
 
 const rows = (text) => [...text].map((name) => ({ symbol: name, is_usual: name >= "a" }));
 const text = (names) => names.join("");
@@ -31,6 +31,27 @@ test("one row alone is not folded", () => {
 test("names keep their places, go if they are gone, and come last if they are new", () => {
   assert.equal(text(inPlace([..."abcd"], [..."dxcb"])), "bcdx");
   assert.equal(text(inPlace([], [..."ab"])), "ab");
+});
+
+test("a row with a place of its own settles there, the others keep their order", () => {
+  const list = (names, places) => [...names].map((symbol) => ({ symbol, place: places[symbol] }));
+  assert.equal(text(settled(list("abcd", {}))), "abcd");
+  assert.equal(text(settled(list("abcd", { d: 0, a: 2 }))), "dbac");
+});
+
+const ease = (before, calm, strict) => text(eased([...before], [...calm], [...strict]));
+
+test("what has settled stays until the calm order and the strict one both have it otherwise", () => {
+  assert.equal(ease("bac", "abc", "bac"), "bac");
+  assert.equal(ease("bac", "abc", "abc"), "abc");
+  assert.equal(ease("bac", "bca", "bac"), "bac");
+  assert.equal(ease("bac", "cab", "cba"), "cba");
+  assert.equal(ease("abcd", "bcda", "bcda"), "bcda");
+});
+
+test("who is gone goes, and who is new stands where both orders have it", () => {
+  assert.equal(ease("abc", "xcby", "xcby"), "xcby");
+  assert.equal(ease("", "ab", "ba"), "ab");
 });
 
 const marks = (shown, wanted) => Object.fromEntries(displaced([...shown], [...wanted]));
