@@ -369,7 +369,10 @@ def take_choices(visit: Visit) -> Visit:
     sent = state.pulse.get("choices") if "pulse" in state else None
     engine = running()
     groups = [group.name for group in engine.watchlist.groups()]
-    return visit.with_board(sent, engine.reader.symbols(ASSETS), groups)
+    # What has just been added may be opened before its row is there.
+    added = (name for names in engine.watchlist.watched.values() for name in names)
+    symbols = list(dict.fromkeys([*engine.reader.symbols(ASSETS), *added]))
+    return visit.with_board(sent, symbols, groups)
 
 
 def needs_controls(before: View, view: View) -> bool:
@@ -426,7 +429,8 @@ def refresh(tab: str, refresh_sec: float) -> None:
     if visit.thaws:
         st.rerun()
     found = () if visit.finds is None else engine.watchlist.find(visit.finds)
-    shown = payload(reader, status, visit, at, open_tabs(), found)
+    unlisted = engine.watchlist.known(visit.view.symbol)
+    shown = payload(reader, status, visit, at, open_tabs(), found, unlisted)
     wants_whole = "pulse" in state and state.pulse.get("whole")
     held: Sent | None = None if wants_whole else state.get("sent")
     message, sent = next_message(shown, held, time.time_ns() // 1000, reader.once)

@@ -180,7 +180,7 @@ class Watchlist:
         self._lock = threading.Lock()  # Guards changes; the state is one object for who reads.
         watched = base if catalogue is None else notes.applied(base)
         self._state = _State(watched, notes, self._rooms(watched))
-        self._ever = {symbol for names in watched.values() for symbol in names}
+        self._ever = {symbol: asset for asset, names in watched.items() for symbol in names}
         """All that were watched since the start: each keeps its place in memory."""
         self._credit, self._credit_at = float(_BURST), clock()
         self._known: tuple[float, Mapping[Asset, tuple[str, ...]]] | None = None
@@ -211,6 +211,13 @@ class Watchlist:
         if self._catalogue is None:
             return Catalogue({}, {}).find(text, watched)
         return self._catalogue.find(text, watched, self._noted_symbols())
+
+    def known(self, symbol: str) -> Found | None:
+        """A symbol as it could be watched again; None if it was not watched since the start."""
+        asset = self._ever.get(symbol)
+        if asset is None or self._catalogue is None:
+            return None
+        return self._catalogue.found(asset, symbol, self.watched)
 
     def groups(self) -> tuple[Group, ...]:
         """The settings' groups, then those that viewers made."""
@@ -254,7 +261,7 @@ class Watchlist:
             if symbol not in self._base.get(asset, ()):
                 added = (*notes.added.get(asset, ()), symbol)
                 notes = replace(notes, added={**notes.added, asset: added})
-            self._ever.add(symbol)
+            self._ever[symbol] = asset
             self._change(notes)
         return answer
 

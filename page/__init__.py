@@ -56,6 +56,7 @@ SCRIPTS: Final = (
     "correlations.js",
     "chart.js",
     "sheet_tools.js",
+    "sheet_watching.js",
     "symbol.js",
     "chrome.js",
     "alerts.js",

@@ -65,7 +65,7 @@ class Board {
       slip: (head, text) => this.teller.slip(head, text),
       copyLink: () => this.settings.copyLink(),
       help: () => hub().help?.(),
-      find: () => this.palette.show(),
+      find: (stage) => this.palette.show(stage),
       play: () => this.palette.play(),
     };
     this.muting = new Muting(actions);

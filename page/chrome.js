@@ -38,7 +38,7 @@ export class Chrome {
         class: "chip find",
         title: "Find a symbol, a group or a command",
         "aria-label": `${isMac() ? "⌘K" : "Ctrl K"}: find a symbol, a group or a command`,
-        onclick: find,
+        onclick: () => find(),
       },
       isMac() ? "⌘K" : "Ctrl K",
     );

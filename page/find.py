@@ -21,6 +21,7 @@ __all__ = [
     "GroupLine",
     "WatchCard",
     "find_card",
+    "found_line",
     "watch_card",
 ]
 
@@ -96,7 +97,7 @@ def find_card(text: str, found: Sequence[Found], status: WatchStatus) -> FindCar
     """What the palette is told of what was ``found`` of a ``text``."""
     return FindCard(
         text=text,
-        lines=[_line(one, status) for one in found],
+        lines=[found_line(one, status) for one in found],
         nothing="" if found else _nothing(text, status),
     )
 
@@ -114,7 +115,8 @@ def watch_card(status: WatchStatus) -> WatchCard:
     )
 
 
-def _line(found: Found, status: WatchStatus) -> FoundLine:
+def found_line(found: Found, status: WatchStatus) -> FoundLine:
+    """One symbol that was found."""
     return FoundLine(
         symbol=found.symbol,
         asset=found.asset,

@@ -77,18 +77,20 @@ export class Palette {
     document.removeEventListener("keydown", this.onKey);
   }
 
-  // Open it, at what can be done with `symbol` if there is one.
-  show(symbol = "") {
+  // Open it at a stage.
+  show(stage = ROOT) {
     if (!this.payload || this.element.open) return;
     this.jumper = this.jumps();
     this.element.showModal();
     say(this.told, "");
     this.choose({ find: "" });
-    this.enter(symbol ? [{ kind: "symbol", symbol }] : [ROOT]);
+    this.enter([stage]);
   }
 
   hide() {
     if (this.element.open) this.element.close();
+    // Else it has the focus until the next frame, and takes the key that would call it again.
+    this.field.blur();
   }
 
   get stage() {

@@ -21,7 +21,7 @@ from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
 from page.event_detail import event_detail
-from page.find import MOST_TEXT, find_card, watch_card
+from page.find import MOST_TEXT, find_card, found_line, watch_card
 from page.headline import headline
 from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
@@ -102,6 +102,8 @@ class Payload(msgspec.Struct, frozen=True):
     """None if nothing is watched."""
     opened: msgspec.Raw | None
     """A ``SymbolCard``; None if no symbol is opened."""
+    unlisted: msgspec.Raw | None
+    """A ``FoundLine``: the symbol to open, if it has no row any more, or none yet; else None."""
     chart: msgspec.Raw | None
     """A ``Chart`` of it and of those it is compared with; None if no symbol is opened."""
     status: msgspec.Raw
@@ -126,10 +128,12 @@ def payload(
     at: int | None,
     tabs: OpenTabs,
     found: Sequence[Found] = (),
+    unlisted: Found | None = None,
 ) -> Parts:
     """What a ``visit`` is shown of the second ``at``, None for live: the parts of a ``Payload``.
 
-    ``found`` are the symbols that were found of what it looks for.
+    ``found`` are the symbols that were found of what it looks for. ``unlisted`` is the symbol that
+    it opens, if that may have no row.
     """
     view = visit.view
     # One instant for all parts: another second may be over before they are put together.
@@ -212,6 +216,9 @@ def payload(
             else None,
             opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
             if opened
+            else None,
+            unlisted=_shown(found_line(unlisted, status.watch))
+            if unlisted is not None and not opened
             else None,
             chart=_encoded(
                 reader,

@@ -7,6 +7,7 @@ import { drawPairs, shutText } from "./correlations.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { MARKS } from "./event_row.js";
 import { Tools } from "./sheet_tools.js";
+import { Watching } from "./sheet_watching.js";
 import { stateText } from "./table.js";
 
 const SAID_MS = 4000;
@@ -34,13 +35,14 @@ export class SymbolCard {
   }
 
   draw(payload, board) {
-    const { opened, chart, now, alerts } = payload;
+    const { opened, unlisted, chart, now, alerts, watch } = payload;
     const { choices, clock } = board;
     Object.assign(this, { payload, choices, clock });
     const isSent = opened?.symbol === choices.symbol && chart?.lines[0]?.symbol === choices.symbol;
+    if (choices.symbol && unlisted?.symbol === choices.symbol) this.drawUnlisted(unlisted, watch);
     if (!choices.symbol || !isSent) return;
-    if (this.symbol !== opened.symbol) this.build(opened.symbol);
-    this.element.hidden = false;
+    this.unfold(opened.symbol, true);
+    this.watching.draw(opened.symbol, watch, null);
     say(this.last, opened.last);
     const [day, tone] = opened.day;
     say(this.day, day && `${day} today`);
@@ -56,6 +58,25 @@ export class SymbolCard {
     drawPairs(this.pairs, opened.top);
     this.drawSure(opened.top);
     this.drawRules(opened.rules);
+    this.takeFocus();
+  }
+
+  // Only how it could be watched again: a symbol that is not any more, or has no row yet.
+  drawUnlisted(unlisted, watch) {
+    this.unfold(unlisted.symbol, false);
+    for (const part of [this.last, this.day, this.state]) say(part, "");
+    this.watching.draw(unlisted.symbol, watch, unlisted);
+    this.takeFocus();
+  }
+
+  // Show it, with all that is known of its symbol or only how that is watched.
+  unfold(symbol, isListed) {
+    if (this.symbol !== symbol) this.build(symbol);
+    this.element.hidden = false;
+    this.body.hidden = this.doing.hidden = !isListed;
+  }
+
+  takeFocus() {
     if (!this.takesFocus) return;
     this.takesFocus = false;
     this.title.focus({ preventScroll: true });
@@ -191,7 +212,7 @@ export class SymbolCard {
     this.last = h("span", { class: "last" });
     this.day = h("span", { class: "day" });
     this.state = h("span", { class: "note" });
-    this.watching = h("div", { class: "watching" });
+    this.watching = new Watching(this);
     this.words = h("ul", { class: "words" });
     this.figuresTitle = h("h3", {}, "In figures");
     this.figures = h("div", { class: "figures" });
@@ -202,9 +223,9 @@ export class SymbolCard {
     this.sure = h("details", { class: "sure note" }, h("summary", {}, "How surely"), h("ul"));
     this.rules = h("ul", { class: "rules" });
     this.noRules = h("p", { class: "note" }, "None of your rules is about it.");
-    this.element.replaceChildren(
-      this.head(symbol),
-      this.watching,
+    this.body = h(
+      "div",
+      { class: "about" },
       this.tools.element,
       this.chart.element,
       this.words,
@@ -213,6 +234,7 @@ export class SymbolCard {
       ...[h("h3", {}, "Moves with"), this.empty, this.pairs, this.sure],
       ...[h("h3", {}, "Your rules"), this.noRules, this.rules],
     );
+    this.element.replaceChildren(this.head(symbol), this.watching.element, this.body);
     this.element.scrollTop = 0;
   }
 
@@ -231,23 +253,22 @@ export class SymbolCard {
       hidden: true,
       "aria-label": "Link to this moment",
     });
+    this.doing = h(
+      "div",
+      { class: "doing" },
+      button(
+        "copy",
+        { title: linkTitle, onclick: () => this.copyLink() },
+        "Copy link to this moment",
+      ),
+      ...[this.muting, this.told, this.linkField],
+    );
     return h(
       "div",
       { class: "head" },
       h("div", { class: "name" }, this.title, this.last, this.day, this.state),
       button("close", { "aria-label": "Close", onclick: () => this.open("") }, "✕"),
-      h(
-        "div",
-        { class: "doing" },
-        button(
-          "copy",
-          { title: linkTitle, onclick: () => this.copyLink() },
-          "Copy link to this moment",
-        ),
-        this.muting,
-        this.told,
-        this.linkField,
-      ),
+      this.doing,
     );
   }
 }

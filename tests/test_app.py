@@ -387,6 +387,34 @@ def test_opening_a_symbol_tells_it_in_words(page: Callable[[], AppTest], engine:
 # The stress feed.
 
 
+def test_the_sheet_of_a_symbol_that_is_removed_says_so(
+    page: Callable[[], AppTest], engine: Worker
+) -> None:
+    """With what it takes to watch it again; one that was just added may be opened at once."""
+    ticking(engine)
+    app = AppTest.from_file(APP, default_timeout=HANG_SEC)
+    app.query_params["symbol"] = "TSLA"
+    app.run()
+    shown = payload(app)
+    assert (shown["opened"]["symbol"], shown["unlisted"]) == ("TSLA", None)
+    engine.watchlist.remove("TSLA")
+    engine.store.unwatch(["TSLA"])
+    engine.heartbeat.show(NOW)
+    app.run()
+    shown = payload(app)
+    assert (shown["opened"], shown["chart"], shown["view"]["symbol"]) == (None, None, "TSLA")
+    missing = shown["unlisted"]
+    assert [missing[name] for name in ("symbol", "asset", "watched", "room")] == [
+        *("TSLA", "stocks", False, True)
+    ]
+    engine.watchlist.add("stocks", "IBM")
+    app.session_state["pulse"] = {"choices": {"number": 1, "changed": {"symbol": "IBM"}}}
+    app.run()
+    shown = payload(app)
+    assert (shown["view"]["symbol"], shown["opened"]) == ("IBM", None)
+    assert shown["unlisted"]["watched"]
+
+
 def test_a_quiet_market_has_prices_and_no_events(
     page: Callable[[], AppTest], engine: Worker
 ) -> None:
