@@ -161,7 +161,12 @@ export class Hour {
     this.isTyped = false;
     const [oldest, newest] = this.payload.reach;
     const second = this.clock.at(typed, oldest, newest);
-    if (second !== null) return this.lookAt(second);
+    if (second !== null) {
+      this.lookAt(second);
+      // In the form of every time here, whatever it was typed as.
+      this.field.value = this.clock.full(this.shown, newest);
+      return;
+    }
     const begin = this.clock.moment(oldest, newest);
     this.refuse(
       this.clock.reads(typed)
@@ -195,11 +200,12 @@ export class Hour {
     this.drawPlaying();
   }
 
-  // Whatever is touched but what plays, it stops there.
+  // Whatever is touched but what plays, it stops there. A key of the line has done what it does.
   onGesture(event) {
     const touched = event.composedPath();
-    if (!this.player.isPlaying || [this.playing, this.speed].some((one) => touched.includes(one)))
-      return;
+    const isOwn = event.defaultPrevented && touched.includes(this.slider);
+    if (!this.player.isPlaying || isOwn) return;
+    if ([this.playing, this.speed].some((one) => touched.includes(one))) return;
     this.lookAt(this.shown);
   }
 

@@ -88,6 +88,10 @@ def test_a_moment_is_chosen_by_keys_and_time_and_played_on_to_now(
     assert track_width(page) == width
 
     typed = page.get_by_label("Look back at this time")
+    minute = typed.input_value().rpartition(":")[0]
+    typed.fill(minute)
+    typed.press("Enter")
+    expect(typed).to_have_value(f"{minute}:00")
     typed.fill("2 PM")
     typed.press("Enter")
     until(lambda: any(text.startswith("2 PM is no time") for text in messages(page)))
@@ -97,9 +101,19 @@ def test_a_moment_is_chosen_by_keys_and_time_and_played_on_to_now(
     for _ in range(4):
         slider.press("ArrowDown")
     until(lambda: "at=" in query(page))
-    steps = page.evaluate("history.length")
-    page.get_by_role("button", name="Play on from here to now").click()
+    speed = page.get_by_role("button", name="Speed")
+    expect(speed).to_have_text("×30")
+    speed.click()
+    expect(speed).to_have_text("×1")
+    slider.press(" ")
     expect(page.get_by_role("button", name="Stop here")).to_be_visible()
+    slider.press(" ")
+    play = page.get_by_role("button", name="Play on from here to now")
+    expect(play).to_be_visible()
+    speed.click()
+    speed.click()
+    steps = page.evaluate("history.length")
+    play.click()
     expect(live).to_be_disabled()
     expect(page.get_by_role("button", name="Hold the page still")).to_be_visible()
     until(lambda: "at=" not in query(page))
