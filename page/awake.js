@@ -24,7 +24,9 @@ export class Awake {
       this.lock = await navigator.wakeLock.request("screen");
       if (!this.isWanted) this.release();
     } catch (error) {
-      this.refuse(`The screen cannot be kept awake: ${error.message}.`);
+      // Refused as well if the page has been hidden meanwhile: then it is asked for again.
+      if (this.isWanted && !document.hidden)
+        this.refuse(`The screen cannot be kept awake: ${error.message}.`);
     }
   }
 
