@@ -41,6 +41,7 @@ class Board {
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
     this.said = null; // what an address said of it, as its texts
+    this.held = null; // the second of a frozen page that a server lost
     this.panels = { ...opened(""), earlier: false, event: "", since: null, find: null };
     this.number = 0;
     this.asked = new Asked();
@@ -181,9 +182,10 @@ class Board {
   }
 
   // A server that was away knows only the address of the tab's first load: what was chosen since
-  // is chosen again, over what it showed `before`.
-  chooseAgain({ view }) {
+  // is chosen again, over what it showed `before`; what stood still stands at the same second.
+  chooseAgain({ view, at }) {
     this.pending = { ...view, ...this.pending };
+    if (view.freeze && view.at === null) this.held = at;
     this.said = null;
     this.number = Math.max(Date.now(), this.number + 1);
     clearTimeout(this.sending);
@@ -192,9 +194,10 @@ class Board {
 
   send() {
     this.sending = null;
-    const { number, pending, panels, said } = this;
+    const { number, pending, panels, said, held } = this;
     this.address.write(this.choices, this.payload.first, true);
-    hub().choose?.({ number, changed: said ?? pending, panels, is_link: Boolean(said) });
+    const is_link = Boolean(said);
+    hub().choose?.({ number, changed: said ?? pending, panels, is_link, held });
   }
 
   // Back at an address, which is shown as it was; the server says what of it is not possible.
@@ -261,6 +264,7 @@ class Board {
     if (this.isAnswered) {
       this.pending = {};
       this.said = null;
+      this.held = null;
     }
     this.mix();
     this.chooseFirst();

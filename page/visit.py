@@ -54,6 +54,8 @@ class _Choice(msgspec.Struct, frozen=True):
     panels: _Panels = _Panels()
     is_link: bool = False
     """Whether an address said it, to which the viewer went back: then ``changed`` is its texts."""
+    held: int | None = None
+    """The second that a frozen page held when the server lost this visit; None: it lost none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Visit:
     """What was answered to what it asked for last."""
     frozen: Frozen | None = None
     """None until a frozen view is shown for the first time."""
+    held: int | None = None
+    """The second that it held before the server lost it, to be held again; None: none."""
     thaws: bool = False
     """Whether the page stopped being frozen by itself, and the control has yet to follow."""
     taken: float = 0
@@ -141,7 +145,8 @@ class Visit:
             view=view,
             # A board shows what is possible alone; anybody may have written an address.
             notes=tuple(notes) if choice.is_link else (),
-            frozen=self.frozen if view.freeze else None,
+            frozen=self.frozen if view.freeze and choice.held is None else None,
+            held=choice.held,
             wants_details=choice.panels.details,
             wants_alerts=choice.panels.alerts,
             wants_earlier=choice.panels.earlier,
@@ -161,18 +166,20 @@ class Visit:
         """
         if not has_prices:
             return self, None
-        at, frozen = self.view.at, self.frozen
+        at, frozen, held = self.view.at, self.frozen, self.held
         # A held second may be ahead of a clock that was set back since.
         if at is not None and at > newest and frozen is None:
             return self._live_again(NOT_YET), None
         if self.view.freeze:
+            if at is None and held is not None and 0 < held <= newest:
+                frozen = frozen or Frozen(held, since=held)
             frozen = frozen or Frozen(newest if at is None else at, since=newest)
             if newest - frozen.since > REWIND_SEC:
                 return self._live_again(THAWED), None
             at = frozen.at
         if at is not None and at < oldest - GRACE_SEC:
             return self._live_again(LET_GO), None
-        return replace(self, frozen=frozen), at
+        return replace(self, frozen=frozen, held=None), at
 
     def _live_again(self, note: str) -> Visit:
         return replace(
@@ -180,5 +187,6 @@ class Visit:
             view=replace(self.view, at=None, freeze=False),
             notes=(note,),
             frozen=None,
+            held=None,
             thaws=self.view.freeze,
         )

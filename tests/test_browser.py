@@ -171,6 +171,10 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
     expect(page.locator(".opened h2")).to_have_text("AAPL")
     until(lambda: "symbol=AAPL" in page.evaluate("location.search"))
     address = page.evaluate("location.search")
+    frozen = tabs(f"{server.url}?freeze=true")
+    held = "marketPulse.payload.view.freeze && marketPulse.payload.at"
+    until(lambda: bool(frozen.evaluate(f"Boolean(globalThis.marketPulse?.payload) && {held}")))
+    second = frozen.evaluate(held)
 
     server.kill()
     # The tab notices, in whatever words Streamlit has for it.
@@ -180,6 +184,8 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
         timeout=30_000
     )
     expect(page.locator(".feeds .dot").first).to_be_hidden()
+    for live in (".moment", ".opened .name .note"):
+        expect(page.locator(live)).to_be_hidden()
     begun = refreshes(page)
     server.restart(market)
     until(lambda: refreshes(page) > begun)
@@ -196,6 +202,7 @@ def test_an_open_tab_survives_the_server(serve: Serve, tabs: Tabs) -> None:
     choose(page, "Rank by", "5m")
     expect(page.locator("thead th[aria-sort]")).to_have_text("5 min")
     assert_sound(page)
+    until(lambda: frozen.evaluate(held) == second)
     others = [text for text in tabs.complaints if not re.search(OUTAGE, text)]
     tabs.complaints.clear()
     assert others == []

@@ -60,6 +60,40 @@ def test_a_frozen_page_holds_its_second(at: int | None) -> None:
     assert visit.notes == ()
 
 
+def again(held: Any, **changed: Any) -> dict[str, Any]:
+    """What the board of a page that was frozen sends to a server that came back."""
+    return {**choice(freeze=True, **changed), "held": held}
+
+
+def test_a_frozen_page_holds_its_second_over_a_restart() -> None:
+    """Although the address, which the new visit began with, does not say which it was."""
+    begun, _ = replace(LIVE, view=View(freeze=True)).shown(OLDEST, NOW, has_prices=True)
+    visit = begun.with_board(again(NOW - 40), SYMBOLS)
+    # Until there are prices again it waits.
+    visit, _ = visit.shown(NOW, NOW, has_prices=False)
+    visit, at = visit.shown(OLDEST, NOW + 3, has_prices=True)
+    assert (at, visit.frozen, visit.notes) == (NOW - 40, Frozen(NOW - 40, since=NOW - 40), ())
+    # Held once: what is frozen later holds the newest.
+    thawed = visit.with_controls(View())
+    frozen, _ = thawed.with_controls(View(freeze=True)).shown(OLDEST, NOW + 9, has_prices=True)
+    assert frozen.frozen == Frozen(NOW + 9, since=NOW + 9)
+
+
+def test_a_held_second_that_is_lost_is_told() -> None:
+    """Without an archive a server that came back knows only what came since."""
+    visit = LIVE.with_board(again(NOW - 40), SYMBOLS)
+    after, at = visit.shown(NOW + GRACE_SEC, NOW + GRACE_SEC + 9, has_prices=True)
+    assert (at, after.view, after.thaws, after.held) == (None, View(), True, None)
+    assert "not kept any more" in after.notes[0]
+
+
+@pytest.mark.parametrize("held", [NOW + 1, 2**70, 0, -5])
+def test_a_second_that_cannot_have_been_held_is_not(held: int) -> None:
+    """Anybody may send one."""
+    visit = LIVE.with_board(again(held), SYMBOLS)
+    assert visit.shown(OLDEST, NOW, has_prices=True)[1] == NOW
+
+
 def test_a_frozen_page_thaws_after_an_hour() -> None:
     """It is live again, tells why, and has its control turned off."""
     frozen, _ = replace(LIVE, view=View(freeze=True)).shown(OLDEST, NOW, has_prices=True)
