@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from bars import Bars, Begin, Minutes
-from events import OF_FEED, EventStore
+from events import EventStore
 from history.archive import Archive, ArchiveError
 from history.coarse import STEP_SEC, CoarseHours, Prices
 from history.losses import Losses
@@ -236,8 +236,7 @@ class ArchivedHours:
         load_references(moment.store, self.archive, self._watched, begin, upto, losses)
         states = self.archive.event_states(self._max_events, upto, begin, losses)
         self._report(losses)
-        watched = {*symbols, OF_FEED}
-        moment.events.add_many(state for state in states if state.symbol in watched)
+        moment.events.add_many(states)
         return moment
 
     def _sum_up(self, symbols: Sequence[str], begin: int, end: int) -> dict[str, SessionFigures]:

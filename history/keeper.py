@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from bars import Bars
 from days import STEP_SEC
-from events import OF_FEED, Event, EventStore, StressDetector, Watch
+from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
 from history.deliveries import Delivery
 from history.hours import ArchivedHours, read_prices, restore_prices
@@ -249,14 +249,12 @@ class HistoryKeeper:
         load_references(
             self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
         )
-        wanted = {*self._symbols, OF_FEED}
+        # Of what is watched no more, too: what ran when it was removed has its end to come.
         upto, tracks = archive.search(losses)
-        self._detector.restore(
-            one for one in tracks if isinstance(one, Watch) or one.symbol in wanted
-        )
+        self._detector.restore(tracks)
         before = now - 2 * WINDOW_SEC
         states = archive.event_states(self._max_events, math.inf, before, losses)
-        self._events.add_many(event for event in states if event.symbol in wanted)
+        self._events.add_many(states)
         self._report_left_out(losses)
         # An archive that does not say how far was searched is from before there was any to search.
         self._searched = newest if upto is None else upto

@@ -126,15 +126,15 @@ def test_any_second_of_the_hour_is_as_memory_had_it(
 def test_events_are_as_they_stood(
     archive: Archive, past_of: Callable[[Archive], ArchivedHours]
 ) -> None:
-    """At each second those that had begun, with the count they had then, of what has a row."""
+    """At each second those that had begun, with their count then, of what is not watched, too."""
     events = past_of(archive).moment(HOUR, END).events
     at: Callable[[float], list[tuple[str, int]]] = lambda now: [  # noqa: E731 - read as a table
         (event.id, event.count) for event in events.latest(10, now)
     ]
     assert at(HOUR + 1.0) == [("before", 1)]
     assert at(HOUR + 10.0) == [("before", 3)]
-    assert at(HOUR + 1000.0) == [("inside", 1), ("before", 3)]
-    assert at(HOUR + 3599.0) == [("inside", 2), ("before", 3)]
+    assert at(HOUR + 1000.0) == [("inside", 1), ("gone", 1), ("before", 3)]
+    assert at(HOUR + 3599.0) == [("inside", 2), ("gone", 1), ("before", 3)]
 
 
 def test_an_hour_is_fetched_once_whoever_asks(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from engine.watchlist import Outcome, Watched
+from events import Event
 from feeds import FeedStatus, Timing
 from history.archive import Archive
 from rules import Rule, When
@@ -88,6 +90,27 @@ def test_a_stress_is_played_and_nothing_is_kept_without_an_archive(start: Start)
     until(lambda: abs(engine.reader.pulse().frame["ret_1m"]["DOGE-USD"]) > 0.006)
     assert engine.watchlist.play("IBM").outcome is Outcome.UNKNOWN
     assert engine.watchlist.play().outcome is Outcome.DONE
+
+
+def test_events_of_what_is_removed_read_the_same_after_a_restart(start: Start) -> None:
+    """One that ran until then has its end to come, whoever runs by then."""
+    engine = start(SIMULATED)
+    until(lambda: not engine.status().is_searching_past)
+    assert engine.watchlist.play("SOL-USDT").outcome is Outcome.DONE
+
+    def of_it(engine: Worker, at: float | None = None) -> list[Event]:
+        return [one for one in engine.events.latest(500, at) if one.symbol == "SOL-USDT"]
+
+    until(lambda: any(one.over_ts is None for one in of_it(engine)))
+    assert engine.watchlist.remove("SOL-USDT").outcome is Outcome.DONE
+    until(lambda: "SOL-USDT" not in symbols(engine))
+    at = engine.reader.pulse().now
+    engine.stop()
+    before = of_it(engine, at)
+    assert before[0].over_ts is None
+    again = start(SIMULATED, clock=lambda: time.time() + 1800.0)
+    assert of_it(again, at) == before
+    until(lambda: all(one.over_ts is not None for one in of_it(again)))
 
 
 def test_a_second_that_was_shown_keeps_its_rows() -> None:
