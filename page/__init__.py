@@ -69,6 +69,7 @@ SCRIPTS: Final = (
     "frame.js",
     "streamlits.js",
     "lost.js",
+    "commands.js",
     "offers.js",
     "palette.js",
     "asked.js",

@@ -1,13 +1,35 @@
 // What the palette offers for what is typed, in its order, and which line the keys lead to. Pure.
 
-import { opened } from "./panels.js";
-import { formOf } from "./pulse.js";
+import { commandLines } from "./commands.js";
 
 const GUESSES = ["near", "form"]; // found by being alike, or only well spelled
 const PAGE = 8;
 const FIXED = "From the settings: change it in their file, and restart.";
 
 export const ROOT = { kind: "root" };
+
+// What may stand before a symbol: what is to be done with it.
+const VERBS = {
+  open: "open",
+  add: "add",
+  watch: "add",
+  remove: "remove",
+  unwatch: "remove",
+  delete: "remove",
+  group: "group",
+};
+
+// What is typed, as a verb, if it begins with one, and what that is of.
+function parsed(text) {
+  const [, word, rest] = text.trim().match(/^(\S+)\s+(.*)$/s) ?? [];
+  const verb = Object.hasOwn(VERBS, word?.toLowerCase() ?? "") ? VERBS[word.toLowerCase()] : "";
+  return verb ? { verb, name: rest } : { verb: "", name: text };
+}
+
+// What symbols are looked for by if `text` is typed at a stage.
+export function sought(stage, text) {
+  return stage === ROOT ? parsed(text).name : text;
+}
 
 // The lines for `text` at a `stage`: at the root, or at what is done with one symbol or one group.
 //
@@ -19,7 +41,10 @@ export function offers(stage, text, known) {
   if (stage.kind === "symbol") return aboutSymbol(stage.symbol, text, known);
   if (stage.kind === "group") return aboutGroup(stage.name, text, known);
   if (stage.kind === "name") return [naming(stage, text)];
-  const symbols = known.lines.map((line) => symbolLine(line, text, known));
+  const { verb, name } = parsed(text);
+  if (verb === "group") return grouping(name, known);
+  if (verb === "remove") return removing(name, known);
+  const symbols = known.lines.map((line) => symbolLine(line, name, known));
   const groups = groupLines(known).filter((line) => matches(line, text));
   const commands = commandLines(known).filter((line) => matches(line, text));
   const others = [...groups, ...commands];
@@ -121,6 +146,38 @@ function aboutSymbol(symbol, text, { watch, choices }) {
     },
   ];
   return lines.filter((line) => line && matches(line, text));
+}
+
+// Symbols to remove, and groups to delete.
+function removing(name, known) {
+  const { watch } = known;
+  const symbols = known.lines.map((line) => {
+    const found = { ...symbolLine(line, name, known), leads: undefined };
+    if (!line.watched) return { ...found, why: "It is not watched.", verb: "", does: null };
+    if (watch.fixed) return { ...found, why: watch.fixed, verb: "", does: null };
+    return { ...found, verb: "Remove", does: ask({ ask: "remove", symbol: line.symbol }) };
+  });
+  const groups = watch.groups
+    .filter((group) => matches({ label: group.name }, name))
+    .flatMap((group) => {
+      const own = aboutGroup(group.name, "", known).find(({ key }) => key === "delete");
+      return [{ ...own, key: `delete ${group.name}`, section: "Groups", label: group.name }];
+    });
+  return [...symbols, ...groups];
+}
+
+// Groups of a name, a new one of that name, and the symbols that could be put into one.
+function grouping(name, known) {
+  const groups = groupLines(known).filter((line) => line.leads && matches(line, name));
+  const isTaken = known.watch.groups.some((group) => group.name === name);
+  const made = { ...naming({ symbols: [] }, name), section: "Groups", says: "a new group" };
+  const symbols = known.lines
+    .filter(({ watched }) => watched)
+    .map((line) => {
+      const { leads, ...found } = symbolLine(line, name, known);
+      return { ...found, verb: "Groups…", does: { leads } };
+    });
+  return [...groups, ...symbols, ...(isTaken ? [] : [made])];
 }
 
 // Whether a symbol is in a group, and how to change that.
@@ -231,67 +288,4 @@ function naming({ symbols, from }, text) {
 function count(symbols) {
   if (!symbols) return "no symbol yet";
   return symbols === 1 ? "1 symbol" : `${symbols} symbols`;
-}
-
-// Commands.
-
-function commandLines({ watch, choices, jumper }) {
-  const section = "Commands";
-  const command = (key, label, also, does, says = "") => ({
-    key,
-    section,
-    label,
-    also,
-    does,
-    says,
-  });
-  const lists = [
-    ["list", "Show a list", "pulse"],
-    ["tiles", "Show tiles", "pulse heat map"],
-    ["by class", "Show a list by class", "pulse stocks forex crypto"],
-  ];
-  return [
-    ...(watch.play
-      ? [
-          command(
-            "play",
-            "Play a stress",
-            "demo simulated event jump",
-            { call: "play", closes: true },
-            `a stress${jumper && ` in ${jumper}`} within seconds`,
-          ),
-        ]
-      : []),
-    ...lists
-      .filter(([name]) => name !== formOf(choices))
-      .map(([name, label, also]) => command(name, label, also, choose({ lists: name }))),
-    choices.at === null
-      ? command(
-          "pause",
-          choices.freeze ? "Go on" : "Pause",
-          "freeze hold still live",
-          choose({ freeze: !choices.freeze }),
-          choices.freeze ? "live again" : "hold the page still; collection goes on",
-        )
-      : command(
-          "now",
-          "Back to now",
-          "live pause",
-          choose({ at: null, freeze: false }),
-          "the page shows an earlier moment",
-        ),
-    choices.kiosk
-      ? command("kiosk", "Leave the kiosk", "wall", choose({ kiosk: false }))
-      : command("kiosk", "Kiosk", "wall big", choose({ kiosk: true }), "for a wall: big type"),
-    command("link", "Copy link", "address share", { call: "copyLink", closes: true }),
-    command("alerts", "Alerts", "mute destination", choose(opened("alerts"))),
-    command("feeds", "Feeds and status", "details vendor", choose(opened("details"))),
-    command(
-      "help",
-      "Help",
-      "how read numbers mean explain",
-      { call: "help", closes: true },
-      "how to read this page",
-    ),
-  ];
 }

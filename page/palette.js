@@ -2,7 +2,7 @@
 // or a slash.
 
 import { h, keyed, mark, say } from "./elements.js";
-import { asksFor, finds, isCall, moved, offers, ROOT } from "./offers.js";
+import { asksFor, finds, isCall, moved, offers, ROOT, sought } from "./offers.js";
 
 const MOST_TYPED = 40;
 const MOVES = ["ArrowDown", "ArrowUp", "PageDown", "PageUp"];
@@ -119,7 +119,7 @@ export class Palette {
     this.active = null;
     this.isEntered = false;
     say(this.told, "");
-    const find = this.field.value;
+    const find = this.sought;
     if (finds(this.stage) && find !== this.choices.find) this.choose({ find });
     else this.refresh();
     this.list.scrollTop = 0;
@@ -164,7 +164,7 @@ export class Palette {
   press() {
     // Who types fast means what is found of it, not what stood there before.
     const line = this.activeLine;
-    this.isEntered = this.isLate() && !isMeant(line, this.field.value.trim().toLowerCase());
+    this.isEntered = this.isLate() && !isMeant(line, this.sought.trim().toLowerCase());
     if (!this.isEntered) this.act(line);
   }
 
@@ -213,9 +213,14 @@ export class Palette {
     if (this.element.open) this.refresh();
   }
 
+  // What symbols are looked for by.
+  get sought() {
+    return sought(this.stage, this.field.value);
+  }
+
   isLate() {
     const { payload, choices, board } = this;
-    const isAnswered = choices.find === this.field.value && payload.taken >= board.number;
+    const isAnswered = choices.find === this.sought && payload.taken >= board.number;
     return finds(this.stage) && !(payload.find && isAnswered);
   }
 
@@ -226,7 +231,7 @@ export class Palette {
     const isLate = this.isLate();
     // Until the answer is there, what is left of the former one.
     const lines = (find?.lines ?? []).filter(
-      ({ symbol }) => !isLate || symbol.includes(text.toUpperCase()),
+      ({ symbol }) => !isLate || symbol.includes(this.sought.trim().toUpperCase()),
     );
     const { jumper } = this;
     this.lines = offers(this.stage, text, { lines, watch, choices, jumper });

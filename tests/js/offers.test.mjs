@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Asked } from "../../page/asked.js";
-import { asksFor, isCall, moved, offers, ROOT } from "../../page/offers.js";
+import { asksFor, isCall, moved, offers, ROOT, sought } from "../../page/offers.js";
 
 const line = (symbol, more = {}) => ({
   symbol,
@@ -127,6 +127,34 @@ test("commands fit what is shown", () => {
   assert.ok(!found({}, { play: false }).includes("Play a stress"));
   const [play] = offers(ROOT, "demo", known());
   assert.equal(play.says, "a stress in META within seconds");
+});
+
+test("a verb before a name says what is to be done with it", () => {
+  const lines = [line("AAPL", { watched: true })];
+  assert.equal(sought(ROOT, "remove aapl"), "aapl");
+  assert.equal(sought(ROOT, "Unwatch AAPL.US"), "AAPL.US");
+  assert.equal(sought(ROOT, "add"), "add");
+  assert.equal(sought({ kind: "group", name: "Mine" }, "add ibm"), "add ibm");
+  const [removed] = offers(ROOT, "remove aapl", known(lines));
+  assert.deepEqual(removed.does, { asks: [{ ask: "remove", symbol: "AAPL" }] });
+  const [unknown] = offers(ROOT, "remove ibm", known([line("IBM")]));
+  assert.deepEqual([unknown.does, unknown.why], [null, "It is not watched."]);
+  const [fixed] = offers(ROOT, "remove aapl", known(lines, {}, { fixed: "A tape." }));
+  assert.deepEqual([fixed.does, fixed.why], [null, "A tape."]);
+  const [mine] = offers(ROOT, "remove mine", known());
+  assert.deepEqual(mine.does.asks, [{ ask: "delete group", name: "Mine" }]);
+  const [added] = offers(ROOT, "add ibm", known([line("IBM")]));
+  assert.deepEqual(added.does.asks, [{ ask: "add", asset: "stocks", symbol: "IBM" }]);
+});
+
+test("a group is shown or made by its name, and a symbol leads to its groups", () => {
+  const [mine] = offers(ROOT, "group mine", known());
+  assert.deepEqual(mine.does.choose, { group: "Mine" });
+  const found = offers(ROOT, "group Tech", known());
+  assert.deepEqual(found[0].does.asks, [{ ask: "make group", name: "Tech", symbols: [] }]);
+  const [aapl] = offers(ROOT, "group aapl", known([line("AAPL", { watched: true })]));
+  assert.deepEqual(aapl.does.leads, { kind: "symbol", symbol: "AAPL" });
+  assert.ok(!labels(offers(ROOT, "group Mine", known())).includes("New group…"));
 });
 
 test("keys lead from line to line and round the ends", () => {
