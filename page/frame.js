@@ -93,7 +93,7 @@ export function onEscape(board) {
 
 // The board's own switches, which stand among Streamlit's controls: `buttons` are those of the cards.
 export class Menu {
-  constructor({ choose, slip }, buttons) {
+  constructor({ choose, slip, play }, buttons) {
     this.slip = slip;
     const button = (text, title, onclick) =>
       h("button", { type: "button", class: "chip", title, onclick }, text);
@@ -101,6 +101,8 @@ export class Menu {
       choose({ awake: !this.choices.awake }),
     );
     mark(this.awake, "role", "switch");
+    const what = "A symbol of the simulated market jumps within seconds";
+    this.stress = button("Play a stress", what, () => play());
     this.element = h(
       "div",
       { class: "chips", role: "group", "aria-label": "This tab" },
@@ -111,13 +113,14 @@ export class Menu {
       button("Kiosk", "For a wall: big type, no controls; Escape leads back", () =>
         choose({ kiosk: true }),
       ),
-      this.awake,
+      ...[this.awake, this.stress],
     );
   }
 
   drawChoices({ choices, payload }) {
     Object.assign(this, { choices, first: payload.first });
     mark(this.awake, "aria-checked", String(choices.awake));
+    this.stress.hidden = !payload.watch.play;
   }
 
   async copyLink() {
