@@ -22,7 +22,7 @@ export class PulseCard {
     this.tiles = new TilesCard(actions);
     this.note = h("p", { class: "note" });
     this.lists = h("div", { class: "lists" });
-    this.empty = h("p", { class: "empty" }, "No symbols are watched.");
+    this.empty = h("p", { class: "empty" });
     this.forms = FORMS.map((form) =>
       h("button", { type: "button", onclick: () => actions.choose({ lists: form }) }, form),
     );
@@ -73,6 +73,7 @@ export class PulseCard {
     Object.assign(this, { payload, board });
     const { pulse, view, at } = payload;
     this.empty.hidden = pulse.watched > 0;
+    say(this.empty, emptyText(view.group));
     mark(this.lists, "data-dayless", !pulse.has_day);
     say(this.note, pricedText(pulse, view.rank, at !== null));
     mark(this.note, "title", pulse.early ? EARLY : null);
@@ -194,9 +195,17 @@ function keep(name, text) {
   }
 }
 
+// What to do if there is nothing to list.
+function emptyText(group) {
+  return group
+    ? `Nothing in the group ${group} is watched: press / to put a symbol into it, or show all.`
+    : "No symbols are watched: press / to add one.";
+}
+
 // What the list is ranked by, and how many symbols have a price.
 function pricedText({ watched, priced, trading, trading_priced, early }, rank, isPast) {
   const shut = watched - trading;
+  if (!watched) return "";
   if (shut && !trading) return `by ${rank} · every market is closed`;
   if (!priced && isPast) return "no symbol had a price";
   if (!priced) return "No tick yet: the first prices appear as soon as a feed sends one.";
