@@ -110,9 +110,8 @@ export class Palette {
   }
 
   lead(stage) {
-    this.enter(
-      stage === ROOT ? [ROOT] : [...this.stages.filter((one) => one.kind !== "name"), stage],
-    );
+    const before = this.stages.filter((one) => one.kind !== "name");
+    this.enter(stage === ROOT ? [ROOT] : [...before, stage]);
   }
 
   type() {
