@@ -177,7 +177,8 @@ export class SymbolCard {
   }
 
   // The address of what is shown at this very second, for somebody else.
-  async copyLink() {
+  // Its name is none of the actions': theirs copies the view, without a second.
+  async copyMoment() {
     const { choices, payload } = this;
     const at = choices.at ?? payload.at ?? Math.floor(payload.now);
     const text = link({ ...choices, at }, payload.first);
@@ -258,7 +259,7 @@ export class SymbolCard {
       { class: "doing" },
       button(
         "copy",
-        { title: linkTitle, onclick: () => this.copyLink() },
+        { title: linkTitle, onclick: () => this.copyMoment() },
         "Copy link to this moment",
       ),
       ...[this.muting, this.told, this.linkField],
