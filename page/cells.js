@@ -28,6 +28,8 @@ export const KINDS = {
         held,
         button,
         vendorMark(),
+        // Copied or read out, the two are not one word.
+        " ",
         h("span", { class: "state" }),
         h("span", { class: "news" }),
       ];
