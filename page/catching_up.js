@@ -42,12 +42,12 @@ export class CatchingUp {
   see() {
     const { board } = this;
     const { missed } = board.teller;
-    const unseen = missed.count ? missed.since - 1 : board.payload.live_now;
-    const second = board.panels.since ?? unseen;
+    const unseen = missed.count ? missed.since : board.payload.live_now;
+    const since = board.panels.since ?? unseen;
     clearTimeout(this.leaving);
     board.choose({ ...board.moment(null), severity: "watch", events: CLASSES, since: null });
     board.tabs.show("stress");
-    board.stress.markSince(second);
+    board.stress.markSince(since);
     board.teller.seeAll();
   }
 }

@@ -87,9 +87,9 @@ export class StressCard {
     this.redraw();
   }
 
-  // Mark what began after a second.
-  markSince(second) {
-    this.since = second;
+  // Mark what began at an instant or later.
+  markSince(since) {
+    this.since = since;
     this.remembered.fold(EARLIER, false);
     this.choose({ earlier: true });
     this.events.scrollTo({ top: 0 });
@@ -153,7 +153,7 @@ export class StressCard {
           isDone: remembered.isDone(event),
           isSnoozed: remembered.isSnoozed(event.symbol, Date.now()),
           isMarked: event.id === this.marked,
-          isNew: this.since !== undefined && event.ts > this.since,
+          isNew: this.since !== undefined && event.ts >= this.since,
         });
         if (event.id !== this.sought || list.hidden) return;
         this.sought = null;
