@@ -24,6 +24,7 @@ from tests.browser_page import (
     live_feeds,
     messages,
     open_details,
+    open_settings,
     prices,
     refreshes,
     shows_prices,
@@ -143,6 +144,7 @@ def test_one_worker_whatever_is_edited(serve: Serve, tabs: Tabs) -> None:
         until(lambda: shows_prices(page) and all_open_live(page))
         threads = server.threads()
         # With one tab: two that import an edited module at once trip over Streamlit's own eviction.
+        open_settings(page)
         script = server.log.parent / "app.py"
         script.write_text(script.read_text("utf-8").replace('"Freeze"', '"Hold"'), "utf-8")
         until(lambda: page.get_by_text("Hold", exact=True).count() == 1)

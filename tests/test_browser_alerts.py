@@ -131,10 +131,15 @@ def opened(tabs: Tabs, url: str, **options: Any) -> Page:
     """A tab whose viewer opened the alerts."""
     page = tabs(url, tabs.visitor(**options))
     until(lambda: shows_prices(page))
+    open_alerts(page)
+    return page
+
+
+def open_alerts(page: Page) -> None:
+    """Open the alerts, over the page."""
     open_settings(page).locator(".chip[title*=destination]").click()
     close_settings(page)
     expect(page.locator(".destinations .lines li")).to_have_count(2)
-    return page
 
 
 def toast(page: Page, text: str) -> None:
@@ -225,11 +230,15 @@ def test_a_hit_of_a_rule_is_listed_and_its_rule_muted(server: Server, tabs: Tabs
     expect(hit.locator(".shape")).to_have_text("●")
     # Not of the past any more.
     expect(hit.locator(".meta")).to_have_text("")
+    # The list is below the alerts.
+    page.keyboard.press("Escape")
+    expect(page.locator(".destinations")).to_be_hidden()
     hit.get_by_role("button", name="About").click()
     hit.get_by_role("button", name="Mute", exact=True).click()
     page.get_by_label("What to mute").select_option("the rule limit")
     page.locator(".muting").get_by_role("button", name="1 h").click()
     toast(page, "Muted: the rule limit, until")
+    open_alerts(page)
     mutes = page.locator(".destinations .mutes li")
     expect(mutes).to_have_text(re.compile("^the rule limit until"))
     mutes.get_by_role("button", name="Lift").click()
