@@ -443,6 +443,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         on_whole_change=lambda: None,
     )
     state.sent = sent
+    engine.page_made()
     open_tabs().done(tab, time.monotonic())
 
 

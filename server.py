@@ -10,39 +10,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import os
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 from streamlit import cli_util, config, file_util
 from streamlit.web.bootstrap import load_config_options
 from streamlit.web.cli import configurator_options
 from streamlit.web.server import server_util
 
 import page
-import worker
 from api.assets import Assets, Served, served
-from api.beside import Beside, Programs, is_ours
+from api.beside import Beside, is_ours
 from api.guarding import Guard
-from api.hub import Hub
-from engine.heartbeat import Subscriber
 from page.assets import FOLDER, MANIFEST, assets, script_address, serve_assets
 from page.skeleton import modules_of, with_skeleton
-from settings import ApiSettings, Settings, load
+from settings import ApiSettings, load
 from settings.start import start_lines
 from ticks import MarketPulseError
+
+if TYPE_CHECKING:
+    from behind import Behind
 
 PAGE: Final = Path(__file__).parent / "app.py"
 
@@ -69,12 +67,8 @@ CHUNKS: Final = ("BidiComponent", "Html", "Button")
 PORTS_TRIED: Final = 100
 """If nobody says which port, the next one that is free."""
 
-_logger = logging.getLogger(__name__)
-
 
 # What is served.
-
-_hub = Hub()
 
 
 def _option(name: str) -> Any:
@@ -90,39 +84,70 @@ def is_loopback(address: str) -> bool:
         return address.lower() == "localhost"
 
 
-_programs = Programs(
-    _hub,
-    engine=worker.current,
-    clock=time.time,
-    is_public=lambda: not is_loopback(_option("address") or ""),
-)
+def _loaded(loop: asyncio.AbstractEventLoop) -> Behind:
+    """What is behind the page, with nothing begun."""
+    # Not above: this takes longer than all else until the page is served, and a browser that loads
+    # that page meanwhile needs none of it.
+    from behind import Behind
+
+    return Behind(loop, lambda: not is_loopback(_option("address") or ""))
 
 
-def make_worker(settings: Settings) -> worker.Worker:
-    """A worker that tells the API of every second, and says on the page whether there is one."""
-    state = _programs.open(settings.api)
-    return worker.Worker(settings, subscribers=(Subscriber("api", _hub.receive),), api=state)
+class Beginning:
+    """Loads and begins what is behind the page on a thread, while the page is served already.
+
+    A program that asks before all has begun waits until it has.
+    """
+
+    def __init__(self) -> None:
+        self._loading: asyncio.Task[Behind] | None = None
+        self._beginning: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begin, on the loop that runs; returns at once."""
+        loop = asyncio.get_running_loop()
+        self._loading = loop.create_task(asyncio.to_thread(_loaded, loop))
+        self._beginning = loop.create_task(self._begin(self._loading))
+
+    async def end(self) -> None:
+        """End what has begun."""
+        await asyncio.to_thread((await self._behind()).end)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a program's request or handshake."""
+        await (await self._behind())(scope, receive, send)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of other pages that may read; until it is loaded as the settings say."""
+        if self._loading is None or not self._loading.done():
+            return api_settings().origins
+        return self._loading.result().origins
+
+    async def _begin(self, loading: asyncio.Task[Behind]) -> None:
+        await asyncio.to_thread((await loading).begin)
+
+    async def _behind(self) -> Behind:
+        """What is behind the page, once all has begun that can."""
+        if self._loading is None or self._beginning is None:
+            raise RuntimeError("asked before the server runs")
+        # So that who goes away meanwhile takes nothing along.
+        await asyncio.wait([self._beginning])
+        return self._loading.result()
 
 
-def begin() -> None:
-    """Begin the process's worker; if that fails, the page says why, and tries again."""
-    try:
-        worker.shared(load, make_worker)
-    except MarketPulseError as error:
-        _logger.error("Market Pulse cannot start: %s", error)  # noqa: TRY400 - a user's error
+_beginning = Beginning()
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """The worker begins with the process, not with the first tab, and ends with it."""
-    _hub.bind(asyncio.get_running_loop())
     serve_assets()
-    begun = asyncio.create_task(asyncio.to_thread(begin))
+    _beginning.begin()
     try:
         yield
     finally:
-        await asyncio.wait([begun])
-        await asyncio.to_thread(worker.stop_shared)
+        await _beginning.end()
 
 
 def _files() -> Mapping[str, Served]:
@@ -167,10 +192,10 @@ app = st.App(
         Middleware(
             Guard,
             hosts=lambda: _option("allowedHosts"),
-            origins=lambda: _programs.origins,
+            origins=lambda: _beginning.origins,
             is_ours=_is_ours,
         ),
-        Middleware(Beside, programs=_programs, base=lambda: _option("baseUrlPath")),
+        Middleware(Beside, programs=_beginning, base=lambda: _option("baseUrlPath")),
         Middleware(Assets, folder=FOLDER, files=_files, base=lambda: _option("baseUrlPath")),
     ],
 )

@@ -47,7 +47,10 @@ from sources.intake import store_ticks
 from sources.opening import SourceOptions, open_source
 from sources.source import Source, SourceKind
 
-__all__ = ["Worker", "current", "shared", "stop_shared"]
+__all__ = ["FIRST_PAGE_SEC", "Worker", "current", "shared", "stop_shared"]
+
+FIRST_PAGE_SEC: Final = 5.0
+"""How long a worker behind a page lets the search of the past wait for the first viewer's."""
 
 _FIRST_SEC: Final = 2.0
 """How long whoever starts the process's worker waits for its first second."""
@@ -58,7 +61,8 @@ class Worker:
 
     ``make_detector`` makes the detector. ``subscribers`` are told of every second that is over,
     after the history. The status is published every ``status_sec``, and tells of ``api``, whether
-    programs are answered beside the page. ``options`` are the source's.
+    programs are answered beside the page. The search of the past waits ``first_page_sec`` at most
+    for a page, see ``Heartbeat``. ``options`` are the source's.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Worker:
         subscribers: Sequence[Subscriber] = (),
         status_sec: float = 1.0,
         api: ApiState = ApiState.ABSENT,
+        first_page_sec: float = 0.0,
         **options: Unpack[SourceOptions],
     ) -> None:
         self._settings = settings
@@ -76,6 +81,7 @@ class Worker:
         self._make_detector = make_detector
         self._subscribers = tuple(subscribers)
         self._api = api
+        self._first_page_sec = first_page_sec
         self._opened: _Parts | None = None
         self._supervisor = Supervisor(settings.secrets)
         self._publisher = StatusPublisher(self._current_status, status_sec)
@@ -137,6 +143,10 @@ class Worker:
             if self._opened.history is not None:
                 # Last: what the others still hand over is written, too.
                 self._opened.history.recorder.stop()
+
+    def page_made(self) -> None:
+        """Take note that a page was made of what is known: the past may be searched."""
+        self.heartbeat.first_page.set()
 
     def alive(self) -> bool:
         """Whether the thread is running."""
@@ -267,6 +277,7 @@ class Worker:
             hours=source.hours,
             said_halted=self._said_halted,
             rules=stress.rules,
+            first_page_sec=self._first_page_sec,
         )
         archived = history.hours if history else _nothing
         reader = Reader(store, events, heartbeat, source, archived, stress.rules)
@@ -448,13 +459,13 @@ def shared(
     """The process's worker; if none is running, ``make(load())`` is started and becomes it.
 
     ``make`` is remembered: without one a worker is made as by the last that was given, so that
-    whoever finds the worker dead begins one like it. Without any it is ``Worker``.
+    whoever finds the worker dead begins one like it. Without any it is ``Worker``, behind a page.
 
     Raises:
         MarketPulseError: what ``load`` or the start raises; the next call tries again.
     """
     once_per_process(_SET_UP, _set_up)
-    make_worker = once_per_process(_MAKE, lambda: make or Worker, lambda kept: make is None)
+    make_worker = once_per_process(_MAKE, lambda: make or _behind_a_page, lambda kept: make is None)
 
     def start() -> Worker:
         worker = make_worker(load())
@@ -473,6 +484,10 @@ def current() -> Worker | None:
     """The process's worker; None if there is none, and then none is begun."""
     found: Worker | None = kept(_SHARED)
     return found
+
+
+def _behind_a_page(settings: Settings) -> Worker:
+    return Worker(settings, first_page_sec=FIRST_PAGE_SEC)
 
 
 def _set_up() -> bool:

@@ -102,7 +102,9 @@ class Heartbeat:
     with every second that was searched. One that raises misses that second and no other, and
     neither the heartbeat nor the other subscribers miss anything: the first of its errors in a row
     goes to ``on_crash``, with its name. ``hours`` and ``said_halted`` are those of ``Halts``.
-    ``rules`` are the user's, which the ``detector`` has, too.
+    ``rules`` are the user's, which the ``detector`` has, too. The search of the past begins when
+    the ``first_page`` was made, ``first_page_sec`` later at the latest: it takes all that there is
+    of a processor, for longer than anybody waits for a page.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Heartbeat:
         hours: Callable[[Asset, float], MarketHours] = unknown_hours,
         said_halted: Callable[[], Mapping[str, float]] = dict,
         rules: Sequence[Rule] = (),
+        first_page_sec: float = 0.0,
     ) -> None:
         self._measures = Measures(rules, store)
         self._store = store
@@ -136,6 +139,7 @@ class Heartbeat:
         self._live_from = 0
         self._unsearched: deque[int] = deque()
         self._twins_since = -1
+        self._first_page_sec = first_page_sec
         self.ranking = Ranking()
         """The calm orders of the newest seconds."""
         self.halts = Halts(store, hours, said_halted, REWIND_SEC + GRACE_SEC)
@@ -144,6 +148,8 @@ class Heartbeat:
         """What vendors say of sessions."""
         self.ready = threading.Event()
         """Set when the first second is shown."""
+        self.first_page = threading.Event()
+        """Set by whoever has made a page."""
 
     @property
     def newest(self) -> Pulse:
@@ -274,6 +280,8 @@ class Heartbeat:
         shown = int(clock()) - 1
         if self._live_from - 1 >= shown - _STALL_SEC:
             shown = self._live_from - 1
+        loop = asyncio.get_running_loop()
+        wait_until = loop.time() + self._first_page_sec
         while True:
             now = clock() - _SETTLE_SEC - later_sec()
             second = int(now) - 1
@@ -286,7 +294,10 @@ class Heartbeat:
                 self.show(second)
                 every_second()
                 self._unsearched.append(second)
-            if self._unsearched:
+            waits = (
+                self.is_searching_past and loop.time() < wait_until and not self.first_page.is_set()
+            )
+            if self._unsearched and not waits:
                 self.search(self._unsearched.popleft())
                 await asyncio.sleep(0)  # the feeds go on meanwhile
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from feeds import TickQueue, Timing
 from history.archive import Archive
@@ -13,10 +13,8 @@ from sources import tape
 from sources.catalogue import Catalogue
 from sources.exchange import EMBEDDED_KEY
 from sources.failover import Patience
-from sources.fetching import Manners
 from sources.hours import Calendar
 from sources.instruments import well_known
-from sources.live import LiveSource
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
@@ -24,6 +22,9 @@ from ticks import ASSETS, Asset, VendorName
 from vendors import eodhd, make_rest, make_vendor
 from vendors.rest import Rest
 from vendors.wire import Vendor
+
+if TYPE_CHECKING:
+    from sources.fetching import Manners
 
 __all__ = ["SourceOptions", "open_source"]
 
@@ -98,6 +99,9 @@ def open_source(
             calendar=calendar,
             catalogue=Catalogue(vendors, well_known(), is_one_market=True),
         )
+    # Whoever asks no vendor for the past does not load what asks.
+    from sources.live import LiveSource
+
     made = {} if vendors else _made(settings)
     vendors = vendors or {
         asset: tuple(made[name] for name in names) for asset, names in settings.vendors.items()

@@ -9,8 +9,9 @@ from typing import Final
 import pytest
 from starlette.responses import PlainTextResponse
 
-from api.beside import Beside, Programs, is_ours
+from api.beside import Beside, is_ours
 from api.hub import Hub
+from api.programs import Programs
 from engine.status import ApiState
 from settings import ApiSettings
 from tests.asgi import asked

@@ -23,7 +23,9 @@ def always(asset: Asset, now: float) -> bool:
 
 
 def heartbeat_of(
-    *subscribers: Subscriber, on_crash: Callable[[str, Exception], None] = lambda name, error: None
+    *subscribers: Subscriber,
+    on_crash: Callable[[str, Exception], None] = lambda name, error: None,
+    first_page_sec: float = 0.0,
 ) -> tuple[PulseStore, EventStore, Heartbeat]:
     """A heartbeat over an hour of a coin, whose price jumps in the end and stays there."""
     store, events = PulseStore(2 * REWIND_SEC), EventStore(500)
@@ -35,7 +37,16 @@ def heartbeat_of(
     return (
         store,
         events,
-        Heartbeat(store, events, detector, always, float(NOW), subscribers, on_crash),
+        Heartbeat(
+            store,
+            events,
+            detector,
+            always,
+            float(NOW),
+            subscribers,
+            on_crash,
+            first_page_sec=first_page_sec,
+        ),
     )
 
 
@@ -96,6 +107,36 @@ def test_a_past_behind_a_past_is_searched_first() -> None:
     past = [*range(NOW - 40, NOW - 30), *range(NOW - 5, NOW)]
     assert [over.second for over in told] == [*past, NOW]
     assert [over.is_history for over in told] == [True] * len(past) + [False]
+
+
+@pytest.mark.parametrize(("made_at", "searched_at"), [(2.0, 2.25), (None, 5.25)])
+def test_the_search_of_the_past_waits_for_the_first_page(
+    made_at: float | None, searched_at: float
+) -> None:
+    """For some seconds at most; they are shown meanwhile, and searched after the past."""
+    told: list[tuple[int, float]] = []
+    shown: list[float] = []
+    begun = Subscriber(
+        "one", lambda over: told.append((over.second - NOW, asyncio.get_running_loop().time()))
+    )
+    _, _, heartbeat = heartbeat_of(begun, first_page_sec=5.0)
+    heartbeat.know_past(NOW - 3600, NOW, range(NOW - 3, NOW))
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(
+            heartbeat.follow(lambda: NOW + loop.time(), lambda: shown.append(loop.time()))
+        )
+        if made_at is not None:
+            loop.call_at(made_at, heartbeat.first_page.set)
+        await asyncio.sleep(6.5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    in_virtual_time(run())
+    assert shown == pytest.approx([1.25, 2.25, 3.25, 4.25, 5.25, 6.25])
+    assert [second for second, _ in told] == [-3, -2, -1, 0, 1, 2, 3, 4, 5]
+    assert told[0][1] == pytest.approx(searched_at)
 
 
 def test_a_subscriber_that_crashes_stops_nobody() -> None:

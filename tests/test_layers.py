@@ -107,9 +107,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "numpy", "pandas"},
     ),
     "page.__init__": ({"page.assets", "page.scripts"}, {"streamlit"}),
+    "behind": ({"api", "worker", "engine.heartbeat", "settings", "ticks"}, {"starlette"}),
     # It serves, so it alone knows what serves.
     "server": (
-        {"api", "page", "worker", "engine.heartbeat", "settings", "ticks"},
+        {"api", "page", "behind", "settings", "ticks"},
         {"click", "starlette", "streamlit", "uvicorn"},
     ),
     "app": ({"page", "worker", "history.export", "settings", "ticks", "wording"}, {"streamlit"}),

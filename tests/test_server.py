@@ -308,6 +308,30 @@ def test_every_option_of_the_file_counts(folder: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout) == wanted
 
 
+# Its beginning.
+
+
+def test_the_page_is_served_before_the_rest_is_loaded(folder: Path) -> None:
+    """A browser loads it meanwhile: what computes, stores and answers programs comes after."""
+    script = "import sys, server; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, text=True
+    )
+    loaded = done.stdout.split()
+    assert "page" in loaded
+    assert not {"pandas", "numpy", "aiohttp", "worker", "pulse_store", "api.routes"} & set(loaded)
+
+
+def test_whoever_asks_at_once_is_answered(folder: Path, tmp_path: Path) -> None:
+    """As soon as there is something to tell; pages of other origins are told apart from then on."""
+    friend, config = "https://friend.example", tmp_path / "market_pulse.toml"
+    config.write_text(f'[api]\norigins = ["{friend}"]\n', "utf-8")
+    environ = {**ENVIRON, "MARKET_PULSE_CONFIG": str(config)}
+    with Server(folder, environ, with_api=True) as server:
+        assert ask(server, "/api/v1/status", Origin=friend).status == 200
+        assert ask(server, "/api/v1/status", Origin="https://other.example").status == 403
+
+
 # Its end.
 
 
