@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Final
 
 from engine.heartbeat import Heartbeat
-from formulas import BAR_SEC
 from pulse_store import PulseStore
 from ticks import Tick
 
 __all__ = ["backfill"]
+
+_CLOSED_SEC: Final = 900
+"""How much is stored before its bars are closed: one by one they would take twice as long."""
 
 
 def backfill(
@@ -27,9 +30,9 @@ def backfill(
     if not ticks:
         return None
     first, last = int(ticks[0].ts), min(int(ticks[-1].ts), int(now) - 1)
-    for _, group in groupby(ticks, key=lambda tick: int(tick.ts) // BAR_SEC):
-        bar = list(group)
-        store.update_many(bar)
-        store.advance(bar[-1].ts)
+    for _, group in groupby(ticks, key=lambda tick: int(tick.ts) // _CLOSED_SEC):
+        stored = list(group)
+        store.update_many(stored)
+        store.advance(stored[-1].ts)
     heartbeat.know_past(first, last + 1, range(first, last + 1))
     return last if first <= last else None
