@@ -343,9 +343,6 @@ export function board({ parentElement, setTriggerValue }) {
     root.board?.close();
     delete root.board;
     root.replaceChildren();
-    delete hub().take;
-    delete hub().draw;
-    delete hub().again;
-    delete hub().help;
+    for (const name of ["take", "draw", "again", "help"]) delete hub()[name];
   };
 }
