@@ -281,7 +281,9 @@ class Watchlist:
             if not self._may_change():
                 return replace(answer, outcome=Outcome.TOO_OFTEN)
             notes = self._state.notes
-            if symbol in self._base.get(asset, ()) or symbol in self._named:
+            # A rule may be of a class, and is no worse if nothing of it is watched for a while.
+            is_last = watched[asset] == (symbol,)
+            if symbol in self._base.get(asset, ()) or symbol in self._named or is_last:
                 notes = replace(notes, removed=(*notes.removed, symbol))
             rest = tuple(one for one in notes.added.get(asset, ()) if one != symbol)
             self._change(replace(notes, added={**notes.added, asset: rest}))

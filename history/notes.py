@@ -28,7 +28,7 @@ class WatchNotes:
     added: Mapping[Asset, tuple[str, ...]] = field(default_factory=dict)
     """The symbols that are watched beside those of the settings, in the order they were added."""
     removed: tuple[str, ...] = ()
-    """Those that the settings watch or name, and that a viewer removed."""
+    """Those that the settings watch or name, or the last of a class, that a viewer removed."""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The groups that viewers made, in the order they were made."""
 

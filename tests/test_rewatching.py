@@ -194,6 +194,21 @@ def test_what_a_rule_names_can_be_removed_and_the_next_start_takes_the_rule(
     assert again.watchlist.add("stocks", "IBM").outcome is Outcome.DONE
 
 
+def test_a_rule_of_a_class_outlives_the_last_symbol_of_that(start: Start, tmp_path: Path) -> None:
+    """Even if only viewers ever added any: the next start takes the rule."""
+    none = SourceSettings(
+        "simulated", seed=7, watchlist={"stocks": ("AAPL",), "forex": (), "crypto": ()}
+    )
+    engine = start(none)
+    assert engine.watchlist.add("crypto", "BTC-USD").outcome is Outcome.DONE
+    assert engine.watchlist.remove("BTC-USD").outcome is Outcome.DONE
+    engine.stop()
+    rule = Rule(name="coins", when=When.ABOVE, price=1e5, assets=("crypto",))
+    history = HistorySettings(folder=tmp_path / "data")
+    again = staged(Settings(none, stress=StressSettings(rules=(rule,)), history=history))
+    assert not again.watchlist.watched["crypto"]
+
+
 def test_the_settings_groups_are_of_what_is_watched(tmp_path: Path) -> None:
     """Or of what a viewer has removed: that may come back."""
     groups = {"big": ("AAPL", "NVDA")}
