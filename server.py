@@ -178,7 +178,7 @@ def _index() -> bytes | None:
     # What the page's elements need is fetched by Streamlit only once it was told of them.
     chunks = modules_of(folder / "static" / "js", CHUNKS, index)
     scripts = [script_address(page.SCRIPT), *(f"./static/js/{chunk}" for chunk in chunks)]
-    return with_skeleton(index, colours, scripts).encode()
+    return with_skeleton(index, colours, scripts, page.CONTROLS.read_text("utf-8")).encode()
 
 
 def _is_ours(scope: Scope) -> bool:

@@ -44,12 +44,15 @@ def modules_of(folder: Path, names: Iterable[str], index: str) -> list[str]:
     return found
 
 
-def with_skeleton(index: str, colours: Mapping[str, str], scripts: Iterable[str]) -> str:
+def with_skeleton(
+    index: str, colours: Mapping[str, str], scripts: Iterable[str], controls: str
+) -> str:
     """Streamlit's first page with ours in it; unchanged if it is not as it is expected to be.
 
     ``colours`` are those of the themes, named ``dark_ground``, ``dark_card``, ``dark_line`` and
     ``dark_text``, likewise ``light_…``, and ``accent``; ``scripts`` are modules that are fetched
-    meanwhile, by their addresses relative to the page.
+    meanwhile, by their addresses relative to the page; ``controls`` is the style of Streamlit's own
+    elements: if it came with them, the page would jump.
     """
     if any(index.count(part) != 1 for part in (_TITLE, _ICON, _HEAD, _BODY)):
         return index
@@ -66,6 +69,6 @@ def with_skeleton(index: str, colours: Mapping[str, str], scripts: Iterable[str]
     return (
         index.replace(_TITLE, "<title>Market Pulse</title>")
         .replace(_ICON, f'href="./{FOLDER}/{ICON}"')
-        .replace(_HEAD, "\n".join([*head, style, "</style>", _HEAD]))
+        .replace(_HEAD, "\n".join([*head, style, controls, "</style>", _HEAD]))
         .replace(_BODY, f"{_BODY}\n{skeleton}")
     )

@@ -22,12 +22,13 @@ COLOURS = {
 
 def test_streamlits_page_gets_a_name_an_icon_and_a_skeleton() -> None:
     """And keeps all that it has: its scripts, its styles, its root."""
-    made = with_skeleton(INDEX, COLOURS, ["./assets/board.js"])
+    made = with_skeleton(INDEX, COLOURS, ["./assets/board.js"], "controls {}")
     assert "<title>Market Pulse</title>" in made
     assert made.index('rel="manifest"') < made.index("</head>") < made.index("<body>")
     assert made.index("<body>") < made.index('id="market-pulse-skeleton"') < made.index("root")
     assert '<link rel="modulepreload" href="./assets/board.js">' in made
     assert all(colour in made for colour in COLOURS.values())
+    assert made.index("controls {}") < made.index("</style>")
     assert "$" not in made.replace(INDEX, "")
     kept = re.findall(r'(?:src|href)="(\./static/[^"]+)"', INDEX)
     assert [name for name in kept if name not in made] == []
@@ -40,7 +41,7 @@ def test_streamlits_page_gets_a_name_an_icon_and_a_skeleton() -> None:
 def test_a_page_of_another_form_is_left_alone(part: str) -> None:
     """As of another version of Streamlit."""
     for other in (INDEX.replace(part, ""), INDEX.replace(part, part * 2)):
-        assert with_skeleton(other, COLOURS, []) == other
+        assert with_skeleton(other, COLOURS, [], "") == other
 
 
 def test_what_the_page_is_made_of_is_fetched_at_once() -> None:
