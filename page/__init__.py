@@ -36,6 +36,7 @@ SCRIPTS: Final = (
     "cells.js",
     "settling.js",
     "hold.js",
+    "in_sight.js",
     "looks.js",
     "tips.js",
     "usual.js",

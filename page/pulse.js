@@ -63,10 +63,13 @@ export class PulseCard {
     this.hold = new Hold(this.lists, () => this.settle());
     this.onTouch = () => this.looks.touch(Date.now());
     for (const name of TOUCHES) document.addEventListener(name, this.onTouch, { passive: true });
+    this.onPrint = () => this.settle(true);
+    window.addEventListener("beforeprint", this.onPrint);
   }
 
   close() {
     for (const name of TOUCHES) document.removeEventListener(name, this.onTouch);
+    window.removeEventListener("beforeprint", this.onPrint);
   }
 
   draw(payload, board) {
@@ -80,8 +83,8 @@ export class PulseCard {
     this.settle();
   }
 
-  // Everything in its place, unless a hand holds it.
-  settle() {
+  // Everything in its place, unless a hand holds it; what is out of sight, too, if it `isWhole`.
+  settle(isWhole = false) {
     if (!this.payload) return;
     const { pulse, view, now } = this.payload;
     const { choices, clock } = this.board;
@@ -101,6 +104,7 @@ export class PulseCard {
       isHeld: this.hold.isHeld(Date.now()),
       isUnfolded: this.isUnfolded,
       least: pulse.lists.length > 1 ? LEAST / 2 : LEAST,
+      isWhole,
       looks: found,
       since: clock.brief(since / 1000, now),
     };

@@ -3,6 +3,7 @@
 
 import { correctVendor, KINDS } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
+import { InSight } from "./in_sight.js";
 import { displaced, eased, folded, inPlace, settled } from "./settling.js";
 import { UsualStrip } from "./usual.js";
 
@@ -17,6 +18,10 @@ export class RankedTable {
   // `actions` open a symbol, rank, fold and unfold, show all, and hold the tip of the headings.
   constructor({ name }, columns, actions) {
     Object.assign(this, { columns, actions, shown: [], items: new Map() });
+    this.inSight = new InSight((row) => {
+      const item = this.items.get(row.dataset.symbol);
+      if (item && row.isConnected) this.correctRow(row, item);
+    });
     this.headings = columns.map((column) => this.heading(column));
     this.body = h("tbody", { onpointerover: (event) => this.entitle(event.target.closest("td")) });
     this.unfold = h("button", { type: "button", class: "unfold", onclick: actions.unfold });
@@ -76,14 +81,18 @@ export class RankedTable {
     this.items = new Map(rows.map((row) => [row.symbol, row]));
     const { rest, waiting } = this.place(rows);
     this.correctLine(list, rest, waiting);
-    this.usual.draw(rest.map((symbol) => this.items.get(symbol)));
+    this.usual.draw(
+      rest.map((symbol) => this.items.get(symbol)),
+      context.isWhole,
+    );
     keyed(
       this.body,
       this.shown.map((symbol) => this.items.get(symbol)),
       (row) => row.symbol,
-      (row) => this.row(row),
+      (row) => this.inSight.watch(this.row(row)),
       (row, item) => {
-        this.correctRow(row, item);
+        if (context.isWhole || !this.inSight.isFar(row, this.shown.length))
+          this.correctRow(row, item);
       },
     );
     this.correctRank(context);

@@ -2,6 +2,7 @@
 // move of the last minute of each symbol, always in the same order.
 
 import { h, keyed, mark, say } from "./elements.js";
+import { InSight } from "./in_sight.js";
 
 const SHOWN = ["last", "1m"];
 const CLASSES = ["stocks", "forex", "crypto"];
@@ -10,18 +11,22 @@ export class UsualStrip {
   constructor(columns, open) {
     this.columns = columns;
     this.open = open;
+    this.inSight = new InSight((entry) => this.correct(entry, entry.latest));
     this.element = h("ul", { class: "usual", "aria-label": "Within their usual range" });
   }
 
-  // `rows` are those that are folded, in any order.
-  draw(rows) {
+  // `rows` are those that are folded, in any order; what is out of sight follows if they are `isWhole`.
+  draw(rows, isWhole) {
     this.element.hidden = !rows.length;
     keyed(
       this.element,
       rows.toSorted(inOrder),
       (row) => row.symbol,
-      ({ symbol }) => this.entry(symbol),
-      (entry, row) => this.correct(entry, row),
+      ({ symbol }) => this.inSight.watch(this.entry(symbol)),
+      (entry, row) => {
+        entry.latest = row;
+        if (isWhole || !this.inSight.isFar(entry, rows.length)) this.correct(entry, row);
+      },
     );
   }
 

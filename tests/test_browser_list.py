@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Final
 
@@ -237,6 +238,45 @@ def test_a_click_on_a_heading_sorts(market: Server, tabs: Tabs) -> None:
     expect(page.locator(".explanation .own")).to_have_text(re.compile(rf"^{first}: −\d\.\d+ %"))
     page.keyboard.press("Escape")
     expect(page.locator(".explanation")).to_be_hidden()
+
+
+# A hundred rows of one price.
+MANY: Final = """(price) => stage([], ({ pulse }) => {
+  const [list] = pulse.lists;
+  const last = pulse.columns.findIndex(({ name }) => name === "last");
+  const like = list.rows[0];
+  list.rows = Array.from({ length: 100 }, (_, place) => ({
+    ...like,
+    symbol: `S${place}`,
+    cells: like.cells.with(0, `S${place}`).with(last, price),
+  }));
+  list.usual = 100;
+})"""
+
+
+def test_of_many_rows_those_in_sight_follow(market: Server, tabs: Tabs) -> None:
+    """The others once they come into sight, or are printed."""
+    page = staged(market, tabs)
+    numbers = itertools.count(1)
+    shown = page.locator('td[data-column="last"]')
+
+    def priced() -> tuple[str, str, str]:
+        price = f"{next(numbers)}.00"
+        page.evaluate(MANY, price)
+        return price, shown.first.text_content() or "", shown.last.text_content() or ""
+
+    def lags() -> bool:
+        price, first, last = priced()
+        assert first == price
+        return last != price
+
+    until(lags)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = shown.all_text_contents()
+    assert printed == printed[:1] * 100
+    assert lags()
+    shown.last.scroll_into_view_if_needed()
+    expect(shown.last).to_have_text(f"{next(numbers) - 1}.00")
 
 
 # The least contrast of text with what lies below it. Mixed colours are told as parts of one.
