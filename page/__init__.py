@@ -27,6 +27,7 @@ def _text(name: str) -> str:
 
 
 SCRIPTS: Final = (
+    "settling.js",
     "elements.js",
     "clock.js",
     "address.js",
@@ -34,7 +35,6 @@ SCRIPTS: Final = (
     "scale.js",
     "pointing.js",
     "cells.js",
-    "settling.js",
     "hold.js",
     "in_sight.js",
     "looks.js",

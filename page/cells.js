@@ -20,7 +20,7 @@ export const KINDS = {
     make: (toggle) => {
       const onclick = (event) => {
         event.stopPropagation();
-        toggle();
+        toggle(event);
       };
       const button = h("button", { type: "button", class: "symbol", onclick });
       const held = h("i", { class: "held", hidden: true });

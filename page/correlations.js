@@ -170,7 +170,7 @@ export function shutText({ assets, opens, base, is_base, instead }, clock, now) 
 
 // Pairs, each with its r, its interval as a bar, and how much to trust it.
 export function drawPairs(list, pairs) {
-  keyed(list, pairs, (pair) => pair.symbol, pairItem, correctPair);
+  keyed(list, pairs, (_, place) => place, pairItem, correctPair);
 }
 
 function pairItem() {

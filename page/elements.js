@@ -1,5 +1,7 @@
 // Elements: made once, then only corrected. Text is set as text, never as markup.
 
+import { longestRising } from "./settling.js";
+
 const MOST_GLIDING = 60; // rows: more of them than a screen has
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -33,7 +35,7 @@ export function mark(element, name, value) {
 }
 
 // The children of `parent` made those of `items`, by key: kept, made, moved or removed. What has the
-// focus keeps it.
+// focus keeps it. A key may be the place: then nothing ever moves.
 export function keyed(parent, items, keyOf, make, correct) {
   const kept = (parent.keyed ??= new Map());
   const focused = parent.getRootNode().activeElement;
@@ -44,16 +46,14 @@ export function keyed(parent, items, keyOf, make, correct) {
     element.remove();
     kept.delete(key);
   }
-  let moved = false;
-  items.forEach((item, place) => {
-    const key = keyOf(item);
+  const elements = items.map((item, place) => {
+    const key = keyOf(item, place);
     let element = kept.get(key);
     if (!element) kept.set(key, (element = make(item)));
     correct(element, item);
-    if (parent.children[place] === element) return;
-    parent.insertBefore(element, parent.children[place] ?? null);
-    moved = true;
+    return element;
   });
+  const moved = arrange(parent, elements);
   if (focusedPlace < 0) return;
   if (focused.isConnected) {
     if (moved) focused.focus({ preventScroll: true });
@@ -66,11 +66,25 @@ export function keyed(parent, items, keyOf, make, correct) {
   heir?.querySelector("button")?.focus({ preventScroll: true });
 }
 
+// Have `elements` stand in this order, moving as few as it takes: each is laid out anew. Whether any is.
+function arrange(parent, elements) {
+  if (elements.every((element, place) => parent.children[place] === element)) return false;
+  const places = new Map([...parent.children].map((child, place) => [child, place]));
+  const known = elements.filter((element) => places.has(element));
+  const stays = new Set(longestRising(known.map((element) => places.get(element))));
+  let next = null;
+  for (const element of elements.toReversed()) {
+    if (!stays.has(places.get(element))) parent.insertBefore(element, next);
+    next = element;
+  }
+  return true;
+}
+
 // Rows that changed places glide to their new ones, and what stands below them with them, as far as they
 // are in sight, unless the viewer asked for calm.
 export function gliding(container, change) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
-  const found = calm ? [] : container.querySelectorAll("tbody tr, .folded, .usual li");
+  const found = calm ? [] : container.querySelectorAll("tbody tr, .folded, .usual, .lists ~ .note");
   const rows = [...found].slice(0, MOST_GLIDING);
   const places = () => rows.map((row) => row.getBoundingClientRect());
   const before = places();

@@ -38,7 +38,7 @@ export class Headline {
     this.lead.hidden = !lead;
     mark(this.lead, "data-severity", severity || null);
     mark(this.lead, "data-tone", rises === null ? null : rises ? 1 : -1);
-    say(this.plain, lead ? ` ${rest}` : rest);
+    this.drawRest(lead ? ` ${rest}` : rest);
     keyed(
       this.breadth,
       breadth,
@@ -48,6 +48,17 @@ export class Headline {
     );
     const whole = [[lead, rest].filter(Boolean).join(" "), ...breadth.map(breadthText)].join(" · ");
     mark(this.element, "title", [whole, hover].filter(Boolean).join("\n"));
+  }
+
+  // Another sentence is not the one before in other places.
+  drawRest(text) {
+    if (this.plain.textContent === text) return;
+    for (const name of ["plain", "breadth"]) {
+      const fresh = this[name].cloneNode();
+      this[name].replaceWith(fresh);
+      this[name] = fresh;
+    }
+    say(this.plain, text);
   }
 
   // What happened since a second was `asked` for; nothing while that is null, or not answered.

@@ -105,10 +105,11 @@ export class PulseCard {
       isUnfolded: this.isUnfolded,
       least: pulse.lists.length > 1 ? LEAST / 2 : LEAST,
       isWhole,
+      isPast: this.payload.at !== null,
       looks: found,
       since: clock.brief(since / 1000, now),
     };
-    gliding(this.lists, () => {
+    gliding(this.element, () => {
       keyed(
         this.lists,
         pulse.lists,

@@ -71,7 +71,7 @@ export function displaced(shown, wanted) {
 }
 
 // The values of a longest rising part, the earlier ones if it is one of many: read backwards it falls.
-function longestRising(values) {
+export function longestRising(values) {
   const ends = []; // of the parts of each length the one with the largest last value
   for (const value of values.toReversed()) {
     const found = ends.findIndex((end) => end.value <= value);

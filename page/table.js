@@ -17,7 +17,14 @@ const IN_FRONT = "Stands lower by its figure: its event keeps it in front for th
 export class RankedTable {
   // `actions` open a symbol, rank, fold and unfold, show all, and hold the tip of the headings.
   constructor({ name }, columns, actions) {
-    Object.assign(this, { columns, actions, shown: [], items: new Map() });
+    Object.assign(this, {
+      columns,
+      actions,
+      shown: [],
+      items: new Map(),
+      rows: new Map(),
+      made: 0,
+    });
     this.inSight = new InSight((row) => {
       const item = this.items.get(row.dataset.symbol);
       if (item && row.isConnected) this.correctRow(row, item);
@@ -81,6 +88,7 @@ export class RankedTable {
     this.items = new Map(rows.map((row) => [row.symbol, row]));
     const { rest, waiting } = this.place(rows);
     this.correctLine(list, rest, waiting);
+    this.assign();
     this.usual.draw(
       rest.map((symbol) => this.items.get(symbol)),
       context.isWhole,
@@ -88,8 +96,8 @@ export class RankedTable {
     keyed(
       this.body,
       this.shown.map((symbol) => this.items.get(symbol)),
-      (row) => row.symbol,
-      (row) => this.inSight.watch(this.row(row)),
+      (row) => this.rows.get(row.symbol),
+      () => this.inSight.watch(this.row()),
       (row, item) => {
         if (context.isWhole || !this.inSight.isFar(row, this.shown.length))
           this.correctRow(row, item);
@@ -115,7 +123,9 @@ export class RankedTable {
     const { isHeld, isUnfolded, choices, rank } = this.context;
     const kept = new Set([choices.symbol, this.focused()]);
     const names = rows.map((row) => row.symbol);
-    const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, this.context.least);
+    // While one moment after the other is shown the list may grow, but what is below does not jump.
+    const least = Math.max(this.context.least, this.context.isPast ? this.shown.length : 0);
+    const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, least);
     const key = `${rank}|${isUnfolded}`;
     const isSame = this.key === key;
     const holds = isHeld && isSame;
@@ -132,6 +142,17 @@ export class RankedTable {
     const shown = new Set(this.shown);
     const rest = names.filter((name) => !shown.has(name));
     return { rest, waiting: split.shown.filter((name) => !shown.has(name)) };
+  }
+
+  // Each symbol has a row, which moves with it. Another moment is another list: then the symbols
+  // change in rows that stay where they are.
+  assign() {
+    const before = [...this.rows.values()];
+    const jumps = this.context.isPast || this.wasPast;
+    this.wasPast = this.context.isPast;
+    const rowOf = (symbol, place) =>
+      (jumps ? before[place] : this.rows.get(symbol)) ?? (this.made += 1);
+    this.rows = new Map(this.shown.map((symbol, place) => [symbol, rowOf(symbol, place)]));
   }
 
   focused() {
@@ -152,8 +173,11 @@ export class RankedTable {
     this.line.hidden = this.unfold.hidden && this.all.hidden;
   }
 
-  row({ symbol }) {
-    const toggle = () => this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
+  row() {
+    const toggle = ({ currentTarget }) => {
+      const { symbol } = currentTarget.closest("tr").dataset;
+      this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
+    };
     const cells = this.columns.map((column) => {
       const isName = column.kind === "name";
       const isRanked = column.name === this.context.ranked;
@@ -164,11 +188,12 @@ export class RankedTable {
       };
       return h(isName ? "th" : "td", attributes, ...KINDS[column.kind].make(toggle));
     });
-    return h("tr", { "data-symbol": symbol, onclick: toggle, onkeydown: walk }, ...cells);
+    return h("tr", { onclick: toggle, onkeydown: walk }, ...cells);
   }
 
   correctRow(row, item) {
     const { choices, clock } = this.context;
+    mark(row, "data-symbol", item.symbol);
     mark(row, "data-open", item.symbol === choices.symbol);
     this.correctMarks(row, item);
     // Of a day that is told in words these change with the hour.

@@ -21,8 +21,8 @@ export class UsualStrip {
     keyed(
       this.element,
       rows.toSorted(inOrder),
-      (row) => row.symbol,
-      ({ symbol }) => this.inSight.watch(this.entry(symbol)),
+      (_, place) => place,
+      () => this.inSight.watch(this.entry()),
       (entry, row) => {
         entry.latest = row;
         if (isWhole || !this.inSight.isFar(entry, rows.length)) this.correct(entry, row);
@@ -30,10 +30,9 @@ export class UsualStrip {
     );
   }
 
-  entry(symbol) {
-    const parts = [h("b", {}, symbol), h("span"), h("span")];
-    const onclick = () => this.open(symbol);
-    return h("li", {}, h("button", { type: "button", onclick }, ...parts));
+  entry() {
+    const onclick = ({ currentTarget }) => this.open(currentTarget.parentElement.latest.symbol);
+    return h("li", {}, h("button", { type: "button", onclick }, h("b"), h("span"), h("span")));
   }
 
   // What has no new price says so in the place of its move.
@@ -41,7 +40,8 @@ export class UsualStrip {
     if (entry.row === row) return;
     entry.row = row;
     const button = entry.firstChild;
-    const [, price, move] = button.children;
+    const [symbol, price, move] = button.children;
+    say(symbol, row.symbol);
     const [last, [text, tone]] = SHOWN.map((name) => this.cell(row, name));
     const isLive = row.state_text === "live";
     say(price, last);

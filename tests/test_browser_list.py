@@ -198,6 +198,47 @@ def test_a_list_is_in_its_order_once_the_hand_has_gone(market: Server, tabs: Tab
     expect(held).to_have_attribute("title", re.compile("its event keeps it in front"))
 
 
+# The list of one past moment after the other, each with other rows in another order; what moved.
+PLAY: Final = """async (moments) => {
+  // What moves within half a second of a click is not told.
+  await new Promise((rested) => setTimeout(rested, 600));
+  shifts.length = 0;
+  for (const [ago, names] of moments) {
+    stage(names, (payload) => {
+      payload.at = ago ? payload.line[1] - ago : null;
+    });
+    await new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)));
+  }
+  await new Promise((told) => setTimeout(told, 100));
+  return Math.max(0, ...shifts.map(({ value }) => value));
+}"""
+
+
+@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}], ids=["desk", "phone"])
+def test_nothing_moves_while_the_past_is_played(
+    market: Server, tabs: Tabs, options: dict[str, Any]
+) -> None:
+    """Symbols change in rows that stay, and these are never fewer than before."""
+    page = staged(market, tabs, reduced_motion="no-preference", **options)
+    page.locator(".folded button").first.click()
+    page.mouse.move(0, 0)
+    # The longest list of these moments comes first: a list may grow, and then what is below moves.
+    past = "(names) => stage(names, (payload) => (payload.at = payload.line[1] - 99))"
+    page.evaluate(past, [*UNUSUAL, "AMZN", "GOOGL"])
+    turned = [UNUSUAL[-turn:] + UNUSUAL[:-turn] for turn in range(len(UNUSUAL))]
+    moments = [
+        (90 - place, [*names[: 2 + place % 5], *(["AMZN", "GOOGL"][: place % 3])])
+        for place, names in enumerate(turned * 2)
+    ]
+    # A row that moves is 0.02 and more, a name's or a figure's width a tenth of that.
+    assert page.evaluate(PLAY, moments) < 0.005
+    assert symbols(page)[: len(moments[-1][1])] == moments[-1][1]
+    row = page.locator(f'tr[data-symbol="{symbols(page)[1]}"]')
+    name = row.get_attribute("data-symbol")
+    row.locator(".symbol").click()
+    until(lambda: f"symbol={name}" in query(page))
+
+
 def test_marks_say_what_changed(market: Server, tabs: Tabs) -> None:
     """Since the viewer's last look what is new, and what rose; in the past nothing is."""
     page = staged(market, tabs)

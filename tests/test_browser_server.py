@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser_page import (
+    DESK,
+    PHONE,
     Serve,
     Tabs,
     all_live,
@@ -26,6 +28,7 @@ from tests.waiting import HANG_SEC, until
 pytest_plugins = ("tests.browser_fixtures",)
 
 STREAMLITS: Final = "Streamlit server is not responding"
+MOST_SHIFT: Final = 0.01
 SKELETON: Final = "#market-pulse-skeleton"
 GROUND: Final = {"dark": "rgb(14, 18, 24)", "light": "rgb(245, 247, 250)"}
 
@@ -51,6 +54,17 @@ def fetched(page: Page, path: str) -> int:
     """How the server answers a script of the page."""
     found: int = page.evaluate("async (path) => (await fetch(path)).status", path)
     return found
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_jumps_while_the_page_loads(
+    beside: Server, tabs: Tabs, viewport: dict[str, int]
+) -> None:
+    """From the skeleton on."""
+    page = tabs(beside.url, tabs.visitor(viewport=viewport))
+    until(lambda: shows_prices(page))
+    until_refreshed(page, 1)
+    assert page.evaluate("shifts.reduce((sum, { value }) => sum + value, 0)") < MOST_SHIFT
 
 
 def test_the_page_and_the_api_share_one_worker(serve: Serve, tabs: Tabs, browser: Browser) -> None:
