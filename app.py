@@ -418,12 +418,11 @@ def refresh(tab: str, refresh_sec: float) -> None:
     if needs_controls(before, visit.view):
         state.visit = visit
         st.rerun()
-    status = engine.status()
+    # What any viewer has changed is seen by all at once.
+    status = engine.status().with_watch(engine.watchlist.status())
     if visit.asked or visit.wants_alerts:
         # What this viewer asks for is seen at once, and not only in the next second's status.
-        status = replace(status, alerts=engine.desk.status())
-    # What any viewer has changed is seen by all at once.
-    status = replace(status, watch=engine.watchlist.status())
+        status = status.with_alerts(engine.desk.status())
     visit, at = visit.shown(*reader.span(), has_prices=reader.has_prices())
     state.visit = visit
     if visit.thaws:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from alerts.status import AlertsStatus, DestinationState, DestinationStatus
@@ -103,3 +103,11 @@ class Status:
     watch: WatchStatus = field(default_factory=WatchStatus)
     api: ApiState = ApiState.ABSENT
     faults: tuple[Fault, ...] = ()
+
+    def with_watch(self, watch: WatchStatus) -> Status:
+        """The same with a newer watchlist; itself if that says nothing new."""
+        return self if watch == self.watch else replace(self, watch=watch)
+
+    def with_alerts(self, alerts: AlertsStatus) -> Status:
+        """The same with newer alerts; itself if they say nothing new."""
+        return self if alerts == self.alerts else replace(self, alerts=alerts)

@@ -15,13 +15,13 @@ import msgspec
 
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import FeedState, Found, HeldBack, SourceKind, Status
-from page.alerts import alerts_card
+from page.alerts import AlertsCard, alerts_card
 from page.chart import chart, spanned
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
 from page.details import tables
 from page.event_detail import event_detail
-from page.find import MOST_TEXT, find_card, found_line, watch_card
+from page.find import MOST_TEXT, WatchCard, find_card, found_line, watch_card
 from page.headline import headline
 from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
@@ -32,6 +32,7 @@ from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
 from page.tabs import OpenTabs
 from page.visit import Visit
+from page.words import Words
 from sessions import HoursFrom, MarketHours
 from ticks import ASSETS, Asset, is_legible, legible
 
@@ -159,6 +160,7 @@ def payload(
     live = {feed.asset for feed in status.feeds if feed.state == FeedState.LIVE and at is None}
     fed = tuple(asset for asset in ASSETS if asset in live)
     opened = view.symbol if view.symbol in frame.index else ""
+    whole = _Itself(status)
     return parts_of(
         Payload(
             now=now,
@@ -234,13 +236,11 @@ def payload(
             )
             if opened
             else None,
-            status=_encoded(reader, _status, _Itself(status), live_now, math.floor(reader.now())),
-            alerts=_shown(
-                alerts_card(
-                    status.alerts, visit.answer, visit.asked or 0, is_opened=visit.wants_alerts
-                )
+            status=_encoded(reader, _status, whole, live_now, math.floor(reader.now())),
+            alerts=_encoded(
+                reader, _alerts, whole, visit.answer, visit.asked or 0, visit.wants_alerts
             ),
-            watch=_shown(watch_card(status.watch)),
+            watch=_encoded(reader, _watch, whole),
             find=None
             if visit.finds is None
             else _shown(find_card(visit.finds[:MOST_TEXT], found, status.watch)),
@@ -281,6 +281,18 @@ class _Itself:
 def _status(_: Reader, status: _Itself, live_now: float, now: float) -> StatusCard:
     """The status card, at a whole second of the source's time."""
     return status_card(status.status, live_now, now)
+
+
+def _alerts(
+    _: Reader, status: _Itself, answer: Words, answered: int, is_opened: bool
+) -> AlertsCard:
+    """The alerts card of a viewer who was answered so."""
+    return alerts_card(status.status.alerts, answer, answered, is_opened=is_opened)
+
+
+def _watch(_: Reader, status: _Itself) -> WatchCard:
+    """What every viewer is told of the watchlist."""
+    return watch_card(status.status.watch)
 
 
 _ESCAPED: Final = re.compile(r'\\[^"\\]')

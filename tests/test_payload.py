@@ -174,6 +174,36 @@ def drawn(engine: Worker, status: Status | None = None, **options: Any) -> dict[
     return decoded(payload(engine.reader, status or engine.status(), visit, at, OpenTabs()))
 
 
+def test_what_viewers_have_in_common_is_made_once(make: Make) -> None:
+    """However many tabs ask within a second, and each of them for the newest watchlist."""
+    engine = make()
+    view = read({}, engine.reader.symbols(ASSETS))[0]
+    one, other = (
+        payload(
+            engine.reader,
+            engine.status().with_watch(engine.watchlist.status()).with_alerts(engine.desk.status()),
+            Visit(view, session=session),
+            None,
+            OpenTabs(),
+        )
+        for session in ("one", "other")
+    )
+    own = {name for name, part in one.items() if part is not other[name]}
+    assert one["session"] != other["session"]
+    assert own.isdisjoint({"pulse", "events", "headline", "area", "status", "alerts", "watch"})
+
+
+def test_a_change_of_the_watchlist_or_of_the_alerts_is_shown(make: Make) -> None:
+    """At once, whatever the last whole second's status said."""
+    engine = make()
+    status = engine.status()
+    watch = replace(status.watch, can_play=not status.watch.can_play)
+    changed = status.with_watch(watch).with_alerts(replace(status.alerts, is_simulated=True))
+    assert (changed.watch, changed.alerts.is_simulated) == (watch, True)
+    assert drawn(engine, changed)["watch"]["play"] is watch.can_play
+    assert drawn(engine, status)["watch"]["play"] is status.watch.can_play
+
+
 def test_an_empty_watchlist_is_an_empty_page(make: Make) -> None:
     """And no crash: the page says that no symbols are watched."""
     pulse = drawn(make(watchlist={"stocks": (), "forex": (), "crypto": ()}))["pulse"]
