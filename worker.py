@@ -384,14 +384,21 @@ class Worker:
                 # All at one stroke: what ends this process leaves no half of an hour behind.
                 parts.history.hand_over()
             self._show(last)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(keep("store", partial(store_ticks, parts.source.queue, parts.store)))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(
+                    keep("store", partial(store_ticks, parts.source.queue, parts.store))
+                )
+                if parts.history is not None:
+                    tasks.create_task(keep("record", parts.history.run))
+                know = _know_nothing if parts.history is None else parts.history.watch
+                follow = partial(rewatch, parts.source, parts.store, parts.reader, know)
+                tasks.create_task(keep("watchlist", partial(parts.watchlist.run, follow)))
+                await parts.source.run(parts.heartbeat, keep)
+        finally:
             if parts.history is not None:
-                tasks.create_task(keep("record", parts.history.run))
-            know = _know_nothing if parts.history is None else parts.history.watch
-            follow = partial(rewatch, parts.source, parts.store, parts.reader, know)
-            tasks.create_task(keep("watchlist", partial(parts.watchlist.run, follow)))
-            await parts.source.run(parts.heartbeat, keep)
+                # What came since the last time, whatever has become of the task that hands over.
+                parts.history.hand_over()
 
     def _restore(self) -> None:
         """Fill the store with the time before, as far as the source and its archive know it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,7 +35,10 @@ class Supervisor:
         return tuple(self._faults.values())
 
     async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a task until it returns or is cancelled; after a crash, once more after a while."""
+        """Run a task until it returns or is cancelled; after a crash, once more after a while.
+
+        What wants a thread of an interpreter that ends has not crashed: it waits for its end.
+        """
         loop = asyncio.get_running_loop()
         crashes = 0
         while True:
@@ -44,6 +48,8 @@ class Supervisor:
             except (Exception, asyncio.CancelledError) as error:  # whatever it is, the others go on
                 if _is_cancelled():
                     raise
+                if isinstance(error, RuntimeError) and _interpreter_ends():
+                    await loop.create_future()
                 crashes = 1 if loop.time() - begun_at > _RESTART_CAP_SEC else crashes + 1
                 wait_sec = min(_RESTART_CAP_SEC, 2.0**crashes / 2)
                 self.report(name, error, wait_sec)
@@ -61,6 +67,14 @@ class Supervisor:
         before = self._faults.get(name)
         count = 1 if before is None else before.count + 1
         self._faults[name] = Fault(name, count, type(error).__name__, time.time())
+
+
+def _interpreter_ends() -> bool:
+    """Whether the interpreter has begun to end: from then on it gives no thread to anybody.
+
+    A daemon thread and its loop go on for a while after that, until they are stopped.
+    """
+    return not threading.main_thread().is_alive()
 
 
 def _is_cancelled() -> bool:

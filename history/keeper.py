@@ -112,17 +112,14 @@ class HistoryKeeper:
     # For the worker's thread.
 
     async def run(self) -> None:
-        """Hand over what is new every quarter of a second, and when this is cancelled.
+        """Hand over what is new every quarter of a second.
 
         Every five minutes look up what the changes of days are measured against from then on.
         """
-        try:
-            while True:
-                await asyncio.sleep(HAND_OVER_SEC)
-                self.hand_over()
-                await self._know_days()
-        finally:
+        while True:
+            await asyncio.sleep(HAND_OVER_SEC)
             self.hand_over()
+            await self._know_days()
 
     def second_over(self, over: _Searched) -> None:
         """Hand the events of a second over at once: one that was shown is never to be lost."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
 
 from engine.supervisor import Supervisor
+from tests.browsing import ROOT
+from tests.waiting import HANG_SEC
 
 SECRET = "SECRETKEY0123456789"  # noqa: S105 - looked for, not used
 
@@ -117,3 +121,58 @@ def test_faults_of_several_tasks_are_told_apart() -> None:
         ("store", 2, "KeyError"),
         ("record", 1, "ValueError"),
     ]
+
+
+ENDING = """
+import asyncio, atexit, logging, sys, threading
+from engine.supervisor import Supervisor
+from tests.browsing import ROOT
+from tests.waiting import HANG_SEC
+
+logging.basicConfig(stream=sys.stdout)
+loop, supervisor, refused = asyncio.new_event_loop(), Supervisor(), threading.Event()
+
+
+async def run():
+    while threading.main_thread().is_alive():
+        await asyncio.sleep(0.01)
+    while True:
+        try:
+            await asyncio.to_thread(int)
+        except RuntimeError:
+            refused.set()
+            raise
+
+
+def live():
+    try:
+        loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        print("cancelled", [fault.name for fault in supervisor.faults])
+
+
+def end():
+    refused.wait()
+    # The task has its say about that within the same step of the loop.
+    loop.call_soon_threadsafe(task.cancel)
+    thread.join()
+
+
+task = loop.create_task(supervisor.keep("record", run))
+thread = threading.Thread(target=live, daemon=True)
+atexit.register(end)
+thread.start()
+"""
+
+
+def test_an_interpreter_that_ends_is_no_crash() -> None:
+    """It gives no thread any more, though the loop goes on until it is stopped."""
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG_SEC,
+    )
+    assert (ended.stdout, ended.stderr) == ("cancelled []\n", "")
