@@ -203,17 +203,20 @@ export class StressCard {
   }
 }
 
-// Why no event is listed; empty if some are.
-function emptyText({ status, pulse, events, at }, isEmpty) {
+// Why no event is listed; empty if some are. What is not judged yet is what the headline says is not.
+export function emptyText({ status, pulse, events, headline, at }, isEmpty) {
+  const words = headline.breadth.map(({ word }) => word);
+  const isJudged = words.some((word) => word === "" || word === "quiet");
   let text = "";
   if (!pulse.trading && pulse.watched)
     text = events.all ? "" : "Every market is closed: nothing to judge.";
   else if (!pulse.priced)
     text = events.all ? "" : at === null ? "No price to judge yet." : "No price to judge.";
   else if (status.searching && isEmpty) text = "";
-  else if (!events.all && pulse.warming.some(([name]) => name === "surprise"))
+  else if (!events.all && isJudged) text = "Nothing unusual so far.";
+  else if (!events.all && words.includes("learning"))
     text = "Still learning what is usual: too early to judge.";
-  else if (!events.all) text = "Nothing unusual so far.";
+  else if (!events.all) text = "No new price to judge.";
   if (!text && events.all && isEmpty && !status.searching)
     return `None of ${events.all} events passes the filter.`;
   return text;

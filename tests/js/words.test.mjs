@@ -9,6 +9,7 @@ import { countdownText } from "../../page/chrome.js";
 import { stateText } from "../../page/table.js";
 import { firstChoice, formOf } from "../../page/pulse.js";
 import { inWords } from "../../page/status.js";
+import { emptyText } from "../../page/stress.js";
 import { sentence } from "../../page/symbol.js";
 
 const clock = new Clock({ tz: "UTC" }, true);
@@ -63,4 +64,26 @@ test("a wall and a wide screen have tiles, unless somebody chose", () => {
   assert.deepEqual(firstChoice({ lists: "auto", kiosk: false }, 2199), {});
   assert.deepEqual(firstChoice({ lists: "list", kiosk: false }, 2560), {});
   assert.deepEqual(firstChoice({ lists: "auto", kiosk: true }, 3840), {});
+});
+
+test("an empty list of events judges no more than the headline does", () => {
+  // No feed is up: no figure counts as warming up, whatever is known.
+  const pulse = { watched: 3, trading: 3, priced: 3, warming: [] };
+  const told = (...words) =>
+    emptyText(
+      {
+        status: { searching: false },
+        pulse,
+        events: { all: 0 },
+        headline: { breadth: words.map((word) => ({ word })) },
+        at: null,
+      },
+      true,
+    );
+  const learning = "Still learning what is usual: too early to judge.";
+  assert.equal(told("learning", "closed"), learning);
+  assert.equal(told("learning", "no prices"), learning);
+  assert.equal(told("learning", "quiet"), "Nothing unusual so far.");
+  assert.equal(told("", "no prices"), "Nothing unusual so far.");
+  assert.equal(told("closed", "no prices"), "No new price to judge.");
 });
