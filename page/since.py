@@ -6,6 +6,7 @@ The browser knows when that was, and asks; the same answer serves all who ask fr
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -52,7 +53,8 @@ class Since(msgspec.Struct, frozen=True):
     events: str
     """"4 events", "no event"; to be clicked, it shows those of the hour's line from then on."""
     movers: list[Mover]
-    """What moved most beside what is typical for it over that time, the most first."""
+    """What moved most beside what is typical for it over that time, the most first: of what those
+    events are of, then of all others."""
 
 
 def since_line(reader: Reader, now: float, version: int, second: int) -> Since | None:
@@ -63,7 +65,8 @@ def since_line(reader: Reader, now: float, version: int, second: int) -> Since |
     begin = max(second, reader.span()[0])
     if begin >= int(now):
         return None
-    count = len(standing(reader.events.latest(EVENTS_READ, since=begin)))
+    events = standing(reader.events.latest(EVENTS_READ, since=begin))
+    count = len(events)
     is_whole = begin == second
     told: Words = (
         ("Since ", Instant(second), ": ")
@@ -74,12 +77,20 @@ def since_line(reader: Reader, now: float, version: int, second: int) -> Since |
         since=second,
         begin=told,
         events="no event" if not count else "1 event" if count == 1 else f"{count} events",
-        movers=_movers(reader, begin + SECOND_END, now),
+        movers=_movers(
+            reader,
+            begin + SECOND_END,
+            now,
+            first={name for event in events for name in event.symbols},
+        ),
     )
 
 
-def _movers(reader: Reader, then: float, now: float) -> list[Mover]:
-    """What moved most from one instant to another, in units of its own typical move."""
+def _movers(reader: Reader, then: float, now: float, *, first: Collection[str]) -> list[Mover]:
+    """What moved most from one instant to another, in units of its own typical move.
+
+    Those that come ``first`` do if they moved enough to be named at all.
+    """
     _, before = reader.pulse(then)
     _, after = reader.pulse(now)
     before = before.reindex(after.index)
@@ -91,6 +102,7 @@ def _movers(reader: Reader, then: float, now: float) -> list[Mover]:
     # What has no newer price has not moved: its market is closed, or nothing is heard of it.
     size[~(after["last_ts"].to_numpy(dtype=np.float64) > then)] = math.nan
     order = [row for row in np.argsort(-np.nan_to_num(size)) if size[row] >= LEAST_SIGMA]
+    order.sort(key=lambda row: after.index[row] not in first)
     names = [str(after.index[row]) for row in order[:_LOOKED_AT]]
     alike = twins(reader.store_at(now), names, int(now) // 60 * 60) if names else {}
     told: set[str] = set()

@@ -77,6 +77,19 @@ def test_what_happened_since_is_told_in_one_line(engine: Worker) -> None:
     ]
 
 
+def test_what_the_events_are_of_is_named_first(engine: Worker) -> None:
+    """Unless it ended where it began: then others are named alone."""
+    engine.events.add(event_of(NOW + 5.0, symbol="SOL-USD", asset="crypto"))
+    tick(engine, NOW, NOW + 140, BTC=0.012, SOL=-0.0093)
+    found = since(engine, NOW - 1)
+    assert found is not None
+    assert [mover.symbol for mover in found.movers] == ["SOL-USD", "BTC-USD"]
+    engine.events.add(event_of(NOW + 6.0, symbol="ETH-USD", asset="crypto"))
+    again = since(engine, NOW - 1)
+    assert again is not None
+    assert (again.events, again.movers) == ("2 events", found.movers)
+
+
 def test_more_than_is_known_is_not_claimed(engine: Worker) -> None:
     """Before the first second that is known; and of the newest nothing can be told."""
     assert since(engine, NOW) is None
