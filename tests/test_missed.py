@@ -33,6 +33,8 @@ WATCHLIST: dict[Asset, tuple[str, ...]] = {
     "crypto": ("BTC-USD", "BTC-USDT", "ETH-USD", "SOL-USD"),
 }
 
+TWINS = ("BTC-USD", "BTC-USDT")
+
 
 @pytest.fixture
 def engine() -> Worker:
@@ -261,6 +263,22 @@ def test_a_rules_hit_says_what_it_was_held_against(
     rows = text_of(event, engine)
     assert rows[told[0]] == told[1]
     assert (rows["Threshold"], rows["Rule"]) == (threshold_text, "mine")
+
+
+def test_two_prices_of_one_thing_are_one_event_and_not_alone(engine: Worker) -> None:
+    """Found by the search itself, and told so on the card and in the headline."""
+    engine.heartbeat.search(NOW - 1)
+    for second in range(NOW, NOW + 40):
+        tick(engine, second, second + 1, BTC=0.012)
+        engine.heartbeat.search(second)
+        assert [event.symbols for event in engine.events.latest(9)] in ([], [TWINS])
+    (event,) = engine.events.latest(9)
+    assert event.company is not Company.ALONE
+    view, _ = read({}, engine.reader.symbols(ASSETS))
+    sent = payload(engine.reader, engine.status(), Visit(view), None, OpenTabs())
+    line = msgspec.json.decode(sent["headline"])
+    assert (line["lead"], line["event"]) == ("BTC (USD, USDT) +1.2 %", event.id)
+    assert "alone" not in f"{line['rest']} {line['hover']} {event.text}"
 
 
 def test_the_headline_of_a_move_without_an_event_says_who_moved(engine: Worker) -> None:
