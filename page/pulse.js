@@ -78,7 +78,9 @@ export class PulseCard {
     this.empty.hidden = pulse.watched > 0;
     say(this.empty, emptyText(view.group));
     mark(this.lists, "data-dayless", !pulse.has_day);
-    say(this.note, pricedText(pulse, view.rank, at !== null));
+    const { rank } = view;
+    const isTiled = formOf(view) === "tiles";
+    say(this.note, pricedText(pulse, { rank, isTiled, isPast: at !== null }));
     mark(this.note, "title", pulse.early ? EARLY : null);
     this.settle();
   }
@@ -207,15 +209,20 @@ function emptyText(group) {
     : "No symbols are watched: press / to add one.";
 }
 
-// What the list is ranked by, and how many symbols have a price.
-function pricedText({ watched, priced, trading, trading_priced, early }, rank, isPast) {
+// What a list is ranked by, and how many symbols have a price.
+function pricedText(
+  { watched, priced, trading, trading_priced, early },
+  { rank, isTiled, isPast },
+) {
   const shut = watched - trading;
   if (!watched) return "";
-  if (shut && !trading) return `by ${rank} · every market is closed`;
+  // Tiles have the order of the watchlist.
+  const by = isTiled ? "" : `by ${rank} · `;
+  if (shut && !trading) return `${by}every market is closed`;
   if (!priced && isPast) return "no symbol had a price";
   if (!priced) return "No tick yet: the first prices appear as soon as a feed sends one.";
   const learning = early ? " · early" : "";
   if (shut)
-    return `by ${rank} · ${trading_priced} of ${trading} open symbols have a price, ${shut} are closed${learning}`;
-  return `by ${rank} · ${priced} of ${watched} symbols have a price${learning}`;
+    return `${by}${trading_priced} of ${trading} open symbols have a price, ${shut} are closed${learning}`;
+  return `${by}${priced} of ${watched} symbols have a price${learning}`;
 }
