@@ -353,7 +353,9 @@ def test_tiles_are_legible(market: Server, tabs: Tabs, theme: str) -> None:
     assert tiles.count() == 17
     assert page.locator(".tiles h3").all_text_contents() == ["stocks", "forex", "crypto"]
     # By heat, as a list is, they are not.
-    expect(page.locator(".pulse > .note")).to_have_text(re.compile("^17 of 17 symbols have a price"))
+    expect(page.locator(".pulse > .note")).to_have_text(
+        re.compile("^17 of 17 symbols have a price")
+    )
     # In the heat map every strength there is, either way.
     page.evaluate(
         """stage([], ({ correlation: { heat } }) => {
