@@ -18,7 +18,7 @@ from sources.instruments import well_known
 from sources.replay import ReplaySource
 from sources.simulated import SimulatedSource
 from sources.source import Source
-from ticks import ASSETS, Asset, VendorName
+from ticks import ASSETS, WINDOW_SEC, Asset, VendorName
 from vendors import eodhd, make_rest, make_vendor
 from vendors.rest import Rest
 from vendors.wire import Vendor
@@ -52,6 +52,8 @@ class SourceOptions(TypedDict, total=False):
     """For the vendors' own requests for the time before, by the vendors' names."""
     manners: Manners | None
     """For the usual ones of these requests."""
+    past_sec: int
+    """For the hour that a simulated market has behind it."""
 
 
 def open_source(
@@ -98,6 +100,7 @@ def open_source(
             timing=timing,
             calendar=calendar,
             catalogue=Catalogue(vendors, well_known(), is_one_market=True),
+            past_sec=options.get("past_sec", WINDOW_SEC),
         )
     # Whoever asks no vendor for the past does not load what asks.
     from sources.live import LiveSource

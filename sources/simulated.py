@@ -41,7 +41,8 @@ class SimulatedSource:
     """A market of the embedded exchange, which continues from its archive if that is recent.
 
     Without a ``seed`` the market has that of its archive, else a random one. Without a ``calendar``
-    it never closes. ``catalogue`` is what else could be watched.
+    it never closes. ``catalogue`` is what else could be watched. A new market has ``past_sec``
+    behind it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class SimulatedSource:
         timing: Timing | None = None,
         calendar: Calendar | None = None,
         catalogue: Catalogue | None = None,
+        past_sec: int = WINDOW_SEC,
     ) -> None:
         self.queue = queue
         # The market may neither run backwards nor begin before what it has already quoted.
@@ -64,6 +66,7 @@ class SimulatedSource:
         # Two markets with the same past have different futures.
         self.takes_over = False
         self._seed = seed
+        self._past_sec = past_sec
         self._feeds = VendorFeeds(
             wanted, queue, self.clock, vendors, timing=timing, calendar=calendar
         )
@@ -109,7 +112,7 @@ class SimulatedSource:
     def backfill(self, store: PulseStore) -> list[Tick]:
         """Open a market that continues from the prices in ``store``, if there are any.
 
-        Returns its ticks up to now: those of the hour before its start, unless it continues, and
+        Returns its ticks up to now: those of the time before its start, unless it continues, and
         those since, which no feed can have received.
         """
         if self._seed is None:
@@ -129,7 +132,7 @@ class SimulatedSource:
             for quote in market.read_until(self.clock())
             if EXCLUDED_CONDITIONS.isdisjoint(quote.conditions)
         ]
-        ticks = [*market.earlier_ticks(), *opening]
+        ticks = [*market.earlier_ticks(self._past_sec), *opening]
         self._feeds.restore({tick.symbol: tick for tick in ticks}.values())
         return ticks
 

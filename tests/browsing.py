@@ -69,6 +69,8 @@ class Stage:
     """Whether its markets never close."""
     pass_over_sec: float | None = None
     """After how long a vendor is passed over that accepts no connection."""
+    past_sec: int | None = None
+    """How long a past its simulated market has: the search of an hour keeps a core busy."""
     takes_orders: bool = False
     """Whether a test can add events, see ``browser_page.order``."""
 
@@ -82,6 +84,8 @@ class Stage:
             yield "--always-open"
         if self.pass_over_sec is not None:
             yield f"--pass-over-sec={self.pass_over_sec}"
+        if self.past_sec is not None:
+            yield f"--past-sec={self.past_sec}"
         if self.takes_orders:
             yield f"--orders={ORDERS}"
 

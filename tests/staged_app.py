@@ -24,7 +24,7 @@ from page.tabs import REFRESH_SEC, OpenTabs
 from sessions import Session
 from settings import Settings, load
 from sources.failover import PASS_OVER_SEC, Patience
-from ticks import Asset
+from ticks import WINDOW_SEC, Asset
 
 APP: Final = Path(__file__).parent / "app.py"
 
@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clock-ahead-sec", type=float)
     parser.add_argument("--always-open", action="store_true")
     parser.add_argument("--pass-over-sec", type=float, default=PASS_OVER_SEC)
+    parser.add_argument("--past-sec", type=int, default=WINDOW_SEC)
     parser.add_argument(
         "--orders", type=Path, help="path of the socket on which events are ordered"
     )
@@ -43,12 +44,13 @@ def arguments() -> argparse.Namespace:
 
 
 def make_worker(settings: Settings, stage: argparse.Namespace) -> worker.Worker:
-    """The real worker, perhaps by another clock, with other hours and with less patience."""
+    """The real worker, perhaps by another clock, with other hours, less past and less patience."""
     return worker.Worker(
         settings,
         clock=None if stage.clock_ahead_sec is None else clock_ahead(stage.clock_ahead_sec),
         session=always_open if stage.always_open else None,
         patience=Patience(pass_over_sec=stage.pass_over_sec, look_sec=0.1),
+        past_sec=stage.past_sec,
     )
 
 

@@ -110,6 +110,16 @@ def test_the_pulse_moves_on_every_second(start: Callable[..., Worker]) -> None:
     assert (seen[instants[3]]["last"] != seen[instants[0]]["last"]).any()
 
 
+def test_a_simulated_market_can_have_a_shorter_past(start: Callable[..., Worker]) -> None:
+    """So many seconds before the whole minute in which it starts."""
+    fixed = 1_795_000_000.25
+    engine = start(clock=lambda: fixed, past_sec=60)
+    assert engine.ready.wait(HANG_SEC)
+    oldest, _ = engine.reader.span()
+    start_of_minute = fixed // 60 * 60
+    assert start_of_minute - 60 <= oldest < start_of_minute
+
+
 def test_the_past_hour_has_events_that_are_history(start: Callable[..., Worker]) -> None:
     """What the detector finds in the backfilled hour has its own time and is marked."""
     engine = start()
