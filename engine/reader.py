@@ -154,8 +154,8 @@ class Reader:
 
     def states(self, frame: pd.DataFrame, now: float) -> list[State]:
         """The state of each row of ``frame``, the frame of ``now``."""
-        is_streaming = {asset: self._source.streams_at(asset, now) for asset in ASSETS}
-        return row_states(frame, is_streaming, self._heartbeat.halts.at(now))
+        of, found = self.once(self._states, now)
+        return [*found] if of is frame else self._states_of(frame, now)
 
     def halted_since(self, now: float) -> Mapping[str, float]:
         """Since when what was halted at ``now`` was, as far as ``states`` says so."""
@@ -347,6 +347,14 @@ class Reader:
 
     def _frame(self, now: float) -> pd.DataFrame:
         return self.store_at(now).frame(now)
+
+    def _states(self, now: float) -> tuple[pd.DataFrame, list[State]]:
+        _, frame = self.pulse(now)
+        return frame, self._states_of(frame, now)
+
+    def _states_of(self, frame: pd.DataFrame, now: float) -> list[State]:
+        is_streaming = {asset: self._source.streams_at(asset, now) for asset in ASSETS}
+        return row_states(frame, is_streaming, self._heartbeat.halts.at(now))
 
     def _order(self, order: str, now: float, strict: bool) -> tuple[pd.Index[Any], Order]:
         now, frame = self.pulse(now)

@@ -150,7 +150,8 @@ def _list_change(old: list[Any], new: list[Any]) -> dict[str, Any] | None:
 
 def _former_places(old: list[Any], new: list[Any]) -> list[int]:
     """Where each item of ``new`` was: by what tells it apart, else at its own place."""
-    for key in _KEYS:
+    # Most lists are of texts and numbers.
+    for key in _KEYS if old and isinstance(old[0], dict) else ():
         before = _places(old, key)
         if before and _places(new, key):
             return [before.get(item[key], -1) for item in new]

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from engine.ranking import Order, displaced, rank_of
@@ -108,7 +109,7 @@ def pulse_card(
     only. ``unheard`` are those of which no price ever came.
     """
     order = reader.order(rank, now, strict=strict, frame=frame)
-    is_among = frame.index.isin(list(frame.index if among is None else among))
+    is_among = np.ones(len(frame), bool) if among is None else frame.index.isin(list(among))
     places = [row for row in order.rows if is_among[row]]
     folds = rank_of(rank) in FOLDED
     usual = reader.usual(frame, now) if folds else [False] * len(frame)
@@ -122,8 +123,9 @@ def pulse_card(
     shown = {name: _cut(rows_, usual, most) for name, rows_ in of_list.items() if rows_}
     # As an array: an empty list would choose columns, not rows.
     is_trading = np.array([state != "closed" for state in reader.states(frame, now)], bool)
-    trading, watched = frame[is_trading & is_among], frame[is_among]
-    is_early = _is_early(trading)
+    trades = is_trading & is_among
+    is_priced = frame["last"].notna().to_numpy()
+    is_early = _is_early(frame, trades)
     wanted = [row for cut in shown.values() for row in cut]
     drawn = rows(reader, now, frame, wanted, held, notes_early=not is_early, unheard=unheard)
     return PulseCard(
@@ -148,14 +150,15 @@ def pulse_card(
             for name, cut in shown.items()
         ],
         most=most,
-        watched=len(watched),
-        priced=int(watched["last"].notna().sum()),
-        trading=len(trading),
-        trading_priced=int(trading["last"].notna().sum()),
-        warming=_warming(trading[trading["asset"].isin(fed)]),
+        watched=int(is_among.sum()),
+        priced=int((is_priced & is_among).sum()),
+        trading=int(trades.sum()),
+        trading_priced=int((is_priced & trades).sum()),
+        warming=_warming(frame, trades & frame["asset"].isin(fed).to_numpy(bool)),
         early=is_early,
-        has_day=bool(watched["ret_day"].notna().any()),
-        recorded=trading.empty or bool((trading["age"] <= UNRECORDED_SEC).any()),
+        has_day=bool((frame["ret_day"].notna().to_numpy() & is_among).any()),
+        recorded=not trades.any()
+        or bool((frame["age"].to_numpy()[trades] <= UNRECORDED_SEC).any()),
     )
 
 
@@ -172,20 +175,24 @@ def _settled(cut: Sequence[int], order: Order, lists: str) -> list[int | None]:
     return [found.get(row) for row in cut]
 
 
-def _is_early(frame: pd.DataFrame) -> bool:
-    """Whether some surprise is known, and every one of them is early."""
-    is_known = frame["surprise"].notna()
-    return bool(is_known.any() and frame["early"][is_known].all())
+def _is_early(frame: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> bool:
+    """Whether some surprise of the ``rows`` is known, and every one of them is early."""
+    is_known = rows & frame["surprise"].notna().to_numpy()
+    return bool(is_known.any() and frame["early"].to_numpy()[is_known].all())
 
 
-def _warming(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """Figures that no symbol has yet, and after how long they can be there."""
-    watched = frame["watched_sec"].max()
+def _warming(frame: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> list[tuple[str, str]]:
+    """Figures that none of the ``rows`` has yet, and after how long they can be there."""
+    watched = float(np.fmax.reduce(frame["watched_sec"].to_numpy()[rows], initial=math.nan))
     if math.isnan(watched):
         return []
-    missing = [name for name, column in _WARM_UP_COLUMNS.items() if frame[column].isna().all()] + (
-        ["regime"] if (frame["regime"] == "unknown").all() else []
-    )
+    missing = [
+        name
+        for name, column in _WARM_UP_COLUMNS.items()
+        if np.isnan(frame[column].to_numpy()[rows]).all()
+    ]
+    if (frame["regime"].to_numpy()[rows] == "unknown").all():
+        missing.append("regime")
     waits = {name: _WARM_UP_SEC[name] - watched for name in missing}
     return [
         (name, duration_text(wait))

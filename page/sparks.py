@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -24,6 +23,9 @@ REACH: Final = 3.0
 BASELINE: Final = len(ALPHABET) // 2
 """The level of the price that the line began with."""
 
+_CHARACTERS: Final = np.frombuffer((ALPHABET + HOLE).encode("ascii"), np.uint8)
+"""By place: the levels, and behind them the hole."""
+
 
 def spark(logs: npt.NDArray[np.float64], sigma: float) -> str:
     """The logs of a symbol's prices, one for every ten seconds, as one character each.
@@ -38,5 +40,5 @@ def spark(logs: npt.NDArray[np.float64], sigma: float) -> str:
         return ""
     moves = (logs - logs[known[0]]) / (sigma if sigma > 0 else math.inf)
     levels = np.rint((np.clip(moves, -REACH, REACH) / REACH + 1.0) * BASELINE)
-    found: Sequence[float] = levels.tolist()
-    return "".join(HOLE if math.isnan(level) else ALPHABET[int(level)] for level in found)
+    places = np.where(np.isnan(levels), len(ALPHABET), levels).astype(np.intp)
+    return _CHARACTERS[places].tobytes().decode("ascii")
