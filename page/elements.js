@@ -3,6 +3,8 @@
 import { longestRising } from "./settling.js";
 
 const MOST_GLIDING = 60; // rows: more of them than a screen has
+const GLIDING =
+  "tbody tr, .folded, .usual, .lists ~ .note, .events ol > li, .events > :is(.fold, .older)";
 const SVG = "http://www.w3.org/2000/svg";
 
 export function h(tag, attributes = {}, ...children) {
@@ -84,7 +86,7 @@ function arrange(parent, elements) {
 // are in sight, unless the viewer asked for calm.
 export function gliding(container, change) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
-  const found = calm ? [] : container.querySelectorAll("tbody tr, .folded, .usual, .lists ~ .note");
+  const found = calm ? [] : container.querySelectorAll(GLIDING);
   const rows = [...found].slice(0, MOST_GLIDING);
   const places = () => rows.map((row) => row.getBoundingClientRect());
   const before = places();

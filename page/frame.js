@@ -121,6 +121,8 @@ export class Menu {
     Object.assign(this, { choices, first: payload.first });
     mark(this.awake, "aria-checked", String(choices.awake));
     this.stress.hidden = !payload.watch.play;
+    // The style of Streamlit's own elements keeps the room that this takes.
+    mark(document.documentElement, "data-plays", payload.watch.play);
   }
 
   async copyLink() {

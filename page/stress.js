@@ -2,7 +2,7 @@
 // pass the viewer's filter.
 
 import { durationText } from "./clock.js";
-import { h, keyed, mark, say } from "./elements.js";
+import { gliding, h, keyed, mark, say } from "./elements.js";
 import { EventRow } from "./event_row.js";
 
 export const SEVERITIES = ["watch", "alert", "extreme"];
@@ -115,9 +115,17 @@ export class StressCard {
     const text = emptyText(payload, running.length + earlier.length === 0);
     say(this.empty, text);
     this.empty.hidden = !text;
-    this.drawSnoozed();
-    this.drawRows(this.running, running);
-    this.drawFold(events, earlier);
+    const names = [running, earlier].map((list) => list.map(({ id, more }) => id + Boolean(more)));
+    const key = names.join("|");
+    const drawLists = () => {
+      this.drawSnoozed();
+      this.drawRows(this.running, running);
+      this.drawFold(events, earlier);
+    };
+    // Further down the browser itself keeps what is read in its place.
+    if (key === this.key || this.events.scrollTop) drawLists();
+    else gliding(this.events, drawLists);
+    this.key = key;
     if (!board.choices.event) this.opened = null;
   }
 

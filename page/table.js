@@ -173,11 +173,13 @@ export class RankedTable {
     this.line.hidden = this.unfold.hidden && this.all.hidden;
   }
 
+  toggle({ currentTarget }) {
+    const { symbol } = currentTarget.closest("tr").dataset;
+    this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
+  }
+
   row() {
-    const toggle = ({ currentTarget }) => {
-      const { symbol } = currentTarget.closest("tr").dataset;
-      this.actions.open(this.context.choices.symbol === symbol ? "" : symbol);
-    };
+    const toggle = (event) => this.toggle(event);
     const cells = this.columns.map((column) => {
       const isName = column.kind === "name";
       const isRanked = column.name === this.context.ranked;
@@ -193,7 +195,7 @@ export class RankedTable {
 
   correctRow(row, item) {
     const { choices, clock } = this.context;
-    mark(row, "data-symbol", item.symbol);
+    this.rename(row, item.symbol);
     mark(row, "data-open", item.symbol === choices.symbol);
     this.correctMarks(row, item);
     // Of a day that is told in words these change with the hour.
@@ -212,6 +214,15 @@ export class RankedTable {
     mark(state, "data-plain", item.state_text === "live");
     correctVendor(row.querySelector(".of"), item.vendor);
     this.correctSession(row, item.session);
+  }
+
+  // What stands behind another name, or below it, is made anew: it is not what stood there before, moved.
+  rename(row, symbol) {
+    const before = row.dataset.symbol;
+    if (before === symbol) return;
+    if (before && before !== this.focused())
+      row.cells[0].replaceChildren(...KINDS.name.make((event) => this.toggle(event)));
+    mark(row, "data-symbol", symbol);
   }
 
   // Who would stand elsewhere, and what changed since the viewer's last look.

@@ -239,6 +239,38 @@ def test_nothing_moves_while_the_past_is_played(
     until(lambda: f"symbol={name}" in query(page))
 
 
+# The events of the card: so many that run, and so many earlier ones; what moved as they came.
+NEWS: Final = """async (counts) => {
+  const event = (place, now) => ({
+    ...{ id: `n${place}`, symbol: "META", asset: "stocks", severity: "alert", kind: "move_1m" },
+    ...{ title: `META ${place}`, text: "a rise", brief: "a rise", more: "", rule: null },
+    ...{ ts: now - 600 + place, peak: now - 590 + place, over_ts: now - 580 + place },
+    ...{ count: 1, early: false, history: false },
+  });
+  for (const [running, earlier] of counts) {
+    await new Promise((rested) => setTimeout(rested, 600));
+    shifts.length = 0;
+    stage([], ({ events, now }) => {
+      const made = (count, from) => Array.from({ length: count }, (_, n) => event(from + n, now));
+      events.running = made(running, 100).map((one) => ({ ...one, over_ts: null }));
+      Object.assign(events, { earlier: made(earlier, 0), earlier_count: earlier, all: 100 });
+    });
+  }
+  await new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)));
+  await new Promise((told) => setTimeout(told, 100));
+  return shifts.reduce((sum, { value }) => sum + value, 0);
+}"""
+
+
+def test_earlier_events_glide_below_one_that_runs(market: Server, tabs: Tabs) -> None:
+    """They do not jump, when it comes or when it goes."""
+    page = staged(market, tabs, reduced_motion="no-preference")
+    page.mouse.move(0, 0)
+    for counts in ([[0, 5], [1, 5]], [[1, 5], [0, 5]]):
+        assert page.evaluate(NEWS, counts) < 0.001
+    assert page.locator(".events ol > li").count() == 5
+
+
 def test_marks_say_what_changed(market: Server, tabs: Tabs) -> None:
     """Since the viewer's last look what is new, and what rose; in the past nothing is."""
     page = staged(market, tabs)
