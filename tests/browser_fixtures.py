@@ -54,11 +54,17 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a simulated market whose tabs refresh twice a second; it takes orders."""
+def market(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server on a simulated market whose tabs refresh twice a second; it takes orders.
+
+    Its past is as long as the module's ``PAST_SEC`` says, if it has one.
+    """
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
     folder = tmp_path_factory.mktemp("market") / "app"
-    stage = Stage(refresh_sec=0.5, takes_orders=True)
+    past_sec = getattr(request.module, "PAST_SEC", None)
+    stage = Stage(refresh_sec=0.5, past_sec=past_sec, takes_orders=True)
     with start(folder, environ, stage=stage) as server:
         yield server
         log = server.log.read_text("utf-8")

@@ -10,6 +10,9 @@ from tests.firefox import ESCAPE, LEFT, firefox, firefox_path
 
 pytest_plugins = ("tests.browser_fixtures",)
 
+PAST_SEC = 900
+"""Of the market: as long as its ranks look back."""
+
 OPENED = 'board.querySelector(".opened:not([hidden]) h2")?.textContent'
 TIME = 'board.querySelector(".hands").textContent'
 

@@ -24,6 +24,9 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
+PAST_SEC = 900
+"""Of the market: as long as its ranks look back."""
+
 UNUSUAL: Final = ["META", "TSLA", "SOL-USDT", "USDJPY", "AAPL", "EURUSD", "NVDA"]
 """Of a staged list: the rows beyond their usual range, in their order."""
 

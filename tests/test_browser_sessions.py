@@ -45,6 +45,9 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
+PAST_SEC = 900
+"""Of the market: as long as its ranks look back."""
+
 NEW_YORK: Final = ZoneInfo("America/New_York")
 SUNDAY: Final = datetime(2026, 11, 15, 12, tzinfo=NEW_YORK)
 FRIDAY: Final = datetime(2026, 11, 13, tzinfo=NEW_YORK)
