@@ -13,6 +13,7 @@ import uuid
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from string import Template
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -61,7 +62,7 @@ HALF_PX: Final = 150
 
 README: Final = Path(__file__).parent / "README.md"
 PICTURE: Final = Path(__file__).parent / "page" / "help.svg"
-"""A row and the line of the hour, with words to their parts."""
+"""A row and the line of the hour, with words to their parts; its colours are to be filled in."""
 HOW_TO_READ: Final = (
     "Each row is a symbol: its price, and its largest move of the last minutes beside what is usual"
     " for it, 1 σ. Grey is usual, and the stronger the colour the rarer the move; what moved most"
@@ -106,11 +107,18 @@ def turn_away() -> None:
     st.stop()
 
 
+def picture(theme: str) -> str:
+    """The picture of how to read a row, in the colours of a theme."""
+    names = {"muted": "textColor", "down": "redTextColor"}
+    colours = {name: st.get_option(f"theme.{theme}.{option}") for name, option in names.items()}
+    return Template(PICTURE.read_text("utf-8")).substitute(colours)
+
+
 @st.dialog("What the numbers mean", width="large")
 def explain() -> None:
     """How to read the page, then the README's own words, formulas and units."""
     st.markdown(HOW_TO_READ)
-    st.image(PICTURE, width="stretch")
+    st.image(picture(st.context.theme.type or "dark"), width="stretch")
     text = README.read_text("utf-8")
     st.markdown(text.partition("## What each card shows")[2].partition("\n## ")[0])
 

@@ -136,8 +136,13 @@ export function gauge(filled) {
   return { left: filled < 0 ? 50 - width : 50, width };
 }
 
-function sparkLine() {
-  const shape = { viewBox: "-2 -3 93 66", preserveAspectRatio: "none", "aria-hidden": "true" };
+export function sparkLine() {
+  const shape = {
+    class: "spark",
+    viewBox: "-2 -3 93 66",
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  };
   return s(
     "svg",
     shape,
@@ -146,7 +151,7 @@ function sparkLine() {
   );
 }
 
-function correctSpark(svg, text) {
+export function correctSpark(svg, text) {
   const [zero, trace] = svg.children;
   if (svg.shown === text) return;
   svg.shown = text;

@@ -71,7 +71,7 @@ export class Hour {
       { class: "hour", role: "group", "aria-label": "The hour" },
       ...[this.earlier, this.track, this.later, this.controls],
     );
-    this.sizes = new ResizeObserver(([{ contentRect }]) => this.plot.resize(contentRect.width));
+    this.sizes = new ResizeObserver(([{ contentRect }]) => this.plot.resize(contentRect));
     this.sizes.observe(this.track);
   }
 

@@ -4,7 +4,7 @@
 import { h, keyed, mark, s, say } from "./elements.js";
 import { MARKS } from "./event_row.js";
 
-const TALL = 44;
+const TALL = 44; // in units of its own; a higher line has larger ones
 const FLOOR = 30; // the clock is below
 const PEAK = 4;
 const BENT = 0.7; // what is usual is seen, too
@@ -22,7 +22,8 @@ const SHAPES = {
 
 export class HourPlot {
   constructor() {
-    this.width = 0;
+    this.width = 0; // in its own units
+    this.unit = 1; // in pixels
     this.area = s("path", { class: "area", fill: "url(#stress)" });
     this.edge = s("path", { class: "edge", fill: "none", stroke: "url(#stress)" });
     this.ticks = s("g", { class: "ticks" });
@@ -49,9 +50,11 @@ export class HourPlot {
     this.tip = h("div", { class: "pointed", hidden: true });
   }
 
-  resize(width) {
-    if (Math.round(width) === this.width) return;
-    this.width = Math.round(width);
+  resize({ width, height }) {
+    const unit = height / TALL || 1;
+    const wide = Math.round(width / unit);
+    if (wide === this.width && unit === this.unit) return;
+    Object.assign(this, { width: wide, unit });
     mark(this.svg, "viewBox", `0 0 ${this.width} ${TALL}`);
     if (this.payload) this.draw(this.payload, this.line, this.clock);
   }
@@ -150,8 +153,8 @@ export class HourPlot {
 
   // The events near a place on the screen, the nearest first.
   near(clientX, pointer = this.pointer) {
-    const x = clientX - this.element.getBoundingClientRect().left;
-    const far = NEAR_PX[pointer] ?? NEAR_PX.mouse;
+    const x = (clientX - this.element.getBoundingClientRect().left) / this.unit;
+    const far = (NEAR_PX[pointer] ?? NEAR_PX.mouse) / this.unit;
     const away = ({ ts }) => Math.abs(this.x(ts) - x);
     const found = (this.inside ?? []).filter((event) => away(event) <= far);
     return found.sort((a, b) => away(a) - away(b));
@@ -169,10 +172,10 @@ export class HourPlot {
 
   drawTip() {
     if (!this.line) return;
-    const { left } = this.element.getBoundingClientRect();
-    const x = Math.min(this.width, Math.max(0, this.pointed - left));
+    const { left, width } = this.element.getBoundingClientRect();
+    const x = Math.min(width, Math.max(0, this.pointed - left));
     const [first, last] = this.line;
-    const second = Math.round(first + (x / Math.max(1, this.width)) * (last - first));
+    const second = Math.round(first + (x / Math.max(1, width)) * (last - first));
     const now = this.payload.live_now;
     const near = this.near(this.pointed);
     const lines = near
@@ -191,7 +194,7 @@ export class HourPlot {
     );
     this.tip.hidden = false;
     mark(this.element.parentElement, "data-near", near.length > 0);
-    const most = Math.max(0, this.width - this.tip.offsetWidth);
+    const most = Math.max(0, width - this.tip.offsetWidth);
     const at = Math.min(most, Math.max(0, x - this.tip.offsetWidth / 2));
     this.tip.style.transform = `translateX(${at.toFixed(0)}px)`;
   }

@@ -20,7 +20,7 @@ __all__ = ["HoursLine", "hours_from", "hours_line"]
 _CALENDARS: Final[Mapping[str, str]] = {
     "stocks": "the New York Stock Exchange's calendar",
     "forex": "the interbank market's calendar",
-    "crypto": "nobody: it never closes",
+    "crypto": "always open",
 }
 
 _PHASES: Final[Mapping[Phase, str]] = {
@@ -59,7 +59,7 @@ def hours_from(hours: MarketHours) -> str:
     """Who says what a market's hours are."""
     if hours.by == HoursFrom.CALENDAR:
         return _CALENDARS[hours.asset]
-    return "the vendor" if hours.by == HoursFrom.VENDOR else "nobody: it knows none"
+    return "the vendor" if hours.by == HoursFrom.VENDOR else "none known"
 
 
 def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> HoursLine:
@@ -72,8 +72,7 @@ def hours_line(hours: MarketHours, source: SourceKind, *, is_past: bool) -> Hour
             return HoursLine(asset=asset, phase=phase, name="ENDED", turn=(ended,))
         is_replay = source == SourceKind.REPLAY
         why = "recorded, knows no hours" if is_replay else "simulated, never closes"
-        more = f"Prices are {why}"
-        return HoursLine(asset=asset, phase=phase, name=name, turn=(why,), more=(more,))
+        return HoursLine(asset=asset, phase=phase, name=name, turn=(why,))
     if by == HoursFrom.VENDOR and (phase != "closed" or hours.opens is None):
         return HoursLine(asset=asset, phase=phase, name=name, turn=(_AS_THE_VENDOR_SAYS,))
     if hours.until is None:

@@ -8,7 +8,7 @@ import { EventRow } from "./event_row.js";
 export const SEVERITIES = ["watch", "alert", "extreme"];
 export const CLASSES = ["stocks", "forex", "crypto"];
 
-const FROM = { watch: "all", alert: "alert +", extreme: "extreme" };
+const FROM = { watch: "all events", alert: "alert +", extreme: "extreme" };
 const EARLIER = "earlier";
 
 // Whether an event passes the viewer's filter.

@@ -32,7 +32,7 @@ __all__ = [
 EVENTS_SHOWN: Final = 40
 """How many are listed if all are asked for, and how many of the running ones in any case."""
 
-EARLIER_SHOWN: Final = 5
+EARLIER_SHOWN: Final = 12
 """How many of those that are over are listed unless all are asked for."""
 
 EVENTS_READ: Final = 5000

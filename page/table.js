@@ -29,7 +29,7 @@ export class RankedTable {
       const item = this.items.get(row.dataset.symbol);
       if (item && row.isConnected) this.correctRow(row, item);
     });
-    this.headings = columns.map((column) => this.heading(column));
+    this.headings = columns.map((column) => this.heading(column, name));
     this.body = h("tbody", { onpointerover: (event) => this.entitle(event.target.closest("td")) });
     this.unfold = h("button", { type: "button", class: "unfold", onclick: actions.unfold });
     this.all = h("button", { type: "button", class: "all", onclick: actions.showAll });
@@ -38,7 +38,7 @@ export class RankedTable {
     const table = h(
       "table",
       {},
-      h("caption", { class: name ? "" : "hidden" }, name || "What moves most"),
+      h("caption", { class: "hidden" }, name || "What moves most"),
       h("colgroup", {}, ...columns.map((column) => h("col", about(column)))),
       h("thead", {}, h("tr", {}, ...this.headings)),
       this.body,
@@ -46,12 +46,14 @@ export class RankedTable {
     this.element = h("div", { class: "ranked" }, table, this.line, this.usual.element);
   }
 
-  heading(column) {
+  // A list of one class is headed by it in the place of the word for its symbols.
+  heading(column, name) {
     const { orders } = column;
     const onclick = () => {
       if (orders.length) this.actions.rank(nextOrder(orders, this.context.rank));
     };
-    const button = h("button", { type: "button", onclick }, column.heading);
+    const text = (column.kind === "name" && name) || column.heading;
+    const button = h("button", { type: "button", onclick }, text);
     mark(button, "data-sorts", orders.length > 0);
     const heading = h("th", { scope: "col", ...about(column) }, button);
     this.actions.tip.over(heading, () => this.explained(column));

@@ -1,6 +1,7 @@
-// What a list folds away, small and quiet below its line if the screen has room for it: name, price and
-// move of the last minute of each symbol, always in the same order.
+// What a list folds away, small and quiet below its line: name, price, move of the last minute and, if
+// the screen has room for it, the last quarter of an hour of each symbol, always in the same order.
 
+import { correctSpark, sparkLine } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { InSight } from "./in_sight.js";
 
@@ -32,7 +33,8 @@ export class UsualStrip {
 
   entry() {
     const onclick = ({ currentTarget }) => this.open(currentTarget.parentElement.latest.symbol);
-    return h("li", {}, h("button", { type: "button", onclick }, h("b"), h("span"), h("span")));
+    const parts = [h("b"), h("span"), h("span"), sparkLine()];
+    return h("li", {}, h("button", { type: "button", onclick }, ...parts));
   }
 
   // What has no new price says so in the place of its move.
@@ -40,13 +42,14 @@ export class UsualStrip {
     if (entry.row === row) return;
     entry.row = row;
     const button = entry.firstChild;
-    const [symbol, price, move] = button.children;
+    const [symbol, price, move, spark] = button.children;
     say(symbol, row.symbol);
     const [last, [text, tone]] = SHOWN.map((name) => this.cell(row, name));
     const isLive = row.state_text === "live";
     say(price, last);
     say(move, isLive ? text : row.state_text);
     mark(move, "data-tone", isLive ? tone : null);
+    correctSpark(spark, row.spark ?? "");
     mark(button, "title", isLive ? `${row.symbol} ${text} in 1 min` : null);
   }
 

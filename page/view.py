@@ -67,7 +67,7 @@ AREAS: Final = ("equal", "range")
 MOST_COMPARED: Final = 2
 """How many symbols can be drawn beside the one that is opened."""
 
-DEFAULT_ROWS: Final = 16
+DEFAULT_ROWS: Final = 20
 KIOSK_ROWS: Final = 12
 
 _ON: Final = ("true", "1")

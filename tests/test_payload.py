@@ -718,7 +718,7 @@ def test_the_details_tell_all_of_the_archive(make: Make) -> None:
     assert (told["lost from"], told["lost to"]) == ({"at": int(NOW) - 500}, {"at": int(NOW) - 400})
     assert told["set aside"] == "eodhd.damaged"
     crypto = dict(tables["crypto"]["entries"])
-    assert (crypto["market"], crypto["hours known from"]) == ("open", "nobody: it never closes")
+    assert (crypto["market"], crypto["trading hours"]) == ("open", "always open")
 
 
 def test_the_details_count_nothing_of_an_archive_that_is_off(make: Make) -> None:

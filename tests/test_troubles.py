@@ -348,7 +348,7 @@ def test_the_details_say_who_knows_the_hours(by: HoursFrom) -> None:
     hours = MarketHours("crypto", "open", None, NOW, None, by)
     table = tables(status_of(replace(OPEN, hours=hours)))[-1]
     entries = dict(table.entries)
-    assert entries["hours known from"]
+    assert entries["trading hours"]
     assert entries["until"] == Instant(NOW)
 
 
