@@ -26,21 +26,34 @@ class Shot(NamedTuple):
 
 
 SHOTS: Final = (
-    Shot("dark", "", 1440, 900),
-    Shot("light", "?embed_options=light_theme&symbol=META&heat=true", 1440, 900),
-    Shot("wide", "?symbol=META&heat=true&correlate=stocks&correlate=crypto", 1920, 1080),
-    Shot("kiosk", "?kiosk=1", 1920, 1080),
-    Shot("phone", "", 390, 844),
+    Shot("list", "?lists=list", 1440, 900),
+    Shot("tiles", "?lists=tiles", 1920, 1080),
+    Shot("phone", "?lists=list", 390, 844),
 )
 
 
-def take(page: Page, url: str, shot: Shot) -> None:
-    """Wait until everything is there, and rows that changed places have come to rest."""
-    page.set_viewport_size({"width": shot.width, "height": shot.height})
-    page.goto(url + shot.query)
-    expect(page.locator(".events li").nth(5)).to_be_visible(timeout=PAST_MS)
+def wait(page: Page) -> None:
+    """Wait until everything is there, and the past hour was searched."""
+    expect(page.locator(".events li").nth(5)).to_be_attached(timeout=PAST_MS)
     expect(page.get_by_text("Still looking through the past hour")).to_be_hidden(timeout=PAST_MS)
     expect(page.locator('.feeds li[data-state="live"]')).to_have_count(3)
+
+
+def play(page: Page) -> None:
+    """Have a symbol jump alone, and wait until that is told and its toast is gone."""
+    page.locator(".st-key-settings button:visible").click()
+    page.get_by_role("button", name="Play a stress").click()
+    expect(page.locator(".toast[data-severity]").first).to_be_visible(timeout=PAST_MS)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stPopoverBody")).to_be_hidden()
+    expect(page.locator(".toast")).to_have_count(0, timeout=PAST_MS)
+
+
+def take(page: Page, url: str, shot: Shot) -> None:
+    """Wait until everything is there, and take the picture."""
+    page.set_viewport_size({"width": shot.width, "height": shot.height})
+    page.goto(url + shot.query)
+    wait(page)
     page.screenshot(path=HERE / f"{shot.name}.png", animations="disabled")
 
 
@@ -54,7 +67,11 @@ def main() -> None:
         environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": SEED}
         with Server(Path(folder), environ) as server:
             browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
-            page = browser.new_page(reduced_motion="reduce", color_scheme="dark")
+            context = browser.new_context(reduced_motion="reduce", color_scheme="dark")
+            page = context.new_page()
+            page.goto(server.url)
+            wait(page)
+            play(page)
             for shot in SHOTS:
                 take(page, server.url, shot)
             browser.close()
