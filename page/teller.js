@@ -68,10 +68,12 @@ export class Teller {
   }
 
   // Browsers let a page make a sound only after a gesture on it. One on the switch itself is that
-  // gesture, not a wish to switch off.
+  // gesture, not a wish to switch off. What came before it is not heard late.
   onGesture() {
     this.wasSilenced = Boolean(this.choices?.sound) && !this.canSound;
-    if (this.wasSilenced) this.allowSound();
+    if (!this.wasSilenced) return;
+    this.letPass("sound");
+    this.allowSound();
   }
 
   async switchSound() {

@@ -228,6 +228,10 @@ def test_nobody_is_shut_out(market: Server, tabs: Tabs, theme: str) -> None:
     open_details(page)
     page.locator(".details dl").first.wait_for()
     assert violations(page) == []
+    page.keyboard.press("Control+k")
+    page.keyboard.type("b")
+    expect(page.locator(".palette [role=option]").first).to_be_visible()
+    assert violations(page) == []
     wall = on_wall(tabs, f"{market.url}?kiosk=1&embed_options={theme}_theme")
     assert violations(wall) == []
 
@@ -466,6 +470,7 @@ def test_forced_colours_keep_every_control(market: Server, tabs: Tabs) -> None:
     page = tabs(f"{market.url}?symbol=TSLA&heat=true&correlate=stocks&correlate=crypto", visitor)
     until_ready(page)
     page.locator(".heat[data-dense] td").first.wait_for()
+    assert violations(page) == []
     live = page.locator(".live")
     before = looks(live)
     open_settings(page)
