@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from engine.status import Fault
@@ -72,9 +72,15 @@ class Supervisor:
 def _interpreter_ends() -> bool:
     """Whether the interpreter has begun to end: from then on it gives no thread to anybody.
 
-    A daemon thread and its loop go on for a while after that, until they are stopped.
+    A daemon thread and its loop go on for a while after that, until they are stopped. Asked by
+    wanting a thread: the main one counts as alive until those of the others are done.
     """
-    return not threading.main_thread().is_alive()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(int)
+        except RuntimeError:
+            return True
+    return False
 
 
 def _is_cancelled() -> bool:

@@ -248,7 +248,7 @@ def test_the_opened_symbol_tells_its_last_session(sunday: Server, tabs: Tabs) ->
         ]
     )
     expect(page.locator(".opened .none")).to_have_text("No price in this hour")
-    expect(page.locator(".opened > .empty")).to_have_text(
+    expect(page.locator(".opened .empty")).to_have_text(
         re.compile("^Stocks are closed until Mon 09:30 New York")
     )
 

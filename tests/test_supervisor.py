@@ -134,8 +134,8 @@ loop, supervisor, refused = asyncio.new_event_loop(), Supervisor(), threading.Ev
 
 
 async def run():
-    while threading.main_thread().is_alive():
-        await asyncio.sleep(0.01)
+    # The end waits for this one, so that the main thread is alive when others are refused.
+    loop.run_in_executor(None, refused.wait)
     while True:
         try:
             await asyncio.to_thread(int)
