@@ -110,8 +110,11 @@ def rows(
     symbols, states = frame.index.tolist(), reader.states(frame, now)
     logs = reader.store_at(now).trace([str(symbols[place]) for place in wanted], SPARK_SEC, now)
     # At one stroke: a frame is slow to walk through, by rows as by columns.
-    names, figures = frame.columns.tolist(), frame.to_numpy(object).tolist()
-    found_rows = {place: dict(zip(names, figures[place], strict=True)) for place in wanted}
+    names, figures = frame.columns.tolist(), frame.iloc[list(wanted)].to_numpy(object).tolist()
+    found_rows = {
+        place: dict(zip(names, row, strict=True))
+        for place, row in zip(wanted, figures, strict=True)
+    }
     closed = {found_rows[place]["asset"] for place in wanted if states[place] == "closed"}
     sessions = {asset: reader.last_session(asset, now) for asset in closed}
     halted_since = reader.halted_since(now)
