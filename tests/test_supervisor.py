@@ -130,12 +130,14 @@ from tests.browsing import ROOT
 from tests.waiting import HANG_SEC
 
 logging.basicConfig(stream=sys.stdout)
-loop, supervisor, refused = asyncio.new_event_loop(), Supervisor(), threading.Event()
+loop, supervisor = asyncio.new_event_loop(), Supervisor()
+begun, refused = threading.Event(), threading.Event()
 
 
 async def run():
     # The end waits for this one, so that the main thread is alive when others are refused.
     loop.run_in_executor(None, refused.wait)
+    begun.set()
     while True:
         try:
             await asyncio.to_thread(int)
@@ -162,6 +164,7 @@ task = loop.create_task(supervisor.keep("record", run))
 thread = threading.Thread(target=live, daemon=True)
 atexit.register(end)
 thread.start()
+begun.wait()
 """
 
 
