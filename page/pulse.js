@@ -100,6 +100,7 @@ export class PulseCard {
     const context = {
       rank: view.rank,
       ranked: view.rank.split(" ")[0],
+      chosen: [view.rank, view.rows, view.group].join("|"),
       choices,
       clock,
       now,

@@ -122,13 +122,14 @@ export class RankedTable {
 
   // Choose who is shown, and where: who else is folded, and who waits to be shown.
   place(rows) {
-    const { isHeld, isUnfolded, choices, rank } = this.context;
+    const { isHeld, isUnfolded, isPast, choices, chosen } = this.context;
     const kept = new Set([choices.symbol, this.focused()]);
     const names = rows.map((row) => row.symbol);
     // While one moment after the other is shown the list may grow, but what is below does not jump.
-    const least = Math.max(this.context.least, this.context.isPast ? this.shown.length : 0);
+    const least = Math.max(this.context.least, isPast ? this.shown.length : 0);
     const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, least);
-    const key = `${rank}|${isUnfolded}`;
+    // A hand holds what comes by itself, and nothing that it chose.
+    const key = `${chosen}|${isUnfolded}|${isPast}`;
     const isSame = this.key === key;
     const holds = isHeld && isSame;
     // Who came meanwhile is shown when the hand has gone.
