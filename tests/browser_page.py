@@ -191,10 +191,17 @@ def has_searched_past(page: Page) -> bool:
 def open_settings(page: Page) -> Locator:
     """Open what is set once, unless it is open; where it is shown."""
     body = page.get_by_test_id("stPopoverBody")
-    if not body.is_visible():
-        # Streamlit has one with its help, and one for those who cannot hover.
-        page.locator(".st-key-settings button:visible").click()
-        page.get_by_role("combobox", name="Rank by").wait_for()
+    # Streamlit has one with its help, and one for those who cannot hover.
+    button = page.locator(".st-key-settings button:visible")
+    rank = page.get_by_role("combobox", name="Rank by")
+
+    def is_open() -> bool:
+        # Python's word that they were closed, if it comes late, closes what was opened since.
+        if body.is_hidden():
+            button.click()
+        return rank.is_visible()
+
+    until(is_open)
     return body
 
 
@@ -224,10 +231,17 @@ def choose(page: Page, label: str, option: str) -> None:
     if is_setting:
         open_settings(page)
     box.scroll_into_view_if_needed()
-    # That is told with the next frame, and closes a list that is open by then.
-    page.evaluate("new Promise(requestAnimationFrame)")
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    chosen = page.get_by_role("option", name=option, exact=True)
+
+    def is_listed() -> bool:
+        # What was chosen before is told with the next frame, which closes an open list.
+        page.evaluate("new Promise(requestAnimationFrame)")
+        if chosen.is_hidden():
+            box.click()
+        return chosen.is_visible()
+
+    until(is_listed)
+    chosen.click()
     if is_setting:
         close_settings(page)
 

@@ -32,6 +32,7 @@ pytest_plugins = ("tests.browser_fixtures",)
 NAMES = [name for names in DEFAULT_WATCHLIST.values() for name in names]
 REFRESHES = 50
 REFRESH_SEC = 0.2
+PAST_SEC = 1200  # so that the oldest of a minute each is in it
 SETTLED_MS = 1000
 MOST_SHIFT = 0.01
 
@@ -100,7 +101,7 @@ def test_fifty_refreshes_disturb_nothing(serve: Serve, tabs: Tabs) -> None:
     """Lists stay open, text stays typed, what is scrolled, chosen or focused stays; no jump."""
     server = serve(
         {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"},
-        stage=Stage(refresh_sec=REFRESH_SEC, takes_orders=True),
+        stage=Stage(refresh_sec=REFRESH_SEC, past_sec=PAST_SEC, takes_orders=True),
         settings=NO_EVENTS,
     )
     # With rows that glide, as most viewers have it: one that jumps to its place is a shift.

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A simulated market on which only that happens which is ordered."""
     folder: Path = tmp_path_factory.mktemp("events") / "app"
     environ = {"MARKET_PULSE_SOURCE": "simulated", "MARKET_PULSE_SEED": "7"}
-    stage = Stage(refresh_sec=1, takes_orders=True)
+    stage = Stage(refresh_sec=1, past_sec=900, takes_orders=True)
     with start(folder, environ, stage=stage, settings=NO_EVENTS) as started:
         yield started
         log = started.log.read_text("utf-8")

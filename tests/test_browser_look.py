@@ -35,6 +35,9 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
+PAST_SEC = 1200
+"""Of the market: as long as brings events enough to fill a card."""
+
 KIOSK_PX = 28
 KIOSKS = ((1024, 768), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (3840, 2160))
 TILES = 17
@@ -249,8 +252,9 @@ def test_the_colours_are_the_systems(market: Server, tabs: Tabs) -> None:
 
 
 def colours(page: Page, tone: int) -> set[str]:
-    """In which colours a direction is shown."""
-    found: list[str] = page.locator(f'.pulse td[data-tone="{tone}"]').evaluate_all(
+    """In which colours a direction is shown, of symbols that trade."""
+    cells = page.locator(f'.pulse tr[data-state="live"] td[data-tone="{tone}"]')
+    found: list[str] = cells.evaluate_all(
         "(cells) => cells.map((cell) => getComputedStyle(cell).color)"
     )
     return set(found)

@@ -25,7 +25,7 @@ from sessions import ALWAYS, Session
 from settings import Settings, SourceSettings
 from sources.shares import allotted
 from tests.faulty_vendor import FaultyVendor
-from tests.harbor import PING_SEC, SPACING_SEC, Harbor, HarborServer
+from tests.harbor import PING_SEC, SOON_SILENT, SPACING_SEC, Harbor, HarborServer
 from tests.statuses import feed_of
 from tests.virtual_time import in_virtual_time
 from tests.waiting import HANG_SEC, until
@@ -137,7 +137,7 @@ def test_heartbeats_keep_a_connection_that_has_no_prices() -> None:
     with (
         FaultyVendor() as eodhd,
         HarborServer(KEY) as server,
-        running(eodhd.url, Harbor(server.url, KEY)) as worker,
+        running(eodhd.url, Harbor(server.url, KEY, silence_sec=SOON_SILENT)) as worker,
     ):
         until(lambda: feed_of(worker, "crypto").state is FeedState.LIVE)
         server.trades = False
