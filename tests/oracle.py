@@ -113,6 +113,8 @@ class Oracle:
         self.references: dict[str, list[Reference]] = {}
         self.asked_at = 0
         """The second whose answer is being found: it sees its own windows and no others."""
+        self.windows: dict[tuple[str, int, int], Window] = {}
+        """Those that were found, by symbol, second and how many had begun: they are asked often."""
 
     # Writing.
 
@@ -130,8 +132,16 @@ class Oracle:
 
     def window(self, symbol: str) -> Window:
         """The window that the second asked at is in."""
+        begins = self.begins.get(symbol, [])
+        asked = symbol, self.asked_at, len(begins)
+        found = self.windows.get(asked)
+        if found is None:
+            found = self.windows[asked] = self._window(begins)
+        return found
+
+    def _window(self, begins: list[tuple[int, str]]) -> Window:
         windows = [Window(0, 0, "")]
-        for second, vendor in self.begins.get(symbol, []):
+        for second, vendor in begins:
             last = windows[-1]
             if vendor and vendor == last.vendor:
                 continue
@@ -242,7 +252,7 @@ class Oracle:
     def _judge(self, symbol: str, bar: int) -> None:
         stored = self.samples[symbol]
         hour = [
-            stored.get(number) if self.is_sampled(number, symbol) else None
+            stored[number] if number in stored and self.is_sampled(number, symbol) else None
             for number in range(bar - SAMPLES + 1, bar + 1)
         ]
         before = self.judgements[symbol].get(bar - 1)
@@ -259,9 +269,11 @@ class Oracle:
 
     def stored_ticks(self, symbol: str, bar: int, since: int | None = None) -> list[Arrival]:
         """The ticks of a bar from the window's begin on, none where the bar is no longer kept."""
+        ticks = self.ticks.get(symbol, {}).get(bar)
+        if not ticks or not self.is_stored(bar):
+            return []
         if since is None:
             since = self.window(symbol).gap
-        ticks = self.ticks.get(symbol, {}).get(bar, []) if self.is_stored(bar) else []
         return [tick for tick in ticks if tick.second >= since]
 
     def is_sampled(self, bar: int, symbol: str) -> bool:
@@ -308,12 +320,13 @@ class Oracle:
     def live_bars(self, symbol: str, first: int, end: int, bars_per_bin: int = 1) -> list[Bar]:
         """The bins from ``first`` to ``end`` (excluded) that have ticks."""
         live = []
+        since = self.window(symbol).gap
         for number in range(first, end):
             prices = [
                 tick.price
                 for bar in range(number * bars_per_bin, (number + 1) * bars_per_bin)
-                if bar * BAR_SEC >= self.window(symbol).gap
-                for tick in self.stored_ticks(symbol, bar)
+                if bar * BAR_SEC >= since
+                for tick in self.stored_ticks(symbol, bar, since)
             ]
             if prices:
                 mean = math.fsum(prices) / len(prices)
