@@ -199,6 +199,9 @@ def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None
         assert fits(page, page.locator(".tile")) == TILES, width
         assert fits(page, page.locator(".feeds li")) == 3, width
         assert not scrolls(page), width
+        whole, in_part = seen_events(page)
+        assert whole, width
+        assert in_part == [], width
     assert_sound(page)
     # A pointer that moves brings the way out, and so does Escape; the settings lead back.
     leave = page.get_by_role("button", name="Leave kiosk")
@@ -211,6 +214,24 @@ def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None
     expect(page.locator(".market-pulse[data-kiosk]")).to_be_attached()
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-settings")).to_be_visible()
+
+
+def seen_events(page: Page) -> tuple[list[str], list[str]]:
+    """The events of the card that are seen whole, and those of which a part is cut off."""
+    seen: dict[str, list[str]] = page.locator(".events").evaluate(
+        """(list) => {
+          const frame = list.getBoundingClientRect();
+          const whole = [], part = [];
+          for (const one of list.querySelectorAll("ol > li")) {
+            const box = one.getBoundingClientRect();
+            const isOutside = box.left >= frame.right || box.top >= frame.bottom;
+            const isInside = box.right <= frame.right + 1 && box.bottom <= frame.bottom + 1;
+            if (!isOutside) (isInside ? whole : part).push(one.textContent);
+          }
+          return { whole, part };
+        }"""
+    )
+    return seen["whole"], seen["part"]
 
 
 def scrolls(page: Page) -> bool:
