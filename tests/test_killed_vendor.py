@@ -31,8 +31,9 @@ from vendors.wire import Vendor
 from worker import Worker
 
 KEY: Final = "SECRETKEY0123456789"
-PACE: Final = 60.0
-"""How many times as fast as time the clock goes: so there are returns over a minute soon."""
+PACE: Final = 20.0
+"""How many times as fast as time the clock goes: so there are returns over a minute soon, and a
+busy computer still has time for each second."""
 
 WATCHLIST: Final[Mapping[Asset, tuple[str, ...]]] = {
     "stocks": ("AAPL", "MSFT"),
