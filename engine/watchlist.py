@@ -112,6 +112,8 @@ class Answer:
     group: str = ""
     is_kept: bool = True
     """Whether it survives a restart."""
+    is_named: bool = False
+    """Of a removed symbol, whether a rule, a destination or a group of the settings names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ class Watchlist:
             if self._catalogue is None:
                 return replace(answer, outcome=Outcome.FIXED)
             asset = next((asset for asset in ASSETS if symbol in watched.get(asset, ())), None)
-            answer = replace(answer, asset=asset)
+            answer = replace(answer, asset=asset, is_named=symbol in self._named)
             if asset is None:
                 return replace(answer, outcome=Outcome.UNKNOWN)
             if sum(map(len, watched.values())) == 1:

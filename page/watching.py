@@ -220,7 +220,9 @@ def _removed(answer: Answer) -> str:
     name = legible(answer.symbol)
     match answer.outcome:
         case Outcome.DONE:
-            return f"{name} is not watched any more{_for_how_long(answer)}. "
+            waits = "; what the settings say of it, in rules, destinations or groups, waits for it"
+            named = waits if answer.is_named else ""
+            return f"{name} is not watched any more{_for_how_long(answer)}{named}. "
         case Outcome.UNKNOWN:
             return f"{name} is not watched. "
         case Outcome.LAST:

@@ -92,6 +92,15 @@ def test_what_is_added_and_removed_is_true_after_a_restart() -> None:
     assert decoded(kept.text).added.get("stocks") in (None, ())
 
 
+def test_of_what_rules_name_it_is_said_that_they_wait() -> None:
+    """Nobody else would tell that an alert cannot come."""
+    watchlist = Watchlist(BASE, WatchNotes(), Catalogue(VENDORS, KNOWN), named=("AAPL",))
+    assert told(watchlist, RemoveSymbol("AAPL")).endswith(
+        "; what the settings say of it, in rules, destinations or groups, waits for it. "
+    )
+    assert "settings" not in told(watchlist, RemoveSymbol("EURUSD"))
+
+
 def test_without_an_archive_it_is_said_for_how_long_it_holds() -> None:
     """The data may be off."""
     watchlist = Kept(is_kept=False).watchlist()
