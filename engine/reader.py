@@ -185,8 +185,9 @@ class Reader:
 
     def usual(self, frame: pd.DataFrame, now: float) -> list[bool]:
         """Whether each row of ``frame``, the frame of ``now``, is within its usual range."""
-        moved = movers(self.events_at(now), now)
-        return is_usual(frame, self.states(frame, now), now, moved)
+        # What a new event tells is known at once.
+        of, found = self.once(self._usual, now, self.events_at(now).version)
+        return [*found] if of is frame else self._usual_of(frame, now)
 
     def hours(self, asset: Asset, now: float) -> MarketHours:
         """The phase a market is in at ``now``: when that ends, and who says so."""
@@ -355,6 +356,14 @@ class Reader:
     def _states_of(self, frame: pd.DataFrame, now: float) -> list[State]:
         is_streaming = {asset: self._source.streams_at(asset, now) for asset in ASSETS}
         return row_states(frame, is_streaming, self._heartbeat.halts.at(now))
+
+    def _usual(self, now: float, version: int) -> tuple[pd.DataFrame, list[bool]]:
+        _, frame = self.pulse(now)
+        return frame, self._usual_of(frame, now)
+
+    def _usual_of(self, frame: pd.DataFrame, now: float) -> list[bool]:
+        moved = movers(self.events_at(now), now)
+        return is_usual(frame, self.states(frame, now), now, moved)
 
     def _order(self, order: str, now: float, strict: bool) -> tuple[pd.Index[Any], Order]:
         now, frame = self.pulse(now)
