@@ -41,6 +41,7 @@ class Board {
     this.choices = null;
     this.pending = {}; // what was chosen of the view and is not taken yet
     this.said = null; // what an address said of it, as its texts
+    this.isPassing = false; // one moment after the other is shown, dragged or played
     this.held = null; // the second of a frozen page that a server lost
     this.panels = { ...opened(""), earlier: false, event: "", since: null, find: null };
     this.number = 0;
@@ -156,6 +157,7 @@ class Board {
   choose(changed, isPassing = false) {
     this.carried = [];
     this.said = null;
+    this.isPassing = isPassing && changed.at !== null;
     for (const [name, value] of Object.entries(changed)) {
       if (name in this.panels) this.panels[name] = value;
       else this.pending[name] = value;

@@ -109,6 +109,7 @@ export class PulseCard {
       least: pulse.lists.length > 1 ? LEAST / 2 : LEAST,
       isWhole,
       isPast: this.payload.at !== null,
+      isPassing: this.board.isPassing,
       looks: found,
       since: clock.brief(since / 1000, now),
     };

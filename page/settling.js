@@ -18,6 +18,12 @@ export function folded(rows, kept, least) {
   return rest.length === 1 ? { shown: rows.map((row) => row.symbol), rest: [] } : { shown, rest };
 }
 
+// Of `names` no more than `most`, in their order: those in `kept`, and the first of the others.
+export function atMost(names, kept, most) {
+  let free = most - names.filter((name) => kept.has(name)).length;
+  return names.filter((name) => kept.has(name) || free-- > 0);
+}
+
 // The names of `wanted` in the places of `before`, as far as they stood there; the others come last.
 export function inPlace(before, wanted) {
   const there = new Set(wanted);

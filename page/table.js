@@ -4,7 +4,7 @@
 import { correctVendor, KINDS } from "./cells.js";
 import { h, keyed, mark, say } from "./elements.js";
 import { InSight } from "./in_sight.js";
-import { displaced, eased, folded, inPlace, settled } from "./settling.js";
+import { atMost, displaced, eased, folded, inPlace, settled } from "./settling.js";
 import { UsualStrip } from "./usual.js";
 
 const WORDLESS = ["price", "text", "signed", "change", "word", "spark"];
@@ -122,18 +122,21 @@ export class RankedTable {
 
   // Choose who is shown, and where: who else is folded, and who waits to be shown.
   place(rows) {
-    const { isHeld, isUnfolded, isPast, choices, chosen } = this.context;
+    const { isHeld, isUnfolded, isPast, isPassing, choices, chosen } = this.context;
     const kept = new Set([choices.symbol, this.focused()]);
     const names = rows.map((row) => row.symbol);
-    // While one moment after the other is shown the list may grow, but what is below does not jump.
+    // Another moment may make the list longer, and does not make it shorter again.
     const least = Math.max(this.context.least, isPast ? this.shown.length : 0);
     const split = isUnfolded ? { shown: names, rest: [] } : folded(rows, kept, least);
     // A hand holds what comes by itself, and nothing that it chose.
     const key = `${chosen}|${isUnfolded}|${isPast}`;
     const isSame = this.key === key;
     const holds = isHeld && isSame;
+    // While moments pass it has one length, so that what is below does not jump.
+    const { length } = this.shown;
+    const most = isPassing && length && !isUnfolded ? length : Infinity;
     // Who came meanwhile is shown when the hand has gone.
-    const stays = new Set(holds ? this.shown : split.shown);
+    const stays = new Set(holds ? this.shown : atMost(split.shown, kept, most));
     const [calm, strict] = [names, settled(rows)].map((all) =>
       all.filter((name) => stays.has(name)),
     );

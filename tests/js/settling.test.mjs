@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { displaced, eased, folded, inPlace, settled } from "../../page/settling.js";
+import { atMost, displaced, eased, folded, inPlace, settled } from "../../page/settling.js";
 
 const rows = (text) => [...text].map((name) => ({ symbol: name, is_usual: name >= "a" }));
 const text = (names) => names.join("");
@@ -26,6 +26,14 @@ test("a row that is kept is not folded", () => {
 test("one row alone is not folded", () => {
   const { shown, rest } = folded(rows("ABc"), new Set(), 2);
   assert.deepEqual([text(shown), text(rest)], ["ABc", ""]);
+});
+
+test("of more names than there is room for the kept ones stay, and the first others", () => {
+  const short = (kept, most) => text(atMost([..."abcde"], new Set(kept), most));
+  assert.equal(short("", 3), "abc");
+  assert.equal(short("d", 3), "abd");
+  assert.equal(short("cde", 2), "cde");
+  assert.equal(short("", Infinity), "abcde");
 });
 
 test("names keep their places, go if they are gone, and come last if they are new", () => {
