@@ -49,6 +49,8 @@ EXPORT_ALL: Final = "everything"
 EXPORT_OWN: Final = "from – to"
 EXPORT_WAIT_SEC: Final = 2
 """How often a tab that waits for its file looks whether it is its turn."""
+EXPORT_LOST_SEC: Final = 3 * EXPORT_WAIT_SEC
+"""If it has not looked for so long, nobody told it to."""
 EXPORT_KEPT_SEC: Final = 60
 """How long a file can be downloaded."""
 EXPORT_TAKEN_SEC: Final = 10
@@ -234,6 +236,7 @@ def hand_out(archive: export.Archive, order: Order) -> None:
     block this tab meanwhile, but any two refreshes of other tabs then take it away.
     """
     state = st.session_state
+    state.export_looked_at = time.monotonic()
     turns = export_turns()
     # Anybody may have Streamlit clear its caches, and with them what was asked for.
     if "export_order" not in state:
@@ -254,7 +257,8 @@ def hand_out(archive: export.Archive, order: Order) -> None:
         except MarketPulseError as error:
             end_export(f"The archive cannot be exported: {told(error)}")
             st.rerun()
-        turns.hold(state.tab, time.monotonic() + EXPORT_KEPT_SEC)
+        state.export_looked_at = time.monotonic()
+        turns.hold(state.tab, state.export_looked_at + EXPORT_KEPT_SEC)
     st.download_button(
         f"Download {max(1, len(state.export_file) // 1000):,} kB",
         state.export_file,
@@ -271,10 +275,22 @@ def end_export(note: str = "") -> None:
     state = st.session_state
     if "export_order" in state:
         export_turns().end(state.tab)
-    for name in ("export_order", "export_file", "export_note"):
+    for name in ("export_order", "export_looked_at", "export_file", "export_note"):
         state.pop(name, None)
     if note:
         state.export_note = note
+
+
+def has_lost_export() -> bool:
+    """Whether this tab looks for its file no longer though it waits; if so, says it only once.
+
+    Streamlit may lose the end of what it sends, and with it the word to look again.
+    """
+    looked_at: float | None = st.session_state.get("export_looked_at")
+    if looked_at is None or time.monotonic() - looked_at <= EXPORT_LOST_SEC:
+        return False
+    del st.session_state.export_looked_at
+    return True
 
 
 @st.fragment
@@ -419,7 +435,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if chosen_in_widgets():
+    if chosen_in_widgets() or has_lost_export():
         st.rerun()
     before = visit.view
     visit = take_asks(take_choices(visit))

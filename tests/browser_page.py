@@ -194,6 +194,8 @@ def open_settings(page: Page) -> Locator:
     # Streamlit has one with its help, and one for those who cannot hover.
     button = page.locator(".st-key-settings button:visible")
     rank = page.get_by_role("combobox", name="Rank by")
+    # What opens slides open, and in a tab that lies behind another one that stands still.
+    page.bring_to_front()
 
     def is_open() -> bool:
         # Python's word that they were closed, if it comes late, closes what was opened since.

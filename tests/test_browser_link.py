@@ -7,9 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
 
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser_page import (
     Tabs,
@@ -33,6 +32,7 @@ from tests.browser_page import (
 )
 from tests.browsing import Server
 from tests.waiting import until
+from tests.wire import Wire
 
 pytest_plugins = ("tests.browser_fixtures",)
 
@@ -98,40 +98,13 @@ def view_of(page: Page) -> dict[str, object]:
     }
 
 
-class Wire:
-    """The socket between a tab and its server; what the server sends can be lost on it."""
-
-    def __init__(self) -> None:
-        self.loses = ""
-        """The type of the server's messages that are lost."""
-
-    def join(self, tab: WebSocketRoute) -> None:
-        """Be between ``tab`` and its server."""
-        self._tab, self._server = tab, tab.connect_to_server()
-        tab.on_message(self._take_of_tab)
-        self._server.on_message(self._take_of_server)
-
-    def _take_of_tab(self, message: str | bytes) -> None:
-        self._server.send(message)
-
-    def _take_of_server(self, message: str | bytes) -> None:
-        if not (self.loses and ForwardMsg.FromString(bytes_of(message)).HasField(self.loses)):
-            self._tab.send(message)
-
-
 def wired(market: Server, tabs: Tabs) -> tuple[Page, Wire]:
     """A tab that shows all it can, and its wire."""
     visitor, wire = tabs.visitor(), Wire()
-    visitor.route_web_socket(re.compile("/_stcore/stream$"), wire.join)
+    wire.route(visitor)
     page = tabs(market.url, visitor)
     until_ready(page)
     return page, wire
-
-
-def bytes_of(message: str | bytes) -> bytes:
-    """One of Streamlit's messages, all of which are bytes."""
-    assert isinstance(message, bytes)
-    return message
 
 
 def test_every_control_changes_its_card_and_the_address(market: Server, tabs: Tabs) -> None:
