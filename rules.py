@@ -261,6 +261,8 @@ class Thresholds:
 
 def leading_part(parts: Sequence[Part]) -> Part:
     """The one that is told first: the move furthest beyond its threshold, if there is a move."""
+    if len(parts) == 1:  # as most have
+        return parts[0]
     moves = [part for part in parts if part.rises is not None]
     return max(moves or parts, key=attrgetter("ratio"))
 
