@@ -62,8 +62,9 @@ export const KINDS = {
     correct: (cell, [text, tone, filled, note, rest]) => {
       const [bar, aside, figure, more] = cell.children;
       const { left, width } = gauge(filled);
-      bar.firstChild.style.setProperty("left", `${left}%`);
-      bar.firstChild.style.setProperty("width", `${width}%`);
+      // Cut out of the whole, which never moves.
+      const cut = `inset(0 ${100 - left - width}% 0 ${left}%)`;
+      bar.firstChild.style.setProperty("clip-path", cut);
       mark(bar.firstChild, "data-tone", tone);
       say(aside, note);
       sayTone(figure, [text, tone]);

@@ -38,7 +38,10 @@ export class Headline {
     this.lead.hidden = !lead;
     mark(this.lead, "data-severity", severity || null);
     mark(this.lead, "data-tone", rises === null ? null : rises ? 1 : -1);
-    this.drawRest(lead ? ` ${rest}` : rest);
+    const counted = breadth.map(breadthText).join(" · ");
+    const whole = [[lead, rest].filter(Boolean).join(" "), counted].filter(Boolean).join(" · ");
+    this.renew(whole);
+    say(this.plain, lead ? ` ${rest}` : rest);
     keyed(
       this.breadth,
       breadth,
@@ -46,19 +49,18 @@ export class Headline {
       ({ asset }) => h("span", {}, ` · ${asset} `, h("span", { class: "counts" })),
       (item, counts) => correctCounts(item.lastChild, counts),
     );
-    const whole = [[lead, rest].filter(Boolean).join(" "), ...breadth.map(breadthText)].join(" · ");
     mark(this.element, "title", [whole, hover].filter(Boolean).join("\n"));
   }
 
-  // Another sentence is not the one before in other places.
-  drawRest(text) {
-    if (this.plain.textContent === text) return;
+  // Another sentence is not the one before in other places: its parts are made anew.
+  renew(whole) {
+    if (this.whole === whole) return;
+    this.whole = whole;
     for (const name of ["plain", "breadth"]) {
       const fresh = this[name].cloneNode();
       this[name].replaceWith(fresh);
       this[name] = fresh;
     }
-    say(this.plain, text);
   }
 
   // What happened since a second was `asked` for; nothing while that is null, or not answered.

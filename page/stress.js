@@ -31,15 +31,13 @@ export class StressCard {
     this.empty = h("p", { class: "empty" });
     this.searching = h("p", { class: "searching note" }, "Still looking through the past hour");
     this.snoozed = h("ul", { class: "snoozed", "aria-label": "Snoozed in this browser" });
-    this.running = h("ol", { class: "running", "aria-label": "Running" });
-    this.fold = h("button", { type: "button", class: "fold", onclick: () => this.toggleFold() });
-    this.earlier = h("ol", { class: EARLIER, "aria-label": "Earlier, newest first" });
-    this.older = h("button", { type: "button", class: "link older", onclick: () => this.askAll() });
-    this.events = h(
-      "div",
-      { class: "events", tabindex: "0", role: "region", "aria-label": "Events" },
-      ...[this.snoozed, this.running, this.fold, this.earlier, this.older],
-    );
+    this.events = h("div", {
+      class: "events",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Events",
+    });
+    this.build();
     this.element = h(
       "section",
       { class: "card stress", "aria-label": "Happening now" },
@@ -59,6 +57,15 @@ export class StressCard {
       { threshold: 0.5 },
     );
     this.view.observe(this.events);
+  }
+
+  build() {
+    this.running = h("ol", { class: "running", "aria-label": "Running" });
+    this.fold = h("button", { type: "button", class: "fold", onclick: () => this.toggleFold() });
+    this.earlier = h("ol", { class: EARLIER, "aria-label": "Earlier, newest first" });
+    this.older = h("button", { type: "button", class: "link older", onclick: () => this.askAll() });
+    const parts = [this.snoozed, this.running, this.fold, this.earlier, this.older];
+    this.events.replaceChildren(...parts);
   }
 
   close() {
@@ -122,8 +129,10 @@ export class StressCard {
       this.drawRows(this.running, running);
       this.drawFold(events, earlier);
     };
+    // While moments pass another list is not the one before in other places: it is made anew.
+    if (key !== this.key && board.isPassing) this.build();
     // Further down the browser itself keeps what is read in its place.
-    if (key === this.key || this.events.scrollTop) drawLists();
+    if (key === this.key || board.isPassing || this.events.scrollTop) drawLists();
     else gliding(this.events, drawLists);
     this.key = key;
     if (!board.choices.event) this.opened = null;

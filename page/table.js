@@ -284,7 +284,10 @@ export function direction(rank) {
 // The line that those within their usual range are folded into, with those that wait to leave it.
 export function unfoldText(count, usual, waiting) {
   const more = count < usual ? " more" : "";
-  const news = waiting.length ? ` · ▲ ${waiting.join(", ")}` : "";
+  // All of them could be more than a line has room for.
+  const [first, ...others] = waiting;
+  const names = others.length > 1 ? `${first} and ${others.length} more` : waiting.join(", ");
+  const news = waiting.length ? ` · ▲ ${names}` : "";
   return `${count}${more} within their usual range${news}`;
 }
 

@@ -112,6 +112,8 @@ def test_a_third_export_waits_for_one_of_two(serve: Serve, tabs: Tabs, tmp_path:
     for page in pages:
         open_export(page, archive)
         if page is third:
+            assert bars(page) > 0
+            until_refreshed(page)
             wire.loses = "auto_rerun"
         page.get_by_role("button", name="Prepare the file").click()
         if page is not third:

@@ -67,7 +67,7 @@ function gaugeParts() {
 test("a gauge fills, and says the rest of its sentence", () => {
   const { cell, fill, aside, figure, more } = gaugeParts();
   KINDS.gauge.correct(cell, ["−8.2 ×", -3, -0.75, "99.8 %", " its usual minute"]);
-  assert.deepEqual(fill.properties, { left: "12.5%", width: "37.5%" });
+  assert.deepEqual(fill.properties, { "clip-path": "inset(0 50% 0 12.5%)" });
   assert.deepEqual(attributes(fill), { "data-tone": "-3" });
   assert.deepEqual([figure.textContent, attributes(figure)], ["−8.2 ×", { "data-tone": "-3" }]);
   assert.deepEqual([aside.textContent, more.textContent], ["99.8 %", " its usual minute"]);

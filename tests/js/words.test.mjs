@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Clock } from "../../page/clock.js";
 import { rounded } from "../../page/correlations.js";
 import { countdownText } from "../../page/chrome.js";
-import { stateText } from "../../page/table.js";
+import { stateText, unfoldText } from "../../page/table.js";
 import { firstChoice, formOf } from "../../page/pulse.js";
 import { inWords } from "../../page/status.js";
 import { emptyText } from "../../page/stress.js";
@@ -86,4 +86,12 @@ test("an empty list of events judges no more than the headline does", () => {
   assert.equal(told("learning", "quiet"), "Nothing unusual so far.");
   assert.equal(told("", "no prices"), "Nothing unusual so far.");
   assert.equal(told("closed", "no prices"), "No new price to judge.");
+});
+
+test("the folded line has room for what waits to leave it", () => {
+  assert.equal(unfoldText(9, 9, []), "9 within their usual range");
+  assert.equal(unfoldText(8, 9, []), "8 more within their usual range");
+  const told = (names) => unfoldText(9, 9, names).split(" · ")[1];
+  assert.equal(told(["META", "TSLA"]), "▲ META, TSLA");
+  assert.equal(told(["META", "TSLA", "AMZN"]), "▲ META and 2 more");
 });
