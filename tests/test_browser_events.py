@@ -128,8 +128,8 @@ def test_nothing_moves_while_the_line_is_dragged(
     server: Server, tabs: Tabs, screen: dict[str, int]
 ) -> None:
     """Whatever each moment shows, and not even by the message that this is the past."""
-    for symbol in ("META", "TSLA", "AMZN"):
-        order(server, {"symbol": symbol, "asset": "stocks", "ago": 60})
+    for number, symbol in enumerate(("AAPL", "MSFT", "GOOGL")):
+        order(server, {"symbol": symbol, "asset": "stocks", "ago": 400 + 50 * number})
     page = tabs(server.url, tabs.visitor(reduced_motion="no-preference", viewport=screen))
     until(lambda: shows_prices(page))
     until_refreshed(page, 2)
