@@ -12,6 +12,7 @@ const HELD = {
   1: "Stands higher by now: rows change places only for a reason, and not under the pointer",
   [-1]: "Stands lower by now: rows change places only for a reason, and not under the pointer",
 };
+const LONG = 10; // letters: a name that may take two lines where the list is narrow
 const IN_FRONT = "Stands lower by its figure: its event keeps it in front for three minutes";
 
 export class RankedTable {
@@ -211,6 +212,7 @@ export class RankedTable {
     mark(row, "data-state", item.state.match(/\w+/)[0]);
     mark(row, "data-asset", item.asset);
     mark(row, "data-usual", Boolean(item.is_usual));
+    mark(row, "data-long", item.symbol.length + (item.vendor ? 1 : 0) >= LONG);
     this.columns.forEach(({ kind }, place) => {
       KINDS[kind].correct(row.cells[place], item.cells[place], item);
     });
