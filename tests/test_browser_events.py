@@ -142,7 +142,7 @@ def test_nothing_moves_while_the_line_is_dragged(
     oldest, newest = (int(slider.get_attribute(name) or 0) for name in ("min", "max"))
     for second in range(newest - 30, oldest, -60):
         slider.evaluate(drag, second)
-        until(lambda at=second: page.evaluate("marketPulse.payload.at") == at)
+        page.wait_for_function("(second) => marketPulse.payload.at === second", arg=second)
     assert page.evaluate("shifts.reduce((sum, { value }) => sum + value, 0)") < 0.005
 
 
