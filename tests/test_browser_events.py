@@ -130,9 +130,7 @@ def test_nothing_moves_while_the_line_is_dragged(
     """Whatever each moment shows, and not even by the message that this is the past."""
     page = tabs(server.url, tabs.visitor(reduced_motion="no-preference", viewport=screen))
     until(lambda: shows_prices(page))
-    for number, symbol in enumerate(("AAPL", "MSFT", "GOOGL")):
-        order(server, {"symbol": symbol, "asset": "stocks", "ago": 400 + 50 * number})
-    until_refreshed(page, 3)
+    until_refreshed(page, 2)
     page.evaluate("shifts.length = 0")
     # Of what moves under a pressed pointer Chromium does not tell as long as it is pressed.
     drag = (
