@@ -16,6 +16,7 @@ from tests.browser_page import (
     Serve,
     Tabs,
     all_live,
+    has_searched_past,
     prices,
     query,
     shows_prices,
@@ -61,6 +62,9 @@ def test_nothing_jumps_while_the_page_loads(
     beside: Server, tabs: Tabs, viewport: dict[str, int]
 ) -> None:
     """From the skeleton on."""
+    # Until the past is searched, what is found in it comes into the list.
+    first = tabs(beside.url)
+    until(lambda: shows_prices(first) and has_searched_past(first))
     page = tabs(beside.url, tabs.visitor(viewport=viewport))
     until(lambda: shows_prices(page))
     until_refreshed(page, 1)
