@@ -282,15 +282,12 @@ def end_export(note: str = "") -> None:
 
 
 def has_lost_export() -> bool:
-    """Whether this tab looks for its file no longer though it waits; if so, says it only once.
+    """Whether this tab looks for its file no longer though it waits.
 
     Streamlit may lose the end of what it sends, and with it the word to look again.
     """
     looked_at: float | None = st.session_state.get("export_looked_at")
-    if looked_at is None or time.monotonic() - looked_at <= EXPORT_LOST_SEC:
-        return False
-    del st.session_state.export_looked_at
-    return True
+    return looked_at is not None and time.monotonic() - looked_at > EXPORT_LOST_SEC
 
 
 @st.fragment
@@ -435,7 +432,11 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if chosen_in_widgets() or has_lost_export():
+    if chosen_in_widgets():
+        st.rerun()
+    if has_lost_export():
+        # A run that has no file to look for leaves it so, and is not asked for again.
+        del state.export_looked_at
         st.rerun()
     before = visit.view
     visit = take_asks(take_choices(visit))

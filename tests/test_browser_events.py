@@ -141,7 +141,17 @@ def test_nothing_moves_while_the_line_is_dragged(
     for second in range(newest - 30, oldest, -60):
         slider.evaluate(drag, second)
         page.wait_for_function("(second) => marketPulse.payload.at === second", arg=second)
+    box = page.locator(".track").bounding_box()
+    assert box is not None
+    x, y, width = box["x"], box["y"] + box["height"] / 2, box["width"]
+    page.mouse.move(x + 0.8 * width, y)
+    page.mouse.down()
+    for part in (0.7, 0.6, 0.5):
+        page.mouse.move(x + part * width, y, steps=5)
+        until_refreshed(page, 1)
     assert page.evaluate("shifts.reduce((sum, { value }) => sum + value, 0)") < 0.005
+    page.mouse.up()
+    until(lambda: "at=" in query(page))
 
 
 def test_an_event_is_opened_from_wherever_it_is_told(server: Server, tabs: Tabs) -> None:
