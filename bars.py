@@ -12,7 +12,17 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CANDLE", "CELL", "KEPT_MINUTES", "MINUTE", "Bars", "Begin", "Candles", "Minutes"]
+__all__ = [
+    "CANDLE",
+    "CELL",
+    "KEPT_MINUTES",
+    "MINUTE",
+    "Bars",
+    "Begin",
+    "Candles",
+    "Minutes",
+    "Referenced",
+]
 
 CELL: Final = np.dtype(
     [
@@ -128,6 +138,19 @@ class Begin(NamedTuple):
     second: int
     vendor: str
     """Whose they are from then on; empty: the same one's as before, after a halt say."""
+
+
+class Referenced(NamedTuple):
+    """The price that a symbol's day change is measured against in a span, whose end is excluded."""
+
+    symbol: str
+    price: float
+    since: int
+    until: int
+    counts_from: int
+    """An older last price than of this time, in seconds since the epoch, is none of that day."""
+    vendor: str
+    """While this one serves; empty: while none is known."""
 
 
 def _picked(

@@ -26,6 +26,7 @@ __all__ = [
     "Asset",
     "EventKind",
     "MarketPulseError",
+    "ProcessRole",
     "Regime",
     "Severity",
     "Tick",
@@ -40,6 +41,9 @@ Regime = Literal["unknown", "normal", "high_vol"]
 Severity = Literal["watch", "alert", "extreme"]
 EventKind = Literal["move_1m", "move_5m", "vol_spike", "rule"]
 """What an event is of: one of the built-in rules, or a rule of the user's."""
+ProcessRole = Literal["alone", "auto", "collector", "replica"]
+"""What a process is among several that show the same pulse: on its own; one of equals, of which one
+collects; the one that collects; or one that never does."""
 VendorName = Literal["eodhd", "coinbase", "kraken", "binance", "alpaca", "finnhub"]
 
 ASSETS: Final[tuple[Asset, ...]] = ("stocks", "forex", "crypto")
