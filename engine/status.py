@@ -11,6 +11,7 @@ from feeds import FeedState, FeedStatus, HeldBack, Lately, Refusal, Role, Troubl
 from history.losses import LeftOut
 from history.recorder import ArchiveState, ArchiveStatus, ArchiveTrouble, SetAside
 from sources.catalogue import Found, FoundBy, Room
+from sources.relay_status import RelayState, RelayStatus, RelayTrouble
 from sources.source import (
     BackfillStatus,
     ClockStatus,
@@ -45,6 +46,9 @@ __all__ = [
     "LeftOut",
     "Refusal",
     "RefusedRow",
+    "RelayState",
+    "RelayStatus",
+    "RelayTrouble",
     "Role",
     "Room",
     "RowFault",
@@ -103,6 +107,8 @@ class Status:
     watch: WatchStatus = field(default_factory=WatchStatus)
     api: ApiState = ApiState.ABSENT
     faults: tuple[Fault, ...] = ()
+    relay: RelayStatus | None = None
+    """What this process is among several; None: it is alone."""
 
     def with_watch(self, watch: WatchStatus) -> Status:
         """The same with a newer watchlist; itself if that says nothing new."""

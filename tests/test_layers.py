@@ -74,6 +74,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "history.losses",
             "history.notes",
             "sources.catalogue",
+            "sources.relay_status",
             "feeds",
             "bars",
             "days",
