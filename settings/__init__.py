@@ -32,6 +32,7 @@ from settings.given import (
     settings_file,
 )
 from settings.quoting import Quoting, bare, secret_parts
+from settings.relay import RELAY_KEYS, RELAY_SECRETS, RelaySettings, relay_settings
 from settings.rules import own_names, reject_idle, user_rules
 from settings.source import SourceName, SourceSettings, source_settings
 from settings.symbols import groups, of_classes, reject_unwatched
@@ -61,6 +62,7 @@ __all__ = [
     "HistorySettings",
     "MarketPulseError",
     "Places",
+    "RelaySettings",
     "Settings",
     "SettingsError",
     "SourceName",
@@ -119,6 +121,7 @@ class Settings:
     history: HistorySettings = HistorySettings()
     alerts: AlertSettings = field(default_factory=AlertSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Named lists of symbols to filter by."""
     window_sec: int = WINDOW_SEC
@@ -127,7 +130,12 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """All that must never be shown, in whichever part."""
-        return (*self.source.secrets, *self.alerts.secrets, *self.api.secrets)
+        return (
+            *self.source.secrets,
+            *self.alerts.secrets,
+            *self.api.secrets,
+            *self.relay.secrets,
+        )
 
     @property
     def named_symbols(self) -> frozenset[str]:
@@ -143,12 +151,16 @@ class Settings:
     def archive_file(self) -> Path | None:
         """The file of this source's history; None: none is kept.
 
+        What a replica shows it is told, from whichever source: it has a file of its own.
+
         The real market has one, whoever sends its prices, and goes on with that of EODHD if there
         is no other. A simulated market whose seed was chosen has a file of its own, so that it
         never goes on from another's prices; one of any seed goes on with the seed that it started
         with.
         """
         folder, name, seed = self.history.folder, self.source.name, self.source.seed
+        if folder is not None and self.relay.role == "replica":
+            return folder / "replica.sqlite"
         if folder is None or name == "replay":
             return None
         if name == "simulated":
@@ -174,6 +186,7 @@ _FILE_TABLES: Final = (
         "stress",
         "archive",
         "api",
+        "relay",
         "rule",
         "destination",
     ),
@@ -183,7 +196,10 @@ _FILE_EXPECTED: Final = f"{', '.join((*_KEYS, *_FILE_TABLES))} or an address suc
 _STRESS_KEYS: Final = ("min_surprise", "cooldown_sec", "max_events", *ASSETS)
 _ARCHIVE_KEYS: Final = ("bars_days", "events_days")
 
-_VARIABLE_KEYS: Final = (*_KEYS, "config", *ASSETS, "public_url", "api_tokens", "api_jwt_key")
+_VARIABLE_KEYS: Final = (
+    *(*_KEYS, "config", *ASSETS, "public_url", "api_tokens", "api_jwt_key"),
+    *(*RELAY_KEYS, "redis_password"),
+)
 VARIABLES: Final = tuple(f"MARKET_PULSE_{key.upper()}" for key in (*_VARIABLE_KEYS, *_URL_KEYS))
 _VARIABLES_EXPECTED: Final = (
     f"one of MARKET_PULSE_{', _'.join(map(str.upper, _VARIABLE_KEYS))}"
@@ -226,7 +242,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environ = {name.removeprefix("\ufeff"): value for name, value in environ.items()}
     secrets = [resolved(str(file)) for file in USUAL.secrets]
     keys = accounts(environ, secrets)
-    names = [*API_SECRETS, *(name for names in KEY_VARIABLES.values() for name in names)]
+    names = [
+        *API_SECRETS,
+        *RELAY_SECRETS,
+        *(name for names in KEY_VARIABLES.values() for name in names),
+    ]
     hidden = set(known_secrets(names, environ, secrets)) - {PUBLIC_KEY}
     chosen = bare(environ.get("MARKET_PULSE_CONFIG", ""))
     file = settings_file(chosen, USUAL.config, Quoting(tuple(sorted(hidden))))
@@ -251,6 +271,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         history=_history(given),
         alerts=alert_settings(given, public_url(given), secrets, own_names(rules)),
         api=api_settings(given, secrets),
+        relay=relay_settings(given, secrets),
         groups=groups(file),
         window_sec=window_sec,
     )

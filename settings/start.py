@@ -1,13 +1,13 @@
-"""Start: what the terminal is told at the start: source, archive, and the way to the real market.
+"""Start: what the terminal is told at the start: source, role, archive, and how to go live.
 
-No line of it holds a secret: it names vendors and files alone.
+No line of it holds a secret: it names vendors, files and the broker's host alone.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from settings import Settings
+from settings import RelaySettings, Settings
 from ticks import ASSETS, VendorName
 
 __all__ = ["start_lines"]
@@ -28,15 +28,31 @@ _LIVE: Final = (
 
 
 def start_lines(settings: Settings) -> tuple[str, ...]:
-    """A few lines that say what was started: source, archive, and how to go live if it is not."""
+    """A few lines that say what was started, and how to go live if it is not."""
     source = settings.source
     archive = settings.archive_file
-    lines = [f"Source:   {_source(settings)}"]
-    if source.name != "replay":
+    is_replica = settings.relay.role == "replica"
+    lines = [] if is_replica else [f"Source:   {_source(settings)}"]
+    if settings.relay.url:
+        lines.append(f"Role:     {_role(settings.relay)}")
+    if source.name != "replay" or is_replica:
         lines.append(f"Archive:  {archive or 'off, nothing is kept'}")
-    if source.name == "simulated":
+    if source.name == "simulated" and not is_replica:
         lines.append(_LIVE)
     return tuple(lines)
+
+
+def _role(relay: RelaySettings) -> str:
+    place = relay.address.shown
+    match relay.role:
+        case "alone":
+            return f"alone, the broker at {place} is not asked"
+        case "auto":
+            return f"auto, one of several that share the broker at {place}"
+        case "collector":
+            return f"collector, publishes by the broker at {place}"
+        case "replica":
+            return f"replica, shows what the broker at {place} is sent"
 
 
 def _source(settings: Settings) -> str:
