@@ -38,7 +38,7 @@ class RelayTrouble(StrEnum):
     DENIED = "denied"
     """The user may not do what is asked."""
     FULL = "full"
-    """Its memory is full, and it takes nothing."""
+    """Its memory or its disk is full, and it takes nothing."""
     CERTIFICATE = "certificate"
     """It cannot prove to be who it should be."""
     UNUSABLE = "unusable"

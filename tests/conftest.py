@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.broker import Broker
 
 # How fast the computer is proves nothing.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,3 +44,19 @@ def curl() -> str:
     if found is None:
         missing("curl")
     return found or ""
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> str:
+    """The program that a broker is."""
+    found = shutil.which("redis-server")
+    if found is None:
+        missing("redis-server")
+    return found or ""
+
+
+@pytest.fixture
+def broker(redis_server: str, tmp_path: Path) -> Iterator[Broker]:
+    """A broker of this test alone, which is up."""
+    with Broker(tmp_path / "redis", redis_server) as broker:
+        yield broker

@@ -64,6 +64,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"history.archive", "history.losses", "settings", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
+    "sources.relay": (
+        {"sources.relay_records", "sources.relay_scripts", "sources.relay_status", "settings"},
+        {"redis"},
+    ),
     "sources.fetching": ({"feeds", "vendors.rest"}, {"aiohttp"}),
     "engine": (
         {"sources.source", "pulse_store", "events", "correlation", "formulas", "sessions"}
