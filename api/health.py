@@ -26,6 +26,9 @@ from engine.status import (
     DestinationState,
     FeedState,
     FeedStatus,
+    RelayState,
+    RelayStatus,
+    RelayTrouble,
     Status,
     Trouble,
 )
@@ -38,7 +41,23 @@ HUNG_SEC: Final = 30.0
 _RETRY_SEC: Final = 2
 
 PATIENCE_SEC: Final = 60.0
-"""For so long a market that is open may be without a tick before somebody has to look."""
+"""For so long a market that is open may be without a tick before somebody has to look, and so may a
+process be without a word of the one that collects."""
+
+_SILENT_SEC: Final = 5.0
+"""A collector that is silent for longer may be gone."""
+
+_ENDLESS: Final = frozenset(
+    {
+        RelayTrouble.REFUSED,
+        RelayTrouble.DENIED,
+        RelayTrouble.FULL,
+        RelayTrouble.CERTIFICATE,
+        RelayTrouble.UNUSABLE,
+        RelayTrouble.NEWER_FORMAT,
+    }
+)
+"""Troubles with the broker that nothing but a person ends."""
 
 
 class Verdict(StrEnum):
@@ -91,11 +110,24 @@ def _dead(engine: Engine | None) -> str:
     if not engine.alive():
         return "the worker's thread has ended"
     reader = engine.reader
-    behind = reader.now() - reader.pulse().now
+    now = reader.now()
+    behind = now - reader.pulse().now
     # Before a first second there is nothing to be behind: a long past takes its time.
-    if reader.is_ready and behind > HUNG_SEC:
+    if reader.is_ready and behind > HUNG_SEC and _makes_seconds(engine.status().relay, now):
         return f"the newest second is {behind:.0f} s behind its clock"
     return ""
+
+
+def _makes_seconds(relay: RelayStatus | None, now: float) -> bool:
+    """Whether a process makes its seconds itself, and has for long enough to have made one.
+
+    Who shows another's seconds would not show more of them if it were begun anew.
+    """
+    if relay is None:
+        return True
+    began = relay.took_over_at
+    is_new = began is not None and abs(now - began) <= HUNG_SEC
+    return relay.state is RelayState.LEADING and not is_new
 
 
 def _probe(why_not: str, retry_after: str) -> Response:
@@ -127,10 +159,14 @@ def checks(engine: Engine | None) -> dict[str, Check]:
         return {"worker": _failed("nothing runs behind the page")}
     status = engine.status()
     dead = _dead(engine)
+    relay = status.relay
+    own = {"prices": _prices(engine, status), **_feeds(status)}
+    is_follower = relay is not None and relay.state is not RelayState.LEADING
     return {
         "worker": _failed(dead) if dead else _passed("running"),
-        "prices": _prices(engine, status),
-        **_feeds(status),
+        **({} if relay is None else {"broker": _broker(relay, status.uptime)}),
+        # They are the collector's, of which nothing can be mended here.
+        **({name: _lenient(check) for name, check in own.items()} if is_follower else own),
         "archive": _archive(status.archive),
         "alerts": _alerts(status.alerts),
     }
@@ -139,6 +175,27 @@ def checks(engine: Engine | None) -> dict[str, Check]:
 def worst(found: Mapping[str, Check]) -> Verdict:
     """The verdict of all checks together."""
     return max((check.status for check in found.values()), key=list(Verdict).index)
+
+
+def _broker(relay: RelayStatus, uptime: float | None) -> Check:
+    """Whether this process shows what the others show."""
+    detail = ": ".join(filter(None, (relay.state.value, relay.trouble.value)))
+    if relay.trouble in _ENDLESS:
+        return _failed(detail)
+    if relay.state is RelayState.LEADING:
+        # What it collects itself is good, whoever else can show it.
+        return _warned(detail) if relay.trouble or relay.waiting else _passed(detail)
+    silent_sec = relay.silent_sec
+    if silent_sec is None:
+        silent_sec = uptime or 0.0
+    if silent_sec >= PATIENCE_SEC:
+        return _failed(detail)
+    is_fresh = relay.state is RelayState.FOLLOWING and silent_sec < _SILENT_SEC
+    return _passed(detail) if is_fresh and not relay.trouble else _warned(detail)
+
+
+def _lenient(check: Check) -> Check:
+    return _warned(check.detail) if check.status is Verdict.FAIL else check
 
 
 def _prices(engine: Engine, status: Status) -> Check:

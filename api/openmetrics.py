@@ -9,6 +9,7 @@ from prometheus_client.core import (
     CollectorRegistry,
     CounterMetricFamily,
     GaugeMetricFamily,
+    InfoMetricFamily,
     StateSetMetricFamily,
 )
 from prometheus_client.exposition import choose_encoder
@@ -19,7 +20,15 @@ from starlette.responses import Response
 from api.asked import Asked
 from api.facts import Engine
 from api.health import Verdict, checks, worst
-from engine.status import ArchiveState, DestinationState, FeedState, Status
+from engine.status import (
+    ArchiveState,
+    DestinationState,
+    FeedState,
+    RelayState,
+    RelayStatus,
+    RelayTrouble,
+    Status,
+)
 
 __all__ = ["metrics"]
 
@@ -60,6 +69,9 @@ class _Gauges(Collector):
         )
         if self._engine is not None:
             yield from _of_worker(self._engine)
+            relay = self._engine.status().relay
+            if relay is not None:
+                yield from _of_relay(relay)
             yield from _of_feeds(self._engine.status())
             yield from _of_archive(self._engine.status())
             yield from _of_alerts(self._engine.status())
@@ -82,6 +94,30 @@ def _of_worker(engine: Engine) -> Iterator[Metric]:
         ("part",),
         [((fault.name,), fault.count) for fault in status.faults],
     )
+
+
+def _of_relay(relay: RelayStatus) -> Iterator[Metric]:
+    names = {"role": relay.role, "host": relay.host, "collector": relay.collector}
+    info = InfoMetricFamily(f"{_NAME}relay", "What this process is among several.", labels=())
+    info.add_metric((), names)
+    yield info
+    yield _states("relay_state", "What it does.", (), RelayState, [((), relay.state)])
+    # If there is no trouble, none of them is 1.
+    troubles = [trouble for trouble in RelayTrouble if trouble]
+    rows = [((), relay.trouble)]
+    yield _states("relay_trouble", "What is wrong with the broker.", (), troubles, rows)
+    is_leading = float(relay.state is RelayState.LEADING)
+    for name, text, value in (
+        ("is_leading", "Whether this process collects.", is_leading),
+        ("silent_seconds", "How long ago the newest second came.", relay.silent_sec),
+        ("waiting", "Seconds that wait to be published.", relay.waiting),
+        ("took_over_timestamp_seconds", "When the collector began.", relay.took_over_at),
+        ("hole_seconds", "For how long nobody collected before that.", relay.hole_sec),
+        ("clock_ahead_seconds", "How far the collector's clock is ahead.", relay.ahead_sec),
+        ("uncollected_symbols", "Watched here, not collected.", len(relay.uncollected)),
+    ):
+        yield _gauge(f"relay_{name}", text, (), [((), value)])
+    yield _counter("relay_lost", "Seconds that were never published.", (), [((), relay.lost)])
 
 
 def _of_feeds(status: Status) -> Iterator[Metric]:

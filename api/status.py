@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from api.asked import Asked
 from api.endpoint import json_response
 from engine.status import Status
 from history.schema import MIGRATIONS
+from ticks import ProcessRole
 
 __all__ = ["API_VERSION", "StatusAnswer", "status", "status_answer"]
 
@@ -25,14 +26,15 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Of the API."""
     format: int
     """Of the archive."""
-    role: Literal["alone"]
-    """This process collects for itself, and for no other."""
+    role: ProcessRole
+    """What this process is among several; ``relay`` of the status says how it is doing."""
     status: Status
 
 
 def status_answer(status: Status) -> StatusAnswer:
     """A status, whole; times are seconds since the epoch."""
-    return StatusAnswer(version=API_VERSION, format=len(MIGRATIONS), role="alone", status=status)
+    role = "alone" if status.relay is None else status.relay.role
+    return StatusAnswer(version=API_VERSION, format=len(MIGRATIONS), role=role, status=status)
 
 
 def status(asked: Asked) -> Response:
