@@ -22,6 +22,7 @@ import streamlit as st
 import page
 import worker
 from history import export
+from page.among import where_text
 from page.asks import Ask, answered, asks_in
 from page.deltas import Sent, next_message
 from page.payload import payload
@@ -416,7 +417,8 @@ def take_asks(visit: Visit) -> Visit:
 def do_asked(ask: Ask, zone: ZoneInfo) -> Words:
     """Do what a viewer asks for; what to answer."""
     if isinstance(ask, WatchAsk):
-        return watch_answered(running().watchlist, ask)
+        engine = running()
+        return watch_answered(engine.watchlist, ask, where_text(engine.status().relay))
     return answered(running().desk, ask, time.time(), zone)
 
 

@@ -43,6 +43,8 @@ _ELSEWHERE: Final = (
     " ended."
 )
 
+_AMONG: Final = "Alerts are sent {where}; this process sends none unless it collects itself."
+
 _NOT_SIMULATED: Final = "told of a real market only"
 
 _FORGETFUL: Final = (
@@ -150,9 +152,17 @@ class AlertsCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alerts_card(
-    status: AlertsStatus, answer: Words = (), answered: int = 0, *, is_opened: bool = False
+    status: AlertsStatus,
+    answer: Words = (),
+    answered: int = 0,
+    *,
+    is_opened: bool = False,
+    where: str = "",
 ) -> AlertsCard:
-    """What the page shows of ``status``, and of what a viewer asked."""
+    """What the page shows of ``status``, and of what a viewer asked.
+
+    ``where`` alerts are sent, if several processes show the same and this one does not send.
+    """
     found = status.destinations
     muted = {mute.name for mute in status.mutes if mute.of == MuteOf.DESTINATION}
     states = [_state(one, status, is_muted=one.name in muted) for one in found]
@@ -169,7 +179,7 @@ def alerts_card(
         ],
         answer=answer,
         answered=answered,
-        panel=_panel(status, muted) if is_opened else None,
+        panel=_panel(status, muted, where) if is_opened else None,
     )
 
 
@@ -188,13 +198,13 @@ def _title(states: Sequence[str]) -> str:
     return f"{len(states)} {noun}: {', '.join(f'{n} {state}' for state, n in counts.items())}"
 
 
-def _panel(status: AlertsStatus, muted: set[str]) -> AlertsPanel:
+def _panel(status: AlertsStatus, muted: set[str], where: str) -> AlertsPanel:
     found = status.destinations
     mutes = [_mute_line(mute) for mute in sorted(status.mutes, key=lambda mute: mute.until)]
     if not found:
         return AlertsPanel(notes=[_HOW], destinations=[], mutes=mutes, dead=[], dead_left=0)
     notes = {
-        _ELSEWHERE: not status.is_sending,
+        _AMONG.format(where=where) if where else _ELSEWHERE: not status.is_sending,
         _ASKED_ONLY: status.is_simulated and not all(one.takes_simulated for one in found),
         _FORGETFUL: not status.is_remembered,
     }

@@ -90,7 +90,9 @@ export class Chrome {
     const { status, now, refresh, hours } = payload;
     say(this.badge, status.source);
     mark(this.badge, "data-live", status.is_live);
-    mark(this.badge, "title", `${status.text}, up for ${status.uptime}`);
+    const among = inWords(status.among, (second) => clock.full(second, now));
+    const origin = `${status.text}, up for ${status.uptime}`;
+    mark(this.badge, "title", [origin, among].filter(Boolean).join(". "));
     this.goLive.hidden = !status.hint;
     this.stress.hidden = !payload.watch.play;
     say(this.source, `What is shown: ${status.text}.`);

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from engine.status import ArchiveStatus, FeedStatus, SourceKind, Status
+from engine.status import ArchiveStatus, FeedStatus, RelayStatus, SourceKind, Status
+from page.among import relay_reason
 from page.chips import feed_name, named_feeds, whole_reason
 from page.hours import hours_from
 from page.troubles import api_text, archive_reason, backfill_text, clock_text, held_text
@@ -24,7 +25,9 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def tables(status: Status) -> list[Table]:
-    """One of what concerns all, of the archive, of the vendor of each symbol, and of each feed."""
+    """One of what concerns all, of what this process is among several unless it is alone, of the
+    archive, of the vendor of each symbol, and of each feed.
+    """
     source, tape, feeds = status.source, status.source.tape, named_feeds(status)
     is_replay = source.kind == SourceKind.REPLAY
     return [
@@ -51,6 +54,7 @@ def tables(status: Status) -> list[Table]:
                 **{f"past from {one.vendor}": backfill_text(one) for one in source.backfill},
             },
         ),
+        *(() if status.relay is None else (_relay_table(status.relay),)),
         _archive_table(status.archive),
         *_vendor_tables(feeds),
         *(_feed_table(feed, feed_name(feed, feeds), status.now) for feed in feeds),
@@ -61,6 +65,30 @@ def _vendor_tables(feeds: Sequence[FeedStatus]) -> list[Table]:
     """Whose prices those of each symbol are; nothing if they are no vendor's."""
     found = {symbol: feed.vendor for feed in feeds if feed.vendor for symbol in feed.serves}
     return [_table("whose prices", found)] if found else []
+
+
+def _relay_table(relay: RelayStatus) -> Table:
+    ahead, hole = relay.ahead_sec, relay.hole_sec
+    return _table(
+        "one of several",
+        {
+            "role": relay.role,
+            "this process": relay.host,
+            "state": relay.state,
+            "reason": relay_reason(relay),
+            "collector": relay.collector,
+            "collects since": _instant(relay.took_over_at),
+            "hole before that": duration_text(hole) if hole else None,
+            "newest second": _instant(relay.shown),
+            "came": None if relay.silent_sec is None else f"{duration_text(relay.silent_sec)} ago",
+            "stopped at": _instant(relay.stopped_at),
+            "taken over by": relay.fenced_by,
+            "seconds waiting": relay.waiting or None,
+            "seconds lost": relay.lost or None,
+            "collector's clock": _skew_text(None if ahead is None else -ahead),
+            "not collected": ", ".join(relay.uncollected),
+        },
+    )
 
 
 def _archive_table(archive: ArchiveStatus) -> Table:

@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.status import FeedState, FeedStatus, Refusal, Role, Trouble
 from page.chips import BEHIND_SEC, feed_key, feed_name, way_text
-from page.troubles import feed_advice, feed_help, feed_reason, listed
+from page.troubles import feed_advice, feed_help, feed_reason, listed, retry_text
 from page.words import Message, warning
 
 __all__ = ["DOWN", "PASSING_SEC", "feed_messages", "feed_passing", "feed_text"]
@@ -36,10 +36,14 @@ _ASKING_SEC: Final = 20
 """The same of symbols that a vendor does not have: meanwhile the next vendor is asked for them."""
 
 
-def feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:
-    """What there is to say of feeds that the strip has no room for; what is alike is said once.
+def feed_messages(
+    feeds: Sequence[FeedStatus], now: float, *, is_successor: bool = False
+) -> Iterator[Message]:
+    """What there is to say ``now`` of feeds that the strip has no room for; what is alike is said
+    once.
 
-    While a market is closed nothing of it is missed.
+    While a market is closed nothing of it is missed. ``is_successor`` is whether who asks for these
+    prices has just taken over from a collector that vendors may still count.
     """
     alike: dict[tuple[FeedState, Role, str], list[FeedStatus]] = {}
     for feed in feeds:
@@ -47,6 +51,9 @@ def feed_messages(feeds: Sequence[FeedStatus]) -> Iterator[Message]:
             key = feed.state, feed.role, feed_text([feed], is_named=False)
             alike.setdefault(key, []).append(feed)
     for (state, *_), group in alike.items():
+        if is_successor and _is_counted_twice(group[0]):
+            yield _ghost(group, feeds, now)
+            continue
         is_error = state == FeedState.REFUSED and bool(feed_advice(group))
         others = _stand_ins(group, feeds)
         meanwhile = f" Meanwhile the prices are those of {listed(others)}." if others else ""
@@ -109,6 +116,25 @@ def _stand_ins(group: Sequence[FeedStatus], feeds: Sequence[FeedStatus]) -> list
     is_served = all(found) and all(other.state not in DOWN for other in others)
     is_passed_over = all(feed.role == Role.ON_TRIAL for feed in group)
     return [other.vendor for other in others] if is_served and is_passed_over else []
+
+
+def _is_counted_twice(feed: FeedStatus) -> bool:
+    """Whether a vendor refuses what it may grant once it has forgotten the last collector."""
+    is_full = feed.trouble in (Trouble.CONNECTION_LIMIT, Trouble.THROTTLED)
+    return is_full or Refusal.SYMBOL_LIMIT in feed.refused_symbols.values()
+
+
+def _ghost(group: Sequence[FeedStatus], feeds: Sequence[FeedStatus], now: float) -> Message:
+    """What is said of feeds that wait for the end of the last collector's connections."""
+    next_try = retry_text(group[0], now)
+    return Message(
+        kind="warning",
+        text=(
+            f"{_names(group, feeds)}: {feed_reason(group[0])}. The last collector's connection may"
+            " still count there, for two minutes at most. It is retried automatically.",
+        ),
+        counts=f"{next_try[:1].upper()}{next_try[1:]}." if next_try else "",
+    )
 
 
 def _is_told(feed: FeedStatus) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from engine.status import Found, FoundBy, Group, Room, WatchStatus
-from page.watching import CLASSES, example
+from page.watching import CLASSES, decided_text, example
 from ticks import ASSETS, Asset, legible
 
 __all__ = [
@@ -93,23 +93,21 @@ class WatchCard(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a stress can be played."""
 
 
-def find_card(text: str, found: Sequence[Found], status: WatchStatus) -> FindCard:
-    """What the palette is told of what was ``found`` of a ``text``."""
+def find_card(text: str, found: Sequence[Found], status: WatchStatus, where: str = "") -> FindCard:
+    """What the palette is told of what was ``found`` of a ``text``; ``where`` as ``watch_card``."""
     return FindCard(
         text=text,
         lines=[found_line(one, status) for one in found],
-        nothing="" if found else _nothing(text, status),
+        nothing="" if found else _nothing(text, status, where),
     )
 
 
-def watch_card(status: WatchStatus) -> WatchCard:
-    """What every viewer is told of the watchlist."""
+def watch_card(status: WatchStatus, where: str = "") -> WatchCard:
+    """What every viewer is told of the watchlist; ``where`` it is decided, if not here."""
     return WatchCard(
         groups=[_group(one) for one in status.groups],
         rooms=[_room(one) for one in status.rooms if one.limit is not None],
-        fixed="A tape is replayed whole: nothing can be added or removed."
-        if status.is_fixed
-        else "",
+        fixed=_fixed(where) if status.is_fixed else "",
         kept=status.is_kept,
         play=status.can_play,
     )
@@ -130,6 +128,12 @@ def found_line(found: Found, status: WatchStatus) -> FoundLine:
     )
 
 
+def _fixed(where: str) -> str:
+    if where:
+        return f"{decided_text(where)}: nothing can be added or removed here."
+    return "A tape is replayed whole: nothing can be added or removed."
+
+
 def _no_room(found: Found, status: WatchStatus) -> str:
     full = [one for one in status.rooms if one.is_full and found.asset in one.assets]
     if not full:
@@ -147,8 +151,10 @@ def _group(group: Group) -> GroupLine:
     return GroupLine(name=group.name, symbols=group.symbols, fixed=group.is_fixed)
 
 
-def _nothing(text: str, status: WatchStatus) -> str:
+def _nothing(text: str, status: WatchStatus, where: str) -> str:
     shown = legible(text.strip(), 40)
+    if status.is_fixed and where:
+        return f"{shown} is not watched. {decided_text(where)}."
     if status.is_fixed:
         return f"{shown} is not on the tape that is replayed."
     likes = ", ".join(f"{CLASSES[asset]} such as {example(asset)}" for asset in ASSETS)

@@ -16,6 +16,7 @@ from correlation import twins
 from engine.reader import SECOND_END, Reader
 from events import STILL_WITHIN, Company, company_of
 from page.outlook import Breadth, Outlook, Picked, Second, picked, review_second
+from page.standstill import aged
 from wording import (
     EARLY_TEXT,
     brief_percent_text,
@@ -85,11 +86,16 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     """Of each class that is watched, in the order of classes."""
 
 
-def headline(reader: Reader, now: float, version: int) -> Headline:
-    """The headline of ``now``, with the events of that ``version``."""
+def headline(reader: Reader, now: float, version: int, still_sec: int = 0) -> Headline:
+    """The headline of ``now``, with the events of that ``version``.
+
+    No second has come for ``still_sec``: prices are that much older than they were at ``now``.
+    """
     review = review_second(int(now)) + SECOND_END
     # That of the review is the same for ten seconds.
-    found = picked(reader.once(_second, reader, review, version), _second(reader, now, version))
+    found = picked(
+        reader.once(_second, reader, review, version), _second(reader, now, version, still_sec)
+    )
     told = subject(reader, found)
     if told is None:
         return Headline(
@@ -103,7 +109,7 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
             rises=None,
             breadth=found.breadth,
         )
-    ago = _ago_text(now - told.ts, is_running=found.outlook is Outlook.RUNNING)
+    ago = _ago_text(now + still_sec - told.ts, is_running=found.outlook is Outlook.RUNNING)
     return Headline(
         lead=told.title,
         rest=", ".join(filter(None, (told.brief, ago))),
@@ -117,8 +123,9 @@ def headline(reader: Reader, now: float, version: int) -> Headline:
     )
 
 
-def _second(reader: Reader, at: float, version: int) -> Second:
+def _second(reader: Reader, at: float, version: int, still_sec: int = 0) -> Second:
     now, frame = reader.pulse(at)
+    frame = aged(frame, still_sec)
     events = reader.events_at(now).latest(EVENTS_READ, now)
     return Second(now, frame, reader.states(frame, now), events, reader.usual(frame, now))
 

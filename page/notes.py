@@ -24,7 +24,9 @@ from engine.status import (
     Status,
 )
 from history.deliveries import MuteOf
+from page.among import CLOCK, has_just_taken_over, relay_messages, standing_messages
 from page.feed_notes import DOWN, PASSING_SEC, feed_messages, feed_passing
+from page.standstill import STANDSTILL_SEC
 from page.tapes import due_text, left_out_text, sorted_text
 from page.troubles import (
     api_text,
@@ -40,9 +42,6 @@ from ticks import legible
 from wording import duration_text
 
 __all__ = ["messages", "passing"]
-
-STANDSTILL_SEC: Final = 5
-"""A pulse further behind the source's clock than this is said to stand still."""
 
 SKIPPED_SEC: Final = 60
 """The least that was skipped of a replay and is told, and for how long it is."""
@@ -63,8 +62,11 @@ def messages(
     """
     return [
         *_warnings(status, now - live_now),
+        *(() if status.relay is None else relay_messages(status.relay, status.now)),
         *_archive_messages(status.archive, live_now),
-        *feed_messages(feeds),
+        *feed_messages(
+            feeds, status.now, is_successor=has_just_taken_over(status.relay, status.now)
+        ),
         *_alert_messages(status.alerts),
         *_backfill_messages(status.source.backfill, feeds),
     ]
@@ -76,6 +78,7 @@ def passing(status: Status, feeds: Sequence[FeedStatus]) -> dict[str, int]:
     return {
         **({_NO_PRICE: PASSING_SEC} if source.next_price_at is not None else {}),
         **({"archive": PASSING_SEC} if status.archive.state == ArchiveState.TROUBLE else {}),
+        **({} if status.relay is None else {CLOCK: PASSING_SEC}),
         **feed_passing(feeds),
         **{_past(one): PASSING_SEC for one in source.backfill if one.trouble},
     }
@@ -89,7 +92,9 @@ def _warnings(status: Status, behind_sec: float) -> Iterator[Message]:
         yield warning(clock)
     if status.api == ApiState.CLOSED:
         yield Message(kind="note", text=(f"The API is {api_text(status.api)}.",))
-    if behind_sec > STANDSTILL_SEC + status.source.later_sec:
+    standing = () if status.relay is None else tuple(standing_messages(status.relay))
+    yield from standing
+    if not standing and behind_sec > STANDSTILL_SEC + status.source.later_sec:
         yield warning(f"The pulse stands still: what is shown is {duration_text(behind_sec)} old.")
     yield from _tape_messages(status.source, status.now)
     if lost:

@@ -16,6 +16,7 @@ import msgspec
 from engine.reader import GRACE_SEC, REWIND_SEC, Reader
 from engine.status import FeedState, Found, HeldBack, SourceKind, Status
 from page.alerts import AlertsCard, alerts_card
+from page.among import where_text
 from page.chart import chart, spanned
 from page.correlations import correlation_text, has_heat_map, heat_map
 from page.deltas import Parts, parts_of
@@ -27,6 +28,7 @@ from page.hour import area, area_span
 from page.hours import HoursLine, hours_line
 from page.pulse import PulseCard, pulse_card
 from page.since import since_line
+from page.standstill import aged, standstill_sec
 from page.status import StatusCard, status_card
 from page.stress import marks, news, stress_card
 from page.symbol import symbol_card
@@ -140,6 +142,8 @@ def payload(
     # One instant for all parts: another second may be over before they are put together.
     live_now, _ = reader.pulse()
     now, frame = reader.pulse(live_now if at is None else at)
+    clock = math.floor(reader.now())
+    still_sec = 0 if at is not None else standstill_sec(status, live_now, clock)
     has_ended = at is None and status.source.has_ended
     reach = reader.span()
     # A frozen page has no newer second than when it was frozen.
@@ -160,7 +164,7 @@ def payload(
     live = {feed.asset for feed in status.feeds if feed.state == FeedState.LIVE and at is None}
     fed = tuple(asset for asset in ASSETS if asset in live)
     opened = view.symbol if view.symbol in frame.index else ""
-    whole = _Itself(status)
+    whole, where = _Itself(status), where_text(status.relay)
     return parts_of(
         Payload(
             now=now,
@@ -173,7 +177,7 @@ def payload(
             taken=visit.taken,
             session=visit.session,
             notes=_shown(visit.notes),
-            headline=_encoded(reader, headline, now, version),
+            headline=_encoded(reader, headline, now, version, still_sec),
             area=_encoded(reader, area, *area_span(*line)),
             pulse=_encoded(
                 reader,
@@ -188,6 +192,7 @@ def payload(
                 at is not None or has_ended,
                 among,
                 unheard,
+                still_sec,
             ),
             events=_encoded(
                 reader,
@@ -216,7 +221,7 @@ def payload(
             )
             if base[1]
             else None,
-            opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held)
+            opened=_encoded(reader, symbol_card, now, version, opened, view.bars, held, still_sec)
             if opened
             else None,
             unlisted=_shown(found_line(unlisted, status.watch))
@@ -236,14 +241,14 @@ def payload(
             )
             if opened
             else None,
-            status=_encoded(reader, _status, whole, live_now, math.floor(reader.now())),
+            status=_encoded(reader, _status, whole, live_now, clock),
             alerts=_encoded(
                 reader, _alerts, whole, visit.answer, visit.asked or 0, visit.wants_alerts
             ),
             watch=_encoded(reader, _watch, whole),
             find=None
             if visit.finds is None
-            else _shown(find_card(visit.finds[:MOST_TEXT], found, status.watch)),
+            else _shown(find_card(visit.finds[:MOST_TEXT], found, status.watch, where)),
             # Of days there is no telling how many are still in memory.
             missed=reader.events.count_since(now) if line[1] == reach[1] else None,
             details=_shown(tables(status)) if visit.wants_details else None,
@@ -287,12 +292,18 @@ def _alerts(
     _: Reader, status: _Itself, answer: Words, answered: int, is_opened: bool
 ) -> AlertsCard:
     """The alerts card of a viewer who was answered so."""
-    return alerts_card(status.status.alerts, answer, answered, is_opened=is_opened)
+    return alerts_card(
+        status.status.alerts,
+        answer,
+        answered,
+        is_opened=is_opened,
+        where=where_text(status.status.relay),
+    )
 
 
 def _watch(_: Reader, status: _Itself) -> WatchCard:
     """What every viewer is told of the watchlist."""
-    return watch_card(status.status.watch)
+    return watch_card(status.status.watch, where_text(status.status.relay))
 
 
 _ESCAPED: Final = re.compile(r'\\[^"\\]')
@@ -346,13 +357,17 @@ def _pulse(
     strict: bool,
     among: tuple[str, ...] | None,
     unheard: tuple[str, ...],
+    still_sec: int,
 ) -> PulseCard:
-    """The pulse card; a replay that ``has_ended`` closes its markets at the same instant."""
+    """The pulse card; a replay that ``has_ended`` closes its markets at the same instant.
+
+    No second has come for ``still_sec``: prices are that much older than they were then.
+    """
     _, frame = reader.pulse(now)
     return pulse_card(
         reader,
-        now,
-        frame,
+        now + still_sec,
+        aged(frame, still_sec),
         rank=rank,
         lists=lists,
         most=most,

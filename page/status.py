@@ -11,10 +11,12 @@ from typing import Final
 import msgspec
 
 from engine.status import FeedState, FeedStatus, Role, SourceKind, SourceStatus, Status
+from page.among import place_words
 from page.chips import FeedLine, feed_line, named_feeds
 from page.notes import messages, passing
+from page.standstill import standstill_sec
 from page.troubles import listed
-from page.words import Message
+from page.words import Message, Words
 from wording import duration_text
 
 __all__ = ["StatusCard", "status_card"]
@@ -37,6 +39,8 @@ class StatusCard(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the times are dates."""
     uptime: str
     searching: bool
+    among: Words
+    """What this process is among several; empty: it is alone."""
     feeds: list[FeedLine]
     messages: list[Message]
     passing: dict[str, int]
@@ -50,20 +54,32 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
     ``live_now`` is the newest second, ``now`` the source's time, which goes on if that does not.
     """
     source, feeds = status.source, named_feeds(status)
+    still_sec = standstill_sec(status, live_now, now)
     return StatusCard(
         source=source.name,
         text=_source_text(source, feeds),
         hint=_HINT if source.kind == SourceKind.SIMULATED else "",
         kind=source.kind,
         is_live=source.kind == SourceKind.LIVE
+        and not still_sec
         and any(feed.state == FeedState.LIVE for feed in feeds),
         dated=source.is_dated,
         uptime=duration_text(status.uptime),
         searching=status.is_searching_past,
-        feeds=[feed_line(feed, status.now) for feed in feeds],
+        among=() if status.relay is None else place_words(status.relay),
+        feeds=[_feed_line(feed, status.now, still_sec) for feed in feeds],
         messages=messages(status, feeds, live_now, now),
         passing=passing(status, feeds),
     )
+
+
+def _feed_line(feed: FeedStatus, now: float, still_sec: int) -> FeedLine:
+    """The chip of a feed; if no word of it has come for ``still_sec``, nobody knows how it is."""
+    line = feed_line(feed, now)
+    if not still_sec or feed.state in (FeedState.CLOSED, FeedState.OFF):
+        return line
+    title = f"{feed.state} when the collector was last heard, {duration_text(still_sec)} ago"
+    return msgspec.structs.replace(line, state="silent", state_text="no word", pace="", title=title)
 
 
 def _source_text(source: SourceStatus, feeds: Sequence[FeedStatus]) -> str:

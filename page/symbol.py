@@ -18,6 +18,7 @@ from page.correlations import ClosedMarkets, PairText, closed_markets, missing_t
 from page.figures import Dated, Figure, day_figures, figures_of
 from page.rows import PREVIOUS_CLOSE, Row, rows
 from page.rule_words import rule_text
+from page.standstill import aged
 from page.stress import EVENTS_READ, EventLine, event_line, standing
 from page.view import bin_sec
 from ticks import ASSETS
@@ -65,12 +66,15 @@ def symbol_card(
     symbol: str,
     bars: str,
     held: tuple[HeldBack, ...] = (),
+    still_sec: int = 0,
 ) -> SymbolCard | None:
     """The sheet of ``symbol`` at ``now``, with the events of that ``version``.
 
-    None if it has just been removed. ``held`` are the prices that are held back.
+    None if it has just been removed. ``held`` are the prices that are held back. No second has come
+    for ``still_sec``: prices are that much older than they were at ``now``.
     """
-    _, frame = reader.pulse(now)
+    frame = aged(reader.pulse(now).frame, still_sec)
+    now += still_sec
     if symbol not in frame.index:
         return None
     place = frame.index.tolist().index(symbol)

@@ -26,6 +26,7 @@ __all__ = [
     "TakeFromGroup",
     "WatchAsk",
     "Watchlist",
+    "decided_text",
     "example",
     "watch_answered",
 ]
@@ -154,15 +155,24 @@ def example(asset: Asset) -> str:
     return _EXAMPLES[asset]
 
 
-def watch_answered(watchlist: Watchlist, ask: WatchAsk) -> Words:
-    """Have the watchlist do what is asked; what to tell the viewer."""
+def decided_text(where: str) -> str:
+    """That what is watched is decided elsewhere: ``where host-a collects``."""
+    return f"What is watched is decided {where}"
+
+
+def watch_answered(watchlist: Watchlist, ask: WatchAsk, where: str = "") -> Words:
+    """Have the watchlist do what is asked; what to tell the viewer.
+
+    ``where`` it is decided what is watched, if not here.
+    """
     match ask:
         case AddSymbol(asset, symbol):
-            return (_added(watchlist.add(asset, symbol), asset),)
+            return (_added(watchlist.add(asset, symbol), asset, where),)
         case RemoveSymbol(symbol):
-            return (_removed(watchlist.remove(symbol)),)
+            return (_removed(watchlist.remove(symbol), where),)
         case PlayStress(symbol, peers):
-            return (_played(watchlist.play(symbol, is_alone=not peers), peers=peers),)
+            answer = watchlist.play(symbol, is_alone=not peers)
+            return (_played(answer, where, peers=peers),)
         case MakeGroup(name, symbols):
             return (_grouped(watchlist.make_group(name, symbols), "made"),)
         case RenameGroup(name, to):
@@ -185,7 +195,11 @@ _REPLAYED: Final = (
 )
 
 
-def _added(answer: Answer, asset: Asset) -> str:
+def _fixed(where: str) -> str:
+    return f"{decided_text(where)}. " if where else _REPLAYED
+
+
+def _added(answer: Answer, asset: Asset, where: str) -> str:
     name, limit = legible(answer.symbol), answer.limit
     match answer.outcome:
         case Outcome.DONE:
@@ -205,7 +219,7 @@ def _added(answer: Answer, asset: Asset) -> str:
         case Outcome.TOO_MANY:
             return f"{limit:,} symbols were watched since the start, the most there may be. "
         case Outcome.FIXED:
-            return _REPLAYED
+            return _fixed(where)
         case _:
             return _TOO_OFTEN
 
@@ -216,7 +230,7 @@ def _full(answer: Answer) -> str:
     return f"{answer.limit} of {answer.limit} symbols are in use at {answer.vendor}"
 
 
-def _removed(answer: Answer) -> str:
+def _removed(answer: Answer, where: str) -> str:
     name = legible(answer.symbol)
     match answer.outcome:
         case Outcome.DONE:
@@ -228,18 +242,20 @@ def _removed(answer: Answer) -> str:
         case Outcome.LAST:
             return f"{name} is the only symbol: add another one before you remove it. "
         case Outcome.FIXED:
-            return _REPLAYED
+            return _fixed(where)
         case _:
             return _TOO_OFTEN
 
 
-def _played(answer: Answer, *, peers: bool) -> str:
+def _played(answer: Answer, where: str, *, peers: bool) -> str:
     name = legible(answer.symbol)
     match answer.outcome:
         case Outcome.DONE:
             return f"{name} jumps in a moment, {'with its peers' if peers else 'alone'}. "
         case Outcome.UNKNOWN:
             return f"{name or 'Nothing that is watched'} cannot be made to move. "
+        case Outcome.NOT_SIMULATED if where:
+            return f"A stress can be played {where} alone, if that market is simulated. "
         case Outcome.NOT_SIMULATED:
             return "Only a simulated market can be made to move: this one is not. "
         case _:
