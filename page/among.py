@@ -6,6 +6,7 @@ be older than the modules that Streamlit has loaded since.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -123,7 +124,7 @@ def place_words(relay: RelayStatus) -> Words:
     name = legible(relay.collector)
     if relay.role == "replica":
         return (f"Replica of {name}", *((", which has collected", *since) if since else ()))
-    return (f"One of several: {name} has collected", *since) if since else (f"{name} collects",)
+    return (f"One of several: {name} {'has collected' if since else 'collects'}", *since)
 
 
 def relay_reason(relay: RelayStatus) -> str:
@@ -191,21 +192,35 @@ def _waiting_text(relay: RelayStatus) -> str:
 
 
 def _troubled(relay: RelayStatus) -> Message:
-    kept_sec = relay.trouble_sec if relay.silent_sec is None else relay.silent_sec
-    counts = "" if kept_sec is None else f"No word for {duration_text(kept_sec)}."
-    if relay.stopped_at is not None and not relay.fenced_by:
-        stopped = "Collection stopped at ", Instant(relay.stopped_at)
-        why = ": without the broker another may have taken over."
-        more = f" {_capital(_reason(relay))}: {_HELP[relay.trouble]}."
-        return Message(
-            kind="warning",
-            text=(*stopped, why, more if relay.trouble in _HELP else ""),
-            counts=counts,
-        )
+    stopped_at = _stopped_at(relay)
+    if stopped_at is not None:
+        return _stopped(relay, stopped_at)
+    silent_sec = relay.trouble_sec if relay.silent_sec is None else relay.silent_sec
     return Message(
         kind="error" if relay.trouble in _ERRORS else "warning",
         text=(f"{_capital(relay_reason(relay))}.", *_shown(relay)),
-        counts=counts,
+        counts="" if silent_sec is None else f"No word for {duration_text(silent_sec)}.",
+    )
+
+
+def _stopped_at(relay: RelayStatus) -> float | None:
+    """When this process stopped collecting, unless another is known to have taken over since."""
+    is_last = not relay.fenced_by and relay.collector in ("", relay.host)
+    return relay.stopped_at if is_last else None
+
+
+def _stopped(relay: RelayStatus, at: float) -> Message:
+    """That this process collected, and could not tell the others any more."""
+    more = f" {_capital(relay_reason(relay))}." if relay.trouble in _HELP else ""
+    is_away = relay.trouble in (RelayTrouble.AWAY, RelayTrouble.STARTING)
+    return Message(
+        kind="warning",
+        text=(
+            "Collection stopped at ",
+            Instant(at),
+            f": without the broker another may have taken over.{more}",
+        ),
+        counts=f"No answer for {duration_text(relay.trouble_sec)}." if is_away else "",
     )
 
 
@@ -230,9 +245,9 @@ def _silent(relay: RelayStatus) -> Message:
         return _nobody(relay)
     within = relay.takeover_sec
     silence = f"Silent for {duration_text(silent_sec)}"
-    if relay.stopped_at is not None and not relay.fenced_by and relay.collector == relay.host:
-        stopped = "Collection stopped at ", Instant(relay.stopped_at)
-        return warning(*stopped, ": without the broker another may have taken over.")
+    stopped_at = _stopped_at(relay)
+    if stopped_at is not None:
+        return _stopped(relay, stopped_at)
     comes = relay.state == RelayState.WAITING or within is not None
     successor = _SUCCESSORS.get(relay.role, "another")
     return Message(
@@ -332,7 +347,7 @@ def _collector(relay: RelayStatus) -> str:
 
 
 def _within(seconds: float) -> str:
-    return f"within {duration_text(max(1.0, seconds))}"
+    return f"within {duration_text(max(1, math.ceil(seconds)))}"
 
 
 def _seconds(count: int) -> str:
