@@ -22,6 +22,7 @@ from api.hub import Hub
 from api.openapi import description
 from api.routes import routes
 from bars import CELL, Bars
+from engine.status import RelayState, RelayStatus
 from formulas import COLUMNS
 from history.writer import connect, write_bars, write_events
 from settings import HistorySettings, Settings, SourceSettings
@@ -163,6 +164,20 @@ def test_the_status_is_that_of_the_worker(served: ApiServer) -> None:
     assert (found["role"], found["version"]) == ("alone", "1.0")
     assert found["status"]["source"]["kind"] == "simulated"
     assert found["status"]["source"]["seed"] == 1
+
+
+def test_the_status_of_one_of_several_says_which_it_is() -> None:
+    """With all that is true of it among the others."""
+    behind = Behind()
+    behind.engine.said["relay"] = RelayStatus(
+        role="replica", host="host-b", state=RelayState.FOLLOWING, collector="host-a", waiting=2
+    )
+    with ApiServer(routes(behind.facts, Hub())) as server:
+        found = server.get("/api/v1/status").json
+    assert found["role"] == "replica"
+    relay = found["status"]["relay"]
+    assert (relay["host"], relay["state"], relay["collector"]) == ("host-b", "following", "host-a")
+    assert (relay["waiting"], relay["silent_sec"]) == (2, None)
 
 
 def test_a_frame_has_every_figure_in_columns(served: ApiServer, behind: Behind) -> None:

@@ -19,6 +19,9 @@ from engine.status import (
     DestinationState,
     DestinationStatus,
     FeedState,
+    RelayState,
+    RelayStatus,
+    RelayTrouble,
     Trouble,
 )
 from settings import ApiSettings
@@ -27,6 +30,17 @@ from tests.fake_facts import NOW, Behind
 from ticks import Tick
 
 TOKEN = "x4LJ_a-token-of-its-own-9c2b"  # noqa: S105 - of nothing
+
+
+FOLLOWING = RelayStatus(
+    role="auto",
+    host="host-b",
+    state=RelayState.FOLLOWING,
+    collector="host-a",
+    silent_sec=0.5,
+    took_over_at=NOW - 900,
+)
+LEADING = replace(FOLLOWING, host="host-a", state=RelayState.LEADING, silent_sec=None)
 
 
 @pytest.fixture
@@ -92,6 +106,37 @@ def test_without_an_engine_nothing_is_ready_and_nothing_to_begin_anew(
     behind.has_engine = False
     assert said(server.get("/livez")) == (200, "pass", "")
     assert said(server.get("/readyz"))[:2] == (503, "fail")
+
+
+def test_no_process_is_begun_anew_for_another_that_is_silent(
+    behind: Behind, server: ApiServer
+) -> None:
+    """A restart brings no second of the collector's; what was shown can be shown on."""
+    behind.engine.said["relay"] = FOLLOWING
+    early = (503, "fail", "no second is shown yet")
+    assert said(server.get("/readyz")) == early
+    assert said(server.get("/livez")) == (200, "pass", "")
+    behind.engine.show(NOW)
+    behind.now = NOW + 900
+    away = replace(FOLLOWING, trouble=RelayTrouble.AWAY, trouble_sec=900.0, silent_sec=900.0)
+    waiting = replace(FOLLOWING, state=RelayState.WAITING, silent_sec=900.0)
+    for relay in (FOLLOWING, away, waiting):
+        behind.engine.said["relay"] = relay
+        assert said(server.get("/livez")) == (200, "pass", "")
+        assert said(server.get("/readyz")) == (200, "pass", "")
+    behind.engine.is_alive = False
+    assert said(server.get("/livez"))[2] == "the worker's thread has ended"
+
+
+def test_a_collector_that_hangs_is_dead(behind: Behind, server: ApiServer) -> None:
+    """As it would be alone; one that has just taken over has a moment to show its first second."""
+    behind.engine.show(NOW)
+    behind.now = NOW + 60
+    behind.engine.said["relay"] = replace(LEADING, took_over_at=NOW + 58)
+    assert said(server.get("/livez")) == (200, "pass", "")
+    for began in (NOW - 900, None):
+        behind.engine.said["relay"] = replace(LEADING, took_over_at=began)
+        assert said(server.get("/livez"))[0] == 503
 
 
 # Whether the data is good.
@@ -234,3 +279,63 @@ def test_health_tells_everybody_whether_and_who_may_read_why(good: Behind) -> No
         failed = server.get("/healthz", token=TOKEN[::-1])
         assert (failed.status, failed.json) == (503, {"status": "fail"})
         assert server.get("/readyz").status == 200
+
+
+# One of several processes.
+
+
+@pytest.mark.parametrize(
+    ("relay", "expected"),
+    [
+        (FOLLOWING, "pass"),
+        (replace(FOLLOWING, silent_sec=4.9), "pass"),
+        (replace(FOLLOWING, silent_sec=5.0), "warn"),
+        (replace(FOLLOWING, silent_sec=59.0, trouble=RelayTrouble.AWAY), "warn"),
+        (replace(FOLLOWING, silent_sec=60.0, trouble=RelayTrouble.AWAY), "fail"),
+        (replace(FOLLOWING, silent_sec=60.0), "fail"),
+        (replace(FOLLOWING, silent_sec=None, state=RelayState.CONNECTING), "warn"),
+        (replace(FOLLOWING, silent_sec=1.0, state=RelayState.LOADING), "warn"),
+        (replace(FOLLOWING, silent_sec=20.0, state=RelayState.WAITING), "warn"),
+        (replace(FOLLOWING, silent_sec=1.0, trouble=RelayTrouble.STARTING), "warn"),
+        (replace(FOLLOWING, trouble=RelayTrouble.REFUSED), "fail"),
+        (replace(FOLLOWING, trouble=RelayTrouble.DENIED), "fail"),
+        (replace(FOLLOWING, trouble=RelayTrouble.CERTIFICATE), "fail"),
+        (replace(FOLLOWING, trouble=RelayTrouble.UNUSABLE), "fail"),
+        (replace(FOLLOWING, trouble=RelayTrouble.NEWER_FORMAT), "fail"),
+        (LEADING, "pass"),
+        (replace(LEADING, waiting=3), "warn"),
+        (replace(LEADING, role="collector", trouble=RelayTrouble.AWAY, trouble_sec=900.0), "warn"),
+        (replace(LEADING, trouble=RelayTrouble.FULL), "fail"),
+        (replace(LEADING, trouble=RelayTrouble.REFUSED), "fail"),
+    ],
+)
+def test_the_broker_is_one_check(good: Behind, relay: RelayStatus, expected: str) -> None:
+    """It fails if nothing came for a minute, or if nothing but a person can help."""
+    good.engine.said.update(relay=relay, uptime=30.0)
+    assert verdicts(good)["broker"] == expected
+
+
+def test_who_never_had_a_word_of_the_broker_fails_a_minute_after_its_start(good: Behind) -> None:
+    """There is no last word to count from."""
+    relay = replace(FOLLOWING, silent_sec=None, trouble=RelayTrouble.AWAY)
+    for uptime, expected in ((None, "warn"), (59.0, "warn"), (60.0, "fail")):
+        good.engine.said.update(relay=relay, uptime=uptime)
+        assert verdicts(good)["broker"] == expected
+
+
+def test_a_process_alone_has_no_broker_to_check(good: Behind) -> None:
+    """Nor any other check than before."""
+    assert "broker" not in verdicts(good)
+
+
+def test_a_follower_does_not_fail_for_feeds_that_it_has_not(good: Behind) -> None:
+    """They are the collector's, and fail there."""
+    feeds(good, state=FeedState.REFUSED, trouble=Trouble.KEY_REFUSED, last_tick_age=1.0)
+    assert verdicts(good)["class:stocks"] == "fail"
+    good.engine.said["relay"] = LEADING
+    assert verdicts(good)["class:stocks"] == "fail"
+    good.engine.said["relay"] = FOLLOWING
+    assert verdicts(good)["class:stocks"] == "warn"
+    good.engine.said["feeds"] = ()
+    assert verdicts(good)["feeds"] == "warn"
+    assert worst(checks(good.facts.engine())) is Verdict.WARN

@@ -15,7 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from api.hub import Hub
 from api.routes import routes
-from engine.status import AlertsStatus, DestinationStatus, Fault
+from engine.status import (
+    AlertsStatus,
+    DestinationStatus,
+    Fault,
+    RelayState,
+    RelayStatus,
+    RelayTrouble,
+)
 from settings import ApiSettings
 from tests.api_server import ApiServer, Got
 from tests.fake_facts import NOW, Behind
@@ -114,3 +121,54 @@ def test_metrics_need_a_token_unless_they_are_open(behind: Behind) -> None:
     opened = ApiSettings(tokens=tokens, is_metrics_open=True)
     with ApiServer(routes(replace(behind.facts, settings=opened), Hub())) as s:
         assert s.get("/metrics").status == 200
+
+
+def names(families: dict[str, Metric]) -> set[str]:
+    """The names of all samples."""
+    return {sample.name for family in families.values() for sample in family.samples}
+
+
+@pytest.mark.parametrize("accept", [OPENMETRICS, "*/*"])
+def test_what_a_process_is_among_several_is_told_in_numbers(accept: str) -> None:
+    """In both forms; a process alone has none of them, and what is not known is left out."""
+    behind = Behind()
+    behind.engine.show(NOW)
+    relay = RelayStatus(
+        role="auto",
+        host="host-b",
+        state=RelayState.FOLLOWING,
+        trouble=RelayTrouble.AWAY,
+        collector="host-a",
+        silent_sec=14.0,
+        took_over_at=NOW - 900,
+        hole_sec=11,
+        waiting=2,
+        lost=3,
+        ahead_sec=-4.2,
+        uncollected=("NFLX",),
+    )
+    with ApiServer(routes(behind.facts, Hub())) as server:
+        alone = parsed(server.get("/metrics", Accept=accept))
+        assert not [name for name in names(alone) if "relay" in name]
+        behind.engine.said["relay"] = relay
+        found = parsed(server.get("/metrics", Accept=accept))
+        assert value(found, "relay_info", role="auto", host="host-b", collector="host-a") == 1.0
+        state = {"market_pulse_relay_state": "following"}
+        assert value(found, "relay_state", **state) == 1.0
+        assert value(found, "relay_trouble", market_pulse_relay_trouble="away") == 1.0
+        assert value(found, "relay_trouble", market_pulse_relay_trouble="full") == 0.0
+        assert value(found, "relay_is_leading") == 0.0
+        assert value(found, "relay_silent_seconds") == 14.0
+        assert value(found, "relay_waiting") == 2.0
+        assert value(found, "relay_lost_total") == 3.0
+        assert value(found, "relay_took_over_timestamp_seconds") == NOW - 900
+        assert value(found, "relay_hole_seconds") == 11.0
+        assert value(found, "relay_clock_ahead_seconds") == -4.2
+        assert value(found, "relay_uncollected_symbols") == 1.0
+        behind.engine.said["relay"] = replace(
+            relay, state=RelayState.LEADING, silent_sec=None, ahead_sec=None, took_over_at=None
+        )
+        led = parsed(server.get("/metrics", Accept=accept))
+        assert value(led, "relay_is_leading") == 1.0
+        gone = {"silent_seconds", "clock_ahead_seconds", "took_over_timestamp_seconds"}
+        assert not {f"market_pulse_relay_{name}" for name in gone} & names(led)

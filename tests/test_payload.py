@@ -21,6 +21,9 @@ from engine.status import (
     ArchiveStatus,
     ArchiveTrouble,
     FeedState,
+    RelayState,
+    RelayStatus,
+    RelayTrouble,
     SetAside,
     Status,
 )
@@ -929,3 +932,91 @@ def test_the_area_of_the_hour_rises_where_prices_jumped(make: Make) -> None:
     assert max(known[:-4]) < 50
     assert max(known[-4:]) == 100
     assert drawn(engine, at=last - 30)["area"] == area
+
+
+# One of several processes.
+
+AWAY = RelayStatus(
+    role="replica",
+    host="host-b",
+    state=RelayState.FOLLOWING,
+    collector="host-a",
+    shown=NOW - 1,
+    took_over_at=NOW - 900.0,
+    trouble=RelayTrouble.AWAY,
+    trouble_sec=40.0,
+    silent_sec=40.0,
+)
+
+
+def states(shown: dict[str, Any]) -> dict[str, str]:
+    """The state of each row of a payload."""
+    return {row["symbol"]: row["state"] for each in shown["pulse"]["lists"] for row in each["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("still_sec", "state", "text"),
+    [
+        (4, "live", "live"),
+        (9, "live", "live"),
+        (15, "quiet", "quiet (15 s)"),
+        (40, "stale", "stale (40 s)"),
+    ],
+)
+def test_rows_go_stale_by_the_clock_though_no_second_comes(
+    still_sec: int, state: str, text: str
+) -> None:
+    """At a follower that has no word: the second shown is the newest one, its prices are not."""
+    now = [float(NOW)]
+    source = SourceSettings("eodhd", keys={"eodhd": ("SECRETKEY",)}, watchlist=WATCHLIST)
+    engine = staged(Settings(source), clock=lambda: now[0], session=crypto_only)
+    engine.store.set_initial_price(Tick("AAPL", "stocks", NOW - 150_030.0, 152.83))
+    for second in range(NOW - 900, NOW):
+        play(engine, second, [Tick(name, "crypto", second + 0.999, 90_000.0) for name in COINS])
+    engine.heartbeat.show(NOW - 1)
+    alone, status = engine.status(), replace(engine.status(), relay=AWAY)
+    before = drawn(engine, status, symbol="BTC-USD")
+    assert states(before)["BTC-USD"] == "live"
+    now[0] += still_sec
+    shown = drawn(engine, status, symbol="BTC-USD")
+    assert states(shown)["BTC-USD"] == state
+    assert shown["now"] == before["now"]
+    rows = {row["symbol"]: row for row in shown["pulse"]["lists"][0]["rows"]}
+    assert rows["BTC-USD"]["state_text"] == text
+    assert rows["AAPL"]["last_ts"] == pytest.approx(NOW - 150_030.0)
+    assert shown["opened"]["state_text"] == text
+    is_silent = shown["headline"]["rest"] == f"No new price for {still_sec} s"
+    assert is_silent is (state == "stale")
+    # What is looked back at is as it was, and so is what a process shows that collects.
+    assert states(drawn(engine, status, at=NOW - 1))["BTC-USD"] == "live"
+    leading = replace(AWAY, state=RelayState.LEADING)
+    for other in (alone, replace(alone, relay=leading)):
+        assert states(drawn(engine, other))["BTC-USD"] == "live"
+
+
+def test_a_page_says_what_is_true_of_its_process_among_several(make: Make) -> None:
+    """With the instants left to the browser; a process alone says nothing of it."""
+    engine = make()
+    status = replace(engine.status(), relay=AWAY)
+    shown = drawn(engine, status, details=True)
+    (message,) = shown["status"]["messages"]
+    assert message["text"] == [
+        "The message broker does not answer.",
+        " Shown is ",
+        {"at": NOW - 1},
+        ".",
+    ]
+    assert message["counts"] == "No word for 40 s."
+    assert shown["status"]["among"] == [
+        "Replica of host-a",
+        ", which has collected",
+        " since ",
+        {"at": NOW - 900.0},
+    ]
+    assert ["collector", "host-a"] in next(
+        table["entries"] for table in shown["details"] if table["name"] == "one of several"
+    )
+    fixed = status.with_watch(replace(status.watch, is_fixed=True))
+    assert "where host-a collects" in drawn(engine, fixed)["watch"]["fixed"]
+    alone = drawn(engine)
+    assert (alone["status"]["among"], alone["status"]["messages"]) == ([], [])
