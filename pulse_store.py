@@ -261,6 +261,23 @@ class PulseStore:
         with self._lock:
             self._rings.write_bars(bars)
 
+    def put(self, bars: Bars) -> None:
+        """Write one-second bars in place of what these seconds held.
+
+        Of ``RECENT_SEC`` up to the newest tick or bar what a second held is taken back: price,
+        sum and number are then the bar's alone, and so is the last price if that was of this
+        second. Of older seconds only totals of ten are kept: such a bar is left out if its second
+        has a price, and added otherwise, so that putting it again changes nothing. Symbols that
+        are new have a row from now on; prices are left out as in ``update_many``.
+        ``collect_changed`` hands out what was put.
+
+        Raises:
+            ValueError: for an unknown asset class, or if the store neither ``records`` nor
+                ``keeps_sums``.
+        """
+        with self._lock:
+            self._rings.put_bars(bars)
+
     def collect_changed(self) -> Bars:
         """Hand out the bars that changed since this was last called; each as it is now.
 
@@ -289,6 +306,8 @@ class PulseStore:
         """
         newest = int(now) // BAR_SEC - 1
         with self._lock:
+            self._rings.sum_up_recent()
+            self._rings.settle(int(now))
             self._candles.forget(int(now) // 60 - self.window_sec // 60)
             self._references.forget(int(now) - self.window_sec)
             if self._samples.closed < 0:

@@ -53,6 +53,8 @@ class _Block(NamedTuple):
     # For each symbol:
     last: Floats  # price of the newest tick
     last_ts: Floats  # its time, 0 if there was none
+    settled: Floats  # both, as they were when a second was over last
+    settled_ts: Floats
     # For each symbol and minute, of the newest prices of its seconds, 0 if there was none:
     low: Floats
     high: Floats
@@ -69,6 +71,8 @@ class _Block(NamedTuple):
             recent_n=zeros((rows, recent, BAR_SEC), np.int32),
             last=zeros((rows,), np.float64),
             last_ts=zeros((rows,), np.float64),
+            settled=zeros((rows,), np.float64),
+            settled_ts=zeros((rows,), np.float64),
             low=zeros((rows, _minutes(bars)), np.float64),
             high=zeros((rows, _minutes(bars)), np.float64),
             step=zeros((rows, _minutes(bars)), np.float32),
@@ -84,7 +88,9 @@ class Rings:
     """The rolling prices of every symbol, over ``bars`` ten-second bars.
 
     A bar or a second that is no longer stored, or not yet, is read as empty. Sums and numbers of
-    the ticks of each of the newest seconds are kept if ``records`` or ``keeps_sums``.
+    the ticks of each of the newest seconds are kept if ``records`` or ``keeps_sums``; then the sum
+    of ten of them is that of their sums, in their order: whoever knows the seconds alone has the
+    same to the last bit.
     """
 
     def __init__(self, bars: int, *, records: bool, keeps_sums: bool = False) -> None:
@@ -97,9 +103,11 @@ class Rings:
         """The newest bar that any tick or close has reached."""
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = (), ()  # both, as bars share them
         self._initial: set[int] = set()  # rows whose last price is in no window
+        self._settled_initial: set[int] = set()  # those whose settled one is in none
         # None, if nobody reads them: each costs every tick, and every symbol a kilobyte.
         self._recent = _RECENT_BARS if records or keeps_sums else 0
         self._records = records
+        self._whole_from = 0  # the first bar of which the recent seconds are all there
         self._changed: set[int] = set()  # recent seconds that changed since they were collected
         self._spilled: list[npt.NDArray[Any]] = []  # those that left the recent ones before
         self._open_bar = 0  # the first bar of the minute of the head
@@ -211,25 +219,11 @@ class Rings:
 
     def write_bars(self, bars: Bars) -> None:
         """Write one-second bars into seconds that are still empty; see ``PulseStore.load_bars``."""
-        # At once: each growth copies everything.
-        needed = len(self.rows.keys() | set(bars.symbols))
-        if needed > len(self._block.last):
-            self._allocate(needed)
-        pairs = zip(bars.symbols, bars.assets, strict=True)
-        row_of = np.array([self._row(*pair) for pair in pairs], np.intp)
+        row_of = self._rows_of(bars)
+        bars = self._reached(bars)
         if not len(bars):
             return
-        newest = int(bars.cells["second"][-1])
-        if newest // BAR_SEC > self.head:
-            self.roll(newest // BAR_SEC)
-        bars = bars.between((self.head - self.bars + 1) * BAR_SEC, newest + 1)
         cells = bars.cells
-        is_price = (cells["price"] >= LEAST_PRICE) & (cells["price"] <= MOST_PRICE)
-        if not is_price.all():
-            cells = cells[is_price]
-            bars = Bars(bars.symbols, bars.assets, cells)
-            if not len(bars):
-                return
         rows = row_of[cells["row"]]
         # By flat index: of millions of cells, three indices each would take twice as long.
         block = self._block
@@ -252,6 +246,67 @@ class Rings:
         last = bars.newest()
         self._write_newest(last, row_of[last["row"]])
 
+    def put_bars(self, bars: Bars) -> None:
+        """Write one-second bars in place of what these seconds held; see ``PulseStore.put``.
+
+        Raises:
+            ValueError: if the sums of seconds are not kept, or for an unknown asset class.
+        """
+        if not self._recent:
+            raise ValueError("the store keeps no sums of seconds, which are needed to replace them")
+        row_of = self._rows_of(bars)
+        bars = self._reached(bars)
+        cells = bars.cells.copy()
+        cells["row"] = row_of[bars.cells["row"]]
+        block = self._block
+        bar, part = np.divmod(cells["second"], BAR_SEC)
+        is_recent = bar >= self._first_whole()
+        is_held = block.price[cells["row"], bar % self.bars, part] > 0
+        is_put = is_recent | ~is_held
+        cells, bar, part, is_recent = cells[is_put], bar[is_put], part[is_put], is_recent[is_put]
+        rows, place = cells["row"], bar % self.bars
+        block.price[rows, place, part] = cells["price"]
+        block.ms[rows, place, part] = cells["ms"]
+        near = rows[is_recent], bar[is_recent] % self._recent, part[is_recent]
+        block.recent_sum[near] = cells["sum"][is_recent]
+        block.recent_n[near] = cells["n"][is_recent]
+        # Of older ten seconds there are but the totals: more than to add to them cannot be done.
+        older = rows[~is_recent], place[~is_recent]
+        np.add.at(block.bar_sum, older, cells["sum"][~is_recent])
+        np.add.at(block.bar_n, older, cells["n"][~is_recent].astype(np.int32))
+        self.sum_up_recent()
+        self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
+        if self._records:
+            self._changed.update(cells["second"][is_recent].tolist())
+            if not is_recent.all():
+                self._spilled.append(cells[~is_recent])
+        newest = self._named(cells).newest()
+        self._write_newest(newest, newest["row"].astype(np.intp), replaces=True)
+
+    def sum_up_recent(self) -> None:
+        """Let sums and numbers of ticks of the recent ten seconds be those of their seconds."""
+        if not self._recent:
+            return
+        bars = np.arange(self._first_whole(), self.head + 1)
+        count, block, near = len(self.rows), self._block, bars % self._recent
+        sums = block.recent_sum[:count].take(near, axis=1)
+        total = np.zeros(sums.shape[:2])
+        for part in range(BAR_SEC):  # one after the other: numpy's own sum has another order
+            total += sums[:, :, part]
+        block.bar_sum[:count, bars % self.bars] = total
+        block.bar_n[:count, bars % self.bars] = (
+            block.recent_n[:count].take(near, axis=1).sum(axis=2, dtype=np.int32)
+        )
+
+    def settle(self, second: int) -> None:
+        """Know from now on what the last prices of before ``second`` were, whatever comes after."""
+        count, block = len(self.rows), self._block
+        is_over = block.last_ts[:count] < second
+        block.settled[:count][is_over] = block.last[:count][is_over]
+        block.settled_ts[:count][is_over] = block.last_ts[:count][is_over]
+        left = {row for row in self._settled_initial if not is_over[row]}
+        self._settled_initial = left | {row for row in self._initial if is_over[row]}
+
     def roll(self, bar: int) -> None:
         """Make ``bar`` the newest one: empty the places of the bars between."""
         if self._recent:
@@ -270,7 +325,10 @@ class Rings:
     def set_back(self, bar: int) -> None:
         """Make ``bar`` the newest one again, or a later one if that has ticks."""
         ids, live = self._live_bars()
-        head = min(self.head, max(bar, int(ids[live][-1]) if live.any() else -1))
+        newest = int(ids[live][-1]) if live.any() else -1
+        head = min(self.head, max(bar, newest))
+        # The clock ahead emptied the seconds of ticks that are recent again.
+        self._whole_from = min(max(self._whole_from, self.head - self._recent + 1), newest + 1)
         # All: those that a clock ahead emptied are among the stored ones again.
         oldest = max(0, head - self.bars + 1) // _MINUTE_BARS
         self._stale.update(range(oldest, self.head // _MINUTE_BARS + 1))
@@ -279,9 +337,13 @@ class Rings:
     def collect_changed(self) -> Bars:
         """The one-second bars that changed since this was last called, each as it is now."""
         cells = [*self._spilled, *map(self._second, sorted(self._changed))]
+        has_spilled = bool(self._spilled)
         self._spilled = []
         self._changed.clear()
-        return self._named(np.concatenate(cells) if cells else np.empty(0, CELL))
+        found = np.concatenate(cells) if cells else np.empty(0, CELL)
+        if has_spilled:  # what was put into older seconds came in its own order
+            found = found[np.argsort(found["second"], kind="stable")]
+        return self._named(found)
 
     # Reading: copies, one row per symbol.
 
@@ -305,10 +367,13 @@ class Rings:
         cells["ms"] = block.ms[row, bars[at] % self.bars, part]
         return self._named(cells)
 
-    @property
-    def initial_rows(self) -> Rows:
-        """The rows whose last price entered no window."""
-        return np.fromiter(self._initial, np.intp, len(self._initial))
+    def initial_rows(self, second: int) -> Rows:
+        """The rows whose last price as of ``second`` entered no window."""
+        rows = self._initial
+        if self._settled_initial - rows:
+            newer = np.floor(self._block.last_ts) > second
+            rows = rows | {row for row in self._settled_initial if newer[row]}
+        return np.fromiter(rows, np.intp, len(rows))
 
     def has_tick(self, row: int, bar: int) -> bool:
         """Whether a symbol has a tick in a bar."""
@@ -413,6 +478,10 @@ class Rings:
         newer = np.floor(last_ts) > second
         if newer.any():
             price, ts = self.newest_at(second, self.bars - 1)
+            settled, settled_ts = self._block.settled[:count], self._block.settled_ts[:count]
+            is_known = (settled_ts > 0) & (np.floor(settled_ts) <= second)
+            is_known &= ~(ts >= settled_ts)
+            price, ts = np.where(is_known, settled, price), np.where(is_known, settled_ts, ts)
             last, last_ts = np.where(newer, price, last), np.where(newer, ts, last_ts)
         return last, last_ts
 
@@ -480,6 +549,31 @@ class Rings:
         row = self.rows.get(symbol)
         return self.add_symbol(symbol, asset) if row is None else row
 
+    def _rows_of(self, bars: Bars) -> Rows:
+        """The row of each symbol of some bars, in their order; new ones are given theirs."""
+        # At once: each growth copies everything.
+        needed = len(self.rows.keys() | set(bars.symbols))
+        if needed > len(self._block.last):
+            self._allocate(needed)
+        pairs = zip(bars.symbols, bars.assets, strict=True)
+        return np.array([self._row(*pair) for pair in pairs], np.intp)
+
+    def _reached(self, bars: Bars) -> Bars:
+        """Roll as far as some bars reach; those of them that are stored and have a price."""
+        if not len(bars):
+            return bars
+        newest = int(bars.cells["second"][-1])
+        if newest // BAR_SEC > self.head:
+            self.roll(newest // BAR_SEC)
+        bars = bars.between((self.head - self.bars + 1) * BAR_SEC, newest + 1)
+        price = bars.cells["price"]
+        is_price = (price >= LEAST_PRICE) & (price <= MOST_PRICE)
+        return bars if is_price.all() else Bars(bars.symbols, bars.assets, bars.cells[is_price])
+
+    def _first_whole(self) -> int:
+        """The first of the recent bars of which the seconds are all there."""
+        return max(self._whole_from, self.head - self._recent + 1, 0)
+
     def _set_head(self, bar: int) -> None:
         self.head = bar
         self._open_bar = bar // _MINUTE_BARS * _MINUTE_BARS
@@ -531,6 +625,7 @@ class Rings:
         return Bars(*self._names, cells)
 
     def _roll_recent(self, bar: int) -> None:
+        self.sum_up_recent()  # for the last time of those that are recent no longer
         gone = sorted(s for s in self._changed if s // BAR_SEC <= bar - self._recent)
         self._spilled += map(self._second, gone)
         self._changed.difference_update(gone)
@@ -553,10 +648,17 @@ class Rings:
         cells["ms"] = block.ms[rows, bar % self.bars, part]
         return cells
 
-    def _write_newest(self, newest: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> None:
-        """Make the newest bar of each symbol its last price, unless a tick is newer."""
+    def _write_newest(
+        self, newest: npt.NDArray[Any], rows: npt.NDArray[np.intp], *, replaces: bool = False
+    ) -> None:
+        """Make the newest bar of each symbol its last price, unless a tick is newer.
+
+        If the bar ``replaces`` what its second held, no tick of that second is.
+        """
         ts = newest["second"] + newest["ms"] / 1000.0
-        newer = (ts >= self._block.last_ts[rows]) | np.isin(rows, list(self._initial))
+        last_ts = self._block.last_ts[rows]
+        newer = (newest["second"] >= np.floor(last_ts)) if replaces else (ts >= last_ts)
+        newer |= np.isin(rows, list(self._initial))
         self._block.last[rows[newer]] = newest["price"][newer]
         self._block.last_ts[rows[newer]] = ts[newer]
         self._initial.difference_update(rows[newer].tolist())

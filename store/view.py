@@ -258,7 +258,7 @@ class View:
 
     def _without_initial(self, newest: tuple[Floats, Floats], second: int) -> tuple[Floats, Floats]:
         """In the place of prices that entered no window, the newest ticks that a return is of."""
-        rows = self._rings.initial_rows
+        rows = self._rings.initial_rows(second)
         if not len(rows):
             return newest
         price, ts = newest[0].copy(), newest[1].copy()
