@@ -185,8 +185,8 @@ def _is_private(host: str) -> bool:
     try:
         ip = ip_address(host)
     except ValueError:
-        # Digits alone are an IPv4 address to those who look names up.
-        is_name = "." not in host and not host.isdigit()
+        # A number alone is an IPv4 address to what looks names up.
+        is_name = "." not in host and not re.fullmatch(r"0[xX][0-9A-Fa-f]+|[0-9]+", host)
         return is_name or host.casefold().endswith(_PRIVATE_DOMAINS)
     if isinstance(ip, IPv6Address):
         ip = ip.ipv4_mapped or ip
@@ -236,6 +236,11 @@ def _ca_file(entry: Entry, url: str) -> Path | None:
 
 def _name(entry: Entry) -> str:
     value = RelaySettings().name if entry.value is None else entry.value
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    # It stands in the broker's keys, which more people may read than the password.
+    if (
+        not isinstance(value, str)
+        or not _NAME.fullmatch(value)
+        or entry.quoting.holds_secret(value)
+    ):
         raise entry.wrong("1 to 40 letters, digits, - and _")
     return value

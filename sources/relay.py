@@ -19,7 +19,7 @@ from redis import Redis, exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from settings.relay import BrokerAddress, RelaySettings
+from settings.relay import RelaySettings
 from sources.relay_records import START, BrokerError, Fenced, Packed, Read, Standing
 from sources.relay_scripts import BEAT, CLEAR, RELEASE, SET, TAKE
 from sources.relay_status import RelayTrouble
@@ -268,7 +268,7 @@ def _reject_fenced(found: Any) -> None:
 
 
 def _client(settings: RelaySettings, host: str, timeout_sec: float) -> Redis:
-    address: BrokerAddress = settings.address
+    address = settings.address
     place: dict[str, Any] = (
         {"unix_socket_path": address.socket}
         if address.socket
@@ -300,24 +300,19 @@ def _told() -> Iterator[None]:
         yield
     # ValueError: of an answer that begins like one of Redis, and is none.
     except (exceptions.RedisError, OSError, ValueError) as error:
-        trouble = _trouble(error)
-    else:
-        return
-    # Outside the handler, so that it carries nothing of what may hold an address or what was sent.
-    raise BrokerError(trouble)
+        # From None: the broker's own words may quote what was sent.
+        raise BrokerError(_trouble(error)) from None
 
 
-_CODE: Final = re.compile(r"(?:^|-)(LOADING|NOAUTH|WRONGPASS|NOPERM|OOM|MISCONF)\b")
+_CODE: Final = re.compile(r"(?:^|-)(NOPERM|OOM|MISCONF)\b")
 """Of an error that a script ran into, which older servers put into the middle of its text."""
 _CODES: Final = {
-    "LOADING": RelayTrouble.STARTING,
-    "NOAUTH": RelayTrouble.REFUSED,
-    "WRONGPASS": RelayTrouble.REFUSED,
     "NOPERM": RelayTrouble.DENIED,
     "OOM": RelayTrouble.FULL,
     "MISCONF": RelayTrouble.FULL,  # it cannot write to its disk
 }
-_NOT_PERMITTED: Final = re.compile(r"can't (run|access)|No permissions|has no permissions")
+_NOT_PERMITTED: Final = "The user executing the script can't"
+"""Redis 7.0 gives no code if it refuses a command within a script."""
 
 
 def _trouble(error: Exception) -> RelayTrouble:
@@ -331,12 +326,14 @@ def _trouble(error: Exception) -> RelayTrouble:
         case exceptions.OutOfMemoryError():
             return RelayTrouble.FULL
         case exceptions.ConnectionError() | exceptions.TimeoutError() | OSError():
-            is_tls = any(isinstance(each, ssl.SSLError) for each in _causes(error))
+            # Not one of the kinds that tell only that a connection has ended.
+            refusals = (ssl.SSLError, ssl.SSLCertVerificationError)
+            is_tls = any(type(each) in refusals for each in _causes(error))
             return RelayTrouble.CERTIFICATE if is_tls else RelayTrouble.AWAY
         case exceptions.ResponseError():
             if found := _CODE.search(str(error)):
                 return _CODES[found[1]]
-            if _NOT_PERMITTED.search(str(error)):
+            if _NOT_PERMITTED in str(error):
                 return RelayTrouble.DENIED
     return RelayTrouble.UNUSABLE
 

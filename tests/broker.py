@@ -35,7 +35,8 @@ class Broker:
     """A server that keeps what it holds in an append-only file, started when it is entered.
 
     ``lines`` are added to its configuration: users, for example. With ``certificate`` (the files of
-    a certificate and its key) it speaks TLS alone, and ``authority`` vouches for it.
+    a certificate and its key) it speaks TLS alone, and ``authority`` vouches for it. ``admin`` is
+    the user that may do everything; empty: the default one.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Broker:
         password: str = "",
         certificate: tuple[Path, Path] | None = None,
         authority: Path | None = None,
+        admin: str = "",
     ) -> None:
         self.folder = folder
         self.port = 0
@@ -56,6 +58,7 @@ class Broker:
         self._certificate = certificate
         self._authority = authority
         self._process: subprocess.Popen[bytes] | None = None
+        self._admin_name = admin
         self._admin: Redis | None = None
 
     def __enter__(self) -> Self:
@@ -86,11 +89,6 @@ class Broker:
         """Its address."""
         return f"{'redis' if self._certificate is None else 'rediss'}://127.0.0.1:{self.port}"
 
-    @property
-    def password(self) -> str:
-        """That of its default user; empty: none is asked for."""
-        return self._password
-
     def settings(
         self,
         role: ProcessRole = "auto",
@@ -99,7 +97,7 @@ class Broker:
         password: str | None = None,
         name: str = "pulse",
     ) -> RelaySettings:
-        """Those of a process that shares it."""
+        """The settings of a process that shares it."""
         return RelaySettings(
             role=role,
             url=self.url.replace("://", f"://{user}@" if user else "://"),
@@ -115,6 +113,7 @@ class Broker:
             self._admin = Redis(
                 host="127.0.0.1",
                 port=self.port,
+                username=self._admin_name or None,
                 password=self._password or None,
                 ssl=self._certificate is not None,
                 ssl_ca_certs=None if self._authority is None else str(self._authority),
@@ -128,10 +127,13 @@ class Broker:
 
     # What can happen to it.
 
-    def start(self, *, is_awaited: bool = True) -> None:
-        """Start it on the same port, with what it kept; it answers unless it is not awaited."""
+    def start(self, *lines: str, is_awaited: bool = True) -> None:
+        """Start it on the same port, with what it kept and with more lines of configuration.
+
+        It answers then, unless it is not awaited.
+        """
         log = self.folder / "redis.log"
-        (self.folder / "redis.conf").write_text(self._configuration(log), "utf-8")
+        (self.folder / "redis.conf").write_text(self._configuration(log, lines), "utf-8")
         self._process = subprocess.Popen([self._program, str(self.folder / "redis.conf")])
         if is_awaited:
             self.wait_until_up()
@@ -183,11 +185,12 @@ class Broker:
 
     # How.
 
-    def _configuration(self, log: Path) -> str:
+    def _configuration(self, log: Path, more: Sequence[str]) -> str:
         lines = [
             *("bind 127.0.0.1", f"dir {self.folder}", f"logfile {log}", "daemonize no"),
             *("appendonly yes", "appendfsync everysec", 'save ""', "maxmemory-policy noeviction"),
             *self._lines,
+            *more,
         ]
         if self._certificate is None:
             lines.append(f"port {self.port}")
@@ -195,7 +198,7 @@ class Broker:
             certificate, key = self._certificate
             lines += ["port 0", f"tls-port {self.port}", "tls-auth-clients no"]
             lines += [f"tls-cert-file {certificate}", f"tls-key-file {key}"]
-        if self._password:
+        if self._password and not self._admin_name:
             lines.append(f"requirepass {self._password}")
         return "\n".join(lines) + "\n"
 
