@@ -38,8 +38,8 @@ class Relay:
 
     Several threads may call it. Whatever a call raises, the next one connects again if it has to.
 
-    Every call raises ``BrokerError`` if the broker cannot be used. Those of who holds the lease are
-    given its term, and raise ``Fenced``, with nothing changed, if it does not or no longer.
+    Every call raises ``BrokerError`` if the broker cannot be used. Those that write are given the
+    term of the lease, and raise ``Fenced`` and change nothing if it is not held here, or no more.
     """
 
     def __init__(
@@ -286,6 +286,8 @@ def _client(settings: RelaySettings, host: str, timeout_sec: float) -> Redis:
         # The older protocol: with the newer one more is asked at the start, and more may be sent.
         protocol=2,
         driver_info=None,
+        # Hours of many symbols are read at the start, in fewer steps than is usual.
+        socket_read_size=256 * 1024,
         socket_timeout=timeout_sec,
         socket_connect_timeout=timeout_sec,
         # Who calls sees every failure, and knows how long to wait.
