@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bars import Bars, Begin, Candles, Minutes
+from bars import Bars, Begin, Candles, Minutes, Referenced
 from formulas import COLUMNS, RANGE_SEC, Instant, ratio
 from moves import (
     END_REACH_SEC,
@@ -32,7 +32,9 @@ from moves import (
 from rings import RECENT_SEC, Rings
 from samples import ClosedBars, SampleRing
 from store.candles import CandleRing
-from store.references import DayReferences, Measured, Stretch
+from store.memory import StoreMemory
+from store.older import stored_bars
+from store.references import DayReferences, Held, Measured, Stretch
 from store.view import View
 from store.windows import Windows
 from ticks import HORIZONS_SEC, LEAST_PRICE, MOST_PRICE, STALE_SEC, WINDOW_SEC, Regime, Tick
@@ -90,7 +92,7 @@ class PulseStore:
         self._day = DayMemory(records=records)
         self._windows = Windows(records=records)
         self._candles = CandleRing(window_sec // 60)
-        self._references = DayReferences()
+        self._references = DayReferences(records=records or keeps_sums)
         # As frames share them: remade when there are more symbols, or other ones are shown.
         self._index: pd.Index[Any] = pd.Index([], dtype=object, name="symbol")
         self._asset: npt.NDArray[Any] = np.empty(0, dtype=object)
@@ -164,6 +166,24 @@ class PulseStore:
         """
         with self._lock:
             self._rings.write_initial_price(tick, is_newer=True)
+
+    def initial_prices(self) -> list[Tick]:
+        """The last prices that entered no window."""
+        with self._lock:
+            return self._rings.initial_ticks()
+
+    def put_initial_prices(self, ticks: Iterable[Tick]) -> None:
+        """Give symbols these last prices, whatever they had before; they enter no window.
+
+        With those of ``initial_prices`` after each ``put``, a store that follows shows what the
+        other shows, if that learned of a price between two ticks.
+
+        Raises:
+            ValueError: as ``update_many``.
+        """
+        with self._lock:
+            for tick in ticks:
+                self._rings.put_initial_price(tick)
 
     def load_ticks(self, ticks: Iterable[Tick], upto: int, vendor: str = "") -> None:
         """Write ticks of the past of the ``vendor`` that serves, into ten seconds that have none.
@@ -249,11 +269,20 @@ class PulseStore:
             )
             self._references.set(row, price, stretch, is_better=is_better)
 
+    def collect_references(self) -> list[Referenced]:
+        """Hand out the references set since this was last called, as they are now.
+
+        ``set_reference`` for each, in their order, makes another store measure against the same.
+        None if the store neither ``records`` nor ``keeps_sums``.
+        """
+        with self._lock:
+            return self._referenced(self._references.collect())
+
     def load_bars(self, bars: Bars) -> None:
         """Write bars of the past in one go; the seconds they lie in must be empty.
 
         What is older than the stored bars is left out, and so are prices as in ``update_many``;
-        ``advance`` then samples the rest.
+        ``advance`` then samples the rest. A last price that entered no window stays if it is newer.
 
         Raises:
             ValueError: for an unknown asset class.
@@ -325,6 +354,62 @@ class PulseStore:
             at_once = min(_CLOSED_AT_ONCE, max(1, _CLOSED_CELLS // max(1, rows)))
         for bar, end in self._parts(first, newest, at_once):
             self._close(bar, end)
+
+    def remember(self) -> StoreMemory:
+        """What is known beside the bars, as of the second that was closed last; see ``recall``."""
+        with self._lock:
+            self._know_symbols()
+            rings, windows = self._rings, self._windows
+            names = list(rings.rows)
+            prices, older = rings.settled_ticks((rings.head + 1) * BAR_SEC - self.window_sec)
+            begins = windows.held(names)
+            references = self._referenced(self._references.held())
+            candles = {
+                vendor: self._candles.held(number, names)
+                for number, vendor in enumerate(windows.vendors)
+            }
+            minutes = self._day.held()
+            closed = self._samples.closed
+        return StoreMemory(
+            prices=tuple(prices),
+            older=tuple(older),
+            begins=tuple(begins),
+            references=tuple(references),
+            candles={vendor: held for vendor, held in candles.items() if len(held.cells)},
+            minutes=minutes.joined(),  # not under the lock: it may take a while
+            judged=-1 if closed < 0 else (closed + 1) // _MINUTE_BARS - 1,
+        )
+
+    def recall(self, memory: StoreMemory) -> None:
+        """Know what another store remembers, before there are any bars; none of it is collected.
+
+        It is of the symbols that have a row here. The other's bars, loaded after this and then
+        closed by ``advance``, give its figures to the last bit if both have the same symbols in
+        the same order, but for what ticks changed in bars that had closed: volatility was sampled
+        there before these came, and here after. Minutes that were judged there are left as they
+        are, whatever the bars say.
+        """
+        with self._lock:
+            self._know_symbols()
+            rings = self._rings
+            for begin in memory.begins:
+                if begin.symbol in rings.rows:
+                    self._windows.load(rings.rows[begin.symbol], begin)
+            for tick in memory.prices:
+                if tick.symbol in rings.rows:
+                    rings.put_initial_price(tick)
+            for tick in memory.older:
+                if tick.symbol in rings.rows:
+                    rings.write_older_price(tick)
+            for one in memory.references:
+                if one.symbol in rings.rows:
+                    number = self._windows.number(one.vendor)
+                    stretch = Stretch(one.since, one.until, one.counts_from, number)
+                    self._references.load(Held(rings.rows[one.symbol], one.price, stretch))
+            self._day.load(memory.minutes)
+            self._day.know_judged(memory.judged)
+        for vendor, candles in memory.candles.items():
+            self.load_candles(candles, vendor)
 
     def judge_past(self, symbols: Iterable[str]) -> None:
         """Find what the closed bars hold of symbols whose past was written after they had closed.
@@ -419,6 +504,17 @@ class PulseStore:
         """
         with self._lock:
             return self._rings.recent_bars(begin, end)
+
+    def stored_bars(self, begin: int, end: int) -> Bars:
+        """One-second bars of the seconds ``begin`` to ``end`` (excluded), as far as stored.
+
+        Of seconds within ``RECENT_SEC`` of the newest tick as they are, if their sums are kept. Of
+        earlier ones the newest price and its millisecond, but sums and numbers of ticks only as
+        they add up in ten seconds: the last second with a price has what the others leave, which
+        are told to have had one tick each. The numbers add up exactly, the sums but for rounding.
+        """
+        with self._lock:
+            return stored_bars(self._rings, begin, end)
 
     def frame(self, now: float) -> pd.DataFrame:
         """All symbols at the instant ``now``: one row per symbol, the columns ``COLUMNS``.
@@ -576,6 +672,14 @@ class PulseStore:
         if has_candles and self._candles.has_any:
             shown = self._candles.shown(second, self._windows.served(second, count))
         return View(self._rings, self._samples, self._windows.since(second, count), shown)
+
+    def _referenced(self, held: Iterable[Held]) -> list[Referenced]:
+        """References by symbol and vendor."""
+        names = list(self._rings.rows)
+        return [
+            Referenced(names[row], price, *stretch[:3], self._windows.vendor(stretch.vendor))
+            for row, price, stretch in held
+        ]
 
     def _know_symbols(self) -> None:
         """Give the symbols that appeared a row everywhere."""

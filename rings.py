@@ -217,6 +217,22 @@ class Rings:
             self._block.last_ts[row] = int(tick.ts * 1000.0 + 0.5) / 1000.0
             self._initial.add(row)
 
+    def put_initial_price(self, tick: Tick) -> None:
+        """Give a symbol its last price, which entered no window, whatever it had before."""
+        _check_tick(tick.symbol, tick.ts, tick.price)
+        if not LEAST_PRICE <= tick.price <= MOST_PRICE:
+            return
+        row = self._row(tick.symbol, tick.asset)
+        self._block.last[row] = tick.price
+        self._block.last_ts[row] = int(tick.ts * 1000.0 + 0.5) / 1000.0
+        self._initial.add(row)
+
+    def write_older_price(self, tick: Tick) -> None:
+        """Give a symbol without any price its last one, of which no bar is stored any more."""
+        row = self._row(tick.symbol, tick.asset)
+        if self._block.last_ts[row] == 0.0:
+            self._block.last[row], self._block.last_ts[row] = tick.price, tick.ts
+
     def write_bars(self, bars: Bars) -> None:
         """Write one-second bars into seconds that are still empty; see ``PulseStore.load_bars``."""
         row_of = self._rows_of(bars)
@@ -366,6 +382,34 @@ class Rings:
         cells["price"] = block.price[row, bars[at] % self.bars, part]
         cells["ms"] = block.ms[row, bars[at] % self.bars, part]
         return self._named(cells)
+
+    @property
+    def whole_from(self) -> int:
+        """The first second of which, and of all since, the sums of seconds are kept."""
+        return self._first_whole() * BAR_SEC if self._recent else (self.head + 1) * BAR_SEC
+
+    def initial_ticks(self) -> list[Tick]:
+        """The last prices that entered no window."""
+        block = self._block
+        return [self._tick(row, block.last_ts, block.last) for row in sorted(self._initial)]
+
+    def settled_ticks(self, before: int) -> tuple[list[Tick], list[Tick]]:
+        """The last prices that entered no window, and the others that are of before a second.
+
+        As they were when a second was over last, but for those of no window that came since.
+        """
+        count, block = len(self.rows), self._block
+        last_ts, settled_ts = block.last_ts[:count], block.settled_ts[:count]
+        is_ahead = (settled_ts > 0) & (last_ts > settled_ts)
+        left = sorted(self._settled_initial - self._initial)
+        initial = [self._tick(row, settled_ts, block.settled) for row in left]
+        price, ts = np.where(
+            is_ahead, (block.settled[:count], settled_ts), (block.last[:count], last_ts)
+        )
+        is_older = (ts > 0) & (ts < before)
+        is_older[[*left, *self._initial]] = False
+        older = [self._tick(row, ts, price) for row in np.flatnonzero(is_older).tolist()]
+        return self.initial_ticks() + initial, older
 
     def initial_rows(self, second: int) -> Rows:
         """The rows whose last price as of ``second`` entered no window."""
@@ -545,6 +589,15 @@ class Rings:
         # Flat: a tick touches a dozen items of the first eight, at half of what numpy's cost.
         self._flat = [_flat(array) for array in grown[:8]]
 
+    def _tick(self, row: int, ts: Floats, price: Floats) -> Tick:
+        """A tick of a row, of times and prices by row."""
+        return Tick(self._all_names()[0][row], self.assets[row], float(ts[row]), float(price[row]))
+
+    def _all_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if len(self._names[0]) != len(self.rows):
+            self._names = tuple(self.rows), tuple(self.assets)
+        return self._names
+
     def _row(self, symbol: str, asset: str) -> int:
         row = self.rows.get(symbol)
         return self.add_symbol(symbol, asset) if row is None else row
@@ -620,9 +673,7 @@ class Rings:
 
     def _named(self, cells: npt.NDArray[Any]) -> Bars:
         """Bars of all symbols, whose names they share."""
-        if len(self._names[0]) != len(self.rows):
-            self._names = tuple(self.rows), tuple(self.assets)
-        return Bars(*self._names, cells)
+        return Bars(*self._all_names(), cells)
 
     def _roll_recent(self, bar: int) -> None:
         self.sum_up_recent()  # for the last time of those that are recent no longer
@@ -657,8 +708,10 @@ class Rings:
         """
         ts = newest["second"] + newest["ms"] / 1000.0
         last_ts = self._block.last_ts[rows]
-        newer = (newest["second"] >= np.floor(last_ts)) if replaces else (ts >= last_ts)
-        newer |= np.isin(rows, list(self._initial))
+        newer = ts >= last_ts
+        if replaces:
+            newer = newest["second"] >= np.floor(last_ts)
+            newer |= np.isin(rows, list(self._initial))
         self._block.last[rows[newer]] = newest["price"][newer]
         self._block.last_ts[rows[newer]] = ts[newer]
         self._initial.difference_update(rows[newer].tolist())

@@ -21,7 +21,15 @@ from bars import KEPT_MINUTES, MINUTE, Minutes
 from pages import zeros
 from ticks import ASSETS
 
-__all__ = ["DAY_MINUTES", "MIN_MINUTES", "MIN_POOLED", "DayMemory", "Usual", "equivalent_sd"]
+__all__ = [
+    "DAY_MINUTES",
+    "MIN_MINUTES",
+    "MIN_POOLED",
+    "DayMemory",
+    "HeldMinutes",
+    "Usual",
+    "equivalent_sd",
+]
 
 DAY_MINUTES: Final = 1440
 """Minutes of its class that make a symbol's day."""
@@ -190,6 +198,33 @@ class _Class:
         return above
 
 
+class HeldMinutes(NamedTuple):
+    """All minutes of a memory as they were at one instant; nothing changes them."""
+
+    symbols: tuple[str, ...]
+    assets: tuple[str, ...]
+    classes: tuple[tuple[npt.NDArray[np.intp], tuple[tuple[int, Cells], ...]], ...]
+    """Of each asset class, its symbols' rows, and its minutes in order with their cells."""
+
+    def joined(self) -> Minutes:
+        """The same as one block: of thousands of symbols it takes a part of a second."""
+        parts = [np.empty(0, MINUTE)]
+        for members, rows in self.classes:
+            held = np.zeros((len(rows), len(_FIGURES), len(members)), np.uint8)
+            for at, (_, cells) in enumerate(rows):
+                held[at, :, : cells.shape[1]] = cells
+            at_minute, at_member = np.nonzero(held.any(axis=1))
+            found = np.empty(len(at_minute), MINUTE)
+            found["minute"] = np.array([minute for minute, _ in rows], np.int64)[at_minute]
+            found["row"] = members[at_member]
+            for figure, name in enumerate(_FIGURES):
+                found[name] = held[at_minute, figure, at_member]
+            parts.append(found)
+        joined = np.concatenate(parts)
+        order = np.argsort(joined["minute"], kind="stable")
+        return Minutes(self.symbols, self.assets, joined[order])
+
+
 class DayMemory:
     """The last day of every symbol, a minute at a time, and what was usual by it.
 
@@ -204,6 +239,7 @@ class DayMemory:
         self._row: dict[str, int] = {}
         self._classes: dict[str, _Class] = {asset: _Class() for asset in ASSETS}
         self._uncollected: list[tuple[int, str]] = []
+        self._judged = -1  # minutes up to it are not closed, as they were elsewhere
         self._counts: dict[int, dict[str, _Counts]] = {}  # of the minutes asked for last
         self._usual: dict[int, Usual] = {}
 
@@ -222,9 +258,10 @@ class DayMemory:
     def close(self, minute: int, z: Floats, ret_1m: Floats, ret_5m: Floats) -> None:
         """Remember a closed minute: each symbol's figures in its last second, NaN: unknown.
 
-        Only their sizes count. A minute that is held already is left as it is.
+        Only their sizes count. A minute that is held already is left as it is, and so is one that
+        was judged elsewhere.
         """
-        if all(minute in found.rows for found in self._classes.values()):
+        if minute <= self._judged or all(minute in found.rows for found in self._classes.values()):
             return
         figures = (z, _Z_EDGES), (ret_1m, _RETURN_EDGES), (ret_5m, _RETURN_EDGES)
         cells = np.stack([_cells(*figure) for figure in figures])
@@ -253,6 +290,27 @@ class DayMemory:
                 if not found.add(int(label), held):
                     found.fill(int(label), held)
         self._forget()
+
+    def know_judged(self, minute: int) -> None:
+        """Know that the minutes up to one were judged elsewhere: none of them is closed any more.
+
+        A minute in which no symbol of a class had a figure is not held, but was judged.
+        """
+        self._judged = max(self._judged, minute)
+
+    def held(self) -> HeldMinutes:
+        """All minutes that are held."""
+        return HeldMinutes(
+            tuple(self._symbols),
+            tuple(self._assets),
+            tuple(
+                (
+                    np.array(found.members, np.intp),
+                    tuple((minute, found.rows[minute]) for minute in found.minutes),
+                )
+                for found in self._classes.values()
+            ),
+        )
 
     def collect_changed(self) -> Minutes:
         """The minutes that were closed since this was last called."""

@@ -5,13 +5,13 @@ It has no lock of its own: whoever shares it between threads guards it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from bars import Candles
+from bars import CANDLE, Candles
 from pages import zeros
 from ticks import LEAST_PRICE, MOST_PRICE
 from volatility import Floats
@@ -30,10 +30,10 @@ class _Block(NamedTuple):
 
     minute: Minutes
     vendor: npt.NDArray[np.int16]
+    open: Floats
     high: Floats
     low: Floats
     close: Floats
-    mean: Floats
 
     @classmethod
     def zeros(cls, count: int, minutes: int) -> _Block:
@@ -51,11 +51,10 @@ class Shown(NamedTuple):
     """The rows, by place."""
     minute: Minutes
     """0 if there is none to be seen."""
+    open: Floats
     high: Floats
     low: Floats
     close: Floats
-    mean: Floats
-    """Of its first, highest, lowest and last price: what stands for the mean of its ticks."""
 
     def newest(self, second: int) -> tuple[Minutes, Floats]:
         """Minute and last price of each symbol's newest candle at or before a second; 0: none."""
@@ -63,6 +62,15 @@ class Shown(NamedTuple):
         at = minutes.argmax(axis=1)
         rows = np.arange(len(minutes))
         return minutes[rows, at], self.close[rows, at]
+
+    def means(self, place: int) -> Floats:
+        """Of each minute's first, highest, lowest and last price of the symbol at a place.
+
+        What stands for the mean of its ticks.
+        """
+        total = self.open[place] + self.high[place] + self.low[place] + self.close[place]
+        means: Floats = total / 4.0
+        return means
 
 
 class CandleRing:
@@ -101,8 +109,19 @@ class CandleRing:
         at = places, cells["minute"] % self._minutes
         block = self._block
         block.minute[at], block.vendor[at] = cells["minute"], vendor
+        block.open[at], block.close[at] = cells["open"], cells["close"]
         block.high[at], block.low[at] = prices.max(axis=0), prices.min(axis=0)
-        block.close[at], block.mean[at] = cells["close"], prices.mean(axis=0)
+
+    def held(self, vendor: int, symbols: Sequence[str]) -> Candles:
+        """The candles of a vendor, by its number; ``symbols`` are those of all rows."""
+        places, block = list(self._places.values()), self._block
+        is_held = (block.minute > self._newest - self._minutes) & (block.minute > 0)
+        at = np.nonzero(is_held[places] & (block.vendor[places] == vendor))
+        cells = np.empty(len(at[0]), CANDLE)
+        cells["row"] = at[0]
+        for name in ("minute", "open", "high", "low", "close"):
+            cells[name] = getattr(block, name)[places][at]
+        return Candles(tuple(symbols[row] for row in self._places), cells)
 
     def forget(self, before: int) -> None:
         """Forget all, if all are of minutes before one."""
@@ -130,10 +149,10 @@ class CandleRing:
             self._places,
             rows,
             np.where(is_seen, minute, 0),
+            block.open[held],
             block.high[held],
             block.low[held],
             block.close[held],
-            block.mean[held],
         )
 
     def _make_room(self, rows: Rows) -> None:

@@ -230,7 +230,7 @@ class View:
                 if place is not None:
                     inside = is_inside[place]
                     minutes = self._shown.minute[place, inside] - first
-                    bar_sum[at, minutes] = self._shown.mean[place, inside] * CANDLE_TICKS
+                    bar_sum[at, minutes] = self._shown.means(place)[inside] * CANDLE_TICKS
                     bar_n[at, minutes] = CANDLE_TICKS
         return bar_sum, bar_n
 

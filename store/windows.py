@@ -5,7 +5,7 @@ They have no lock of their own: whoever shares them between threads guards them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +103,35 @@ class Windows:
         """The begins since this was last called."""
         found, self._uncollected = self._uncollected, []
         return found
+
+    def held(self, symbols: Sequence[str]) -> list[Begin]:
+        """The begins that make these windows where none began yet; ``symbols`` are by row."""
+        found = []
+        for row, windows in self._of.items():
+            before = 0
+            for window in windows:
+                is_change = window.vendor and before and window.vendor != before
+                if is_change:
+                    found.append(Begin(symbols[row], window.begin, self.vendor(window.vendor)))
+                elif window.begin:
+                    found.append(Begin(symbols[row], window.begin, ""))
+                if window.vendor and not before:
+                    # Named while the window went on: at its begin it would take its place.
+                    vendor = self.vendor(window.vendor)
+                    found.append(Begin(symbols[row], window.begin + 1, vendor))
+                before = window.vendor
+        return found
+
+    def load(self, row: int, begin: Begin) -> None:
+        """Know a begin of before; it is not collected."""
+        uncollected, self._uncollected = self._uncollected, []
+        self.add(row, begin)
+        self._uncollected = uncollected
+
+    @property
+    def vendors(self) -> list[str]:
+        """All that have a number, in the order of these."""
+        return self._vendors.copy()
 
     def number(self, vendor: str) -> int:
         """The number of a vendor, which is given one if it has none."""

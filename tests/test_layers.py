@@ -61,7 +61,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "sources": (
         {"feeds", "gate", "vendors", "sessions", "events", "bars", "pulse_store"}
-        | {"history.archive", "history.losses", "settings", "ticks"},
+        | {"history.archive", "history.losses", "settings", "store.memory", "ticks"},
         {"numpy", "pyarrow", "websockets"},
     ),
     "sources.relay": (

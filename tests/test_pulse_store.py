@@ -1248,14 +1248,25 @@ def test_symbols_watched_keep_their_order_when_loaded() -> None:
 
 
 def test_loaded_bars_replace_a_price_that_was_only_given() -> None:
-    """A last price that is in no window gives way to one that is, and makes no return."""
+    """A last price that is in no window gives way to a newer one that is, and makes no return."""
     _, taken = filled(400, window_sec=600)
     store = PulseStore(600)
-    store.set_initial_price(Tick("AAPL", "stocks", START + 399.999, 1.0))
+    store.set_initial_price(Tick("AAPL", "stocks", START + 390.0, 1.0))
     store.load_bars(merged(taken))
     only = PulseStore(600)
     only.load_bars(merged(taken))
     assert_frames_alike(only, store, START + 400)
+
+
+def test_loaded_bars_leave_a_newer_price_that_was_only_given() -> None:
+    """It is shown as the last one, and no figure is of it."""
+    store = PulseStore(600)
+    store.set_initial_price(Tick("AAPL", "stocks", START + 399.999, 1.0))
+    store.load_bars(merged(filled(390, window_sec=600)[1]))
+    row = store.snapshot("AAPL", START + 400.0)
+    assert row is not None
+    assert (row["last"], row["last_ts"]) == (1.0, START + 399.999)
+    assert row["ret_5m"] == pytest.approx(0.0, abs=0.05)
 
 
 def test_no_bars_load_as_nothing() -> None:
