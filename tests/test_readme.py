@@ -1,4 +1,4 @@
-"""What README, docs and Dockerfile say of starting, of settings and of vendors is true."""
+"""What README, docs, and files to deploy say of starting, of settings and of vendors is true."""
 
 from __future__ import annotations
 
@@ -52,7 +52,13 @@ def test_every_setting_is_in_the_table() -> None:
     assert not [name for name in (*keys, *others, *addresses) if f"`{name}`" not in README]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/proxies.md", "Dockerfile"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("README.md", "docs/proxies.md", "docs/many.md", "Dockerfile", "compose.yaml"),
+        *("deploy/Caddyfile", "deploy/env.example", "deploy/redis.sh"),
+    ],
+)
 def test_every_variable_that_is_named_is_a_setting(name: str) -> None:
     """Ours, and Streamlit's, which the server takes too."""
     text = (ROOT / name).read_text("utf-8")
