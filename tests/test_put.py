@@ -114,7 +114,7 @@ def test_who_joins_late_has_the_same_pulse(tape_path: Path) -> None:
 
 
 @given(st.integers(0, 2**16), st.sampled_from([0.2, 5.0, 60.0]), st.sampled_from([1, 5, 100]))
-@settings(derandomize=True, deadline=None, max_examples=8)
+@settings(derandomize=True, deadline=None, max_examples=5)
 def test_whoever_follows_has_the_same_pulse(seed: int, most_late_sec: float, names: int) -> None:
     """Whatever the market, and if its symbols appear one after the other."""
     leader, follower, published = Leader(), PulseStore(WINDOW_SEC, keeps_sums=True), []
