@@ -7,6 +7,7 @@ for readers, on any thread. What is done with the file itself is the recorder's 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from bars import Bars
 from days import STEP_SEC
 from events import Event, EventStore, StressDetector
 from history.archive import Archive, ArchiveError
+from history.changes import Changes, Known
 from history.deliveries import Delivery
 from history.hours import ArchivedHours, read_prices, restore_prices
 from history.losses import Losses
@@ -33,6 +35,9 @@ HAND_OVER_SEC: Final = 0.25
 
 OPENED_SEC: Final = 5.0
 """How long to wait for the archive before going on without what it knows."""
+
+_AT_ONCE: Final = 250_000
+"""So many bars of another process are handed to the recorder at once."""
 
 _QUIET_SEC: Final = 60
 """While nothing is new the file is told of so many searched seconds at once: a disk may rest."""
@@ -61,6 +66,11 @@ class Restored(NamedTuple):
     """The seconds of it in which nobody has looked for events."""
 
 
+def _always() -> bool:
+    """What is collected is collected here."""
+    return True
+
+
 def _no_deliveries(events: Sequence[Event]) -> Sequence[Delivery]:
     """Nothing is told outside the page."""
     return ()
@@ -71,7 +81,9 @@ class HistoryKeeper:
 
     ``recorder`` writes it. ``watched`` are the symbols that are restored and looked back at, with
     at most ``max_events`` events. ``deliveries_for`` says what is to be told of the events of a
-    second: that is archived in the transaction of these events.
+    second: that is archived in the transaction of these events. ``changes`` hand over what is new
+    in the store and the detector; None: nobody else keeps it. While this process does not
+    ``collect``, what days are measured against comes from the one that does.
     """
 
     def __init__(
@@ -85,11 +97,15 @@ class HistoryKeeper:
         max_events: int,
         *,
         deliveries_for: Callable[[Sequence[Event]], Sequence[Delivery]] = _no_deliveries,
+        changes: Changes | None = None,
+        collects: Callable[[], bool] = _always,
     ) -> None:
         self.recorder = recorder
         self._deliveries_for = deliveries_for
         self._archive = archive
         self._store, self._events, self._detector = store, events, detector
+        self._changes = changes or Changes(store, detector)
+        self._collects = collects
         self._watched = watched
         self._max_events = max_events
         self._hours = ArchivedHours(archive, watched, max_events, self._report)
@@ -139,8 +155,7 @@ class HistoryKeeper:
         With them goes how far was searched, into the file at one stroke: whatever ends this
         process, the next one goes on from there and finds what this one had not found yet.
         """
-        bars, minutes = self._store.collect_changed(), self._store.collect_minutes()
-        begins, tracks = self._store.collect_begins(), self._detector.collect_changed()
+        bars, minutes, begins, tracks = self._changes.collect("archive")
         if self._searched is None and len(bars):
             self._searched = int(bars.cells["second"].min()) - 1
         is_news = bool(len(bars) or len(minutes) or begins or tracks or events)
@@ -159,16 +174,21 @@ class HistoryKeeper:
         archive_meta: Callable[[], Mapping[str, str]],
         continues_from: Callable[[int], bool],
         clock: Callable[[], float],
+        *,
+        knows_past: bool = False,
     ) -> Restored | None:
         """Go on from the archive: its prices, its events, and which of them go on.
 
         Only if ``continues_from``, asked with its newest second, says so; if not, what was usual in
         its market still is. ``archive_meta`` returns what the archive is to say of its source, and
-        may read it. Returns None if neither prices nor events were restored.
+        may read it. If the store ``knows_past`` already, the archive is asked for none. Returns
+        None if neither prices nor events were restored.
         """
         self.recorder.ready.wait(OPENED_SEC)
         try:
             self.recorder.record(Bars.empty(), meta=dict(archive_meta()))
+            if knows_past:
+                return None
             span = self._archive.span()
             if span is not None and continues_from(span[1]):
                 return self._restore(clock(), span[1])
@@ -179,6 +199,28 @@ class HistoryKeeper:
         except ArchiveError as error:
             self._report(error)
         return None
+
+    async def know(self, past: Known) -> None:
+        """Have written what another process collected while this one was away.
+
+        Only what is newer than what the archive holds; its own past is as it was.
+        """
+        await asyncio.to_thread(self.recorder.ready.wait, OPENED_SEC)
+        since = 0
+        with contextlib.suppress(ArchiveError):
+            span = self._archive.span()
+            since = 0 if span is None else span[1] + 1
+        newer = past.bars.between(since, past.second + 1)
+        self._searched = past.second
+        cells = newer.cells
+        for begin in range(0, len(cells), _AT_ONCE):
+            part = Bars(newer.symbols, newer.assets, cells[begin : begin + _AT_ONCE])
+            self.recorder.record(part)
+            # So that what waits stays within bounds.
+            await asyncio.to_thread(self.recorder.flush)
+        self.recorder.record(
+            Bars.empty(), past.events, past.remembered, self._progress(True), None, past.begins
+        )
 
     async def watch(self, watched: Mapping[Asset, Sequence[str]], new: Sequence[str]) -> None:
         """Know these symbols from now on, and the past of the ``new`` ones, which have none."""
@@ -210,7 +252,7 @@ class HistoryKeeper:
 
     async def _know_days(self) -> None:
         """Tell the store what is measured against what in the five minutes that begin."""
-        if self._searched is None or not self.recorder.ready.is_set():
+        if self._searched is None or not self.recorder.ready.is_set() or not self._collects():
             return
         begin = (self._searched + 1) // STEP_SEC * STEP_SEC
         if begin == self._days_known_to:
@@ -240,9 +282,9 @@ class HistoryKeeper:
         since = second - self._store.window_sec
         losses = Losses()
         oldest = restore_prices(self._store, archive, since, second + 1, self._symbols, losses)
-        self._store.collect_changed()  # it is in the archive already
-        # So are these, but a file that is begun meanwhile has to know them, too.
-        self.recorder.record(Bars.empty(), begins=self._store.collect_begins())
+        # The bars are in the archive already. So are the begins, but a file that is begun meanwhile
+        # has to know them, too.
+        self.recorder.record(Bars.empty(), begins=self._changes.collect("archive").begins)
         load_references(
             self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
         )
