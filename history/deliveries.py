@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from events import Event
 
-__all__ = ["Delivery", "DeliveryState", "Mute", "MuteOf", "Told"]
+__all__ = ["Delivery", "DeliveryState", "Marks", "Mute", "MuteOf", "Told"]
 
 
 class Told(StrEnum):
@@ -81,3 +82,17 @@ class Mute:
     name: str
     until: float
     """In seconds since the epoch, by the computer's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What became of alerts, for whoever may have to send them next."""
+
+    deliveries: tuple[Delivery, ...] = ()
+    """Those that are new, and those that changed, each in its newest state."""
+    mutes: tuple[Mute, ...] = ()
+    off: Mapping[str, str] = field(default_factory=dict)
+    """The destinations that are gone, each with a mark of its address; an empty one lifts it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.deliveries or self.mutes or self.off)
