@@ -588,9 +588,24 @@ class EventStore:
             for each in self._in_order:
                 each.forget(self._newest_ts - self._rewind_sec)
 
+    def forget_after(self, ts: float) -> None:
+        """Let go of every state that an event came into after ``ts``: as it was then, it is.
+
+        What was forgotten of an event's earlier states is not known again.
+        """
+        with self._lock:
+            self._version += 1
+            for held in self._in_order:
+                held.states = [state for state in held.states if state.updated_ts <= ts]
+            self._in_order = [held for held in self._in_order if held.states]
+            self._held = {held.id: held for held in self._in_order}
+            self._newest_ts = min(self._newest_ts, ts)
+
     def _add(self, event: Event) -> None:
         held = self._held.get(event.id)
         if held is not None:
+            if held.states[-1] == event:
+                return  # told twice
             held.states.append(event)
         else:
             if len(self._in_order) == self._max_events:

@@ -307,6 +307,17 @@ class PulseStore:
         with self._lock:
             self._rings.put_bars(bars)
 
+    def forget_after(self, second: int) -> None:
+        """Let go of every tick after ``second``, of ``RECENT_SEC`` at most, as if none had come.
+
+        Time goes on from there. Nothing if the store neither ``records`` nor ``keeps_sums``.
+        """
+        bar = (second + 1) // BAR_SEC
+        with self._lock:
+            self._rings.forget_after(second)
+            self._samples.set_back(bar - 1)
+            self._rings.set_back(bar)
+
     def collect_changed(self) -> Bars:
         """Hand out the bars that changed since this was last called; each as it is now.
 

@@ -299,6 +299,25 @@ class Rings:
         newest = self._named(cells).newest()
         self._write_newest(newest, newest["row"].astype(np.intp), replaces=True)
 
+    def forget_after(self, second: int) -> None:
+        """Empty the recent seconds after ``second``; see ``PulseStore.forget_after``."""
+        if not self._recent:
+            return
+        count, block = len(self.rows), self._block
+        first = max(second + 1, self._first_whole() * BAR_SEC)
+        bar, part = np.divmod(np.arange(first, (self.head + 1) * BAR_SEC), BAR_SEC)
+        block.price[:count, bar % self.bars, part] = 0.0
+        block.ms[:count, bar % self.bars, part] = 0
+        block.recent_sum[:count, bar % self._recent, part] = 0.0
+        block.recent_n[:count, bar % self._recent, part] = 0
+        self.sum_up_recent()
+        self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
+        is_newer = np.floor(block.last_ts[:count]) > second
+        price, ts = (np.nan_to_num(found) for found in self.newest_at(second, self.bars - 1))
+        block.last[:count][is_newer] = price[is_newer]
+        block.last_ts[:count][is_newer] = ts[is_newer]
+        self._initial.difference_update(np.flatnonzero(is_newer).tolist())
+
     def sum_up_recent(self) -> None:
         """Let sums and numbers of ticks of the recent ten seconds be those of their seconds."""
         if not self._recent:

@@ -95,6 +95,23 @@ class CalmOrder:
         # steps back.
         self._rest = range(0)
 
+    @property
+    def leading(self) -> Rows:
+        """The rows that led at the last update, best first."""
+        return self._leading
+
+    def was_reviewed(self, second: int) -> bool:
+        """Whether the order was reviewed at the update of a second."""
+        return bool(self._rest) and self._rest[0] == second
+
+    def adopt(self, second: int, leading: Rows) -> None:
+        """Go on from another's order, which was reviewed at the update of ``second``.
+
+        After ``HOLD_SEC`` of the same updates both stay the same.
+        """
+        self._leading = leading
+        self._rest = range(second, second + REST_SEC)
+
     def update(
         self,
         second: int,

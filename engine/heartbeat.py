@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from engine.measures import Measures
 from engine.pasts import add_past
 from engine.quotes import Quotes
 from engine.ranking import Ranking, movers, row_states
-from events import Event, EventStore, Rule, StressDetector
+from events import Event, EventStore, Remembered, Rule, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from sessions import MarketHours
 from ticks import ASSETS, Asset
@@ -64,6 +64,9 @@ _RECENT: Final = 3
 """So many seconds are kept beside the newest: a page is made in less."""
 
 
+_T = TypeVar("_T")
+
+
 class Pulse(NamedTuple):
     """A complete second: its last instant, and the frame of all symbols then."""
 
@@ -93,6 +96,8 @@ class Subscriber(NamedTuple):
     """What the page calls it if it crashes."""
     receive: Callable[[SecondOver], None]
     """Called on the heartbeat's thread, which waits for it."""
+    shown: Callable[[int], None] | None = None
+    """Called likewise with a second that is shown, before it is searched."""
 
 
 class Heartbeat:
@@ -221,6 +226,30 @@ class Heartbeat:
         self._recent = (*before, self._newest)
         self._has_prices = bool(frame["last"].notna().any())
         self.ready.set()
+        for subscriber in self._subscribers:
+            if subscriber.shown is not None:
+                self._tell(subscriber.name, subscriber.shown, second)
+
+    def take(
+        self,
+        second: int,
+        found: Sequence[Event],
+        remembered: Iterable[Remembered],
+        orders: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Show a second that another process searched; see ``sources.source.Seconds``."""
+        if self._recent and second < int(self._recent[-1].now):
+            self._store.set_clock_back(second)
+        # So that all who show a second have its order, whether somebody looks at it yet or not.
+        self.ranking.ask("heat", second)
+        self.show(second)
+        self.ranking.adopt(second, orders)
+        self._events.add_many(found)
+        self._detector.restore(remembered)
+        self._live_from = second + 1
+        over = SecondOver(second, self._newest.now, self._newest.frame, tuple(found), False)
+        for subscriber in self._subscribers:
+            self._tell(subscriber.name, subscriber.receive, over)
 
     def search(self, second: int) -> None:
         """Find the events of a second in the frame of then, and tell the subscribers.
@@ -251,7 +280,7 @@ class Heartbeat:
         self._events.add_many(found)
         over = SecondOver(second, now, frame, tuple(found), is_history)
         for subscriber in self._subscribers:
-            self._tell(subscriber, over)
+            self._tell(subscriber.name, subscriber.receive, over)
 
     def _find_twins(self, since: int, snapshots: Sequence[Mapping[str, Any]]) -> None:
         """Tell the detector once which of these symbols were twins when the minute began."""
@@ -303,15 +332,15 @@ class Heartbeat:
             else:
                 await asyncio.sleep(max(0.0, 1.0 - now % 1.0))
 
-    def _tell(self, subscriber: Subscriber, over: SecondOver) -> None:
+    def _tell(self, name: str, receive: Callable[[_T], None], what: _T) -> None:
         try:
-            subscriber.receive(over)
+            receive(what)
         except Exception as error:  # noqa: BLE001 - handed on
-            if subscriber.name not in self._crashed:
-                self._crashed.add(subscriber.name)
-                self._on_crash(subscriber.name, error)
+            if name not in self._crashed:
+                self._crashed.add(name)
+                self._on_crash(name, error)
         else:
-            self._crashed.discard(subscriber.name)
+            self._crashed.discard(name)
 
 
 def _heat(snapshot: Mapping[str, Any]) -> float:

@@ -35,6 +35,11 @@ class Quotes:
         }
         self._newest = {**self._newest, **newer}
 
+    @property
+    def newest(self) -> tuple[Quote, ...]:
+        """The newest of each symbol that has any."""
+        return tuple(self._newest.values())
+
     def figures(self, begin: float, end: float) -> dict[str, SessionFigures]:
         """By symbol, the session from ``begin`` to ``end``, of those whose quote is of it."""
         return {

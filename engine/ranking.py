@@ -223,6 +223,33 @@ class Ranking:
                 self._shown.pop()
             self._shown.append(_Shown(second, frame.index, orders))
 
+    def ask(self, rank: str, second: int) -> None:
+        """Keep the calm order of a ranking (of ``RANKS``) for a while from ``second`` on."""
+        with self._lock:
+            self._asked[rank] = second
+
+    def reviewed(self, second: int) -> Mapping[str, tuple[str, ...]]:
+        """The calm orders that were reviewed at ``second``, the newest: symbols, best first."""
+        names = self._index
+        return {
+            rank: tuple(names[calm.leading].tolist())
+            for rank, calm in self._calm.items()
+            if calm.was_reviewed(second)
+        }
+
+    def adopt(self, second: int, orders: Mapping[str, Sequence[str]]) -> None:
+        """Go on from another process's ``reviewed`` orders of ``second``, which was just updated.
+
+        An order of other symbols than those that lead here is left alone.
+        """
+        for rank, symbols in orders.items():
+            calm = self._calm.get(rank)
+            if calm is None:
+                continue
+            rows = self._index.get_indexer(pd.Index(list(symbols), dtype=object)).astype(np.int32)
+            if sorted(rows.tolist()) == sorted(calm.leading.tolist()):
+                calm.adopt(second, rows)
+
     def order(self, second: int, order: str, index: pd.Index[Any] | None = None) -> Rows | None:
         """The calm order (of ``ORDERS``) of one of the newest seconds; None: that is not known.
 

@@ -157,6 +157,7 @@ class Watchlist:
     ``catalogue`` is what may be added; None: nothing may be changed. ``groups`` are the settings'.
     ``named`` are the symbols that they name elsewhere. The ``notebook`` keeps the notes; None: they
     are forgotten. ``play`` makes a market move, and says which symbol; see ``sources.source``.
+    ``is_elsewhere`` says whether another process decides for now: then nothing can be changed here.
     ``clock`` is a steady one.
     """
 
@@ -170,6 +171,7 @@ class Watchlist:
         named: Collection[str] = (),
         notebook: Notebook | None = None,
         play: Callable[[str, bool], str | None] | None = None,
+        is_elsewhere: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
@@ -178,6 +180,7 @@ class Watchlist:
         self._named = frozenset(named)
         self._notebook = notebook
         self._play = play
+        self._is_elsewhere = is_elsewhere
         self._clock = clock
         self._lock = threading.Lock()  # Guards changes; the state is one object for who reads.
         watched = base if catalogue is None else notes.applied(base)
@@ -202,9 +205,9 @@ class Watchlist:
         return WatchStatus(
             groups=self.groups(),
             rooms=state.rooms,
-            is_fixed=self._catalogue is None,
+            is_fixed=self._catalogue is None or self._is_elsewhere(),
             is_kept=self._is_kept(),
-            can_play=self._play is not None,
+            can_play=self._play is not None and not self._is_elsewhere(),
         )
 
     def find(self, text: str) -> list[Found]:
@@ -237,7 +240,7 @@ class Watchlist:
         answer = Answer(outcome=Outcome.DONE, symbol=symbol, asset=asset, is_kept=self._is_kept())
         with self._lock:
             catalogue, watched = self._catalogue, self._state.watched
-            if catalogue is None:
+            if catalogue is None or self._is_elsewhere():
                 return replace(answer, outcome=Outcome.FIXED)
             if any(symbol in names for names in watched.values()):
                 return replace(answer, outcome=Outcome.SAME)
@@ -272,7 +275,7 @@ class Watchlist:
         answer = Answer(outcome=Outcome.DONE, symbol=symbol, is_kept=self._is_kept())
         with self._lock:
             watched = self._state.watched
-            if self._catalogue is None:
+            if self._catalogue is None or self._is_elsewhere():
                 return replace(answer, outcome=Outcome.FIXED)
             asset = next((asset for asset in ASSETS if symbol in watched.get(asset, ())), None)
             answer = replace(answer, asset=asset, is_named=symbol in self._named)
@@ -297,6 +300,8 @@ class Watchlist:
         """Make a group of symbols that are watched."""
         with self._lock:
             answer = self._answer(name)
+            if self._is_elsewhere():
+                return replace(answer, outcome=Outcome.FIXED)
             known = self._only_watched(symbols)
             if not is_group_name(name):
                 return replace(answer, outcome=Outcome.MALFORMED)
@@ -366,6 +371,8 @@ class Watchlist:
         with self._lock:
             if self._play is None:
                 return Answer(outcome=Outcome.NOT_SIMULATED)
+            if self._is_elsewhere():
+                return Answer(outcome=Outcome.FIXED)
             if not self._may_change():
                 return Answer(outcome=Outcome.TOO_OFTEN)
             found = self._play(symbol, is_alone)
@@ -375,6 +382,31 @@ class Watchlist:
 
     # For the worker's loop.
 
+    @property
+    def notes(self) -> WatchNotes:
+        """What viewers changed."""
+        return self._state.notes
+
+    def adopt(self, watched: Watched, notes: WatchNotes) -> None:
+        """Have the watchlist and the groups of the process that decides, and keep them."""
+        with self._lock:
+            known = {asset: tuple(watched.get(asset, ())) for asset in ASSETS}
+            is_new = notes != self._state.notes
+            self._state = _State(known, notes, self._rooms(known))
+            self._ever |= {symbol: asset for asset, names in known.items() for symbol in names}
+            if is_new:
+                self._note(notes)
+
+    def decide(self) -> None:
+        """Decide here from now on: watch the settings' symbols, with what viewers changed."""
+        with self._lock:
+            if self._catalogue is None:
+                return
+            notes = self._state.notes
+            watched = notes.applied(self._base)
+            self._state = _State(watched, notes, self._rooms(watched))
+            self._changed.set()
+
     async def run(self, follow: Callable[[Watched], Awaitable[None]]) -> None:
         """Have ``follow`` make true what was changed, several changes at one stroke; for ever."""
         with self._lock:
@@ -383,7 +415,8 @@ class Watchlist:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await follow(self.watched)
+            if not self._is_elsewhere():
+                await follow(self.watched)
             await asyncio.sleep(CHANGE_SEC)
 
     # Private; under the lock.
@@ -409,7 +442,7 @@ class Watchlist:
     def _own_group(self, name: str) -> tuple[Answer, Mapping[str, tuple[str, ...]]]:
         """Whether a group is there to be changed, and all that are."""
         answer, own = self._answer(name), self._state.notes.groups
-        if any(one.name == name for one in self._fixed):
+        if self._is_elsewhere() or any(one.name == name for one in self._fixed):
             answer = replace(answer, outcome=Outcome.FIXED)
         elif name not in own:
             answer = replace(answer, outcome=Outcome.UNKNOWN)
