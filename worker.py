@@ -19,6 +19,9 @@ from typing import Final, NamedTuple, Unpack
 from alerts import channels
 from alerts.desk import Desk
 from alerts.ledger import ArchiveLedger
+from alerts.outbox import Ledger
+from alerts.shared_ledger import SharedLedger
+from engine import among
 from engine.backfill import backfill
 from engine.files import raise_limit
 from engine.heartbeat import REWIND_SEC, Heartbeat, SecondOver, Subscriber
@@ -30,8 +33,10 @@ from engine.rewatching import rewatch
 from engine.status import ApiState, ArchiveStatus, Status
 from engine.supervisor import Supervisor
 from engine.watchlist import Watched, Watchlist
-from events import EventStore, StressDetector
+from events import Event, EventStore, StressDetector
 from history.archive import Archive
+from history.changes import Changes
+from history.deliveries import Delivery
 from history.keeper import HistoryKeeper
 from history.notes import Notebook, WatchNotes, noted_in
 from history.recorder import Recorder
@@ -44,13 +49,18 @@ from settings import (
     reject_unwatched,
 )
 from sources.intake import store_ticks
-from sources.opening import SourceOptions, open_source
+from sources.leading import RelayTiming
+from sources.opening import SourceOptions, open_relayed, open_source
+from sources.relayed import RelayedSource
 from sources.source import Source, SourceKind
 
 __all__ = ["FIRST_PAGE_SEC", "Worker", "current", "shared", "stop_shared"]
 
 FIRST_PAGE_SEC: Final = 5.0
 """How long a worker behind a page lets the search of the past wait for the first viewer's."""
+
+_KEPT_SEC: Final = 300
+"""How much longer than in memory what is published is kept for who joins late."""
 
 _FIRST_SEC: Final = 2.0
 """How long whoever starts the process's worker waits for its first second."""
@@ -62,7 +72,8 @@ class Worker:
     ``make_detector`` makes the detector. ``subscribers`` are told of every second that is over,
     after the history. The status is published every ``status_sec``, and tells of ``api``, whether
     programs are answered beside the page. The search of the past waits ``first_page_sec`` at most
-    for a page, see ``Heartbeat``. ``options`` are the source's.
+    for a page, see ``Heartbeat``. ``relay_timing`` is for one among several processes. ``options``
+    are the source's.
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class Worker:
         status_sec: float = 1.0,
         api: ApiState = ApiState.ABSENT,
         first_page_sec: float = 0.0,
+        relay_timing: RelayTiming | None = None,
         **options: Unpack[SourceOptions],
     ) -> None:
         self._settings = settings
@@ -82,6 +94,7 @@ class Worker:
         self._subscribers = tuple(subscribers)
         self._api = api
         self._first_page_sec = first_page_sec
+        self._relay_timing = relay_timing
         self._opened: _Parts | None = None
         self._supervisor = Supervisor(settings.secrets)
         self._publisher = StatusPublisher(self._current_status, status_sec)
@@ -102,16 +115,27 @@ class Worker:
             TapeError: if the tape or the archive to replay cannot be read.
         """
         if self._opened is None:
-            settings, bases = self._settings, []
+            settings, bases = self._settings, list[Watched]()
             notes = noted_in(settings.archive_file)
 
             def changed(base: Watched) -> Watched:
                 bases.append(base)
                 return notes.applied(base)
 
-            source = open_source(settings.source, settings.archive_file, changed, **self._options)
+            file, role = settings.archive_file, settings.relay.role
+            source: Source | None = None
+            if role != "replica":
+                source = open_source(settings.source, file, changed, **self._options)
+            relayed = None
+            if role != "alone":
+                keep_sec = settings.window_sec + BEHIND_SEC + _KEPT_SEC
+                relayed = open_relayed(settings.relay, source, file, keep_sec, self._relay_timing)
+            opened = relayed or source
+            if opened is None:
+                raise RuntimeError("neither collects nor follows")
             # What a tape has is nobody's to change.
-            self._opened = self._composed(source, bases[0] if bases else source.watched, notes)
+            base = bases[0] if bases else opened.watched
+            self._opened = self._composed(opened, base, notes, relayed)
             self._publisher.publish()
 
     def start(self) -> None:
@@ -220,7 +244,13 @@ class Worker:
             raise RuntimeError("the worker is not open; call open() or start() first")
         return self._opened
 
-    def _composed(self, source: Source, base: Watched, notes: WatchNotes) -> _Parts:
+    def _composed(
+        self,
+        source: Source,
+        base: Watched,
+        notes: WatchNotes,
+        relayed: RelayedSource | None,
+    ) -> _Parts:
         """Everything that belongs around a source, whose settings' watchlist is ``base``."""
         settings, archive = self._settings, source.archive
         # What a viewer has removed may come back: the settings are no worse for it.
@@ -229,13 +259,14 @@ class Worker:
             asset: tuple(dict.fromkeys((*base.get(asset, ()), *symbols, *removed[asset])))
             for asset, symbols in source.watched.items()
         }
-        reject_idle(settings.stress.rules, known, source.clock())
-        reject_unreachable(settings.alerts.destinations, known)
-        reject_unwatched(settings.groups, known)
+        if settings.relay.role != "replica":  # what that shows is for its collector to say
+            reject_idle(settings.stress.rules, known, source.clock())
+            reject_unreachable(settings.alerts.destinations, known)
+            reject_unwatched(settings.groups, known)
         stress, most = settings.stress, settings.stress.max_events
         store = PulseStore(
             settings.window_sec + BEHIND_SEC,
-            records=archive is not None,
+            records=archive is not None or relayed is not None,
             # Who is told of the seconds may ask for the bars of them.
             keeps_sums=bool(self._subscribers),
         )
@@ -249,10 +280,18 @@ class Worker:
             rules=stress.rules,
         )
         recorder = self._recorder(source)
-        desk = self._desk(source, recorder)
+        own = ArchiveLedger(archive, recorder) if archive and recorder else None
+        ledger = None if relayed is None else SharedLedger(own, lambda: relayed.collects)
+        desk = self._desk(source, ledger or own)
+        deliveries_for: Callable[[Sequence[Event]], Sequence[Delivery]] = desk.deliveries_for
+        readers = ("archive",) if archive is not None else ()
+        if relayed is not None and ledger is not None:
+            deliveries_for = among.tells(relayed, ledger, deliveries_for)
+            readers = (*readers, among.READER)
+        changes = Changes(store, detector, readers)
         history = None
         if archive is None or recorder is None:
-            keeps = Subscriber("alerts", partial(_tell, desk))
+            keeps = Subscriber("alerts", lambda over: _tell(deliveries_for, over))
         else:
             history = HistoryKeeper(
                 archive,
@@ -262,10 +301,14 @@ class Worker:
                 detector,
                 source.watched,
                 most,
-                deliveries_for=desk.deliveries_for,
+                deliveries_for=deliveries_for,
+                changes=changes,
+                collects=lambda: source.collects,
             )
             keeps = Subscriber("recorder", history.second_over)
-        subscribers = (keeps, *self._subscribers)
+        # After what is to be told is known, and before programs are told.
+        shares = () if relayed is None else (among.subscriber(relayed),)
+        subscribers = (keeps, *shares, *self._subscribers)
         heartbeat = Heartbeat(
             store,
             events,
@@ -289,8 +332,27 @@ class Worker:
             named=settings.named_symbols,
             notebook=Notebook(archive, recorder),
             play=source.play,
+            is_elsewhere=lambda: not source.collects,
         )
-        return _Parts(source, store, events, detector, heartbeat, reader, history, desk, watchlist)
+        if relayed is not None and ledger is not None:
+            among.tie(
+                relayed,
+                among.Parts(
+                    store=store,
+                    events=events,
+                    detector=detector,
+                    changes=changes,
+                    ledger=ledger,
+                    heartbeat=heartbeat,
+                    reader=reader,
+                    watchlist=watchlist,
+                    history=history,
+                    halted=self._said_halted,
+                ),
+            )
+        return _Parts(
+            source, store, events, detector, heartbeat, reader, history, desk, watchlist, relayed
+        )
 
     def _recorder(self, source: Source) -> Recorder | None:
         """What writes the history of a source; None: none is kept."""
@@ -303,15 +365,15 @@ class Worker:
             takes_over=source.takes_over,
         )
 
-    def _desk(self, source: Source, recorder: Recorder | None) -> Desk:
-        """The alerts of a source, which its archive remembers if it has one."""
+    def _desk(self, source: Source, ledger: Ledger | None) -> Desk:
+        """The alerts of a source, which the ledger remembers if there is one."""
         alerts, market = self._settings.alerts, _MARKETS[source.status().kind]
         return Desk(
             [
                 (each, channels.make(each, alerts.public_url, market))
                 for each in alerts.destinations
             ],
-            ArchiveLedger(source.archive, recorder) if source.archive and recorder else None,
+            ledger,
             is_simulated=market is not channels.Market.REAL,
         )
 
@@ -330,11 +392,16 @@ class Worker:
             alerts=self._parts.desk.status(),
             watch=self._parts.watchlist.status(),
             api=self._api,
+            relay=None if self._parts.relayed is None else self._parts.relayed.relay_status(),
             faults=self._supervisor.faults,
         )
 
     def _said_halted(self) -> dict[str, float]:
         """What vendors said at the last second to be halted, and since when."""
+        relayed = self._parts.relayed
+        halted = None if relayed is None else relayed.halted()
+        if halted is not None:
+            return dict(halted)
         feeds = self._publisher.newest.feeds
         return {symbol: since for feed in feeds for symbol, since in feed.halted.items()}
 
@@ -373,6 +440,8 @@ class Worker:
         # The past not for a second time, if this is started again.
         has_past, self._has_past = self._has_past, True
         if not has_past:
+            if parts.relayed is not None:
+                await parts.relayed.prepare()
             self._restore()
             parts.desk.restore()
         # Before the source looks: whatever it finds is complete until then.
@@ -386,9 +455,10 @@ class Worker:
             self._show(last)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(
-                    keep("store", partial(store_ticks, parts.source.queue, parts.store))
-                )
+                intake = partial(store_ticks, parts.source.queue, parts.store)
+                if parts.relayed is not None:
+                    intake = partial(intake, may_store=parts.relayed.may_store)
+                tasks.create_task(keep("store", intake))
                 if parts.history is not None:
                     tasks.create_task(keep("record", parts.history.run))
                 know = _know_nothing if parts.history is None else parts.history.watch
@@ -408,7 +478,12 @@ class Worker:
             heartbeat.know_past(first, 0)
         if history is None:
             return
-        restored = history.restore(source.archive_meta, source.continues_from, source.clock)
+        restored = history.restore(
+            source.archive_meta,
+            source.continues_from,
+            source.clock,
+            knows_past=source.knows_past,
+        )
         if restored is not None:
             heartbeat.know_past(*restored)
             self._show(restored.live_from - 1)
@@ -433,6 +508,8 @@ class _Parts(NamedTuple):
     history: HistoryKeeper | None
     desk: Desk
     watchlist: Watchlist
+    relayed: RelayedSource | None
+    """The source, if it is one that is shared with other processes."""
 
 
 _MARKETS: Final = {
@@ -442,9 +519,9 @@ _MARKETS: Final = {
 }
 
 
-def _tell(desk: Desk, over: SecondOver) -> None:
+def _tell(tell: Callable[[Sequence[Event]], object], over: SecondOver) -> None:
     """Tell of the events of a second that no archive is told of."""
-    desk.deliveries_for(over.events)
+    tell(over.events)
 
 
 async def _know_nothing(watched: Watched, new: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from feeds import Feed
 from sessions import CorrectedHours, HoursFrom, MarketHours, Phase, Session
 from ticks import ASSETS, Asset
 
-__all__ = ["Calendar", "FeedHours"]
+__all__ = ["Calendar", "FeedHours", "calendar_hours"]
 
 Calendar = Callable[[Asset, float], Session]
 
@@ -50,10 +50,7 @@ class FeedHours:
         present = self._clock()
         if now >= present - _PRESENT_SEC:
             return self._leading(asset, present).hours(present)
-        phase, since, until, opens, occasion = self._calendar(asset, now)
-        return MarketHours(
-            asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR, occasion
-        )
+        return calendar_hours(self._calendar, asset, now)
 
     def _leading(self, asset: Asset, now: float) -> Feed | CorrectedHours:
         """The feed whose word on its class's hours counts: the first with an open market, if any.
@@ -64,6 +61,14 @@ class FeedHours:
         feeds = self.feeds.get(asset, ())
         is_open = (feed for feed in feeds if feed.session(now).phase != "closed")
         return next(is_open, feeds[0] if feeds else self._calendars[asset])
+
+
+def calendar_hours(calendar: Calendar, asset: Asset, now: float) -> MarketHours:
+    """The phase of a market at ``now``, as a calendar says."""
+    phase, since, until, opens, occasion = calendar(asset, now)
+    return MarketHours(
+        asset, phase, _finite(since), _finite(until), opens, HoursFrom.CALENDAR, occasion
+    )
 
 
 def _always(asset: Asset, now: float) -> Session:

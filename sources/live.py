@@ -77,6 +77,16 @@ class LiveSource:
         self._later = Later()
 
     @property
+    def collects(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def knows_past(self) -> bool:
+        """Never: its archive does."""
+        return False
+
+    @property
     def watched(self) -> Mapping[Asset, tuple[str, ...]]:
         """See ``Source``."""
         return self._feeds.asked

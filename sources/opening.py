@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from feeds import TickQueue, Timing
 from history.archive import Archive
 from settings import DEFAULT_WATCHLIST, SourceSettings
+from settings.relay import RelaySettings
 from sources import tape
 from sources.catalogue import Catalogue
 from sources.exchange import EMBEDDED_KEY
@@ -25,8 +26,10 @@ from vendors.wire import Vendor
 
 if TYPE_CHECKING:
     from sources.fetching import Manners
+    from sources.leading import RelayTiming
+    from sources.relayed import RelayedSource
 
-__all__ = ["SourceOptions", "open_source"]
+__all__ = ["SourceOptions", "open_relayed", "open_source"]
 
 
 Watched = Mapping[Asset, tuple[str, ...]]
@@ -124,6 +127,37 @@ def open_source(
         manners=options.get("manners"),
         lacking=[asset for asset in ASSETS if _lacks_vendor(asset, settings, vendors[asset])],
         catalogue=_catalogue(vendors),
+    )
+
+
+def open_relayed(
+    settings: RelaySettings,
+    inner: Source | None,
+    archive_file: Path | None,
+    keep_sec: int,
+    timing: RelayTiming | None = None,
+) -> RelayedSource:
+    """A source that shares its seconds with other processes, and collects by ``inner``, if any.
+
+    What it publishes is kept for ``keep_sec``.
+    """
+    # Whoever is alone does not load what speaks with a broker.
+    from sources.leading import RelayTiming
+    from sources.relay import Relay
+    from sources.relay_records import own_name
+    from sources.relayed import RelayedSource
+
+    timing, host = timing or RelayTiming(), own_name()
+    archive = None if archive_file is None else Archive(archive_file)
+    return RelayedSource(
+        Relay(settings, host, ttl_ms=round(1000 * timing.ttl_sec)),
+        settings.role,
+        inner,
+        TickQueue() if inner is None else inner.queue,
+        host=host,
+        keep_sec=keep_sec,
+        archive=archive if inner is None else inner.archive,
+        timing=timing,
     )
 
 

@@ -86,6 +86,16 @@ class ReplaySource:
         self.play = None
 
     @property
+    def collects(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def knows_past(self) -> bool:
+        """Never: its archive does."""
+        return False
+
+    @property
     def watched(self) -> Mapping[Asset, tuple[str, ...]]:
         """See ``Source``."""
         return self._feeds.asked

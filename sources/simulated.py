@@ -77,6 +77,16 @@ class SimulatedSource:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
+    def collects(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def knows_past(self) -> bool:
+        """Never: its archive does."""
+        return False
+
+    @property
     def watched(self) -> Mapping[Asset, tuple[str, ...]]:
         """See ``Source``."""
         return self._feeds.asked

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from events import EventStore
+from events import Event, EventStore, Remembered
 from feeds import FeedStatus, TickQueue, Trouble
 from history.archive import Archive
 from history.losses import LeftOut
@@ -202,6 +202,25 @@ class Seconds(Protocol):
     ) -> None:
         """Do both for every second of a clock, ``later_sec()`` later than else, until cancelled."""
 
+    def know_past(self, oldest: int | None, live_from: int, unsearched: Iterable[int] = ()) -> None:
+        """Know of a past that the store was filled with, from ``oldest`` until ``live_from``.
+
+        The ``unsearched`` seconds of it are searched for events whenever the present leaves time.
+        """
+
+    def take(
+        self,
+        second: int,
+        found: Sequence[Event],
+        remembered: Iterable[Remembered],
+        orders: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Show a second that another process has searched, whose bars are in the store.
+
+        ``found`` is what it found, ``remembered`` what its detector remembers anew, and ``orders``
+        are the calm orders that it reviewed, by ranking.
+        """
+
     def begin_anew(self, symbols: Sequence[str], second: int, vendor: str) -> None:
         """From ``second`` on these symbols' prices are the ``vendor``'s: a new window, with a gap.
 
@@ -254,6 +273,14 @@ class Source(Protocol):
     @property
     def archive(self) -> Archive | None:
         """The archive of its history; None if it keeps no history."""
+
+    @property
+    def collects(self) -> bool:
+        """Whether its prices come from here; if not, another process sends whole seconds."""
+
+    @property
+    def knows_past(self) -> bool:
+        """Whether all that is known of the past comes from itself, so that no archive is asked."""
 
     @property
     def takes_over(self) -> bool:

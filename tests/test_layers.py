@@ -61,8 +61,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "sources": (
         {"feeds", "gate", "vendors", "sessions", "events", "bars", "pulse_store"}
-        | {"history.archive", "history.losses", "settings", "store.memory", "ticks"},
-        {"numpy", "pyarrow", "websockets"},
+        | {"history.archive", "history.losses", "history.changes", "history.deliveries"}
+        | {"history.notes", "settings", "store.memory", "ticks"},
+        {"msgspec", "numpy", "pyarrow", "websockets"},
     ),
     "sources.relay": (
         {"sources.relay_records", "sources.relay_scripts", "sources.relay_status", "settings"},
@@ -89,6 +90,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "ticks",
         },
         {"numpy", "pandas"},
+    ),
+    # It ties all of them to the other processes.
+    "engine.among": (
+        {"alerts", "engine", "history", "sources", "pulse_store", "events", "ticks"},
+        set(),
     ),
     "worker": (
         {"alerts", "engine", "sources", "history", "pulse_store", "events", "settings"},
