@@ -117,6 +117,8 @@ class FakeCoinbase:
         """The addresses of requests for the past."""
         self.sent: list[Tick] = []
         """Every trade that was sent as one that just happened, once."""
+        self.most_connections = 0
+        """How many there were at once, at most."""
         self.recalled: list[Tick] = []
         """Every trade that was sent as the last one before a subscription."""
         self._prices = dict(prices)
@@ -157,6 +159,11 @@ class FakeCoinbase:
     def rest_url(self) -> str:
         """Where the past is asked for."""
         return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._clients)
 
     @property
     def close_codes(self) -> list[int | None]:
@@ -243,6 +250,7 @@ class FakeCoinbase:
     async def _attend(self, ws: ServerConnection) -> None:
         client = _Client(ws)
         self._clients.append(client)
+        self.most_connections = max(self.most_connections, len(self._clients))
         deadline = asyncio.ensure_future(self._send_away(client))
         try:
             async for frame in ws:

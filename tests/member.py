@@ -1,0 +1,103 @@
+"""A process among several, for tests: a worker that says of every second what it shows.
+
+Run as ``python -m tests.member``; its settings come from the environment, as those of the
+dashboard do, and MEMBER_TIMING and MEMBER_CLOCK_SEC say how patient it is and how wrong its clock.
+It writes a line of JSON for every second that is over, and one for every line that it is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from engine.heartbeat import SecondOver, Subscriber
+from engine.ranking import order_of
+from settings import load
+from sources.leading import RelayTiming
+from worker import Worker
+
+
+def figures_of(over: SecondOver) -> str:
+    """A hash of all figures of a second, to the last bit."""
+    frame = over.frame
+    if frame is None:
+        return ""
+    digest = hashlib.sha256()
+    for symbol in sorted(frame.index):
+        digest.update(repr((symbol, frame.loc[symbol].tolist())).encode())
+    return digest.hexdigest()[:16]
+
+
+def main() -> None:
+    """Run until told to end."""
+    behind_sec = float(os.environ.pop("MEMBER_CLOCK_SEC", "0"))
+    timing = msgspec.json.decode(os.environ.pop("MEMBER_TIMING", "{}"), type=RelayTiming)
+    lock = threading.Lock()
+
+    def say(kind: str, **what: Any) -> None:
+        with lock:
+            sys.stdout.write(json.dumps({"kind": kind, "at": time.monotonic(), **what}) + "\n")
+            sys.stdout.flush()
+
+    made: list[Worker] = []
+
+    def told(over: SecondOver) -> None:
+        worker = made[0]
+        order: tuple[int, ...] = ()
+        if over.frame is not None:
+            states = worker.reader.states(over.frame, over.now)
+            calm = worker.heartbeat.ranking.order(over.second, "heat", over.frame.index)
+            order = order_of("heat", over.frame, states, calm).rows
+        say(
+            "second",
+            second=over.second,
+            figures=figures_of(over),
+            order=[] if over.frame is None else [str(over.frame.index[row]) for row in order],
+            events=[[event.id, event.updated_ts] for event in over.events],
+        )
+
+    worker = Worker(
+        load(),
+        subscribers=(Subscriber("test", told),),
+        status_sec=0.1,
+        relay_timing=timing,
+        clock=(lambda: time.time() - behind_sec) if behind_sec else None,
+    )
+    made.append(worker)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    worker.start()
+    say("started")
+
+    def answer() -> None:
+        for line in sys.stdin:
+            if line.strip() == "status":
+                status = worker.status()
+                relay = status.relay
+                say(
+                    "status",
+                    relay=json.loads(msgspec.json.encode(relay)),
+                    faults=[[fault.name, fault.error] for fault in status.faults],
+                    feeds=[feed.state for feed in status.feeds],
+                )
+            elif line.startswith("price "):
+                second = int(line.split()[1])
+                found = worker.store.seconds(worker.store.symbols[0], second, second + 1)[0]
+                say("price", price=None if found != found else float(found))
+
+    threading.Thread(target=answer, daemon=True).start()
+    ended.wait()
+    worker.stop()
+    say("stopped")
+
+
+if __name__ == "__main__":
+    main()

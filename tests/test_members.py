@@ -1,0 +1,376 @@
+"""Real processes among several, a real broker, and a vendor that counts: whatever happens to one.
+
+Each process is a third as patient as usual, so that a fault takes seconds.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from sources.entries import decoded_entry
+from sources.relay import Relay
+from sources.relay_records import START, Packed
+from tests.broker import Broker
+from tests.fake_coinbase import FakeCoinbase
+from tests.members import QUICK, Member
+from tests.waiting import until
+
+TTL_SEC: Final = QUICK["ttl_sec"]
+
+RIGHT: Final = "the-right-one"
+WRONG: Final = "wrong-secret-one"
+
+
+class Set:
+    """Three processes of equal rank, of which the first collects."""
+
+    def __init__(self, folder: Path, broker: Broker, stack: ExitStack) -> None:
+        self.broker = broker
+        self.folder = folder
+        self._stack = stack
+        self.member_of: dict[str, Member] = {}
+        self.vendor = stack.enter_context(FakeCoinbase(trade_sec=0.1))
+        self.members = [self.member(f"member-{number}") for number in range(3)]
+
+    def member(self, name: str, *, role: str = "auto", behind_sec: float = 0.0) -> Member:
+        """Another process, which is not started yet."""
+        made = Member(
+            self.folder / name,
+            {
+                "MARKET_PULSE_SOURCE": "live",
+                "MARKET_PULSE_STOCKS": "off",
+                "MARKET_PULSE_FOREX": "off",
+                "MARKET_PULSE_CRYPTO": "coinbase",
+                "MARKET_PULSE_COINBASE_URL": self.vendor.url,
+                "MARKET_PULSE_COINBASE_REST_URL": self.vendor.rest_url,
+                "MARKET_PULSE_ROLE": role,
+                "MARKET_PULSE_REDIS": self.broker.url,
+            },
+            behind_sec=behind_sec,
+        )
+        self._stack.callback(made.kill)
+        self.member_of[name] = made
+        return made
+
+    def start(self) -> None:
+        """Have all of them run, and show some seconds."""
+        first, *others = self.members
+        first.start()
+        first.wait_for(state="leading")
+        for other in others:
+            other.start()
+        for other in others:
+            other.wait_for(state="following")
+        self.go_on()
+
+    @property
+    def running(self) -> list[Member]:
+        """Those that can answer."""
+        return [member for member in self.members if member.is_running]
+
+    @property
+    def leader(self) -> Member:
+        """The one that collects."""
+        return next(member for member in self.running if leads(member))
+
+    @property
+    def first(self) -> Member:
+        """The one that was started first."""
+        return self.member_of["member-0"]
+
+    def go_on(self, seconds: int = 3) -> None:
+        """Return when all that run have shown some more seconds."""
+        self.go_on_of(self.running, seconds)
+
+    def go_on_of(self, running: Sequence[Member], seconds: int = 3) -> None:
+        """Likewise, of some."""
+        counts = [len(member.seconds()) for member in running]
+        for member, count in zip(running, counts, strict=True):
+            until(partial(has_shown, member, count + seconds), what=f"more of {member.folder.name}")
+
+    def wait_for_leader(self, among: Sequence[Member]) -> Member:
+        """The one of these that collects, once one does."""
+        until(lambda: any(leads(member) for member in among), what="another to lead")
+        return next(member for member in among if leads(member))
+
+    def entries(self) -> list[Any]:
+        """All that the stream holds."""
+        relay = Relay(self.broker.settings(), "witness")
+        try:
+            return relay.read(START, 100_000)
+        finally:
+            relay.close()
+
+
+def has_shown(member: Member, count: int) -> bool:
+    """Whether a process has shown so many seconds."""
+    return len(member.seconds()) >= count
+
+
+def leads(member: Member) -> bool:
+    """Whether a process collects, and the broker takes what it says."""
+    relay = member.relay
+    return relay["state"] == "leading" and not relay["trouble"]
+
+
+@pytest.fixture
+def several(tmp_path: Path, broker: Broker) -> Iterator[Set]:
+    """Three processes that run."""
+    with ExitStack() as stack:
+        made = Set(tmp_path, broker, stack)
+        made.start()
+        yield made
+        for member in made.running:
+            assert member.ask("status")["faults"] == []
+
+
+def assert_in_order(several: Set) -> None:
+    """No entry is of a term that had ended, none is twice, and no process shows a second twice."""
+    terms = [entry.term for entry in several.entries()]
+    assert terms == sorted(terms)
+    numbers = [(entry.term, entry.seq) for entry in several.entries()]
+    assert len(set(numbers)) == len(numbers)
+    for member in several.members:
+        shown = member.shown()
+        assert all(before < after for before, after in pairwise(shown)), member.folder.name
+
+
+def assert_equal(members: Sequence[Member], since: int = 0) -> None:
+    """What several show of a second is the same to the last bit, wherever it came from."""
+    by_second = [
+        {one["second"]: (one["figures"], one["events"]) for one in member.seconds()}
+        for member in members
+    ]
+    both = [second for second in set.intersection(*map(set, by_second)) if second >= since]
+    assert len(both) > 2
+    differing = [s for s in sorted(both) if len({repr(one[s]) for one in by_second}) > 1]
+    assert differing == []
+
+
+def assert_told_once(members: Sequence[Member]) -> None:
+    """No state of an event is told twice by a process."""
+    for member in members:
+        told = [tuple(event) for one in member.seconds() for event in one["events"]]
+        assert len(set(told)) == len(told)
+
+
+def test_one_that_ends_hands_over_at_once(several: Set) -> None:
+    """The next collects within a moment, no second is missing, and the vendor never sees two."""
+    leader = several.leader
+    others = [member for member in several.members if member is not leader]
+    several.vendor.most_connections = 0
+    asked_at = time.monotonic()
+    leader.send(signal.SIGTERM)
+    new = several.wait_for_leader(others)
+    released = next(one["at"] for one in leader.said if one["kind"] == "stopped")
+    assert time.monotonic() - asked_at < TTL_SEC
+    assert released
+    several.go_on()
+    assert several.vendor.most_connections == 1
+    for member in others:
+        shown = member.shown()
+        assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert {member.relay["collector"] for member in others} == {new.relay["host"]}
+    assert_in_order(several)
+    assert_equal(others)
+
+
+def test_one_that_is_killed_is_replaced(several: Set) -> None:
+    """Another collects when the lease has run out; the hole is told, and the vendor sees one."""
+    leader = several.leader
+    others = [member for member in several.members if member is not leader]
+    leader.kill()
+    killed_at = time.monotonic()
+    several.vendor.most_connections = 0
+    new = several.wait_for_leader(others)
+    took_sec = time.monotonic() - killed_at
+    # Two beats of patience, and what a busy computer takes.
+    assert took_sec < 3 * TTL_SEC
+    several.go_on()
+    assert several.vendor.most_connections == 1
+    hole_sec = new.relay["hole_sec"]
+    assert 2 <= hole_sec <= 3 * TTL_SEC
+    other = next(member for member in others if member is not new)
+    assert other.relay["hole_sec"] == hole_sec
+    leader.start()
+    leader.wait_for(state="following", collector=new.relay["host"])
+    several.go_on()
+    assert_in_order(several)
+    assert_equal(others)
+
+
+def test_one_that_froze_says_nothing_of_it_when_it_wakes(several: Set) -> None:
+    """It follows from then on; until it woke its sockets were open, which nobody can help."""
+    leader = several.leader
+    others = [member for member in several.members if member is not leader]
+    leader.send(signal.SIGSTOP)
+    new = several.wait_for_leader(others)
+    several.go_on_of(others)
+    leader.send(signal.SIGCONT)
+    leader.wait_for(state="following", collector=new.relay["host"], fenced_by=new.relay["host"])
+    until(lambda: several.vendor.connections == 1, what="the sleeper's sockets to close")
+    assert several.vendor.most_connections == 2
+    several.go_on()
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
+def test_a_broker_that_crashes_for_a_moment_costs_nothing(several: Set) -> None:
+    """What could not be published waits, and comes in order when it is back with what it kept."""
+    leader = several.leader
+    several.broker.kill()
+    leader.wait_for(trouble="away")
+    several.broker.start()
+    leader.wait_for(trouble="", waiting=0)
+    several.go_on()
+    assert several.leader is leader
+    for member in several.members:
+        shown = member.shown()
+        assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
+def test_without_a_broker_nobody_collects(several: Set) -> None:
+    """Who cannot publish stops before another may begin; when it is back, one begins for all."""
+    leader = several.leader
+    several.broker.stop_answering()
+    leader.wait_for(state="connecting", trouble="away")
+    assert leader.relay["stopped_at"] is not None
+    until(lambda: several.vendor.connections == 0, what="the sockets to close")
+    several.broker.go_on()
+    several.wait_for_leader(several.members)
+    several.go_on()
+    assert several.vendor.most_connections == 1
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
+def test_an_emptied_broker_is_filled_again(several: Set) -> None:
+    """Another process, or the same, has the lease at once, and who joins late knows what was."""
+    first = min(member.shown()[0] for member in several.members)
+    several.vendor.most_connections = 0
+    several.broker.flush()
+    until(several.entries, what="entries")
+    several.wait_for_leader(several.members)
+    several.go_on()
+    assert several.vendor.most_connections == 1
+    past = [one for one in several.entries() if decoded_entry(one.body).is_past]
+    assert past
+    late = several.member("late", role="replica")
+    late.start()
+    late.wait_for(state="following")
+    several.members.append(late)
+    several.go_on()
+    reference, now = several.leader, several.leader.shown()[-1]
+    asked = f"price {first + 2}"
+    assert late.ask(asked)["price"] == reference.ask(asked)["price"] is not None
+    assert_in_order(several)
+    assert_equal(several.members, now)
+
+
+def test_a_full_broker_ends_the_lease_loudly(several: Set) -> None:
+    """It refuses to be told anything, so the collector stops; with room again all goes on."""
+    leader = several.leader
+    several.broker.set_maxmemory(1)
+    leader.wait_for(trouble="full")
+    until(lambda: leader.relay["state"] != "leading", what="the collector to stop")
+    several.broker.set_maxmemory(0)
+    several.wait_for_leader(several.members)
+    several.go_on()
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
+def test_a_wrong_password_is_said(tmp_path: Path, redis_server: str) -> None:
+    """Nothing is collected, nothing is shown, and the password is nowhere."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(tmp_path / "redis", redis_server, password=RIGHT))
+        several = Set(tmp_path, broker, stack)
+        member = several.member("wrong")
+        member.set("MARKET_PULSE_REDIS_PASSWORD", WRONG)
+        member.start()
+        member.wait_for(trouble="refused")
+        assert member.seconds() == []
+        assert several.vendor.attempts == []
+        assert WRONG not in member.log + repr(member.said)
+
+
+def test_clients_that_are_cut_come_back(several: Set) -> None:
+    """Every line to the broker is cut, of the collector and its followers; no second is missing."""
+    leader = several.leader
+    several.broker.kill_clients()
+    several.go_on(5)
+    assert several.leader is leader
+    for member in several.members:
+        shown = member.shown()
+        assert shown == list(range(shown[0], shown[0] + len(shown)))
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
+def test_clocks_five_seconds_apart(tmp_path: Path, broker: Broker) -> None:
+    """Who takes over with a clock that is behind waits for its time, and shows no second twice."""
+    with ExitStack() as stack:
+        several = Set(tmp_path, broker, stack)
+        ahead, behind = several.members[0], several.member("behind", behind_sec=5.0)
+        several.members = [ahead, behind]
+        several.start()
+        told = behind.relay["ahead_sec"]
+        assert 3.5 < told < 5.5
+        ahead.send(signal.SIGTERM)
+        several.wait_for_leader([behind])
+        last = behind.shown()[-1]
+        behind.wait_for_second(last + 2)
+        assert_in_order(several)
+
+
+def test_one_that_was_away_for_longer_than_the_stream(several: Set) -> None:
+    """It shows what there is, with a hole where nothing is known any more, and goes on."""
+    away = next(member for member in several.members if not leads(member))
+    away.end()
+    before = away.shown()[-1]
+    several.go_on(4)
+    # What the broker forgets of itself after two hours.
+    several.broker.admin.xtrim("mp:{pulse}:seconds", maxlen=1, approximate=False)
+    away.start()
+    away.wait_for(state="following")
+    several.go_on()
+    after = next(second for second in away.shown() if second > before)
+    assert after > before + 3
+    assert away.ask(f"price {before + 2}")["price"] is None
+    assert_in_order(several)
+
+
+def test_a_newer_format_is_waited_out(several: Set) -> None:
+    """A collector of tomorrow is followed no further than what is understood, and that is said."""
+    several.members[1].end()
+    several.members[2].end()
+    replica = several.member("replica", role="replica")
+    several.members = [replica]
+    replica.start()
+    replica.wait_for(state="following")
+    relay = Relay(several.broker.settings(), "tomorrow")
+    try:
+        several.first.end()
+        term = relay.take()
+        assert term is not None
+        newest = replica.shown()[-1]
+        relay.beat(term, [Packed(newest + 1, 1, b"\\xc1", format=2)], b"", 600)
+        replica.wait_for(trouble="newer format", format=2)
+        relay.release(term)
+    finally:
+        relay.close()
+    several.first.start()
+    replica.wait_for(state="following", trouble="")
+    replica.wait_for_second(newest + 2)
+    assert replica.ask("status")["faults"] == []
