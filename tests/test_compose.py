@@ -171,8 +171,8 @@ def test_the_broker_starts_with_its_users(redis_server: str, tmp_path: Path) -> 
 def test_what_the_broker_holds_survives_its_end(redis_server: str, tmp_path: Path) -> None:
     """What late joiners read, too, which is written as transactions.
 
-    Redis up to 8.4 and Valkey up to 9.0 have these read back by the default user, and leave out
-    what it may not do: without a word, so it may do everything, and is off.
+    Redis 7 and Valkey 8 have these read back by the default user, and leave out without a word
+    what it may not do: so it may do everything, and is off.
     """
     with start(tmp_path) as started:
         line = relay(started)
