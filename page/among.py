@@ -318,7 +318,8 @@ def _took_over(relay: RelayStatus) -> Words:
     if _is_fenced(relay):
         name, more = legible(relay.fenced_by), "; this one collects no more"
         return (f"{name} took over", *at, more, f"; {hole}." if hole else ".")
-    name = "This process" if leads(relay) else legible(relay.collector) or "Another process"
+    is_own = leads(relay) or relay.collector == relay.host
+    name = "This process" if is_own else legible(relay.collector) or "Another process"
     return (f"{name} took over", *at, f"; {hole}.")
 
 

@@ -230,18 +230,21 @@ export class Hour {
     this.shown = at ?? newest;
     this.isLive = at === null && !choices.freeze;
     if (this.slider.value !== String(this.shown)) this.slider.value = this.shown;
-    mark(this.slider, "aria-valuetext", this.isLive ? "live" : clock.moment(this.shown, newest));
+    // What is newest may be old: no second comes.
+    const still = payload.still_sec;
+    const liveText = still ? `${durationText(still)} old` : "live";
+    mark(this.slider, "aria-valuetext", this.isLive ? liveText : clock.moment(this.shown, newest));
     if (!this.player.isPlaying) this.plot.move(this.shown);
     mark(this.element, "data-live", this.isLive);
     if (this.field.getRootNode().activeElement !== this.field) {
       const text = clock.full(this.shown, newest);
       if (this.field.value !== text) this.field.value = text;
     }
-    say(this.moment, this.isLive ? "live" : `${durationText(newest - this.shown)} ago`);
+    say(this.moment, this.isLive ? liveText : `${durationText(newest - this.shown)} ago`);
     this.earlier.disabled = this.shown <= oldest;
     this.later.disabled = this.shown >= newest;
     this.live.disabled = this.isLive;
-    mark(this.live, "data-live", this.isLive);
+    mark(this.live, "data-live", this.isLive && !still);
     this.drawPlaying();
   }
 

@@ -67,6 +67,8 @@ class Payload(msgspec.Struct, frozen=True):
     """The instant that is shown."""
     live_now: float
     """The newest instant there is."""
+    still_sec: int
+    """For how many seconds none has come of what is live; 0: they come."""
     reach: tuple[int, int]
     """First and last second that can be shown."""
     line: tuple[int, int]
@@ -169,6 +171,7 @@ def payload(
         Payload(
             now=now,
             live_now=live_now,
+            still_sec=still_sec,
             reach=reach,
             line=line,
             at=at,

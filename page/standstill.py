@@ -8,7 +8,6 @@ from typing import Final
 import pandas as pd
 
 from engine.status import Status
-from page.among import leads
 
 __all__ = ["STANDSTILL_SEC", "aged", "standstill_sec"]
 
@@ -17,11 +16,11 @@ STANDSTILL_SEC: Final = 5
 
 
 def standstill_sec(status: Status, live_now: float, now: float) -> int:
-    """For how many whole seconds none has come to a process that follows another; 0: they come.
+    """For how many whole seconds none has come to a process among several; 0: they come.
 
     ``live_now`` is the newest second, ``now`` the source's time.
     """
-    if status.relay is None or leads(status.relay):
+    if status.relay is None:
         return 0
     behind = now - live_now
     return math.floor(behind) if behind > STANDSTILL_SEC + status.source.later_sec else 0

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from engine.status import FeedState, FeedStatus, Role, SourceKind, SourceStatus, Status
-from page.among import place_words
+from page.among import leads, place_words
 from page.chips import FeedLine, feed_line, named_feeds
 from page.notes import messages, passing
 from page.standstill import standstill_sec
@@ -55,6 +55,8 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
     """
     source, feeds = status.source, named_feeds(status)
     still_sec = standstill_sec(status, live_now, now)
+    # Of its own feeds a process knows how they are.
+    unheard_sec = 0 if status.relay is None or leads(status.relay) else still_sec
     return StatusCard(
         source=source.name,
         text=_source_text(source, feeds),
@@ -67,18 +69,18 @@ def status_card(status: Status, live_now: float, now: float) -> StatusCard:
         uptime=duration_text(status.uptime),
         searching=status.is_searching_past,
         among=() if status.relay is None else place_words(status.relay),
-        feeds=[_feed_line(feed, status.now, still_sec) for feed in feeds],
+        feeds=[_feed_line(feed, status.now, unheard_sec) for feed in feeds],
         messages=messages(status, feeds, live_now, now),
         passing=passing(status, feeds),
     )
 
 
-def _feed_line(feed: FeedStatus, now: float, still_sec: int) -> FeedLine:
-    """The chip of a feed; if no word of it has come for ``still_sec``, nobody knows how it is."""
+def _feed_line(feed: FeedStatus, now: float, unheard_sec: int) -> FeedLine:
+    """The chip of a feed; if no word of it has come for ``unheard_sec``, nobody knows how it is."""
     line = feed_line(feed, now)
-    if not still_sec or feed.state in (FeedState.CLOSED, FeedState.OFF):
+    if not unheard_sec or feed.state in (FeedState.CLOSED, FeedState.OFF):
         return line
-    title = f"{feed.state} when the collector was last heard, {duration_text(still_sec)} ago"
+    title = f"{feed.state} when the collector was last heard, {duration_text(unheard_sec)} ago"
     return msgspec.structs.replace(line, state="silent", state_text="no word", pace="", title=title)
 
 

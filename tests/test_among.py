@@ -278,6 +278,11 @@ SAID: Final[list[tuple[str, RelayStatus, list[str]]]] = [
         leader(**JUST, hole_sec=11),
         ["This process took over at [100 s ago]; a hole of 11 s."],
     ),
+    (
+        "a takeover, at a collector that stopped since",
+        follower(**JUST, hole_sec=11, collector="host-b"),
+        ["This process took over at [100 s ago]; a hole of 11 s."],
+    ),
     ("a takeover without a hole", follower(**JUST, hole_sec=1), []),
     ("a takeover long ago", follower(hole_sec=11), []),
     (

@@ -966,7 +966,7 @@ def states(shown: dict[str, Any]) -> dict[str, str]:
 def test_rows_go_stale_by_the_clock_though_no_second_comes(
     still_sec: int, state: str, text: str
 ) -> None:
-    """At a follower that has no word: the second shown is the newest one, its prices are not."""
+    """At one of several that shows no second: that shown is the newest one, its prices are not."""
     now = [float(NOW)]
     source = SourceSettings("eodhd", keys={"eodhd": ("SECRETKEY",)}, watchlist=WATCHLIST)
     engine = staged(Settings(source), clock=lambda: now[0], session=crypto_only)
@@ -987,11 +987,13 @@ def test_rows_go_stale_by_the_clock_though_no_second_comes(
     assert shown["opened"]["state_text"] == text
     is_silent = shown["headline"]["rest"] == f"No new price for {still_sec} s"
     assert is_silent is (state == "stale")
-    # What is looked back at is as it was, and so is what a process shows that collects.
-    assert states(drawn(engine, status, at=NOW - 1))["BTC-USD"] == "live"
-    leading = replace(AWAY, state=RelayState.LEADING)
-    for other in (alone, replace(alone, relay=leading)):
-        assert states(drawn(engine, other))["BTC-USD"] == "live"
+    assert shown["still_sec"] == (0 if still_sec == 4 else still_sec)
+    # It may have begun to collect, and have no second of its own yet.
+    leading = replace(alone, relay=replace(AWAY, state=RelayState.LEADING))
+    assert states(drawn(engine, leading))["BTC-USD"] == state
+    # What is looked back at is as it was, and so is what a process shows that is alone.
+    for other in (drawn(engine, status, at=NOW - 1), drawn(engine, alone)):
+        assert (states(other)["BTC-USD"], other["still_sec"]) == ("live", 0)
 
 
 def test_a_page_says_what_is_true_of_its_process_among_several(make: Make) -> None:
