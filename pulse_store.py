@@ -516,6 +516,13 @@ class PulseStore:
         with self._lock:
             return self._rings.recent_bars(begin, end)
 
+    def oldest(self) -> int | None:
+        """When the oldest ten seconds that hold a tick began; None: none does."""
+        with self._lock:
+            head = self._rings.head
+            bar = self._rings.first_live_bar(head)
+        return bar * BAR_SEC if bar <= head else None
+
     def stored_bars(self, begin: int, end: int) -> Bars:
         """One-second bars of the seconds ``begin`` to ``end`` (excluded), as far as stored.
 

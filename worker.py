@@ -129,7 +129,14 @@ class Worker:
             relayed = None
             if role != "alone":
                 keep_sec = settings.window_sec + BEHIND_SEC + _KEPT_SEC
-                relayed = open_relayed(settings.relay, source, file, keep_sec, self._relay_timing)
+                relayed = open_relayed(
+                    settings.relay,
+                    source,
+                    file,
+                    keep_sec,
+                    self._relay_timing,
+                    self._options.get("clock"),
+                )
             opened = relayed or source
             if opened is None:
                 raise RuntimeError("neither collects nor follows")

@@ -89,6 +89,10 @@ def tie(relayed: RelayedSource, parts: Parts) -> None:
         if parts.history is not None:
             await parts.history.know(past)
 
+    def span() -> tuple[int, int] | None:
+        oldest = store.oldest() if heartbeat.ready.is_set() else None
+        return None if oldest is None else (oldest, int(heartbeat.newest.now))
+
     def lead() -> None:
         collected = {symbol for names in relayed.watched.values() for symbol in names}
         store.unwatch(set(store.symbols) - collected)
@@ -119,7 +123,7 @@ def tie(relayed: RelayedSource, parts: Parts) -> None:
                 quotes=heartbeat.quotes.add,
                 past=keep,
             ),
-            oldest=lambda: heartbeat.oldest,
+            span=span,
             leads=lead,
         )
     )

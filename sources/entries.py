@@ -7,8 +7,7 @@ all raises.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,7 +24,7 @@ from history.notes import WatchNotes
 from sessions import MarketHours
 from sources.source import SourceStatus
 from store.memory import StoreMemory
-from ticks import ASSETS, Asset, Tick
+from ticks import Asset, Tick
 from vendors.rest import Past, Quote
 
 __all__ = [
@@ -41,10 +40,6 @@ __all__ = [
     "encoded",
     "packed_memory",
 ]
-
-
-_SECONDS_END: Final = 253_402_300_800
-"""After the last second of the year 9999."""
 
 
 class EntryError(ValueError):
@@ -104,18 +99,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The cells, with the symbols of their rows.
 
         Raises:
-            EntryError: if they are no cells of these symbols, or of no second up to this one.
+            EntryError: if they are no cells of these symbols.
         """
-        cells = _cells(self.cells, CELL, len(table.symbols))
-        second, total = cells["second"], cells["sum"]
-        # A store is never the same again after a time ahead, or a sum that is no number.
-        if len(cells) and (
-            second[0] < 0 or second[-1] > self.second or (np.diff(second) < 0).any()
-        ):
-            raise EntryError(f"cells of other seconds than those up to {self.second}")
-        if not ((total > 0.0) & (total < math.inf)).all():
-            raise EntryError("the sum of a cell is no sum of prices")
-        return Bars(table.symbols, table.assets, cells)
+        return Bars(table.symbols, table.assets, _cells(self.cells, CELL, len(table.symbols)))
 
     @property
     def remembered(self) -> tuple[Remembered, ...]:
@@ -184,8 +170,11 @@ class CollectorStatus:
     feeds: tuple[FeedStatus, ...]
     vendors: Mapping[str, str]
     """Whose prices each symbol's are."""
+    term: int
+    took_over_at: float | None = None
+    """When it began to collect in this term, by the broker's clock; None: it does not yet."""
     hole_sec: int = 0
-    """How many seconds nobody collected before this one began."""
+    """How many seconds nobody collected before that."""
 
 
 def packed_memory(
@@ -237,18 +226,12 @@ def decoded_entry(body: bytes) -> Entry:
         EntryError: if it cannot be read; so do the others.
     """
     found: Entry = _decoded(body, _entries)
-    if not 0 <= found.second < _SECONDS_END or not math.isfinite(found.clock):
-        raise EntryError(f"an entry of second {found.second}")
-    _reject_no_prices(found.prices)
-    _reject_no_references(found.references)
     return found
 
 
 def decoded_memory(body: bytes) -> Memory:
     """What a collector knew."""
     found: Memory = _decoded(body, _memories)
-    _reject_no_prices((*found.prices, *found.older))
-    _reject_no_references(found.references)
     return found
 
 
@@ -267,22 +250,6 @@ def decoded_status(body: bytes) -> CollectorStatus:
     """What is true of a collector."""
     found: CollectorStatus = _decoded(body, _statuses)
     return found
-
-
-def _reject_no_prices(ticks: Iterable[Tick]) -> None:
-    """Raise if one of them is of no price, no time or no class."""
-    for tick in ticks:
-        is_price = 0.0 < tick.price < math.inf and 0.0 <= tick.ts < _SECONDS_END
-        if not is_price or tick.asset not in ASSETS:
-            raise EntryError(f"{tick.symbol} at {tick.price}")
-
-
-def _reject_no_references(references: Iterable[Referenced]) -> None:
-    """Raise if one of them is of no price, or of no time."""
-    for one in references:
-        times = one.since, one.until, one.counts_from
-        if not (0.0 < one.price < math.inf and all(abs(time) < _SECONDS_END for time in times)):
-            raise EntryError(f"{one.symbol} is measured against {one.price}")
 
 
 def _plain(value: Any) -> Any:

@@ -413,6 +413,7 @@ def _joined(taken: Sequence[_Taken]) -> Bars:
     key = cells["second"] * 65536 + cells["row"]
     order = np.argsort(key, kind="stable")
     key = key[order]
-    is_last = np.append(key[1:] != key[:-1], [True] * bool(len(key)))
+    is_last = np.ones(len(key), np.bool_)
+    is_last[:-1] = key[1:] != key[:-1]
     found: npt.NDArray[Any] = cells[order[is_last]]
     return Bars(newest.symbols, newest.assets, found)

@@ -66,8 +66,8 @@ class Told:
     status: Callable[[], CollectorStatus]
     memory: Callable[[int], Memory]
     """What is known beside the prices, in a term; asked on the worker's thread."""
-    oldest: Callable[[], int | None]
-    """The first second of which anything is known."""
+    span: Callable[[], tuple[int, int] | None]
+    """The first second that a price is known of, and the last that is shown."""
 
 
 class Leader:
@@ -213,15 +213,14 @@ class Leader:
 
     async def _begin(self) -> None:
         """Say what comes with a term: the table, and the past if that is not there."""
-        publisher, standing, oldest = self._publisher, self.standing, self._told.oldest()
-        publisher.begin()
+        standing, span = self.standing, self._told.span()
+        self._publisher.begin()
         self._table, self._remembered_at = "", -math.inf
         first = None if standing is None or standing.first is None else standing.first.second
-        newest = publisher.second
-        if oldest is not None and newest is not None:
-            oldest = max(oldest, newest - self._keep_sec)
+        if span is not None:
+            oldest = max(span[0], span[1] - self._keep_sec)
             if first is None or first > oldest + _SHORTER_SEC:
-                await self._fill(oldest, newest + 1)
+                await self._fill(oldest, span[1] + 1)
         self._is_begun = True
 
     async def _fill(self, first: int, end: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -136,10 +137,11 @@ def open_relayed(
     archive_file: Path | None,
     keep_sec: int,
     timing: RelayTiming | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> RelayedSource:
     """A source that shares its seconds with other processes, and collects by ``inner``, if any.
 
-    What it publishes is kept for ``keep_sec``.
+    What it publishes is kept for ``keep_sec``. ``clock`` stands in for the computer's.
     """
     # Whoever is alone does not load what speaks with a broker.
     from sources.leading import RelayTiming
@@ -158,6 +160,7 @@ def open_relayed(
         keep_sec=keep_sec,
         archive=archive if inner is None else inner.archive,
         timing=timing,
+        wall=clock or time.time,
     )
 
 

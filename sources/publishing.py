@@ -204,10 +204,11 @@ class Publisher:
 
     def _due(self, second: int) -> npt.NDArray[Any]:
         """The cells of this second and of earlier ones that differ from what was published."""
-        due = sorted(one for one in self._touched if one <= second)
-        self._touched.difference_update(due)
+        due = {one for one in self._touched if one <= second}
+        self._touched -= due
         parts = []
-        for one in due:
+        # Of what is older nothing is kept by the second; the past tells of it.
+        for one in sorted(one for one in due if one > second - RECENT_SEC):
             cells = self._store.recent_bars(one, one + 1).cells
             before = self._cells.get(one)
             self._cells[one] = cells

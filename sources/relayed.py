@@ -74,8 +74,8 @@ class Around:
     seconds: Seconds
     collected: Collected
     followed: Followed
-    oldest: Callable[[], int | None]
-    """The first second of which anything is known."""
+    span: Callable[[], tuple[int, int] | None]
+    """The first second that a price is known of, and the last that is shown."""
     leads: Callable[[], None]
     """Told when this process begins to collect in the place of another."""
 
@@ -119,6 +119,8 @@ class RelayedSource:
         self._watched: Mapping[Asset, tuple[str, ...]] = {} if inner is None else inner.watched
 
         self._is_leading = False
+        self._is_collecting = False
+        """Whether the inner source runs."""
         self._is_prepared = False
         """Whether the inner source is ready to be run."""
         self._has_loaded = False
@@ -159,7 +161,7 @@ class RelayedSource:
         self._made_leader = Leader(
             self._relay,
             self._made_publisher,
-            Told(status=self._told_status, memory=self._memory, oldest=around.oldest),
+            Told(status=self._told_status, memory=self._memory, span=around.span),
             self._know,
             keep_sec=self._keep_sec,
             is_only=self._role == "collector",
@@ -311,13 +313,12 @@ class RelayedSource:
 
     def shown(self, second: int) -> None:
         """Publish a second that is shown, if this process collects."""
-        if not self._is_leading:
-            return
-        self._publisher.shown(second)
+        if self._is_collecting:
+            self._publisher.shown(second)
 
     def second_over(self, over: _Searched) -> None:
         """Publish what was found in a second, if this process collects."""
-        if self._is_leading:
+        if self._is_collecting:
             self._publisher.found(over.events)
         else:
             # Others have it: it is where it came from.
@@ -441,7 +442,7 @@ class RelayedSource:
         if is_taken and leader.standing is not None:
             was_led = leader.standing.last is not None or self._follower.second is not None
             self._is_patient = was_led and not leader.standing.is_released
-            self._took_over_at = leader.last_term / 1000
+            self._took_over_at, self._hole_sec = None, 0
         return is_taken
 
     def _notice_collector(self) -> None:
@@ -453,14 +454,18 @@ class RelayedSource:
             self._state = RelayState.WAITING
         else:
             self._state = RelayState.FOLLOWING
-            self._collector, self._took_over_at = standing.holder, standing.term / 1000
+            self._collector = standing.holder
             if self._stopped_at is not None:
                 self._fenced_by = standing.holder
         if standing.status is not None and standing.status != self._told_bytes:
             with contextlib.suppress(EntryError):
                 self._told = decoded_status(standing.status)
-                self._hole_sec = self._told.hole_sec
             self._told_bytes = standing.status
+        told = self._told
+        if standing.holder:
+            is_its_own = told is not None and told.term == standing.term
+            self._took_over_at = told.took_over_at if told and is_its_own else None
+            self._hole_sec = told.hole_sec if told and is_its_own else 0
 
     async def _follow_table(
         self, watched: Mapping[Asset, tuple[str, ...]], notes: WatchNotes
@@ -495,12 +500,14 @@ class RelayedSource:
         try:
             await self._wait_for_turn(beating)
             if not beating.done():
-                last = self._publisher.second
+                last = self._follower.second
                 if not self._is_prepared:
                     since = -1 if last is None else last
                     ticks = inner.backfill(around.store)
                     around.store.update_many(tick for tick in ticks if int(tick.ts) > since)
                 self._hole_sec = 0 if last is None else max(0, int(inner.clock()) - last - 1)
+                self._took_over_at = leader.last_term / 1000 if leader.last_term else None
+                self._is_collecting = True
                 led = _Led(seconds, self._publisher, self.may_store, self._timing.hold_back_sec)
                 tasks.append(asyncio.ensure_future(inner.run(led, keep)))
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -535,7 +542,7 @@ class RelayedSource:
         self._follower.go_on_from(
             publisher.published, (leader.last_term, publisher.seq), leader.cursor, self._stopped_at
         )
-        self._is_leading = self._is_prepared = False
+        self._is_leading = self._is_collecting = self._is_prepared = False
         self._collector = self._fenced_by or self._host
 
     def _told_status(self) -> CollectorStatus:
@@ -543,6 +550,8 @@ class RelayedSource:
             source=self.status(),
             feeds=self.feeds(),
             vendors=dict(self.vendors()),
+            term=self._leader.last_term,
+            took_over_at=self._took_over_at,
             hole_sec=self._hole_sec,
         )
 

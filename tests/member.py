@@ -88,6 +88,12 @@ def main() -> None:
                     faults=[[fault.name, fault.error] for fault in status.faults],
                     feeds=[feed.state for feed in status.feeds],
                 )
+            elif line.startswith("frame "):
+                frame = worker.store.frame(int(line.split()[1]) + 0.999)
+                say(
+                    "frame",
+                    frame={str(k): {c: repr(v) for c, v in r.items()} for k, r in frame.iterrows()},
+                )
             elif line.startswith("price "):
                 second = int(line.split()[1])
                 found = worker.store.seconds(worker.store.symbols[0], second, second + 1)[0]

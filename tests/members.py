@@ -116,15 +116,16 @@ class Member:
     def end(self) -> None:
         """Ask it to end, and wait until it has."""
         self.send(signal.SIGTERM)
-        self._wait()
+        self.wait()
 
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
             self._process.kill()
-            self._wait()
+            self.wait()
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Wait until it has ended."""
         process, listener = self._running, self._listener
         process.wait(HANG_SEC)
         if process.stdin is not None:
