@@ -178,6 +178,10 @@ class FakeCoinbase:
         """(g) End every connection without a word."""
         self._server.cut()
 
+    def move(self, name: str, price: float) -> None:
+        """Have a product trade around this price from now on."""
+        self._prices[name] = price
+
     def trade(self, name: str, price: float, ts: float | None = None) -> None:
         """Have a product traded, and wait until all that listen are told."""
         at = self._clock() if ts is None else ts

@@ -22,6 +22,7 @@ from sources.relay_records import START, Packed
 from tests.broker import Broker
 from tests.fake_coinbase import FakeCoinbase
 from tests.members import QUICK, Member
+from tests.receiver import Asked, Receiver, status, taken
 from tests.waiting import until
 
 TTL_SEC: Final = QUICK["ttl_sec"]
@@ -258,6 +259,120 @@ def test_without_a_broker_nobody_collects(several: Set) -> None:
     assert several.vendor.most_connections == 1
     assert_in_order(several, cut_off=leader)
     assert_equal(several.members)
+
+
+ALERTS: Final = """
+[[rule]]
+name = "high"
+when = "above"
+price = 77700
+symbols = ["BTC-USD"]
+
+[[rule]]
+name = "low"
+when = "below"
+price = 77500
+symbols = ["BTC-USD"]
+
+[[destination]]
+name = "desk"
+type = "webhook"
+url = "{url}"
+secret = "MARKET_PULSE_DESK"
+on = ["began"]
+insecure = true
+private = true
+"""
+
+SIGNING_KEY: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
+def test_an_alert_goes_on_where_the_next_collects(
+    tmp_path: Path, broker: Broker, number: signal.Signals
+) -> None:
+    """What was told is not told again, what waits is told, and under the id that it had."""
+    told: list[str] = []
+
+    def take(asked: Asked) -> None:
+        told.append(asked.got.id)
+        taken(asked)
+
+    with ExitStack() as stack:
+        desk = stack.enter_context(Receiver(take))
+        several = Set(tmp_path, broker, stack)
+        for member in several.members:
+            file = member.folder / "pulse.toml"
+            file.write_text(ALERTS.format(url=desk.url), "utf-8")
+            member.set("MARKET_PULSE_CONFIG", str(file))
+            member.set("MARKET_PULSE_DESK", SIGNING_KEY)
+        several.start()
+        leader = several.leader
+        others = [member for member in several.members if member is not leader]
+        several.vendor.move("BTC-USD", 77_800.0)
+        until(lambda: told, what="the first alert")
+        # Of the second the one that collects cannot tell.
+        desk.answer = status(503)
+        several.vendor.move("BTC-USD", 77_400.0)
+        until(lambda: len(desk.got) > 1, what="a try to tell of the second")
+        several.go_on()
+        leader.send(number)
+        several.wait_for_leader(others)
+        desk.answer = take
+        until(lambda: len(told) > 1, what="the second alert")
+        if number is signal.SIGSTOP:
+            leader.send(signal.SIGCONT)
+            leader.wait_for(state="following")
+        several.go_on_of(others, 4)
+        first, *second = [got.id for got in desk.got]
+        assert told == [first, second[0]]
+        assert set(second) == {second[0]}
+        assert second[0] != first
+        ids = {event[0] for one in others[0].seconds() for event in one["events"]}
+        assert len(ids) == 2
+        assert_in_order(several)
+        assert_told_once(others)
+
+
+def test_a_fixed_collector_goes_on_without_its_broker(tmp_path: Path, broker: Broker) -> None:
+    """Nobody else may: what could not be published comes in order, and nothing is missing."""
+    with ExitStack() as stack:
+        several = Set(tmp_path, broker, stack)
+        collector = several.member("collector", role="collector")
+        replica = several.member("replica", role="replica")
+        several.members = [collector, replica]
+        several.start()
+        several.broker.stop_answering()
+        collector.wait_for(state="leading", trouble="away")
+        count = len(collector.seconds())
+        until(lambda: len(collector.seconds()) > count + 2 * TTL_SEC, what="it to go on")
+        assert collector.relay["waiting"] > 0
+        assert several.vendor.connections == 1
+        replica.wait_for(trouble="away")
+        several.broker.go_on()
+        collector.wait_for(trouble="", waiting=0)
+        replica.wait_for_second(collector.shown()[-1])
+        several.go_on()
+        for member in several.members:
+            shown = member.shown()
+            assert shown == list(range(shown[0], shown[0] + len(shown)))
+        assert several.vendor.most_connections == 1
+        assert_in_order(several)
+        assert_equal(several.members)
+
+
+def test_a_second_collector_waits(tmp_path: Path, broker: Broker) -> None:
+    """Of two that are told to collect one does; the other shows what it collects, and says so."""
+    with ExitStack() as stack:
+        several = Set(tmp_path, broker, stack)
+        one, other = (several.member(name, role="collector") for name in ("one", "other"))
+        several.members = [one, other]
+        several.start()
+        assert several.vendor.most_connections == 1
+        one.kill()
+        other.wait_for(state="leading")
+        several.go_on()
+        assert_in_order(several)
 
 
 def test_an_emptied_broker_is_filled_again(several: Set) -> None:
