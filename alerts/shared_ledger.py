@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from alerts.outbox import Ledger, Remembered
-from history.deliveries import Delivery, DeliveryState, Marks, Mute, MuteOf
+from history.deliveries import Delivery, DeliveryState, Marks, Mute, MuteOf, joined
 
 __all__ = ["SharedLedger"]
 
@@ -104,7 +104,7 @@ class SharedLedger:
         """What is new to the others since this was last called."""
         with self._lock:
             new, self._new = self._new, []
-        return _joined(new)
+        return joined(new)
 
     def all(self) -> Marks:
         """The newest that is known, for who joins late."""
@@ -123,12 +123,3 @@ class SharedLedger:
             del self._deliveries[next(iter(self._deliveries))]
         self._mutes |= {(mute.of, mute.name): mute for mute in marks.mutes}
         self._off |= marks.off
-
-
-def _joined(several: Sequence[Marks]) -> Marks:
-    deliveries = {(d.destination, d.key): d for marks in several for d in marks.deliveries}
-    return Marks(
-        deliveries=tuple(deliveries.values()),
-        mutes=tuple(mute for marks in several for mute in marks.mutes),
-        off={name: mark for marks in several for name, mark in marks.off.items()},
-    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from events import Event
 
-__all__ = ["Delivery", "DeliveryState", "Marks", "Mute", "MuteOf", "Told"]
+__all__ = ["Delivery", "DeliveryState", "Marks", "Mute", "MuteOf", "Told", "joined"]
 
 
 class Told(StrEnum):
@@ -96,3 +96,17 @@ class Marks:
 
     def __bool__(self) -> bool:
         return bool(self.deliveries or self.mutes or self.off)
+
+
+def joined(several: Iterable[Marks]) -> Marks:
+    """Several marks as one: of each thing the newest."""
+    deliveries: dict[tuple[str, str], Delivery] = {}
+    mutes: dict[tuple[MuteOf, str], Mute] = {}
+    off: dict[str, str] = {}
+    for marks in several:
+        for one in marks.deliveries:
+            deliveries.pop((one.destination, one.key), None)
+            deliveries[one.destination, one.key] = one
+        mutes |= {(mute.of, mute.name): mute for mute in marks.mutes}
+        off |= marks.off
+    return Marks(deliveries=tuple(deliveries.values()), mutes=tuple(mutes.values()), off=off)

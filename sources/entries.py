@@ -7,8 +7,9 @@ all raises.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,12 +20,12 @@ import numpy.typing as npt
 from bars import CANDLE, CELL, MINUTE, Bars, Begin, Candles, Minutes, Referenced
 from events import Event, Remembered, Track, Watch
 from feeds import FeedStatus
-from history.deliveries import Marks
+from history.deliveries import Marks, joined
 from history.notes import WatchNotes
 from sessions import MarketHours
 from sources.source import SourceStatus
 from store.memory import StoreMemory
-from ticks import Asset, Tick
+from ticks import ASSETS, MAX_EVENTS, WINDOW_SEC, Asset, Tick
 from vendors.rest import Past, Quote
 
 __all__ = [
@@ -40,6 +41,16 @@ __all__ = [
     "encoded",
     "packed_memory",
 ]
+
+
+_SECONDS_END: Final = 253_402_300_800
+"""After the last second of the year 9999."""
+
+
+_KEPT_SEC: Final = 2 * WINDOW_SEC
+_MOST_STATES: Final = 4 * MAX_EVENTS
+_MOST_PASTS: Final = 100
+"""So much of what was lost is told later."""
 
 
 class EntryError(ValueError):
@@ -99,9 +110,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The cells, with the symbols of their rows.
 
         Raises:
-            EntryError: if they are no cells of these symbols.
+            EntryError: if they are no cells of these symbols, or of no second up to this one.
         """
-        return Bars(table.symbols, table.assets, _cells(self.cells, CELL, len(table.symbols)))
+        cells = _cells(self.cells, CELL, len(table.symbols))
+        second, total = cells["second"], cells["sum"]
+        # A store is never the same again after a time ahead, or a sum that is no number.
+        if len(cells) and (
+            second[0] < 0 or second[-1] > self.second or (np.diff(second) < 0).any()
+        ):
+            raise EntryError(f"cells of other seconds than those up to {self.second}")
+        if not ((total > 0.0) & (total < math.inf)).all():
+            raise EntryError("the sum of a cell is no sum of prices")
+        return Bars(table.symbols, table.assets, cells)
 
     @property
     def remembered(self) -> tuple[Remembered, ...]:
@@ -177,6 +197,28 @@ class CollectorStatus:
     """How many seconds nobody collected before that."""
 
 
+def told_with(entry: Entry, lost: Entry) -> Entry:
+    """An entry that tells, too, what the one before it would have told but for its prices.
+
+    Of that no more than a store keeps, however many were lost.
+    """
+    since = entry.second - _KEPT_SEC
+    events = {(one.id, one.updated_ts): one for one in (*lost.events, *entry.events)}
+    marks = [marks for marks in (lost.told, entry.told) if marks]
+    told = joined(marks)
+    return msgspec.structs.replace(
+        entry,
+        begins=(*lost.begins, *entry.begins),
+        prices=tuple({one.symbol: one for one in (*lost.prices, *entry.prices)}.values()),
+        references=tuple(one for one in (*lost.references, *entry.references) if one.until > since),
+        pasts=(*lost.pasts, *entry.pasts)[-_MOST_PASTS:],
+        events=tuple(events.values())[-_MOST_STATES:],
+        tracks=tuple({one.key: one for one in (*lost.tracks, *entry.tracks)}.values()),
+        watches=tuple({one.key: one for one in (*lost.watches, *entry.watches)}.values()),
+        told=replace(told, deliveries=told.deliveries[-_MOST_STATES:]) if marks else None,
+    )
+
+
 def packed_memory(
     store: StoreMemory,
     *,
@@ -226,12 +268,18 @@ def decoded_entry(body: bytes) -> Entry:
         EntryError: if it cannot be read; so do the others.
     """
     found: Entry = _decoded(body, _entries)
+    if not 0 <= found.second < _SECONDS_END or not math.isfinite(found.clock):
+        raise EntryError(f"an entry of second {found.second}")
+    _reject_no_prices(found.prices)
+    _reject_no_references(found.references)
     return found
 
 
 def decoded_memory(body: bytes) -> Memory:
     """What a collector knew."""
     found: Memory = _decoded(body, _memories)
+    _reject_no_prices((*found.prices, *found.older))
+    _reject_no_references(found.references)
     return found
 
 
@@ -250,6 +298,22 @@ def decoded_status(body: bytes) -> CollectorStatus:
     """What is true of a collector."""
     found: CollectorStatus = _decoded(body, _statuses)
     return found
+
+
+def _reject_no_prices(ticks: Iterable[Tick]) -> None:
+    """Raise if one of them is of no price, no time or no class."""
+    for tick in ticks:
+        is_price = 0.0 < tick.price < math.inf and 0.0 <= tick.ts < _SECONDS_END
+        if not is_price or tick.asset not in ASSETS:
+            raise EntryError(f"{tick.symbol} at {tick.price}")
+
+
+def _reject_no_references(references: Iterable[Referenced]) -> None:
+    """Raise if one of them is of no price, or of no time."""
+    for one in references:
+        times = one.since, one.until, one.counts_from
+        if not (0.0 < one.price < math.inf and all(abs(time) < _SECONDS_END for time in times)):
+            raise EntryError(f"{one.symbol} is measured against {one.price}")
 
 
 def _plain(value: Any) -> Any:

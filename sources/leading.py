@@ -111,9 +111,8 @@ class Leader:
         """When the last word was sent that the broker took."""
         self._is_begun = False
         """Whether all that comes with a term has been said."""
-        self._table = ""
-        """The digest of the table that was published in this term."""
-        self._table_at = -math.inf
+        self._tables: dict[str, float] = {}
+        """When each table was published in this term, by its digest."""
         self._remembered_at = -math.inf
         self._is_doubtful = False
         """Whether the broker may have lost what it took."""
@@ -132,6 +131,9 @@ class Leader:
         if term is None:
             self.standing, self.standing_at = standing, asked_at
             return False
+        if standing.last is not None and standing.last.term == self.last_term:
+            # All that was published before, whether the broker could say so or not.
+            self._publisher.know_taken(standing.last.seq)
         self.standing, self.standing_at = standing, asked_at
         self.term = self.last_term = term
         self._good_at, self._is_begun = asked_at, False
@@ -145,10 +147,11 @@ class Leader:
             return
         self._publisher.last()
         with contextlib.suppress(BrokerError, Fenced):
-            batch = self._publisher.batch()
-            status = encoded(self._told.status())
-            await asyncio.to_thread(self._relay.beat, term, batch, status, self._keep_sec)
-            self._publisher.sent(batch)
+            await self._set_tables(term)
+            while batch := self._publisher.batch():
+                status = encoded(self._told.status())
+                await asyncio.to_thread(self._relay.beat, term, batch, status, self._keep_sec)
+                self._publisher.sent(batch)
             await asyncio.to_thread(self._relay.release, term)
 
     @property
@@ -215,7 +218,7 @@ class Leader:
         """Say what comes with a term: the table, and the past if that is not there."""
         standing, span = self.standing, self._told.span()
         self._publisher.begin()
-        self._table, self._remembered_at = "", -math.inf
+        self._tables, self._remembered_at = {}, -math.inf
         first = None if standing is None or standing.first is None else standing.first.second
         if span is not None:
             oldest = max(span[0], span[1] - self._keep_sec)
@@ -227,7 +230,8 @@ class Leader:
         """Publish the past from memory, in place of what was there."""
         term = self.term or 0
         await asyncio.to_thread(self._relay.clear, term)
-        await self._set_table(term)
+        await self._set_tables(term)
+        await self._remember(term)
         past = self._publisher.past(first, end)
         while batch := await asyncio.to_thread(lambda: list(islice(past, _AT_ONCE))):
             sent_at, status = self._steady(), encoded(self._told.status())
@@ -238,7 +242,7 @@ class Leader:
     async def _send(self) -> None:
         """Publish what waits, and say that this process goes on."""
         publisher, term = self._publisher, self.term or 0
-        await self._set_table(term)
+        await self._set_tables(term)
         batch, sent_at = publisher.batch(), self._steady()
         again = publisher.send_again() if self._is_doubtful else []
         status = encoded(self._told.status())
@@ -246,16 +250,20 @@ class Leader:
         self._good_at, self._is_doubtful = sent_at, False
         publisher.sent(batch)
         self.has_word.set()
-        if sent_at - self._remembered_at >= self._timing.memory_sec and publisher.table:
-            self._remembered_at = sent_at
-            memory = self._told.memory(term)
-            body = await asyncio.to_thread(encoded, memory)
-            await asyncio.to_thread(self._relay.set_memory, term, body)
+        if sent_at - self._remembered_at >= self._timing.memory_sec and publisher.tables:
+            await self._remember(term)
 
-    async def _set_table(self, term: int) -> None:
-        """Publish the table that the entries name, unless it is there."""
-        table, now = self._publisher.table, self._steady()
-        if table is None or (table[0] == self._table and now - self._table_at < _TABLE_SEC):
-            return
-        await asyncio.to_thread(self._relay.set_table, term, table[0], encoded(table[1]))
-        self._table, self._table_at = table[0], now
+    async def _remember(self, term: int) -> None:
+        """Publish what is known beside the prices."""
+        asked_at, memory = self._steady(), self._told.memory(term)
+        body = await asyncio.to_thread(encoded, memory)
+        await asyncio.to_thread(self._relay.set_memory, term, body)
+        self._remembered_at = asked_at
+
+    async def _set_tables(self, term: int) -> None:
+        """Publish the tables that the entries name, unless they are there."""
+        for digest, table in self._publisher.tables.items():
+            now = self._steady()
+            if now - self._tables.get(digest, -math.inf) >= _TABLE_SEC:
+                await asyncio.to_thread(self._relay.set_table, term, digest, encoded(table))
+                self._tables[digest] = now

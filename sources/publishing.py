@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ from history.deliveries import Marks
 from history.notes import WatchNotes
 from pulse_store import RECENT_SEC, PulseStore
 from sessions import MarketHours
-from sources.entries import Entry, Table, encoded
+from sources.entries import Entry, Table, decoded_entry, encoded, told_with
 from sources.relay_records import Packed
 from ticks import Asset, Tick
 from vendors.rest import Past, Quote
@@ -61,6 +62,15 @@ class Collected:
     """... and what viewers changed of them."""
 
 
+class _Waiting(NamedTuple):
+    """An entry that the broker has yet to take."""
+
+    number: int
+    second: int
+    table: str
+    body: bytes
+
+
 class Publisher:
     """Makes an entry of each second of ``store`` that is shown, with what was found in it.
 
@@ -81,17 +91,23 @@ class Publisher:
         """The newest second that the broker took."""
         self.lost = 0
         """Entries that waited too long."""
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._number = 0
+        """Of the newest entry that was made."""
+        self._base = 0
+        """The number of an entry is its seq in this term, and so much more."""
         self._sent: deque[Packed] = deque(maxlen=MOST_WAITING_SEC)
         """What was taken last, which a broker that crashes may lose."""
         self._table: Table | None = None
         self._digest = ""
+        self._tables: dict[str, Table] = {}
         self._begin()
 
     @property
-    def table(self) -> tuple[str, Table] | None:
-        """The newest table of symbols, and its digest; None: there is none yet."""
-        return None if self._table is None else (self._digest, self._table)
+    def tables(self) -> Mapping[str, Table]:
+        """The tables of symbols that entries name which wait, and the newest, by their digests."""
+        named = {each.table for each in self._waiting} | {self._digest}
+        return {digest: table for digest, table in self._tables.items() if digest in named}
 
     @property
     def waiting(self) -> int:
@@ -102,7 +118,7 @@ class Publisher:
         """Begin a new term, in which nothing was taken yet; what waits goes with it."""
         self._newest_table()
         self._sent.clear()
-        self.seq = 0
+        self.seq, self._base = 0, self._number - len(self._waiting)
 
     def forget(self) -> None:
         """Forget what is new up to now: others have it, or it is told as the past."""
@@ -189,9 +205,13 @@ class Publisher:
 
     def _put(self, entry: Entry) -> None:
         self.second = entry.second
-        self._waiting.append((entry.second, encoded(entry)))
+        self._number += 1
+        self._waiting.append(_Waiting(self._number, entry.second, self._digest, encoded(entry)))
         while len(self._waiting) > MOST_WAITING_SEC:
-            self._waiting.popleft()
+            lost, then = self._waiting.popleft(), self._waiting[0]
+            # Its prices are a hole, but what is told only once is told with the next.
+            told = told_with(decoded_entry(then.body), decoded_entry(lost.body))
+            self._waiting[0] = then._replace(body=encoded(told))
             self.lost += 1
         self.wake.set()
 
@@ -235,16 +255,16 @@ class Publisher:
                 notes=notes,
             )
             self._digest = self._table.digest
+            self._tables = {**self.tables, self._digest: self._table}
         return self._digest
 
     # What is sent.
 
     def batch(self, most: int = 60) -> list[Packed]:
         """What waits longest."""
-        first = self.seq + 1
         return [
-            Packed(second, seq, body)
-            for seq, (second, body) in zip(range(first, first + most), self._waiting, strict=False)
+            Packed(each.second, each.number - self._base, each.body)
+            for each in islice(self._waiting, most)
         ]
 
     def send_again(self) -> list[Packed]:
@@ -253,12 +273,15 @@ class Publisher:
 
     def sent(self, batch: Sequence[Packed]) -> None:
         """Know that these were taken."""
-        for one in batch:
-            # It may have waited too long meanwhile.
-            if self._waiting and self._waiting[0][1] is one.body:
-                self._waiting.popleft()
-            self._sent.append(one)
-            self.seq, self.published = one.seq, one.second
+        self._sent.extend(batch)
+        if batch:
+            self.know_taken(batch[-1].seq)
+
+    def know_taken(self, seq: int) -> None:
+        """Know that all up to ``seq`` of this term were taken, though its word was lost."""
+        while self._waiting and self._waiting[0].number - self._base <= seq:
+            self.published = self._waiting.popleft().second
+        self.seq = max(self.seq, seq)
         if not self._waiting:
             self.wake.clear()
 
@@ -288,6 +311,7 @@ class Publisher:
     def past_sent(self, batch: Sequence[Packed]) -> None:
         """Know that these of the past were taken."""
         self.seq = batch[-1].seq
+        self._base -= len(batch)
 
 
 def _changed(cells: npt.NDArray[Any], before: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -181,9 +181,9 @@ class Relay:
         self._put(term, self._memory, body, 0)
 
     def clear(self, term: int) -> None:
-        """Empty the stream."""
+        """Empty the stream, and forget what is remembered beside it."""
         with _told():
-            found = self._clear([self._lease, self._seconds], [self._own(term)])
+            found = self._clear([self._lease, self._seconds, self._memory], [self._own(term)])
         _reject_fenced(found)
 
     def release(self, term: int) -> None:

@@ -65,7 +65,7 @@ return 1
 CLEAR: Final = """
 local held = redis.call('GET', KEYS[1])
 if held ~= ARGV[1] then return held or '' end
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[3])
 return 1
 """
 
