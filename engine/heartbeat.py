@@ -237,7 +237,11 @@ class Heartbeat:
         remembered: Iterable[Remembered],
         orders: Mapping[str, Sequence[str]],
     ) -> None:
-        """Show a second that another process searched; see ``sources.source.Seconds``."""
+        """Show a second that another process searched; see ``sources.source.Seconds``.
+
+        Nor is the past searched here any more.
+        """
+        self._unsearched.clear()
         if self._recent and second < int(self._recent[-1].now):
             self._store.set_clock_back(second)
         # So that all who show a second have its order, whether somebody looks at it yet or not.

@@ -46,11 +46,14 @@ __all__ = [
 _SECONDS_END: Final = 253_402_300_800
 """After the last second of the year 9999."""
 
-
 _KEPT_SEC: Final = 2 * WINDOW_SEC
+"""What days are measured against is told later if that was not over so long ago."""
+
 _MOST_STATES: Final = 4 * MAX_EVENTS
+"""So many states of events are told later, and so many deliveries, the newest."""
+
 _MOST_PASTS: Final = 100
-"""So much of what was lost is told later."""
+"""So many answers of vendors are told later, the newest."""
 
 
 class EntryError(ValueError):

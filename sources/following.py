@@ -352,8 +352,16 @@ class Follower:
         await self._followed.past(Known(of_live, begins, events, remembered, second))
 
     def _memory(self) -> Memory | None:
+        """What the collector knew beside the prices; None: nothing that can be read."""
         body = self._relay.memory()
-        return None if body is None else decoded_memory(body)
+        if body is None:
+            return None
+        try:
+            memory = decoded_memory(body)
+            memory.store()
+        except EntryError:
+            return None
+        return memory
 
     def _load_into_store(self, taken: Sequence[_Taken], memory: Memory | None) -> Bars:
         """Lay what entries hold into the store, and close its bars; returns theirs."""
