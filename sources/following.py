@@ -200,8 +200,8 @@ class Follower:
             return
         known = [read for read in reads if read.format <= FORMAT]
         taken = await asyncio.to_thread(self._decoded, known)
-        if self._own_term is not None and any(one.term != self._own_term for one in taken):
-            self._forget_own()
+        if self._own_term is not None:
+            taken = self._others(taken)
         if self.second is not None:
             # The past is for whoever has nothing.
             taken = [one for one in taken if not one.entry.is_past]
@@ -240,6 +240,16 @@ class Follower:
         if body is None:
             raise EntryError("the table of an entry is not there")
         return decoded_table(body)
+
+    def _others(self, taken: list[_Taken]) -> list[_Taken]:
+        """What another one collected; the last words of this process are only heard."""
+        for one in taken:
+            if one.term == self._own_term:
+                self._hear(one)
+        others = [one for one in taken if one.term != self._own_term]
+        if others:
+            self._forget_own()
+        return others
 
     def _forget_own(self) -> None:
         """Let go of what this process collected and nobody was told: others show other seconds."""
