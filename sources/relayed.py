@@ -302,6 +302,8 @@ class RelayedSource:
         if self._is_leading or self._inner is None or self._follower.table is None:
             return ()
         sent = {symbol for names in self._watched.values() for symbol in names}
+        # What a viewer removed is what is wanted everywhere.
+        sent.update(self._follower.table.notes.removed)
         own = (symbol for names in self._inner.watched.values() for symbol in names)
         return tuple(symbol for symbol in own if symbol not in sent)
 
@@ -386,6 +388,7 @@ class RelayedSource:
                 await self._lead(seconds, keep)
         finally:
             await self._leader.release()
+            await asyncio.to_thread(self._relay.close)
 
     # Following.
 
@@ -539,8 +542,12 @@ class RelayedSource:
         self._stopped_at = inner.clock()
         self._own_term = leader.last_term
         self.queue.drain()
+        second = publisher.published
+        if second is None and self._around is not None and self._around.span() is not None:
+            # What its archive knew: what others know of that is not to be laid upon it.
+            second = int(self._stopped_at) - 1
         self._follower.go_on_from(
-            publisher.published, (leader.last_term, publisher.seq), leader.cursor, self._stopped_at
+            second, (leader.last_term, publisher.seq), leader.cursor, self._stopped_at
         )
         self._is_leading = self._is_collecting = self._is_prepared = False
         self._collector = self._fenced_by or self._host

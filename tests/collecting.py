@@ -83,24 +83,21 @@ class Collecting:
         self.detector = StressDetector(min_surprise=0)
         self.ledger = SharedLedger(None, lambda: True)
         changes = Changes(self.store, self.detector, ("relay",))
-        self.publisher = Publisher(
-            self.store,
-            Collected(
-                changed=lambda: changes.collect("relay"),
-                hours=lambda: tuple(
-                    MarketHours(a, "open", None, None, None, HoursFrom.SOURCE) for a in ASSETS
-                ),
-                halted=lambda: self.halted,
-                orders=lambda second: self.heartbeat.ranking.reviewed(second),
-                marks=self.ledger.collect,
-                all_marks=self.ledger.all,
-                quotes=lambda: self.quotes,
-                remembered=lambda: [*self.detector.tracks, *self.detector.watches],
-                watched=lambda: self.watched,
-                notes=lambda: self.notes,
+        self.collected = Collected(
+            changed=lambda: changes.collect("relay"),
+            hours=lambda: tuple(
+                MarketHours(a, "open", None, None, None, HoursFrom.SOURCE) for a in ASSETS
             ),
-            lambda: self.now,
+            halted=lambda: self.halted,
+            orders=lambda second: self.heartbeat.ranking.reviewed(second),
+            marks=self.ledger.collect,
+            all_marks=self.ledger.all,
+            quotes=lambda: self.quotes,
+            remembered=lambda: [*self.detector.tracks, *self.detector.watches],
+            watched=lambda: self.watched,
+            notes=lambda: self.notes,
         )
+        self.publisher = Publisher(self.store, self.collected, lambda: self.now)
         subscriber = Subscriber(
             "relay", lambda over: self.publisher.found(over.events), self.publisher.shown
         )
@@ -193,17 +190,18 @@ class Following:
             0.0,
             (Subscriber("test", self._tell),),
         )
+        self.followed = Followed(
+            table=self._table,
+            marks=self.ledger.learn,
+            quotes=self.quotes.extend,
+            past=self._past,
+        )
         self.follower = Follower(
             relay,
             self.store,
             self.events,
             self.heartbeat,
-            Followed(
-                table=self._table,
-                marks=self.ledger.learn,
-                quotes=self.quotes.extend,
-                past=self._past,
-            ),
+            self.followed,
             wall=lambda: float(START),
             steady=steady,
         )
