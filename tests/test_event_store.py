@@ -153,3 +153,37 @@ def test_events_are_read_while_they_are_written() -> None:
         for i in range(3000):
             events.add(replace(template, id=str(i), ts=START + i))
             events.add(replace(template, id=str(i), ts=START + i, count=2))
+
+
+def test_what_came_after_an_instant_is_forgotten() -> None:
+    """An event is as it was then; one that began later was none."""
+    events = EventStore(10)
+    events.add_many([*lasting(0, 4, 8), *lasting(5, 6), *lasting(7)])
+    before = events.version
+    events.forget_after(START + 5.0)
+    assert events.version > before
+    assert [(event.ts - START, event.count) for event in events.latest(9)] == [(5, 1), (0, 2)]
+    assert len(events) == 2
+    assert events.find(began(7).id, START + 100.0) is None
+    assert [state.updated_ts - START for state in events.updates(0.0, START + 99.0)] == [0, 4, 5]
+
+
+def test_an_event_that_was_forgotten_may_come_again() -> None:
+    """Under its id, and in another state: another process found it."""
+    events = EventStore(2)
+    events.add_many([*lasting(0, 4), *lasting(7)])
+    events.forget_after(START + 5.0)
+    again = replace(began(7), count=9)
+    events.add(again)
+    assert events.find(again.id, START + 8.0) == again
+    later = lasting(0, 4, 8)[2]
+    events.add(later)
+    assert [event.count for event in events.latest(9)] == [9, later.count]
+
+
+def test_a_state_that_is_told_twice_is_held_once() -> None:
+    """By two entries that hold it."""
+    events = EventStore(10)
+    states = lasting(0, 4)
+    events.add_many([*states, states[1]])
+    assert events.states == 2

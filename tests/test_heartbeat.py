@@ -268,3 +268,66 @@ def test_a_clock_set_back_goes_on_from_there() -> None:
     assert instants(shown) == [0, 1, 2, 3, *range(-3596, -3590)]
     shown = followed(12.5, clock=lambda sec: sec if sec < 5 else sec - 2)
     assert instants(shown) == list(range(10))
+
+
+def test_a_second_that_another_searched_is_shown_and_told() -> None:
+    """Its events are not found here, and what the other's detector remembers is known."""
+    told: list[SecondOver] = []
+    shown: list[int] = []
+    _, other_events, other = heartbeat_of()
+    for second in range(NOW, NOW + 5):
+        other.show(second)
+        other.search(second)
+    found = other_events.updates(0.0, NOW + 100.0)
+    assert found
+    store, events, heartbeat = heartbeat_of(Subscriber("one", told.append, shown.append))
+    for second in range(NOW, NOW + 5):
+        of_second = [event for event in found if int(event.updated_ts) == second]
+        heartbeat.take(second, of_second, (), {})
+    assert shown == [over.second for over in told] == list(range(NOW, NOW + 5))
+    assert [event for over in told for event in over.events] == found
+    assert not any(over.is_history for over in told)
+    assert told[-1].frame is not None
+    assert told[-1].frame.equals(store.frame(NOW + 4 + SECOND_END))
+    assert events.latest(9) == other_events.latest(9)
+    assert heartbeat.newest.now == NOW + 4 + SECOND_END
+    assert heartbeat.ready.is_set()
+
+
+def test_whoever_shows_what_another_searched_searches_nothing() -> None:
+    """Nor what was left of the past when the other began to."""
+    _, events, heartbeat = heartbeat_of()
+    heartbeat.know_past(NOW - 3600, NOW, range(NOW - 100, NOW))
+    assert heartbeat.is_searching_past
+    heartbeat.take(NOW, (), (), {})
+    assert not heartbeat.is_searching_past
+    assert len(events) == 0
+
+
+def test_a_second_that_comes_again_from_another_is_the_newest_again() -> None:
+    """The other's clock was set back."""
+    shown: list[int] = []
+    _, _, heartbeat = heartbeat_of(Subscriber("one", lambda over: shown.append(over.second)))
+    for second in (NOW, NOW + 1, NOW + 2, NOW + 1, NOW + 2):
+        heartbeat.take(second, (), (), {})
+        assert int(heartbeat.newest.now) == second
+    assert shown == [NOW, NOW + 1, NOW + 2, NOW + 1, NOW + 2]
+    assert heartbeat.recent(NOW + SECOND_END) is not None
+
+
+def test_what_another_detector_remembers_is_not_found_again() -> None:
+    """Whoever goes on where it ended tells what it told only as it changes."""
+    _, other_events, _ = heartbeat_of()
+    store, _, _ = heartbeat_of()
+    detector = StressDetector(min_surprise=0)
+    other = Heartbeat(store, other_events, detector, always, float(NOW))
+    for second in range(NOW, NOW + 5):
+        other.show(second)
+        other.search(second)
+    (event,) = other_events.latest(9)
+    _, events, heartbeat = heartbeat_of()
+    heartbeat.take(NOW + 4, [event], detector.tracks, {})
+    for second in range(NOW + 5, NOW + 40):
+        heartbeat.show(second)
+        heartbeat.search(second)
+    assert [one.id for one in events.latest(9)] == [event.id]

@@ -312,3 +312,66 @@ def test_bars_closed_at_once_are_those_closed_one_by_one_to_the_last_bit() -> No
     pd.testing.assert_frame_equal(
         at_once.frame(START + 1499.0), one_by_one.frame(START + 1499.0), check_exact=True
     )
+
+
+@pytest.mark.parametrize("back_sec", [0, 1, 7, 10, 33, 60])
+def test_what_came_after_a_second_is_forgotten(back_sec: int) -> None:
+    """As if it had never come: then, and in all that comes after it, whatever was late."""
+    end = START + 400
+    last = end - back_sec
+    store, other = (PulseStore(WINDOW_SEC, records=True) for _ in range(2))
+    for one in (store, other):
+        for symbol, asset in ASSETS_OF.items():
+            one.watch(asset, [symbol])
+
+    def show(one: PulseStore, second: int, arrived: list[Tick]) -> None:
+        # What comes late of a second that is kept would be kept, too.
+        is_after = second > last
+        one.update_many(t for t in arrived if not is_after or int(t.ts) > last)
+        one.advance(second + 1)
+
+    seconds = list(by_second(walk(11, 600, 5.0)))
+    for second, arrived in seconds:
+        if second <= end:
+            show(store, second, arrived)
+        if second <= last:
+            show(other, second, arrived)
+    store.forget_after(last)
+    other.forget_after(last)  # of the half second in which it was shown
+    assert different(store, other, last + 0.999) == []
+    for second, arrived in seconds:
+        if second > last:
+            show(store, second, arrived)
+            show(other, second, arrived)
+    for now in (last + 0.999, seconds[-1][0] + 0.999):
+        assert different(store, other, now) == []
+
+
+def test_what_is_forgotten_is_collected_no_more() -> None:
+    """Nor is it known which price was the last."""
+    store = PulseStore(WINDOW_SEC, records=True)
+    for second in range(START, START + 20):
+        store.update(Tick("AAPL", "stocks", second + 0.5, 100.0 + second - START))
+        store.advance(second + 1)
+    store.forget_after(START + 9)
+    assert store.collect_changed().cells["second"].tolist() == list(range(START, START + 10))
+    row = store.snapshot("AAPL", START + 9.999)
+    assert row is not None
+    assert (row["last"], row["last_ts"]) == (109.0, START + 9.5)
+    store.forget_after(START - 1)
+    row = store.snapshot("AAPL", START + 0.999)
+    assert row is not None
+    assert row["last"] is None
+
+
+def test_a_price_of_no_window_is_forgotten_alone_if_it_came_after() -> None:
+    """One that was there before stays."""
+    store = PulseStore(WINDOW_SEC, records=True)
+    store.watch("stocks", ["AAPL", "TSLA"])
+    store.update(Tick("MSFT", "stocks", START + 0.5, 300.0))
+    store.set_initial_price(Tick("AAPL", "stocks", START - 500.0, 100.0))
+    store.set_initial_price(Tick("TSLA", "stocks", START + 5.0, 200.0))
+    store.update(Tick("MSFT", "stocks", START + 5.5, 301.0))
+    store.forget_after(START + 2)
+    assert store.frame(START + 2.999)["last"].tolist()[:1] == [100.0]
+    assert [tick.symbol for tick in store.initial_prices()] == ["AAPL"]

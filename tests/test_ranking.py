@@ -744,6 +744,46 @@ def test_a_second_that_comes_again_is_put_in_order_anew() -> None:
     assert again.tolist()[-1] == 4
 
 
+def test_a_ranking_goes_on_from_anothers_order() -> None:
+    """After it is reviewed there, both are the same, whatever each had seen before."""
+    rng = np.random.default_rng(3)
+    one, other = Ranking(), Ranking()
+    adopted = 0
+    for second in range(100, 100 + 2 * HOLD_SEC + 3 * REST_SEC):
+        frame = frame_of(heat=list(rng.uniform(0.0, 5.0, 5)))
+        one.ask("heat", second)
+        one.update(second, frame, LIVE)
+        if second < 100 + REST_SEC:
+            continue  # the other one joins late
+        other.ask("heat", second)
+        other.update(second, frame, LIVE)
+        reviewed = one.reviewed(second)
+        other.adopt(second, reviewed)
+        adopted += bool(reviewed)
+        if second > 100 + REST_SEC + HOLD_SEC:
+            both = one.order(second, "heat"), other.order(second, "heat")
+            assert both[0] is not None
+            assert both[1] is not None
+            assert both[0].tolist() == both[1].tolist()
+    assert adopted > 2
+
+
+def test_an_order_of_other_symbols_is_left_alone() -> None:
+    """Of one that is not here, of too few, and of a ranking that nobody asked for."""
+    ranking, frame = Ranking(), frame_of(heat=[1.0, 2.0, 3.0, 4.0, 5.0])
+    ranking.ask("heat", 100)
+    ranking.update(100, frame, LIVE)
+    before = ranking.reviewed(100)["heat"]
+    assert sorted(before) == frame.index.tolist()
+    for wrong in ([*before[:-1], "nobody"], list(before[:-1]), [before[0]] * len(before)):
+        ranking.adopt(100, {"heat": wrong})
+    ranking.adopt(100, {"1m": list(before), "name": list(before)})
+    assert ranking.reviewed(100) == {"heat": before}
+    ranking.adopt(100, {"heat": before[::-1]})
+    assert ranking.reviewed(100) == {"heat": before[::-1]}
+    assert ranking.reviewed(99) == {}
+
+
 def test_by_heat_movers_stay_in_front() -> None:
     """And by nothing else; one that is not in the frame is nobody's."""
     ranking = Ranking()

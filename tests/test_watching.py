@@ -223,6 +223,92 @@ def test_changes_are_followed_several_at_a_stroke() -> None:
     assert followed == [BASE, watchlist.watched]
 
 
+def elsewhere(kept: Kept, is_elsewhere: list[bool], base: Watched = BASE) -> Watchlist:
+    """A watchlist of which another process decides while that is so."""
+    return Watchlist(
+        base,
+        WatchNotes(),
+        Catalogue(VENDORS, KNOWN),
+        {"big": ("AAPL", "NFLX")},
+        notebook=kept,
+        play=lambda symbol, is_alone: "BTC-USD",
+        is_elsewhere=lambda: is_elsewhere[0],
+        clock=lambda: 0.0,
+    )
+
+
+def test_while_another_process_decides_nothing_is_changed_here() -> None:
+    """Neither symbols nor groups, and the market is not played with."""
+    watchlist = elsewhere(Kept(), [True])
+    asks: list[Any] = [
+        AddSymbol("crypto", "ETH-USD"),
+        RemoveSymbol("AAPL"),
+        MakeGroup("mine", ("AAPL",)),
+        PutIntoGroup("big", "MSFT"),
+        TakeFromGroup("big", "AAPL"),
+        RenameGroup("big", "large"),
+        DeleteGroup("big"),
+        PlayStress(),
+    ]
+    before = watchlist.status()
+    assert before.is_fixed
+    assert not before.can_play
+    outcomes = [
+        watchlist.add("crypto", "ETH-USD").outcome,
+        watchlist.remove("AAPL").outcome,
+        watchlist.make_group("mine", ("AAPL",)).outcome,
+        watchlist.play("", is_alone=True).outcome,
+    ]
+    assert outcomes == [Outcome.FIXED] * 4
+    for ask in asks:
+        assert told(watchlist, ask)
+    assert watchlist.status() == before
+    assert watchlist.watched == BASE
+
+
+def test_what_the_other_process_watches_is_watched_and_kept() -> None:
+    """With its viewers' groups; the settings' own groups stay, whoever is in them."""
+    kept, is_elsewhere = Kept(), [True]
+    watchlist = elsewhere(kept, is_elsewhere)
+    notes = WatchNotes(
+        added={"crypto": ("SOL-USD",)}, removed=("AAPL",), groups={"mine": ("MSFT",)}
+    )
+    watched: Watched = {"stocks": ("MSFT",), "crypto": ("BTC-USD", "SOL-USD")}
+    watchlist.adopt(watched, notes)
+    assert watchlist.watched == {"stocks": ("MSFT",), "forex": (), "crypto": ("BTC-USD", "SOL-USD")}
+    assert [group.name for group in watchlist.groups()] == ["big", "mine"]
+    assert decoded(kept.text) == watchlist.notes == notes
+    found = watchlist.known("SOL-USD")
+    assert found is not None
+
+
+def test_who_decides_next_goes_on_with_the_settings_and_what_viewers_changed() -> None:
+    """The other's settings end with it; what its viewers did does not."""
+    kept, is_elsewhere = Kept(), [True]
+    watchlist = elsewhere(kept, is_elsewhere)
+    notes = WatchNotes(added={"crypto": ("SOL-USD",)}, removed=("AAPL",))
+    watchlist.adopt({"stocks": ("IBM",), "crypto": ("SOL-USD",)}, notes)
+    followed: list[Watched] = []
+
+    async def run() -> None:
+        running = asyncio.create_task(watchlist.run(follow))
+        await asyncio.sleep(5.0)
+        assert followed == []
+        is_elsewhere[0] = False
+        watchlist.decide()
+        await asyncio.sleep(5.0)
+        assert watchlist.add("crypto", "ETH-USD").outcome is Outcome.DONE
+        running.cancel()
+
+    async def follow(watched: Watched) -> None:
+        followed.append(watched)
+
+    in_virtual_time(run())
+    expected = {"stocks": ("MSFT",), "forex": ("EURUSD",), "crypto": ("BTC-USD", "SOL-USD")}
+    assert followed == [expected]
+    assert watchlist.notes.added == {"crypto": ("SOL-USD", "ETH-USD")}
+
+
 def test_a_tape_is_replayed_whole() -> None:
     """What is watched can be found there, and cannot be changed."""
     watchlist = Watchlist(BASE, WatchNotes(removed=("AAPL",)), None)
