@@ -429,8 +429,13 @@ class RelayedSource:
         return round(1000 * (_RELEASED_SEC if has_ended else self._timing.block_sec))
 
     def _may_lead(self) -> bool:
-        is_free = self._standing is not None and not self._standing.holder
-        return is_free and self._role != "replica" and self._inner is not None
+        standing, heard_at = self._standing, self._follower.heard_at
+        if standing is None or standing.holder or self._role == "replica" or self._inner is None:
+            return False
+        # A lease that is gone while its holder is heard is that one's to take again: an emptied
+        # broker costs no second then, and no connection to a vendor.
+        is_heard = heard_at is not None and self._steady() - heard_at < 2 * self._timing.beat_sec
+        return standing.is_released or self._follower.has_ended or not is_heard
 
     async def _look(self) -> None:
         asked_at = self._steady()
