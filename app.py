@@ -434,7 +434,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if chosen_in_widgets():
+    if chosen_in_widgets() or has_symbols_now(reader.symbols(ASSETS)):
         st.rerun()
     if has_lost_export():
         # A run that has no file to look for leaves it so, and is not asked for again.
@@ -473,6 +473,11 @@ def refresh(tab: str, refresh_sec: float) -> None:
     open_tabs().done(tab, time.monotonic())
 
 
+def has_symbols_now(symbols: list[str]) -> bool:
+    """Whether the address is to be read once more, as there was no symbol before, and is now."""
+    return bool(symbols) and "address" in st.session_state
+
+
 def draw() -> None:
     """The controls, the board, and the fragment that feeds it."""
     state = st.session_state
@@ -482,11 +487,18 @@ def draw() -> None:
     reader = engine.reader
     symbols = reader.symbols(ASSETS)
     visit: Visit | None = state.get("visit")
-    if visit is None:
-        params = {name: st.query_params.get_all(name) for name in st.query_params}
+    if visit is None or has_symbols_now(symbols):
+        params = state.pop("address", None)
+        if params is None:
+            params = {name: st.query_params.get_all(name) for name in st.query_params}
+        if not symbols:
+            # Of what nobody has told of yet nothing can be chosen.
+            state.address, params = params, {}
         groups = [group.name for group in engine.watchlist.groups()]
-        visit = Visit.from_address(params, symbols, reader.span()[1], compared_first(), groups)
-        visit = replace(visit, session=uuid.uuid4().hex)
+        opened = Visit.from_address(params, symbols, reader.span()[1], compared_first(), groups)
+        # The board would choose again what it showed of a visit that was lost.
+        session, taken = (uuid.uuid4().hex, 0.0) if visit is None else (visit.session, visit.taken)
+        visit = replace(opened, session=session, taken=taken)
     state.visit = visit = take_choices(visit)
     state.visit = visit = visit.with_controls(with_widgets(visit.view))
     if visit.view.kiosk:

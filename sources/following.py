@@ -202,12 +202,14 @@ class Follower:
         taken = await asyncio.to_thread(self._decoded, known)
         if self._own_term is not None:
             taken = self._others(taken)
-        if self.second is not None:
-            # The past is for whoever has nothing.
-            taken = [one for one in taken if not one.entry.is_past]
-        if len(taken) > BULK_SEC or (self.second is None and taken):
-            await self._load(taken[:-1])
-            taken = taken[-1:]
+        known_to = -1 if self.second is None else self.second
+        taken = [one for one in taken if not one.entry.is_past or one.entry.second > known_to]
+        has_past = self.second is None or any(one.entry.is_past for one in taken)
+        if taken and (has_past or len(taken) > BULK_SEC):
+            # The past may come in parts, and is not shown second by second.
+            shown = 0 if taken[-1].entry.is_past else 1
+            await self._load(taken[: len(taken) - shown])
+            taken = taken[len(taken) - shown :]
         for one in taken:
             await self._take(one)
         self.cursor = reads[-1].id

@@ -166,6 +166,23 @@ def test_four_tabs_go_on_whichever_process_ends(
     tabs.complaints.clear()
 
 
+def test_a_replica_waits_for_a_collector(serve: Serve, broker: Broker, tabs: Tabs) -> None:
+    """It says that nobody collects; once somebody does it shows all of it, and what a link asks."""
+    replica = serve(environ(broker) | {"MARKET_PULSE_ROLE": "replica"}, with_api=True)
+    page = tabs(f"{replica.url}?symbol=TSLA&rank=1m+up")
+    expect(page.get_by_text("Nobody collects")).to_be_visible(timeout=1000 * HANG_SEC)
+    assert not is_up(replica)
+    collector = serve(environ(broker) | {"MARKET_PULSE_ROLE": "collector"}, with_api=True)
+    until(lambda: is_up(replica) and shows_prices(page), what="the pulse")
+    expect(page.get_by_text("Nobody collects")).to_be_hidden()
+    until(lambda: len(prices(page)) > 5, what="all rows")
+    assert "symbol=TSLA" in query(page)
+    expect(page.get_by_test_id("stDialog")).to_be_hidden()
+    # The hour behind it is the collector's.
+    assert page.evaluate("marketPulse.payload.pulse.warming.length") == 0
+    assert relay(replica)["collector"] == relay(collector)["host"]
+
+
 def test_a_program_goes_on_at_another_process(equals: tuple[Server, Server]) -> None:
     """By the seq that it got to: every second once, with the bars that the first one has."""
     collects, other = equals
