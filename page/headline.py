@@ -100,7 +100,7 @@ def headline(reader: Reader, now: float, version: int, still_sec: int = 0) -> He
     if told is None:
         return Headline(
             lead="",
-            rest=_plain_text(found),
+            rest=_UNTOLD if _is_untold(found, still_sec) else _plain_text(found),
             hover="",
             symbol="",
             event="",
@@ -204,6 +204,14 @@ _PLAIN: Final[Mapping[Outlook, str]] = {
     Outlook.CLOSED: "Every market is closed",
     Outlook.NOTHING: "No symbols are watched",
 }
+
+
+_UNTOLD: Final = "Nothing is known yet"
+
+
+def _is_untold(found: Picked, still_sec: int) -> bool:
+    """Whether nothing is watched because no other process has told yet what is."""
+    return found.outlook is Outlook.NOTHING and still_sec > 0
 
 
 def _plain_text(found: Picked) -> str:

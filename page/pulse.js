@@ -76,7 +76,7 @@ export class PulseCard {
     Object.assign(this, { payload, board });
     const { pulse, view, at } = payload;
     this.empty.hidden = pulse.watched > 0;
-    say(this.empty, emptyText(view.group));
+    say(this.empty, emptyText(view.group, payload.still_sec > 0));
     mark(this.lists, "data-dayless", !pulse.has_day);
     const { rank } = view;
     const isTiled = formOf(view) === "tiles";
@@ -205,7 +205,8 @@ function keep(name, text) {
 }
 
 // What to do if there is nothing to list.
-function emptyText(group) {
+function emptyText(group, isUntold) {
+  if (isUntold) return "Nothing is known yet: the process that collects tells what is watched.";
   return group
     ? `Nothing in the group ${group} is watched: press / to put a symbol into it, or show all.`
     : "No symbols are watched: press / to add one.";

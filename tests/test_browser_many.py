@@ -171,6 +171,7 @@ def test_a_replica_waits_for_a_collector(serve: Serve, broker: Broker, tabs: Tab
     replica = serve(environ(broker) | {"MARKET_PULSE_ROLE": "replica"}, with_api=True)
     page = tabs(f"{replica.url}?symbol=TSLA&rank=1m+up")
     expect(page.get_by_text("Nobody collects")).to_be_visible(timeout=1000 * HANG_SEC)
+    expect(page.get_by_text("Nothing is known yet")).to_have_count(2)
     assert not is_up(replica)
     collector = serve(environ(broker) | {"MARKET_PULSE_ROLE": "collector"}, with_api=True)
     until(lambda: is_up(replica) and shows_prices(page), what="the pulse")
