@@ -288,7 +288,9 @@ class Worker:
         )
         recorder = self._recorder(source)
         own = ArchiveLedger(archive, recorder) if archive and recorder else None
-        ledger = None if relayed is None else SharedLedger(own, lambda: relayed.collects)
+        ledger = None
+        if relayed is not None:
+            ledger = SharedLedger(own, lambda: relayed.collects, relayed.may_store)
         desk = self._desk(source, ledger or own)
         deliveries_for: Callable[[Sequence[Event]], Sequence[Delivery]] = desk.deliveries_for
         readers = ("archive",) if archive is not None else ()

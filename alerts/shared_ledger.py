@@ -22,12 +22,19 @@ _MOST_HELD: Final = 2_000
 class SharedLedger:
     """What ``own`` remembers, and what the process that sends publishes; None: only the latter.
 
-    ``collects`` says whether this process is the one. Thread-safe.
+    ``collects`` says whether this process is the one, and ``may_collect`` whether no other may be
+    it meanwhile, after a long sleep say. Thread-safe.
     """
 
-    def __init__(self, own: Ledger | None, collects: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        own: Ledger | None,
+        collects: Callable[[], bool],
+        may_collect: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._own = own
         self._collects = collects
+        self._may_collect = may_collect
         # Guards what follows.
         self._lock = threading.Lock()
         self._deliveries: dict[tuple[str, str], Delivery] = {}
@@ -39,8 +46,9 @@ class SharedLedger:
 
     @property
     def may_send(self) -> bool:
-        """Whether this process collects, and its archive is its own."""
-        return self._collects() and (self._own is None or self._own.may_send)
+        """Whether this process collects, and no other may, and its archive is its own."""
+        is_sure = self._collects() and self._may_collect()
+        return is_sure and (self._own is None or self._own.may_send)
 
     @property
     def is_elsewhere(self) -> bool:

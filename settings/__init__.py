@@ -265,13 +265,19 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         "a multiple of 60 seconds from 1200 to 86400",
     )
     rules = user_rules(file, window_sec)
+    source, relay = source_settings(given, keys), relay_settings(given, secrets)
+    if source.name == "replay" and relay.role == "auto":
+        raise SettingsError(
+            "MARKET_PULSE_ROLE is auto, and a tape is replayed, which another would begin anew: set"
+            " it to collector for the one that replays, and to replica for all others"
+        )
     return Settings(
-        source_settings(given, keys),
+        source,
         stress=_stress(file.table("stress", _STRESS_KEYS), rules),
         history=_history(given),
         alerts=alert_settings(given, public_url(given), secrets, own_names(rules)),
         api=api_settings(given, secrets),
-        relay=relay_settings(given, secrets),
+        relay=relay,
         groups=groups(file),
         window_sec=window_sec,
     )

@@ -263,3 +263,16 @@ def test_the_terminal_is_told_what_a_process_is(nowhere: Path) -> None:
         "Role:     replica, shows what the broker at redis:6379 is sent",
         f"Archive:  {nowhere / 'data' / 'replica.sqlite'}",
     )
+
+
+def test_no_equals_replay_a_tape(tmp_path: Path) -> None:
+    """Whoever took over would begin it anew; one that collects alone, or none, may."""
+    tape = tmp_path / "tape.csv"
+    tape.write_text("ms,feed,symbol,price,bid,ask,size\n", encoding="utf-8")
+    given = {"REDIS": REDIS, "SOURCE": f"replay:{tape}"}
+    assert error(ROLE="auto", **given) == (
+        "MARKET_PULSE_ROLE is auto, and a tape is replayed, which another would begin anew: set"
+        " it to collector for the one that replays, and to replica for all others"
+    )
+    for role in ("collector", "replica"):
+        assert relay(ROLE=role, **given).role == role

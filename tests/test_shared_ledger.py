@@ -55,6 +55,17 @@ def test_only_who_collects_sends() -> None:
     assert (process.ledger.may_send, process.ledger.is_elsewhere) == (False, True)
 
 
+def test_who_may_have_been_replaced_sends_nothing() -> None:
+    """It woke from a long sleep, and does not know yet; what it knows is published all the same."""
+    is_sure = [True]
+    ledger = SharedLedger(None, lambda: True, lambda: is_sure[0])
+    assert ledger.may_send
+    is_sure[0] = False
+    assert not ledger.may_send
+    ledger.keep([sent(due(1))])
+    assert ledger.collect().deliveries == (sent(due(1)),)
+
+
 def test_what_was_sent_is_known_to_who_sends_next() -> None:
     """And what still waits, waits there."""
     one, other = Process(collects=True), Process(collects=False)
