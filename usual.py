@@ -207,22 +207,22 @@ class HeldMinutes(NamedTuple):
     """Of each asset class, its symbols' rows, and its minutes in order with their cells."""
 
     def joined(self) -> Minutes:
-        """The same as one block: of thousands of symbols it takes a part of a second."""
-        parts = [np.empty(0, MINUTE)]
+        """The same as one block."""
+        minutes = sorted({minute for _, rows in self.classes for minute, _ in rows})
+        place = {minute: at for at, minute in enumerate(minutes)}
+        held = np.zeros((len(minutes), len(_FIGURES), len(self.symbols)), np.uint8)
+        first = 0
         for members, rows in self.classes:
-            held = np.zeros((len(rows), len(_FIGURES), len(members)), np.uint8)
-            for at, (_, cells) in enumerate(rows):
-                held[at, :, : cells.shape[1]] = cells
-            at_minute, at_member = np.nonzero(held.any(axis=1))
-            found = np.empty(len(at_minute), MINUTE)
-            found["minute"] = np.array([minute for minute, _ in rows], np.int64)[at_minute]
-            found["row"] = members[at_member]
-            for figure, name in enumerate(_FIGURES):
-                found[name] = held[at_minute, figure, at_member]
-            parts.append(found)
-        joined = np.concatenate(parts)
-        order = np.argsort(joined["minute"], kind="stable")
-        return Minutes(self.symbols, self.assets, joined[order])
+            for minute, cells in rows:
+                held[place[minute], :, first : first + cells.shape[1]] = cells
+            first += len(members)
+        found = np.empty((len(minutes), len(self.symbols)), MINUTE)
+        found["minute"] = np.array(minutes, np.int64)[:, None]
+        found["row"] = np.concatenate([members for members, _ in self.classes])
+        for figure, name in enumerate(_FIGURES):
+            found[name] = held[:, figure]
+        known = np.flatnonzero(held.any(axis=1))
+        return Minutes(self.symbols, self.assets, found.reshape(-1).take(known))
 
 
 class DayMemory:
