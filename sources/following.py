@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bars import Bars
+from bars import CELL, Bars
 from events import EventStore, Remembered
 from history.changes import Known
 from history.deliveries import Marks
@@ -33,7 +34,7 @@ from sources.entries import (
 )
 from sources.relay_records import FORMAT, START, Read, Standing
 from sources.source import Seconds
-from ticks import Asset
+from ticks import ASSETS, Asset
 from vendors.rest import Quote
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ class _Taken(NamedTuple):
     seq: int
     entry: Entry
     table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was read in one go."""
+
+    taken: list[_Taken]
+    """The entries that are of this process's future, and can be read."""
+    count: int
+    """Of all of them."""
+    last: Read
+    """The last of all."""
 
 
 class Follower:
@@ -175,31 +188,29 @@ class Follower:
             NewerFormatError: if the newest entry is of a newer format; the others are taken.
         """
         count = 0
-        while reads := await asyncio.to_thread(self._read_all):
-            count += len(reads)
-            await self._take_all(reads)
+        while batch := await asyncio.to_thread(self._decoded, self._pages()):
+            count += batch.count
+            await self._take_all(batch)
         return count
 
     async def wait(self, block_ms: int) -> int:
         """Wait for entries and take them; raises as ``catch_up``."""
         cursor = "0-0" if self.cursor == START else self.cursor
         reads = await asyncio.to_thread(self._relay.wait, cursor, block_ms)
-        await self._take_all(reads)
-        return len(reads)
+        batch = await asyncio.to_thread(self._decoded, [reads])
+        if batch is None:
+            return 0
+        await self._take_all(batch)
+        return batch.count
 
-    def _read_all(self) -> list[Read]:
-        found: list[Read] = []
+    def _pages(self) -> Iterator[Sequence[Read]]:
         cursor = self.cursor
         while page := self._relay.read(cursor):
-            found += page
+            yield page
             cursor = page[-1].id
-        return found
 
-    async def _take_all(self, reads: Sequence[Read]) -> None:
-        if not reads:
-            return
-        known = [read for read in reads if read.format <= FORMAT]
-        taken = await asyncio.to_thread(self._decoded, known)
+    async def _take_all(self, batch: _Batch) -> None:
+        taken = batch.taken
         if self._own_term is not None:
             taken = self._others(taken)
         known_to = -1 if self.second is None else self.second
@@ -212,30 +223,40 @@ class Follower:
             taken = taken[len(taken) - shown :]
         for one in taken:
             await self._take(one)
-        self.cursor = reads[-1].id
-        if reads[-1].format > FORMAT:
-            raise NewerFormatError(reads[-1].format)
+        self.cursor = batch.last.id
+        if batch.last.format > FORMAT:
+            raise NewerFormatError(batch.last.format)
 
-    def _decoded(self, reads: Sequence[Read]) -> list[_Taken]:
-        """The entries that are of this process's future: what was sent twice is taken once."""
-        found = []
-        position = self.position
-        for read in reads:
-            if (read.term, read.seq) <= position:
-                continue
-            position = read.term, read.seq
-            try:
-                entry = decoded_entry(read.body or b"")
-                table = self._tables.get(entry.table)
-                if table is None:
-                    table = self._tables[entry.table] = self._read_table(entry.table)
-                entry.bars(table)
-            except EntryError:
-                self.has_unread = True
-                continue
-            self.has_unread = False
-            found.append(_Taken(read.term, read.seq, entry, table))
-        return found
+    def _decoded(self, pages: Iterable[Sequence[Read]]) -> _Batch | None:
+        """What was read, page by page: hours of many symbols are not held as they were sent, too.
+
+        None if it is nothing.
+        """
+        taken, position, count, last = list[_Taken](), self.position, 0, None
+        for page in pages:
+            for read in page:
+                count, last = count + 1, read
+                # What was sent twice is taken once.
+                if read.format > FORMAT or (read.term, read.seq) <= position:
+                    continue
+                position = read.term, read.seq
+                one = self._read_entry(read)
+                self.has_unread = one is None
+                if one is not None:
+                    taken.append(one)
+        return None if last is None else _Batch(taken, count, last)
+
+    def _read_entry(self, read: Read) -> _Taken | None:
+        """An entry, with its table; None if it cannot be read."""
+        try:
+            entry = decoded_entry(read.body or b"")
+            table = self._tables.get(entry.table)
+            if table is None:
+                table = self._tables[entry.table] = self._read_table(entry.table)
+            entry.bars(table)
+        except EntryError:
+            return None
+        return _Taken(read.term, read.seq, entry, table)
 
     def _read_table(self, digest: str) -> Table:
         body = self._relay.table(digest)
@@ -265,8 +286,11 @@ class Follower:
         if table is self.table:
             return
         self.table = table
-        for symbol, asset in zip(table.symbols, table.assets, strict=True):
-            self._store.watch(asset, [symbol])
+        # At once: one by one, a row for each of thousands takes seconds.
+        self._store.load_bars(Bars.empty(table.symbols, table.assets))
+        for asset in ASSETS:
+            pairs = zip(table.symbols, table.assets, strict=True)
+            self._store.watch(asset, [symbol for symbol, of in pairs if of == asset])
         watched = {symbol for names in table.watched.values() for symbol in names}
         self._store.unwatch(set(self._store.symbols) - watched)
         await self._followed.table(table.watched, table.notes)
@@ -413,27 +437,30 @@ def _is_after(taken: _Taken, memory: Memory | None) -> bool:
 def _joined(taken: Sequence[_Taken]) -> Bars:
     """The bars of many entries, each as it was published last, in order of their seconds."""
     newest = taken[-1].table
-    row_of = {symbol: row for row, symbol in enumerate(newest.symbols)}
-    rows_of: dict[int, npt.NDArray[np.int64]] = {}
+    # As bytes: numpy compares the fields of each of thousands of parts before it joins them.
     parts = []
-    for one in taken:
-        bars = one.entry.bars(one.table)
-        if one.table is newest:
-            parts.append(bars.cells)
-            continue
-        rows = rows_of.get(id(one.table))
-        if rows is None:
-            rows = np.array([row_of.get(symbol, -1) for symbol in bars.symbols], np.int64)
-            rows_of[id(one.table)] = rows
-        at = rows[bars.cells["row"]]
-        cells = bars.cells[at >= 0].copy()
-        cells["row"] = at[at >= 0]
-        parts.append(cells)
-    cells = np.concatenate(parts)
-    key = cells["second"] * 65536 + cells["row"]
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    is_last = np.ones(len(key), np.bool_)
-    is_last[:-1] = key[1:] != key[:-1]
-    found: npt.NDArray[Any] = cells[order[is_last]]
-    return Bars(newest.symbols, newest.assets, found)
+    for _, group in groupby(taken, key=lambda one: id(one.table)):
+        some = tuple(group)
+        cells = np.frombuffer(b"".join(one.entry.cells for one in some), CELL)
+        parts.append(_in_rows_of(newest, some[0].table, cells))
+    cells = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    key = cells["second"] * 65536
+    key += cells["row"]
+    if not (key[1:] > key[:-1]).all():
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        is_last = np.append(key[1:] != key[:-1], True)
+        cells = cells[order[is_last]]
+    return Bars(newest.symbols, newest.assets, cells)
+
+
+def _in_rows_of(newest: Table, table: Table, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The cells of the symbols that the newest table has, too, by its rows."""
+    if table is newest:
+        return cells
+    row_of = {symbol: row for row, symbol in enumerate(newest.symbols)}
+    rows = np.array([row_of.get(symbol, -1) for symbol in table.symbols], np.int64)
+    at = rows[cells["row"]]
+    found: npt.NDArray[Any] = cells[at >= 0].copy()
+    found["row"] = at[at >= 0]
+    return found
