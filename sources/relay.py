@@ -79,8 +79,11 @@ class Relay:
 
     # What anybody may do.
 
-    def look(self) -> Standing:
-        """How things stand."""
+    def look(self, *, with_ends: bool = True) -> Standing:
+        """How things stand; without its ends the first and last entry of the stream are left out.
+
+        Of many symbols these are megabytes, so who follows does not ask for them each second.
+        """
         with _told():
             line = self._client.pipeline(transaction=False)
             line.time()
@@ -88,9 +91,11 @@ class Relay:
             line.pttl(self._lease)
             line.get(self._released)
             line.get(self._status)
-            line.xrange(self._seconds, count=1)
-            line.xrevrange(self._seconds, count=1)
-            (sec, micros), lease, left_ms, released, status, oldest, newest = line.execute()
+            if with_ends:
+                line.xrange(self._seconds, count=1)
+                line.xrevrange(self._seconds, count=1)
+            (sec, micros), lease, left_ms, released, status, *ends = line.execute()
+        oldest, newest = ends or ((), ())
         holder, term = _lease(lease)
         last = _read(*newest[0]) if newest else None
         self._note(term, last.term if last else 0)

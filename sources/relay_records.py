@@ -102,7 +102,7 @@ class Standing:
     now: float
     """The broker's clock, in seconds since the epoch."""
     first: Read | None
-    """The oldest entry of the stream; None: it is empty."""
+    """The oldest entry of the stream; None: it is empty, or was not asked for."""
     last: Read | None
     """The newest one."""
 

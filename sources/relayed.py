@@ -398,16 +398,16 @@ class RelayedSource:
         self._state = RelayState.CONNECTING
         while True:
             try:
-                if is_current:
-                    await follower.wait(self._block_ms)
-                else:
+                # Where something follows, the place in the stream is the right one.
+                has_place = is_current and await follower.wait(self._block_ms) > 0
+                if not is_current:
                     await self._look()
                     self._state = RelayState.LOADING
                     await follower.catch_up()
                     is_current = True
-                await self._look()
+                standing = await self._look(with_ends=not has_place)
                 self._notice_collector()
-                if self._standing and follower.has_lost_place(self._standing):
+                if not has_place and follower.has_lost_place(standing):
                     follower.cursor, is_current = START, False
                 self._know(RelayTrouble.UNREADABLE if follower.has_unread else RelayTrouble.NONE)
                 if self._may_lead() and await self._take():
@@ -437,10 +437,11 @@ class RelayedSource:
         is_heard = heard_at is not None and self._steady() - heard_at < 2 * self._timing.beat_sec
         return standing.is_released or self._follower.has_ended or not is_heard
 
-    async def _look(self) -> None:
+    async def _look(self, *, with_ends: bool = True) -> Standing:
         asked_at = self._steady()
-        self._standing = await asyncio.to_thread(self._relay.look)
-        self._standing_at = asked_at
+        standing = await asyncio.to_thread(self._relay.look, with_ends=with_ends)
+        self._standing, self._standing_at = standing, asked_at
+        return standing
 
     async def _take(self) -> bool:
         """Take the lease, if nobody has it; whether it is this process's now."""
