@@ -31,6 +31,9 @@ RECENT_SEC: Final = (_RECENT_BARS - 1) * BAR_SEC
 # The year 10000: a later time is in another unit, and would empty every ring.
 _TIMES_END = 253_402_300_800.0
 _MINUTE_BARS = 60 // BAR_SEC
+# Bars of so many seconds are written at once, a multiple of BAR_SEC: what all hours of many symbols
+# take meanwhile would be fetched from the system page by page.
+_WRITTEN_SEC = 600
 # Further apart than any return over fifteen minutes reaches.
 _APART_SEC = 1800.0
 _ALL = slice(None)
@@ -239,26 +242,9 @@ class Rings:
         bars = self._reached(bars)
         if not len(bars):
             return
-        cells = bars.cells
-        rows = row_of[cells["row"]]
-        # By flat index: of millions of cells, three indices each would take twice as long.
-        block = self._block
-        bar, part = np.divmod(cells["second"], BAR_SEC)
-        cell = rows * self.bars + bar % self.bars
-        slot = cell * BAR_SEC + part
-        block.price.reshape(-1)[slot] = cells["price"]
-        block.ms.reshape(-1)[slot] = cells["ms"]
-        # Sums of what falls into the same place, which indexing alone would not give.
-        size = len(self.rows) * self.bars
-        for ring, values in ((block.bar_sum, cells["sum"]), (block.bar_n, cells["n"])):
-            flat = ring.reshape(-1)[:size]
-            flat += np.bincount(cell, values, size).astype(flat.dtype)
-        self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
-        if self._recent:
-            near = int(np.searchsorted(bar, self.head - self._recent, "right"))
-            at = (rows[near:], bar[near:] % self._recent, part[near:])
-            block.recent_sum[at] = cells["sum"][near:]
-            block.recent_n[at] = cells["n"][near:]
+        first, newest = (int(second) for second in bars.cells["second"][[0, -1]])
+        for begin in range(first // _WRITTEN_SEC * _WRITTEN_SEC, newest + 1, _WRITTEN_SEC):
+            self._write_cells(bars.between(begin, begin + _WRITTEN_SEC).cells, row_of)
         last = bars.newest()
         self._write_newest(last, row_of[last["row"]])
 
@@ -717,6 +703,28 @@ class Rings:
         cells["price"] = block.price[rows, bar % self.bars, part]
         cells["ms"] = block.ms[rows, bar % self.bars, part]
         return cells
+
+    def _write_cells(self, cells: npt.NDArray[Any], row_of: Rows) -> None:
+        """Write cells of whole bars that are stored, which are still empty."""
+        rows = row_of[cells["row"]]
+        # By flat index: three indices each would take twice as long.
+        block = self._block
+        bar, part = np.divmod(cells["second"], BAR_SEC)
+        cell = rows * self.bars + bar % self.bars
+        slot = cell * BAR_SEC + part
+        block.price.reshape(-1)[slot] = cells["price"]
+        block.ms.reshape(-1)[slot] = cells["ms"]
+        # Sums of what falls into the same place, which indexing alone would not give.
+        size = len(self.rows) * self.bars
+        for ring, values in ((block.bar_sum, cells["sum"]), (block.bar_n, cells["n"])):
+            flat = ring.reshape(-1)[:size]
+            flat += np.bincount(cell, values, size).astype(flat.dtype)
+        self._stale.update(np.unique(bar // _MINUTE_BARS).tolist())
+        if self._recent:
+            near = int(np.searchsorted(bar, self.head - self._recent, "right"))
+            at = (rows[near:], bar[near:] % self._recent, part[near:])
+            block.recent_sum[at] = cells["sum"][near:]
+            block.recent_n[at] = cells["n"][near:]
 
     def _write_newest(
         self, newest: npt.NDArray[Any], rows: npt.NDArray[np.intp], *, replaces: bool = False
