@@ -7,7 +7,8 @@ in half an hour. The archive is of a day; ``python -m benchmarks.archive 7`` wri
 ``python -m benchmarks.export 7`` exports one. ``python -m benchmarks.market`` measures no cost: it
 shows how like a market the simulated one is; ``python -m benchmarks.ranking``, in which rows the
 page shows what happened; ``python -m benchmarks.stream`` shows what programs that follow the stream
-cost; and ``python -m benchmarks.attacks`` shows what bad input and faults come to.
+cost, ``python -m benchmarks.relay`` what more than one machine does; and ``python -m
+benchmarks.attacks`` shows what bad input and faults come to.
 """
 
 from __future__ import annotations

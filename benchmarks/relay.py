@@ -57,15 +57,19 @@ class _Spent(NamedTuple):
     def __str__(self) -> str:
         return f"{self.cpu * 1e3:.1f} / {self.wall * 1e3:.1f} ms"
 
+    @property
+    def in_seconds(self) -> str:
+        """The same for what takes longer."""
+        return f"{self.cpu:.2f} / {self.wall:.2f} s"
+
 
 class _Joined(NamedTuple):
-    """How long a process took that had nothing; in seconds."""
+    """What a process took that had nothing."""
 
-    held: float
+    held: _Spent
     """Until two hours were in its store."""
-    shown: float
-    """Until its first frame was there."""
-    cpu: float
+    shown: _Spent
+    """Until its first frame was there; the archive has the two hours by then."""
 
 
 class _Costs(NamedTuple):
@@ -202,14 +206,18 @@ def _join(settings: RelaySettings, folder: Path) -> _Joined:
     worker = Worker(made)
     worker.open()
     began, cpu = time.perf_counter(), time.process_time()
+
+    def spent() -> _Spent:
+        return _Spent(time.process_time() - cpu, time.perf_counter() - began)
+
     worker.start()
     while worker.heartbeat.oldest is None:
-        if time.perf_counter() - began > _JOIN_SEC:
+        if spent().wall > _JOIN_SEC:
             raise TimeoutError(f"the past was not there after {_JOIN_SEC:g} s")
         time.sleep(_POLL_SEC)
-    held = time.perf_counter() - began
+    held = spent()
     worker.ready.wait(_JOIN_SEC)
-    found = _Joined(held, time.perf_counter() - began, time.process_time() - cpu)
+    found = _Joined(held, spent())
     worker.stop()
     return found
 
@@ -234,11 +242,11 @@ def _rows(symbols: int, costs: _Costs) -> list[Row]:
         row("  to encode it", str(costs.encode)),
         row(
             "two hours in the store of a process that joins",
-            f"{joined.held:.2f} s",
+            joined.held.in_seconds,
             "" if most is None else f"≤ {most:g} s",
-            kept=None if most is None else joined.held <= most,
+            kept=None if most is None else joined.held.wall <= most,
         ),
-        row("  its first frame / CPU until then", f"{joined.shown:.2f} / {joined.cpu:.2f} s"),
+        row("  its first frame", joined.shown.in_seconds),
     ]
 
 
