@@ -42,6 +42,7 @@ from history.notes import Notebook, WatchNotes, noted_in
 from history.recorder import Recorder
 from pulse_store import PulseStore
 from settings import (
+    MarketPulseError,
     Settings,
     of_classes,
     reject_idle,
@@ -104,6 +105,9 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._is_stopping = False
+        self._is_outdated = False
+        self.renew: Callable[[], object] = lambda: None
+        """Called once this has ended because nothing goes on of what it knows."""
         self._thread = threading.Thread(target=self._run, name="market-pulse", daemon=True)
 
     # For the owner.
@@ -169,11 +173,18 @@ class Worker:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
+        self._stop_parts()
+
+    def _stop_parts(self) -> None:
         if self._opened is not None:
             self._opened.desk.stop()
             if self._opened.history is not None:
                 # Last: what the others still hand over is written, too.
                 self._opened.history.recorder.stop()
+
+    def wait_until_ended(self) -> None:
+        """Return when the thread has ended, which it has to be about to."""
+        self._thread.join(timeout=10)
 
     def page_made(self) -> None:
         """Take note that a page was made of what is known: the past may be searched."""
@@ -358,6 +369,7 @@ class Worker:
                     history=history,
                     halted=self._said_halted,
                 ),
+                self._end_outdated,
             )
         return _Parts(
             source, store, events, detector, heartbeat, reader, history, desk, watchlist, relayed
@@ -429,6 +441,14 @@ class Worker:
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+        if self._is_outdated:
+            self._stop_parts()
+            threading.Thread(target=self.renew, name="market-pulse-renewal", daemon=True).start()
+
+    def _end_outdated(self) -> None:
+        """End, so that a worker that knows nothing yet takes the place of this one."""
+        self._is_outdated = True
+        self._stopping.set()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -562,6 +582,7 @@ def shared(
 
     def start() -> Worker:
         worker = make_worker(load())
+        worker.renew = lambda: _renew(worker, load)
         worker.start()
         atexit.unregister(stop_shared)
         atexit.register(stop_shared)
@@ -571,6 +592,15 @@ def shared(
     # Who began it is shown what it knows already, after a restart say, and no blank page.
     worker.ready.wait(_FIRST_SEC)
     return worker
+
+
+def _renew(outdated: Worker, load: Callable[[], Settings]) -> None:
+    """Begin a worker in the place of one that has ended, whether anybody asks for one or not."""
+    outdated.wait_until_ended()
+    if kept(_SHARED) is outdated:
+        # Whoever asks next is told why, and tries again.
+        with contextlib.suppress(MarketPulseError):
+            shared(load)
 
 
 def current() -> Worker | None:

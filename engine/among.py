@@ -65,8 +65,11 @@ def tells(
     return found
 
 
-def tie(relayed: RelayedSource, parts: Parts) -> None:
-    """Let a relayed source publish what the parts hold, and lay what comes into them."""
+def tie(relayed: RelayedSource, parts: Parts, outdated: Callable[[], None]) -> None:
+    """Let a relayed source publish what the parts hold, and lay what comes into them.
+
+    ``outdated`` is told when nothing goes on of what they hold.
+    """
     heartbeat, store, watchlist, detector = (
         parts.heartbeat,
         parts.store,
@@ -125,5 +128,6 @@ def tie(relayed: RelayedSource, parts: Parts) -> None:
             ),
             span=span,
             leads=lead,
+            outdated=outdated,
         )
     )

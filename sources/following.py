@@ -21,7 +21,7 @@ from events import EventStore, Remembered
 from history.changes import Known
 from history.deliveries import Marks
 from history.notes import WatchNotes
-from pulse_store import PulseStore
+from pulse_store import RECENT_SEC, PulseStore
 from sessions import MarketHours
 from sources.entries import (
     Entry,
@@ -40,7 +40,7 @@ from vendors.rest import Quote
 if TYPE_CHECKING:
     from sources.relay import Relay
 
-__all__ = ["Followed", "Follower", "NewerFormatError"]
+__all__ = ["Followed", "Follower", "NewerFormatError", "OutdatedError"]
 
 BULK_SEC: Final = 60
 """More seconds than these that come at once are loaded and not shown one by one."""
@@ -72,6 +72,10 @@ class Followed:
     """What vendors say of sessions."""
     past: Callable[[Known], Awaitable[None]]
     """What was taken at once."""
+
+
+class OutdatedError(Exception):
+    """A collector's time is before what is known here: nothing of it goes on, all begins anew."""
 
 
 class _Taken(NamedTuple):
@@ -186,6 +190,7 @@ class Follower:
         Raises:
             BrokerError: if the broker has no answer.
             NewerFormatError: if the newest entry is of a newer format; the others are taken.
+            OutdatedError: if nothing that is known here goes on; then nothing is taken any more.
         """
         count = 0
         while batch := await asyncio.to_thread(self._decoded, self._pages()):
@@ -203,6 +208,12 @@ class Follower:
         await self._take_all(batch)
         return batch.count
 
+    def _is_before(self, taken: _Taken) -> bool:
+        """Whether another collector's second is one of long ago, of a tape that begins anew say."""
+        if self.second is None or taken.term == self.position[0] or taken.entry.is_last:
+            return False
+        return taken.entry.second < self.second - RECENT_SEC
+
     def _pages(self) -> Iterator[Sequence[Read]]:
         cursor = self.cursor
         while page := self._relay.read(cursor):
@@ -215,6 +226,8 @@ class Follower:
             taken = self._others(taken)
         known_to = -1 if self.second is None else self.second
         taken = [one for one in taken if not one.entry.is_past or one.entry.second > known_to]
+        if any(self._is_before(one) for one in taken):
+            raise OutdatedError
         has_past = self.second is None or any(one.entry.is_past for one in taken)
         if taken and (has_past or len(taken) > BULK_SEC):
             # The past may come in parts, and is not shown second by second.

@@ -30,7 +30,7 @@ from sources.entries import (
     decoded_status,
     packed_memory,
 )
-from sources.following import Followed, Follower, NewerFormatError
+from sources.following import Followed, Follower, NewerFormatError, OutdatedError
 from sources.hours import calendar_hours
 from sources.leading import Leader, RelayTiming, Told
 from sources.publishing import Collected, Publisher
@@ -78,6 +78,8 @@ class Around:
     """The first second that a price is known of, and the last that is shown."""
     leads: Callable[[], None]
     """Told when this process begins to collect in the place of another."""
+    outdated: Callable[[], None]
+    """Told when nothing goes on of what is known, so that all is to be begun anew."""
 
 
 class RelayedSource:
@@ -354,7 +356,7 @@ class RelayedSource:
             await asyncio.to_thread(self._relay.clear, term)
             self._leader.standing = replace(standing, first=None, last=None)
             return
-        with contextlib.suppress(NewerFormatError):
+        with contextlib.suppress(NewerFormatError, OutdatedError):
             await self._follower.catch_up()
         self._has_loaded = self._follower.second is not None
         self._publisher.forget()
@@ -414,6 +416,11 @@ class RelayedSource:
                     await follower.catch_up()
                     self._become_leader()
                     return
+            except OutdatedError:
+                _logger.warning("among several: the collector's time is before, all begins anew")
+                if self._around is not None:
+                    self._around.outdated()
+                await asyncio.Event().wait()  # until it ends
             except NewerFormatError as error:
                 self._format = error.format
                 self._know(RelayTrouble.NEWER_FORMAT)

@@ -70,6 +70,7 @@ class One:
                 followed=self.following.followed,
                 span=lambda: (store.oldest() or 0, START - 1),
                 leads=lambda: None,
+                outdated=lambda: None,
             )
         )
 
