@@ -34,7 +34,7 @@ from sources.entries import (
 )
 from sources.relay_records import FORMAT, START, Read, Standing
 from sources.source import Seconds
-from ticks import ASSETS, Asset
+from ticks import ASSETS, WINDOW_SEC, Asset
 from vendors.rest import Quote
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ BULK_SEC: Final = 60
 
 _OWN_SEC: Final = 10
 """So many seconds after the newest that is known may have ticks of this process's own."""
+
+FAR_SEC: Final = WINDOW_SEC
+"""Who has missed more at once begins anew: what was usual meanwhile is not told again."""
 
 AHEAD_SEC: Final = 60
 """The collector's clock is compared with this computer's over so many seconds."""
@@ -75,7 +78,7 @@ class Followed:
 
 
 class OutdatedError(Exception):
-    """A collector's time is before what is known here: nothing of it goes on, all begins anew."""
+    """Nothing goes on of what is known here: all is to begin anew."""
 
 
 class _Taken(NamedTuple):
@@ -214,6 +217,13 @@ class Follower:
             return False
         return taken.entry.second < self.second - RECENT_SEC
 
+    def _is_far(self, taken: _Taken) -> bool:
+        """Whether so much was missed before an entry that who joins late knows more."""
+        is_next = (taken.term, taken.seq) == (self.position[0], self.position[1] + 1)
+        if self.second is None or is_next:
+            return False
+        return taken.entry.second > self.second + FAR_SEC
+
     def _pages(self) -> Iterator[Sequence[Read]]:
         cursor = self.cursor
         while page := self._relay.read(cursor):
@@ -226,7 +236,7 @@ class Follower:
             taken = self._others(taken)
         known_to = -1 if self.second is None else self.second
         taken = [one for one in taken if not one.entry.is_past or one.entry.second > known_to]
-        if any(self._is_before(one) for one in taken):
+        if any(self._is_before(one) for one in taken) or (taken and self._is_far(taken[0])):
             raise OutdatedError
         has_past = self.second is None or any(one.entry.is_past for one in taken)
         if taken and (has_past or len(taken) > BULK_SEC):

@@ -127,6 +127,8 @@ class RelayedSource:
         """Whether the inner source is ready to be run."""
         self._has_loaded = False
         """Whether the past came from the broker."""
+        self._lacks_archive = False
+        """Whether the archive was not asked, because nobody knew whether this one would collect."""
         self._is_patient = False
         """Whether another collector may still have its connections."""
 
@@ -343,6 +345,7 @@ class RelayedSource:
             self._know(error.trouble)
             # Nobody else may collect meanwhile.
             self._is_leading = self._role == "collector"
+            self._lacks_archive = not self._is_leading
             return
         self._is_leading = True
 
@@ -414,13 +417,14 @@ class RelayedSource:
                 self._know(RelayTrouble.UNREADABLE if follower.has_unread else RelayTrouble.NONE)
                 if self._may_lead() and await self._take():
                     await follower.catch_up()
-                    self._become_leader()
-                    return
+                    if not (self._lacks_archive and follower.second is None):
+                        self._become_leader()
+                        return
+                    # Nobody knows the past but the archive, which is read at the beginning.
+                    await self._leader.release()
+                    await self._end_outdated()
             except OutdatedError:
-                _logger.warning("among several: the collector's time is before, all begins anew")
-                if self._around is not None:
-                    self._around.outdated()
-                await asyncio.Event().wait()  # until it ends
+                await self._end_outdated()
             except NewerFormatError as error:
                 self._format = error.format
                 self._know(RelayTrouble.NEWER_FORMAT)
@@ -428,6 +432,13 @@ class RelayedSource:
             except BrokerError as error:
                 self._know(error.trouble)
                 await asyncio.sleep(self._timing.retry_sec)
+
+    async def _end_outdated(self) -> None:
+        """Have another begin anew in the place of this one, which waits for its end."""
+        _logger.warning("among several: nothing that is known goes on, all begins anew")
+        if self._around is not None:
+            self._around.outdated()
+        await asyncio.Event().wait()
 
     @property
     def _block_ms(self) -> int:

@@ -18,11 +18,18 @@ from typing import Any
 
 import msgspec
 
+import worker
 from engine.heartbeat import SecondOver, Subscriber
 from engine.ranking import order_of
-from settings import load
+from settings import Settings, load
 from sources.leading import RelayTiming
-from worker import Worker
+
+
+def running() -> worker.Worker:
+    """The process's worker."""
+    found = worker.current()
+    assert found is not None
+    return found
 
 
 def figures_of(over: SecondOver) -> str:
@@ -47,14 +54,12 @@ def main() -> None:
             sys.stdout.write(json.dumps({"kind": kind, "at": time.monotonic(), **what}) + "\n")
             sys.stdout.flush()
 
-    made: list[Worker] = []
-
     def told(over: SecondOver) -> None:
-        worker = made[0]
+        engine = running()
         order: tuple[int, ...] = ()
         if over.frame is not None:
-            states = worker.reader.states(over.frame, over.now)
-            calm = worker.heartbeat.ranking.order(over.second, "heat", over.frame.index)
+            states = engine.reader.states(over.frame, over.now)
+            calm = engine.heartbeat.ranking.order(over.second, "heat", over.frame.index)
             order = order_of("heat", over.frame, states, calm).rows
         say(
             "second",
@@ -64,23 +69,24 @@ def main() -> None:
             events=[[event.id, event.updated_ts] for event in over.events],
         )
 
-    worker = Worker(
-        load(),
-        subscribers=(Subscriber("test", told),),
-        status_sec=0.1,
-        relay_timing=timing,
-        clock=(lambda: time.time() - behind_sec) if behind_sec else None,
-    )
-    made.append(worker)
+    def make(settings: Settings) -> worker.Worker:
+        return worker.Worker(
+            settings,
+            subscribers=(Subscriber("test", told),),
+            status_sec=0.1,
+            relay_timing=timing,
+            clock=(lambda: time.time() - behind_sec) if behind_sec else None,
+        )
+
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    worker.start()
+    worker.shared(load, make)
     say("started")
 
     def answer() -> None:
         for line in sys.stdin:
             if line.strip() == "status":
-                status = worker.status()
+                status = running().status()
                 relay = status.relay
                 say(
                     "status",
@@ -89,19 +95,19 @@ def main() -> None:
                     feeds=[feed.state for feed in status.feeds],
                 )
             elif line.startswith("frame "):
-                frame = worker.store.frame(int(line.split()[1]) + 0.999)
+                frame = running().store.frame(int(line.split()[1]) + 0.999)
                 say(
                     "frame",
                     frame={str(k): {c: repr(v) for c, v in r.items()} for k, r in frame.iterrows()},
                 )
             elif line.startswith("price "):
                 second = int(line.split()[1])
-                found = worker.store.seconds(worker.store.symbols[0], second, second + 1)[0]
+                found = running().store.seconds(running().store.symbols[0], second, second + 1)[0]
                 say("price", price=None if found != found else float(found))
 
     threading.Thread(target=answer, daemon=True).start()
     ended.wait()
-    worker.stop()
+    worker.stop_shared()
     say("stopped")
 
 

@@ -472,6 +472,27 @@ def test_one_that_was_away_for_longer_than_the_stream(several: Set) -> None:
     assert_in_order(several)
 
 
+def test_an_archive_is_asked_if_nobody_else_knows(tmp_path: Path, broker: Broker) -> None:
+    """One that began before a broker that has lost everything goes on from what it recorded."""
+    with ExitStack() as stack:
+        several = Set(tmp_path, broker, stack)
+        member = several.members[0]
+        several.members = [member]
+        several.start()
+        known = member.shown()[-1]
+        member.end()
+        broker.flush()
+        broker.kill()
+        member.start()
+        member.wait_for(trouble="away")
+        broker.start()
+        # By then another worker has taken the first one's place in it.
+        member.wait_for(state="leading", trouble="")
+        assert member.ask(f"price {known}")["price"] is not None
+        several.go_on()
+        assert_in_order(several)
+
+
 def test_a_newer_format_is_waited_out(several: Set) -> None:
     """A collector of tomorrow is followed no further than what is understood, and that is said."""
     several.members[1].end()
