@@ -283,8 +283,9 @@ class HistoryKeeper:
         losses = Losses()
         oldest = restore_prices(self._store, archive, since, second + 1, self._symbols, losses)
         # The bars are in the archive already. So are the begins, but a file that is begun meanwhile
-        # has to know them, too.
-        self.recorder.record(Bars.empty(), begins=self._changes.collect("archive").begins)
+        # has to know them, too; minutes are new that were made of bars.
+        change = self._changes.collect("archive")
+        self.recorder.record(Bars.empty(), minutes=change.minutes, begins=change.begins)
         load_references(
             self._store, archive, self._watched, second - WINDOW_SEC, second + 1, losses
         )
