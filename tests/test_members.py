@@ -32,13 +32,12 @@ WRONG: Final = "wrong-secret-one"
 
 
 class Set:
-    """Three processes of equal rank, of which the first collects."""
+    """Three processes of equal rank, of which one collects."""
 
     def __init__(self, folder: Path, broker: Broker, stack: ExitStack) -> None:
         self.broker = broker
         self.folder = folder
         self._stack = stack
-        self.member_of: dict[str, Member] = {}
         self.vendor = stack.enter_context(FakeCoinbase(trade_sec=0.1))
         self.members = [self.member(f"member-{number}") for number in range(3)]
 
@@ -59,18 +58,16 @@ class Set:
             behind_sec=behind_sec,
         )
         self._stack.callback(made.kill)
-        self.member_of[name] = made
         return made
 
     def start(self) -> None:
         """Have all of them run, and show some seconds."""
-        first, *others = self.members
-        first.start()
-        first.wait_for(state="leading")
-        for other in others:
-            other.start()
-        for other in others:
-            other.wait_for(state="following")
+        for member in self.members:
+            member.start()
+        leader = self.wait_for_leader(self.members)
+        for member in self.members:
+            if member is not leader:
+                member.wait_for(state="following")
         self.go_on()
 
     @property
@@ -82,11 +79,6 @@ class Set:
     def leader(self) -> Member:
         """The one that collects."""
         return next(member for member in self.running if leads(member))
-
-    @property
-    def first(self) -> Member:
-        """The one that was started first."""
-        return self.member_of["member-0"]
 
     def go_on(self, seconds: int = 3) -> None:
         """Return when all that run have shown some more seconds."""
@@ -369,8 +361,9 @@ def test_a_second_collector_waits(tmp_path: Path, broker: Broker) -> None:
         several.members = [one, other]
         several.start()
         assert several.vendor.most_connections == 1
-        one.kill()
-        other.wait_for(state="leading")
+        leader = several.leader
+        leader.kill()
+        several.wait_for_leader([other if leader is one else one])
         several.go_on()
         assert_in_order(several)
 
@@ -378,7 +371,6 @@ def test_a_second_collector_waits(tmp_path: Path, broker: Broker) -> None:
 def test_an_emptied_broker_is_filled_again(several: Set) -> None:
     """Another process, or the same, has the lease at once, and who joins late knows what was."""
     first = min(member.shown()[0] for member in several.members)
-    several.vendor.most_connections = 0
     several.broker.flush()
     until(several.entries, what="entries")
     several.wait_for_leader(several.members)
@@ -444,8 +436,12 @@ def test_clocks_five_seconds_apart(tmp_path: Path, broker: Broker) -> None:
     with ExitStack() as stack:
         several = Set(tmp_path, broker, stack)
         ahead, behind = several.members[0], several.member("behind", behind_sec=5.0)
-        several.members = [ahead, behind]
+        several.members = [ahead]
         several.start()
+        behind.start()
+        behind.wait_for(state="following")
+        several.members = [ahead, behind]
+        several.go_on()
         told = behind.relay["ahead_sec"]
         assert 3.5 < told < 5.5
         ahead.send(signal.SIGTERM)
@@ -495,15 +491,17 @@ def test_an_archive_is_asked_if_nobody_else_knows(tmp_path: Path, broker: Broker
 
 def test_a_newer_format_is_waited_out(several: Set) -> None:
     """A collector of tomorrow is followed no further than what is understood, and that is said."""
-    several.members[1].end()
-    several.members[2].end()
+    leader = several.leader
+    for member in several.members:
+        if member is not leader:
+            member.end()
     replica = several.member("replica", role="replica")
     several.members = [replica]
     replica.start()
     replica.wait_for(state="following")
     relay = Relay(several.broker.settings(), "tomorrow")
     try:
-        several.first.end()
+        leader.end()
         term = relay.take()
         assert term is not None
         newest = replica.shown()[-1]
@@ -512,7 +510,7 @@ def test_a_newer_format_is_waited_out(several: Set) -> None:
         relay.release(term)
     finally:
         relay.close()
-    several.first.start()
+    leader.start()
     replica.wait_for(state="following", trouble="")
     replica.wait_for_second(newest + 2)
     assert replica.ask("status")["faults"] == []
