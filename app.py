@@ -434,7 +434,7 @@ def refresh(tab: str, refresh_sec: float) -> None:
         st.rerun()
     # If a choice on the board and one in a widget leave the browser together, Streamlit runs this
     # fragment alone.
-    if chosen_in_widgets() or has_symbols_now(reader.symbols(ASSETS)):
+    if chosen_in_widgets() or ("address" in state and reader.symbols(ASSETS)):
         st.rerun()
     if has_lost_export():
         # A run that has no file to look for leaves it so, and is not asked for again.
@@ -473,11 +473,6 @@ def refresh(tab: str, refresh_sec: float) -> None:
     open_tabs().done(tab, time.monotonic())
 
 
-def has_symbols_now(symbols: list[str]) -> bool:
-    """Whether the address is to be read once more, as there was no symbol before, and is now."""
-    return bool(symbols) and "address" in st.session_state
-
-
 def draw() -> None:
     """The controls, the board, and the fragment that feeds it."""
     state = st.session_state
@@ -487,7 +482,7 @@ def draw() -> None:
     reader = engine.reader
     symbols = reader.symbols(ASSETS)
     visit: Visit | None = state.get("visit")
-    if visit is None or has_symbols_now(symbols):
+    if visit is None or (symbols and "address" in state):
         params = state.pop("address", None)
         if params is None:
             params = {name: st.query_params.get_all(name) for name in st.query_params}

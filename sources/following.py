@@ -325,7 +325,7 @@ class Follower:
         entry, before = taken.entry, self.second
         self._hear(taken)
         await self._watch(taken.table)
-        if entry.is_past or entry.is_last:
+        if entry.is_last:
             # What was loaded before is shown all the same.
             if self._unrestored and before is not None:
                 self._show(before, entry)
