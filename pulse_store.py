@@ -185,11 +185,11 @@ class PulseStore:
             for tick in ticks:
                 self._rings.put_initial_price(tick)
 
-    def load_ticks(self, ticks: Iterable[Tick], upto: int, vendor: str = "") -> None:
+    def load_ticks(self, ticks: Iterable[Tick], upto: int, vendor: str = "") -> list[Tick]:
         """Write ticks of the past of the ``vendor`` that serves, into ten seconds that have none.
 
         Left out are those of ten seconds that are not over by ``upto`` or began before the symbol's
-        window did, and those of symbols without a row.
+        window did, and those of symbols without a row. Returns the others.
 
         Raises:
             ValueError: as ``update_many``.
@@ -209,6 +209,7 @@ class PulseStore:
                 if is_free.setdefault((row, bar), not rings.has_tick(row, bar)):
                     kept.append(tick)
             rings.write_past(kept)
+        return kept
 
     def begin_anew(self, symbols: Iterable[str], second: int, vendor: str = "") -> None:
         """From ``second`` on let these symbols' prices not continue those before.

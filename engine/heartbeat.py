@@ -18,12 +18,13 @@ import pandas as pd
 from correlation import twins
 from engine.halts import Halts, unknown_hours
 from engine.measures import Measures
-from engine.pasts import add_past
+from engine.pasts import add_laid, add_past
 from engine.quotes import Quotes
 from engine.ranking import Ranking, movers, row_states
 from events import Event, EventStore, Remembered, Rule, StressDetector
 from pulse_store import PulseStore, to_snapshots
 from sessions import MarketHours
+from sources.source import LaidPast
 from ticks import ASSETS, Asset
 from vendors.rest import Past
 
@@ -201,13 +202,19 @@ class Heartbeat:
         """Let the prices of symbols begin a new window; see ``sources.source.Seconds``."""
         self._store.begin_anew(symbols, second, vendor)
 
-    def add_past(self, past: Past, vendor: str) -> None:
+    def add_past(self, past: Past, vendor: str) -> LaidPast:
         """Lay what is known of the time before into the store; see ``sources.source.Seconds``.
 
         What it tells of symbols that are not watched is left out.
         """
-        add_past(self._store, past, vendor, self._newest.now)
-        self.quotes.add(past.quotes)
+        laid = add_past(self._store, past, vendor, self._newest.now)
+        self.quotes.add(laid.quotes)
+        return laid
+
+    def add_laid(self, laid: LaidPast) -> None:
+        """Lay what another process laid; see ``sources.source.Seconds``."""
+        add_laid(self._store, laid)
+        self.quotes.add(laid.quotes)
 
     def show(self, second: int) -> None:
         """Close the bars that ended with ``second``, and compute its frame and its orders."""

@@ -12,11 +12,12 @@ import numpy as np
 from bars import CANDLE, Candles
 from days import Day, day, day_of_reference
 from pulse_store import PulseStore
+from sources.source import LaidPast
 from ticks import Asset, Tick
 from vendors.rest import Candle, Past, Quote
 from vendors.wire import RawTick
 
-__all__ = ["add_past"]
+__all__ = ["add_laid", "add_past"]
 
 _SETTLED_SEC: Final = 10
 """What the stream has sent of a time so long ago is in the store: nothing is written twice."""
@@ -28,14 +29,14 @@ _AHEAD_SEC: Final = 60.0
 """A vendor's clock may be ahead by so much; a later minute than of then is a mistake."""
 
 
-def add_past(store: PulseStore, past: Past, vendor: str, now: float) -> None:
+def add_past(store: PulseStore, past: Past, vendor: str, now: float) -> LaidPast:
     """Lay each part into ``store`` as what it is, for as long as the ``vendor`` serves.
 
     Candles; what the changes of the days since ``now`` are measured against; trades, as ticks of
     ten seconds in which the stream sent none; and the newest price of a symbol that has no newer
-    one. Of symbols that have no row nothing is known.
+    one. Of symbols that have no row nothing is known. Returns what was laid.
     """
-    over = [candle for candle in past.candles if candle.minute + 60 <= now + _AHEAD_SEC]
+    over = tuple(candle for candle in past.candles if candle.minute + 60 <= now + _AHEAD_SEC)
     store.load_candles(_candles(over), vendor)
     for symbol, price, ts in past.references:
         asset = _asset(store, symbol)
@@ -46,7 +47,15 @@ def add_past(store: PulseStore, past: Past, vendor: str, now: float) -> None:
     ticks = _ticks(store, past.trades)
     for tick in {tick.symbol: tick for tick in ticks}.values():
         store.set_known_price(tick)
-    store.load_ticks(ticks, int(now) - _SETTLED_SEC, vendor)
+    upto = int(now) - _SETTLED_SEC
+    laid = store.load_ticks(ticks, upto, vendor)
+    return LaidPast(vendor, upto, over, tuple(laid), tuple(past.quotes))
+
+
+def add_laid(store: PulseStore, laid: LaidPast) -> None:
+    """Lay into ``store`` what another process laid of a vendor's answer."""
+    store.load_candles(_candles(laid.candles), laid.vendor)
+    store.load_ticks(laid.ticks, laid.upto, laid.vendor)
 
 
 def _add_quote(store: PulseStore, quote: Quote, vendor: str, now: float) -> None:

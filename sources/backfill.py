@@ -98,7 +98,7 @@ class Backfill:
             vendor.agenda.renew(self._clock())
             vendor.changed.set()
 
-    async def run(self, add_past: Callable[[Past, str], None], keep: Keep) -> None:
+    async def run(self, add_past: Callable[[Past, str], object], keep: Keep) -> None:
         """Ask, and hand on what is answered with the vendor's name, until cancelled."""
         if not self._vendors:
             return
@@ -134,7 +134,7 @@ class Backfill:
         self,
         vendor: _Vendor,
         fetch: Fetch,
-        add_past: Callable[[Past, str], None],
+        add_past: Callable[[Past, str], object],
     ) -> None:
         """Ask one vendor for all that is due, and for what will be."""
         while True:
@@ -161,7 +161,7 @@ class Backfill:
         vendor: _Vendor,
         fetch: Fetch,
         request: Request,
-        add_past: Callable[[Past, str], None],
+        add_past: Callable[[Past, str], object],
     ) -> NoAnswerError | None:
         """Send a request and hand on the answer; returns why there is none."""
         agenda = vendor.agenda

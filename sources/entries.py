@@ -23,10 +23,10 @@ from feeds import FeedStatus
 from history.deliveries import Marks, joined
 from history.notes import WatchNotes
 from sessions import MarketHours
-from sources.source import SourceStatus
+from sources.source import LaidPast, SourceStatus
 from store.memory import StoreMemory
 from ticks import ASSETS, MAX_EVENTS, WINDOW_SEC, Asset, Tick
-from vendors.rest import Past, Quote
+from vendors.rest import Quote
 
 __all__ = [
     "CollectorStatus",
@@ -94,8 +94,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices: tuple[Tick, ...] = ()
     """Last prices that entered no window."""
     references: tuple[Referenced, ...] = ()
-    pasts: tuple[tuple[str, Past], ...] = ()
-    """What vendors, by their names, told of the time before."""
+    pasts: tuple[LaidPast, ...] = ()
+    """What was laid of what vendors told of the time before."""
     hours: tuple[MarketHours, ...] = ()
     """Of each class."""
     halted: Mapping[str, float] = {}
@@ -273,7 +273,7 @@ def decoded_entry(body: bytes) -> Entry:
     found: Entry = _decoded(body, _entries)
     if not 0 <= found.second < _SECONDS_END or not math.isfinite(found.clock):
         raise EntryError(f"an entry of second {found.second}")
-    _reject_no_prices(found.prices)
+    _reject_no_prices((*found.prices, *(tick for past in found.pasts for tick in past.ticks)))
     _reject_no_references(found.references)
     return found
 

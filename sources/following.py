@@ -332,8 +332,8 @@ class Follower:
             return
         for begin in entry.begins:
             self._store.begin_anew([begin.symbol], begin.second, begin.vendor)
-        for vendor, past in entry.pasts:
-            self._seconds.add_past(past, vendor)
+        for past in entry.pasts:
+            self._seconds.add_laid(past)
         self._lay(entry)
         self._store.put(entry.bars(taken.table))
         self._store.put_initial_prices(entry.prices)
@@ -403,9 +403,12 @@ class Follower:
         second = max((one.entry.second for one in taken), default=0)
         self.second = second
         self._seconds.know_past(self.first, second + 1)
-        for entry in live:
-            for vendor, past in entry.pasts:
-                self._seconds.add_past(past, vendor)
+        for one in taken:
+            for past in one.entry.pasts:
+                if not _is_after(one, memory):
+                    # Of what a memory knows only the ticks are missing: it has no bars.
+                    past = past._replace(candles=(), quotes=())
+                self._seconds.add_laid(past)
         of_live = bars.between(live[0].second, second + 1) if live else Bars.empty()
         begins = [begin for entry in live for begin in entry.begins]
         await self._followed.past(Known(of_live, begins, events, remembered, second))

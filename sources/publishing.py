@@ -25,8 +25,9 @@ from pulse_store import RECENT_SEC, PulseStore
 from sessions import MarketHours
 from sources.entries import Entry, Table, decoded_entry, encoded, told_with
 from sources.relay_records import Packed
+from sources.source import LaidPast
 from ticks import Asset, Tick
-from vendors.rest import Past, Quote
+from vendors.rest import Quote
 
 __all__ = ["MOST_WAITING_SEC", "PAST_SEC", "Collected", "Publisher"]
 
@@ -137,13 +138,13 @@ class Publisher:
         self._events: list[Event] = []
         self._begins: list[Any] = []
         self._remembered: dict[str, Remembered] = {}
-        self._pasts: list[tuple[str, Past]] = []
+        self._pasts: list[LaidPast] = []
 
     # What happens.
 
-    def add_past(self, past: Past, vendor: str) -> None:
-        """Publish with the next second what a vendor told of the time before."""
-        self._pasts.append((vendor, past))
+    def add_past(self, laid: LaidPast) -> None:
+        """Publish with the next second what was laid of what a vendor told of the time before."""
+        self._pasts.append(laid)
 
     def found(self, events: Sequence[Event]) -> None:
         """Publish states of events: with the second that was just shown, or with the next."""

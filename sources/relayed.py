@@ -36,7 +36,7 @@ from sources.leading import Leader, RelayTiming, Told
 from sources.publishing import Collected, Publisher
 from sources.relay_records import START, BrokerError, Standing
 from sources.relay_status import RelayState, RelayStatus, RelayTrouble
-from sources.source import Keep, Seconds, Source, SourceKind, SourceStatus
+from sources.source import Keep, LaidPast, Seconds, Source, SourceKind, SourceStatus
 from ticks import Asset, ProcessRole, Tick
 from vendors.rest import Past
 
@@ -643,6 +643,7 @@ class _Led:
         self.begin_anew = seconds.begin_anew
         self.know_past = seconds.know_past
         self.take = seconds.take
+        self.add_laid = seconds.add_laid
 
     async def follow(
         self,
@@ -667,10 +668,11 @@ class _Led:
 
         await self._seconds.follow(held, every_second, later_sec)
 
-    def add_past(self, past: Past, vendor: str) -> None:
+    def add_past(self, past: Past, vendor: str) -> LaidPast:
         """See ``Seconds``."""
-        self._publisher.add_past(past, vendor)
-        self._seconds.add_past(past, vendor)
+        laid = self._seconds.add_past(past, vendor)
+        self._publisher.add_past(laid)
+        return laid
 
 
 def _since(at: float | None, now: float) -> float | None:

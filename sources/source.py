@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from events import Event, EventStore, Remembered
 from feeds import FeedStatus, TickQueue, Trouble
@@ -15,13 +15,14 @@ from pulse_store import PulseStore
 from sessions import MarketHours
 from sources.catalogue import Catalogue
 from ticks import Asset, Tick
-from vendors.rest import Past
+from vendors.rest import Candle, Past, Quote
 
 __all__ = [
     "BackfillStatus",
     "ClockStatus",
     "ClockTrouble",
     "Keep",
+    "LaidPast",
     "RefusedRow",
     "RowFault",
     "Seconds",
@@ -185,6 +186,21 @@ Keep = Callable[[str, Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]]
 name is for the log and the page."""
 
 
+class LaidPast(NamedTuple):
+    """What became of a vendor's answer in the store, but for last prices and references.
+
+    Laid into a store with the same bars, whenever that is, it leaves the same there.
+    """
+
+    vendor: str
+    upto: int
+    """The second up to which ticks were laid."""
+    candles: tuple[Candle, ...]
+    ticks: tuple[Tick, ...]
+    """Those that were laid into ten seconds without any."""
+    quotes: tuple[Quote, ...]
+
+
 class Seconds(Protocol):
     """What a source calls when a second is over."""
 
@@ -228,7 +244,7 @@ class Seconds(Protocol):
         too, nothing begins; if it is empty the vendor stays and the window is new all the same.
         """
 
-    def add_past(self, past: Past, vendor: str) -> None:
+    def add_past(self, past: Past, vendor: str) -> LaidPast:
         """Lay into the store what is known of the time before: each part as what it is.
 
         It counts while the ``vendor`` serves: candles in minutes, and trades in tens of seconds in
@@ -237,6 +253,9 @@ class Seconds(Protocol):
         A crypto's references may be as many as are known of its last day: each is in its turn the
         one of 24 hours ago, for the five minutes from the next multiple of five minutes on.
         """
+
+    def add_laid(self, laid: LaidPast) -> None:
+        """Lay what another process laid, which has published last prices and references, too."""
 
 
 class Source(Protocol):

@@ -32,12 +32,11 @@ from sources.entries import (
     decoded_table,
     encoded,
 )
-from sources.source import SourceKind, SourceStatus
+from sources.source import LaidPast, SourceKind, SourceStatus
 from tests.collecting import START, SYMBOLS, Collecting
 from tests.told import event_of
 from ticks import Tick
-from vendors.rest import Candle, Past, Quote, Reference
-from vendors.wire import RawTick
+from vendors.rest import Candle, Quote
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -52,11 +51,12 @@ TABLE: Final = Table(
 
 HOURS: Final = MarketHours("crypto", "open", None, None, None, HoursFrom.SOURCE)
 
-PAST: Final = Past(
-    candles=[Candle("BTC-USD", START - 60, 1.0, 2.0, 0.5, 1.5)],
-    trades=[RawTick("BTC-USD", START - 30.0, 100.0, "")],
-    quotes=[Quote("BTC-USD", 100.0, START - 5.0, 99.0, 101.0, 98.0)],
-    references=[Reference("BTC-USD", 99.5, START - 86400.0)],
+PAST: Final = LaidPast(
+    vendor="Coinbase",
+    upto=START - 10,
+    candles=(Candle("BTC-USD", START - 60, 1.0, 2.0, 0.5, 1.5),),
+    ticks=(Tick("BTC-USD", "crypto", START - 30.0, 100.0),),
+    quotes=(Quote("BTC-USD", 100.0, START - 5.0, 99.0, 101.0, 98.0),),
 )
 
 
@@ -90,7 +90,7 @@ def whole_entry() -> Entry:
         begins=(Begin("BTC-USD", START, "Coinbase"),),
         prices=(Tick("BTC-USD", "crypto", START + 0.5, 100.0),),
         references=(Referenced("BTC-USD", 99.0, START, START + 300, START - 60, "Coinbase"),),
-        pasts=(("Coinbase", PAST),),
+        pasts=(PAST,),
         halted={"BTC-USD": START + 1.0},
         told=Marks(
             deliveries=(delivery,),

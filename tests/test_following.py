@@ -21,6 +21,8 @@ from tests.broker import Broker
 from tests.collecting import START, Collecting, Following
 from tests.publishing import different
 from ticks import Tick
+from vendors.rest import Candle, Past, Quote
+from vendors.wire import RawTick
 
 KEEP_SEC: Final = 7500
 
@@ -147,6 +149,56 @@ def test_one_that_joins_late_knows_what_was_before(join: Join) -> None:
         assert frame[name].tolist() == pytest.approx(own[name].tolist(), nan_ok=True)
     assert events_of(following) == events_of(collecting)
     assert following.detector.tracks == collecting.detector.tracks
+
+
+def test_what_a_vendor_told_is_laid_as_it_was(join: Join) -> None:
+    """By who follows and by who joins later, whose stream has gone on: no trade more, and no less.
+
+    Of ten seconds that were not over then the collector took nothing, nor of those that it had.
+    """
+    line, steady = Line(join), Following(join("host-b"), knows_nothing=True)
+    late = Following(join("host-c"), knows_nothing=True)
+    collecting, sol = line.collecting, "SOL-USD"
+    collecting.watched = {"crypto": ("BTC-USD", "ETH-USD", sol)}
+    collecting.store.watch("crypto", [sol])
+    trades = {-400: 9.9, -24: 10.0, -15: 10.1, 3: 10.2, 4: 10.15, 14: 10.0}
+    past = Past(
+        trades=[RawTick(sol, START + at + 0.5, price, "") for at, price in trades.items()],
+        candles=[Candle(sol, START - 120, 9.0, 9.5, 8.5, 9.25)],
+        quotes=[Quote(sol, 9.5, START - 500.0, 9.0, 10.0, 8.0)],
+    )
+
+    async def run() -> None:
+        collecting.heartbeat.begin_anew([sol], START - 500, "Coinbase")
+        await collecting.second(START, [Tick(sol, "crypto", START + 0.5, 10.0)])
+        await collecting.seconds(START + 1, START + 20)
+        collecting.publisher.add_past(collecting.heartbeat.add_past(past, "Coinbase"))
+        await collecting.seconds(START + 21, START + 30)
+        # It says less, when all of that is over.
+        less = Past(trades=past.trades[:-1])
+        collecting.publisher.add_past(collecting.heartbeat.add_past(less, "Coinbase"))
+        await collecting.second(START + 31, [Tick(sol, "crypto", START - 14.5, 10.75)])
+        await collecting.seconds(START + 32, START + 40)
+        for entry in collecting.publisher.batch():
+            line.set_tables()
+            line.send([entry])
+            await steady.follower.catch_up()
+        await late.follower.catch_up()
+
+    asyncio.run(run())
+    assert late.shown == [START + 40]
+    for following in (steady, late):
+        for end in (30, 40):
+            own, others = (
+                one.store.stored_bars(START - 450, START + end) for one in (following, collecting)
+            )
+            row = others.symbols.index(sol)
+            cells = [cells[cells["row"] == row].tolist() for cells in (own.cells, others.cells)]
+            assert cells[0] == cells[1] != []
+        assert following.store.snapshot(sol, START + 40.999) == collecting.store.snapshot(
+            sol, START + 40.999
+        )
+        assert following.heartbeat.quotes.newest == collecting.heartbeat.quotes.newest != ()
 
 
 def test_what_is_published_twice_is_taken_once(join: Join, broker: Broker) -> None:

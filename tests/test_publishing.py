@@ -11,10 +11,11 @@ from history.notes import WatchNotes
 from pulse_store import PulseStore
 from sources.entries import Entry, Table, decoded_entry
 from sources.publishing import MOST_WAITING_SEC, PAST_SEC
+from sources.source import LaidPast
 from tests.collecting import START, Collecting, calm_past
 from tests.publishing import different
 from ticks import Tick
-from vendors.rest import Past, Quote
+from vendors.rest import Quote
 
 
 def collected(make: Callable[[Collecting], Awaitable[object]]) -> Collecting:
@@ -114,12 +115,13 @@ def test_what_is_found_at_once_belongs_to_the_second() -> None:
 def test_what_is_told_only_once_is_in_one_entry() -> None:
     """Marks of alerts, halts, the vendors' word on the past, and last prices of no window."""
     mute = Mute(MuteOf.SYMBOL, "BTC-USD", START + 60.0)
-    past = Past(quotes=[Quote("BTC-USD", 99.0, START - 60.0)])
+    quote = Quote("BTC-USD", 99.0, START - 60.0)
+    past = LaidPast("Coinbase", START - 10, (), (), (quote,))
 
     async def make(collecting: Collecting) -> None:
         await collecting.second(START)
         collecting.ledger.keep(mutes=[mute])
-        collecting.publisher.add_past(past, "Coinbase")
+        collecting.publisher.add_past(past)
         collecting.store.watch("crypto", ["SOL-USDT"])
         collecting.store.set_initial_price(Tick("SOL-USDT", "crypto", START + 0.5, 7.0))
         await collecting.second(START + 1)
