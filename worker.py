@@ -353,6 +353,7 @@ class Worker:
             notebook=Notebook(archive, recorder),
             play=source.play,
             is_elsewhere=lambda: not source.collects,
+            elsewhere=relayed,
         )
         if relayed is not None and ledger is not None:
             among.tie(

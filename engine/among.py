@@ -18,6 +18,7 @@ from pulse_store import PulseStore
 from sources.following import Followed
 from sources.publishing import Collected
 from sources.relayed import Around, RelayedSource
+from sources.wishes import Wish
 from ticks import ASSETS
 
 __all__ = ["READER", "Parts", "subscriber", "tells", "tie"]
@@ -103,6 +104,10 @@ def tie(relayed: RelayedSource, parts: Parts, outdated: Callable[[], None]) -> N
             store.watch(asset, relayed.watched.get(asset, ()))
         watchlist.decide()
 
+    def grant(wish: Wish) -> None:
+        # Whoever asked sees what became of it.
+        watchlist.grant(wish)
+
     relayed.bind(
         Around(
             store=store,
@@ -127,6 +132,7 @@ def tie(relayed: RelayedSource, parts: Parts, outdated: Callable[[], None]) -> N
                 past=keep,
             ),
             span=span,
+            wish=grant,
             leads=lead,
             outdated=outdated,
         )

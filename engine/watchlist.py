@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from history.notes import WatchNotes
 from sources.catalogue import Catalogue, Found, Room
+from sources.wishes import Elsewhere, Wish, WishKind
 from ticks import ASSETS, MOST_GROUPS, Asset, is_group_name
 
 __all__ = [
@@ -72,6 +73,8 @@ class Outcome(StrEnum):
     """What became of something that a viewer asked for."""
 
     DONE = "done"
+    ASKED = "asked"
+    """The process that decides was asked for it, and was likely to do it."""
     SAME = "same"
     """It was so already."""
     MALFORMED = "malformed"
@@ -90,6 +93,8 @@ class Outcome(StrEnum):
     """It is the only symbol that is watched."""
     FIXED = "fixed"
     """It cannot be changed here: a tape is replayed whole, and the settings' groups are theirs."""
+    ELSEWHERE = "elsewhere"
+    """Another process decides, and cannot be asked."""
     UNKNOWN = "unknown"
     """There is no such group, or the symbol is not watched."""
     TAKEN = "taken"
@@ -157,8 +162,8 @@ class Watchlist:
     ``catalogue`` is what may be added; None: nothing may be changed. ``groups`` are the settings'.
     ``named`` are the symbols that they name elsewhere. The ``notebook`` keeps the notes; None: they
     are forgotten. ``play`` makes a market move, and says which symbol; see ``sources.source``.
-    ``is_elsewhere`` says whether another process decides for now: then nothing can be changed here.
-    ``clock`` is a steady one.
+    ``is_elsewhere`` says whether another process decides for now: then what is asked here is a wish
+    that ``elsewhere`` sends there, and refused if it cannot. ``clock`` is a steady one.
     """
 
     def __init__(
@@ -172,6 +177,7 @@ class Watchlist:
         notebook: Notebook | None = None,
         play: Callable[[str, bool], str | None] | None = None,
         is_elsewhere: Callable[[], bool] = lambda: False,
+        elsewhere: Elsewhere | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
@@ -181,6 +187,7 @@ class Watchlist:
         self._notebook = notebook
         self._play = play
         self._is_elsewhere = is_elsewhere
+        self._elsewhere = elsewhere
         self._clock = clock
         self._lock = threading.Lock()  # Guards changes; the state is one object for who reads.
         watched = base if catalogue is None else notes.applied(base)
@@ -205,7 +212,7 @@ class Watchlist:
         return WatchStatus(
             groups=self.groups(),
             rooms=state.rooms,
-            is_fixed=self._catalogue is None or self._is_elsewhere(),
+            is_fixed=self._catalogue is None or self._is_out_of_reach(),
             is_kept=self._is_kept(),
             can_play=self._play is not None and not self._is_elsewhere(),
         )
@@ -240,7 +247,9 @@ class Watchlist:
         answer = Answer(outcome=Outcome.DONE, symbol=symbol, asset=asset, is_kept=self._is_kept())
         with self._lock:
             catalogue, watched = self._catalogue, self._state.watched
-            if catalogue is None or self._is_elsewhere():
+            if self._is_out_of_reach():
+                return replace(answer, outcome=Outcome.ELSEWHERE)
+            if catalogue is None:
                 return replace(answer, outcome=Outcome.FIXED)
             if any(symbol in names for names in watched.values()):
                 return replace(answer, outcome=Outcome.SAME)
@@ -259,6 +268,8 @@ class Watchlist:
                 return replace(answer, outcome=Outcome.NO_ROOM, limit=limit)
             if not self._may_change():
                 return replace(answer, outcome=Outcome.TOO_OFTEN)
+            if self._is_elsewhere():
+                return self._asked(answer, Wish(kind=WishKind.ADD, asset=asset, symbol=symbol))
             notes = self._state.notes
             if symbol in notes.removed:
                 gone = tuple(one for one in notes.removed if one != symbol)
@@ -275,7 +286,9 @@ class Watchlist:
         answer = Answer(outcome=Outcome.DONE, symbol=symbol, is_kept=self._is_kept())
         with self._lock:
             watched = self._state.watched
-            if self._catalogue is None or self._is_elsewhere():
+            if self._is_out_of_reach():
+                return replace(answer, outcome=Outcome.ELSEWHERE)
+            if self._catalogue is None:
                 return replace(answer, outcome=Outcome.FIXED)
             asset = next((asset for asset in ASSETS if symbol in watched.get(asset, ())), None)
             answer = replace(answer, asset=asset, is_named=symbol in self._named)
@@ -285,6 +298,8 @@ class Watchlist:
                 return replace(answer, outcome=Outcome.LAST)
             if not self._may_change():
                 return replace(answer, outcome=Outcome.TOO_OFTEN)
+            if self._is_elsewhere():
+                return self._asked(answer, Wish(kind=WishKind.REMOVE, symbol=symbol))
             notes = self._state.notes
             # A rule may be of a class, and is no worse if nothing of it is watched for a while.
             is_last = watched[asset] == (symbol,)
@@ -300,8 +315,8 @@ class Watchlist:
         """Make a group of symbols that are watched."""
         with self._lock:
             answer = self._answer(name)
-            if self._is_elsewhere():
-                return replace(answer, outcome=Outcome.FIXED)
+            if self._is_out_of_reach():
+                return replace(answer, outcome=Outcome.ELSEWHERE)
             known = self._only_watched(symbols)
             if not is_group_name(name):
                 return replace(answer, outcome=Outcome.MALFORMED)
@@ -309,7 +324,8 @@ class Watchlist:
                 return replace(answer, outcome=Outcome.TAKEN)
             if len(self.groups()) >= MOST_GROUPS:
                 return replace(answer, outcome=Outcome.TOO_MANY, limit=MOST_GROUPS)
-            return self._regrouped(answer, {**self._state.notes.groups, name: known})
+            wish = Wish(kind=WishKind.MAKE_GROUP, group=name, symbols=known)
+            return self._regrouped(answer, {**self._state.notes.groups, name: known}, wish)
 
     def rename_group(self, name: str, to: str) -> Answer:
         """Give a group another name; it keeps its place."""
@@ -322,9 +338,9 @@ class Watchlist:
                 return replace(answer, outcome=Outcome.MALFORMED)
             if self.symbols_of(to) is not None:
                 return replace(answer, outcome=Outcome.TAKEN)
-            return self._regrouped(
-                answer, {to if one == name else one: names for one, names in own.items()}
-            )
+            wish = Wish(kind=WishKind.RENAME_GROUP, group=name, name=to)
+            groups = {to if one == name else one: names for one, names in own.items()}
+            return self._regrouped(answer, groups, wish)
 
     def delete_group(self, name: str) -> Answer:
         """Forget a group; its symbols stay watched."""
@@ -332,7 +348,9 @@ class Watchlist:
             answer, own = self._own_group(name)
             if answer.outcome is not Outcome.DONE:
                 return answer
-            return self._regrouped(answer, {k: names for k, names in own.items() if k != name})
+            wish = Wish(kind=WishKind.DELETE_GROUP, group=name)
+            groups = {one: names for one, names in own.items() if one != name}
+            return self._regrouped(answer, groups, wish)
 
     def put_into_group(self, name: str, symbol: str) -> Answer:
         """Add a symbol that is watched to a group."""
@@ -347,7 +365,8 @@ class Watchlist:
                 return replace(answer, outcome=Outcome.UNKNOWN)
             if len(own[name]) >= MOST_IN_GROUP:
                 return replace(answer, outcome=Outcome.TOO_MANY, limit=MOST_IN_GROUP)
-            return self._regrouped(answer, {**own, name: (*own[name], symbol)})
+            wish = Wish(kind=WishKind.PUT, group=name, symbol=symbol)
+            return self._regrouped(answer, {**own, name: (*own[name], symbol)}, wish)
 
     def take_from_group(self, name: str, symbol: str) -> Answer:
         """Take a symbol out of a group; it stays watched."""
@@ -359,7 +378,8 @@ class Watchlist:
             if symbol not in own[name]:
                 return replace(answer, outcome=Outcome.SAME)
             rest = tuple(one for one in own[name] if one != symbol)
-            return self._regrouped(answer, {**own, name: rest})
+            wish = Wish(kind=WishKind.TAKE, group=name, symbol=symbol)
+            return self._regrouped(answer, {**own, name: rest}, wish)
 
     # A stress on request.
 
@@ -372,13 +392,40 @@ class Watchlist:
             if self._play is None:
                 return Answer(outcome=Outcome.NOT_SIMULATED)
             if self._is_elsewhere():
-                return Answer(outcome=Outcome.FIXED)
+                return Answer(outcome=Outcome.ELSEWHERE)
             if not self._may_change():
                 return Answer(outcome=Outcome.TOO_OFTEN)
             found = self._play(symbol, is_alone)
         if found is None:
             return Answer(outcome=Outcome.UNKNOWN, symbol=symbol)
         return Answer(outcome=Outcome.DONE, symbol=found)
+
+    # What viewers of other processes ask.
+
+    def grant(self, wish: Wish) -> Answer:
+        """Do what is asked in another process, if it may be done; what it cannot mean is refused.
+
+        Where yet another process decides nothing is passed on.
+        """
+        if self._is_elsewhere():
+            return Answer(outcome=Outcome.ELSEWHERE, symbol=wish.symbol, group=wish.group)
+        match wish:
+            case Wish(kind=WishKind.ADD, asset=asset) if asset in ASSETS:
+                return self.add(asset, wish.symbol)
+            case Wish(kind=WishKind.REMOVE):
+                return self.remove(wish.symbol)
+            case Wish(kind=WishKind.MAKE_GROUP):
+                return self.make_group(wish.group, wish.symbols)
+            case Wish(kind=WishKind.RENAME_GROUP):
+                return self.rename_group(wish.group, wish.name)
+            case Wish(kind=WishKind.DELETE_GROUP):
+                return self.delete_group(wish.group)
+            case Wish(kind=WishKind.PUT):
+                return self.put_into_group(wish.group, wish.symbol)
+            case Wish(kind=WishKind.TAKE):
+                return self.take_from_group(wish.group, wish.symbol)
+            case _:
+                return Answer(outcome=Outcome.MALFORMED, symbol=wish.symbol)
 
     # For the worker's loop.
 
@@ -428,9 +475,24 @@ class Watchlist:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._changed.set)
 
-    def _regrouped(self, answer: Answer, groups: Mapping[str, tuple[str, ...]]) -> Answer:
+    def _is_out_of_reach(self) -> bool:
+        """Whether another process decides that cannot be asked."""
+        if not self._is_elsewhere():
+            return False
+        return self._elsewhere is None or not self._elsewhere.can_ask
+
+    def _asked(self, answer: Answer, wish: Wish) -> Answer:
+        if self._elsewhere is not None:
+            self._elsewhere.ask(wish)
+        return replace(answer, outcome=Outcome.ASKED)
+
+    def _regrouped(
+        self, answer: Answer, groups: Mapping[str, tuple[str, ...]], wish: Wish
+    ) -> Answer:
         if not self._may_change():
             return replace(answer, outcome=Outcome.TOO_OFTEN)
+        if self._is_elsewhere():
+            return self._asked(answer, wish)
         notes = replace(self._state.notes, groups=dict(groups))
         self._state = replace(self._state, notes=notes)
         self._note(notes)
@@ -442,8 +504,10 @@ class Watchlist:
     def _own_group(self, name: str) -> tuple[Answer, Mapping[str, tuple[str, ...]]]:
         """Whether a group is there to be changed, and all that are."""
         answer, own = self._answer(name), self._state.notes.groups
-        if self._is_elsewhere() or any(one.name == name for one in self._fixed):
+        if any(one.name == name for one in self._fixed):
             answer = replace(answer, outcome=Outcome.FIXED)
+        elif self._is_out_of_reach():
+            answer = replace(answer, outcome=Outcome.ELSEWHERE)
         elif name not in own:
             answer = replace(answer, outcome=Outcome.UNKNOWN)
         return answer, own

@@ -174,29 +174,36 @@ def watch_answered(watchlist: Watchlist, ask: WatchAsk, where: str = "") -> Word
             answer = watchlist.play(symbol, is_alone=not peers)
             return (_played(answer, where, peers=peers),)
         case MakeGroup(name, symbols):
-            return (_grouped(watchlist.make_group(name, symbols), "made"),)
+            return (_grouped(watchlist.make_group(name, symbols), "made", where),)
         case RenameGroup(name, to):
-            return (_grouped(watchlist.rename_group(name, to), f"renamed, it was {legible(name)}"),)
+            words = f"renamed, it was {legible(name)}"
+            return (_grouped(watchlist.rename_group(name, to), words, where),)
         case DeleteGroup(name):
             words = "deleted; its symbols stay watched"
-            return (_grouped(watchlist.delete_group(name), words),)
+            return (_grouped(watchlist.delete_group(name), words, where),)
         case PutIntoGroup(name, symbol):
             words = f"now with {legible(symbol)}"
-            return (_grouped(watchlist.put_into_group(name, symbol), words),)
+            return (_grouped(watchlist.put_into_group(name, symbol), words, where),)
         case TakeFromGroup(name, symbol):
             words = f"now without {legible(symbol)}"
-            return (_grouped(watchlist.take_from_group(name, symbol), words),)
+            return (_grouped(watchlist.take_from_group(name, symbol), words, where),)
 
 
 _TOO_OFTEN: Final = "That is too much at once: wait some seconds, and try again. "
+
+_COLLECTOR: Final = "at the collector"
 
 _REPLAYED: Final = (
     "A tape is replayed whole: what is watched can be changed in the real or the simulated market. "
 )
 
 
-def _fixed(where: str) -> str:
-    return f"{decided_text(where)}. " if where else _REPLAYED
+def _elsewhere(where: str) -> str:
+    return f"{decided_text(where or _COLLECTOR)}. "
+
+
+def _asked(where: str, what: str) -> str:
+    return f"Asked {where or _COLLECTOR}: in a moment {what}. "
 
 
 def _added(answer: Answer, asset: Asset, where: str) -> str:
@@ -205,6 +212,8 @@ def _added(answer: Answer, asset: Asset, where: str) -> str:
         case Outcome.DONE:
             whose = f", {answer.vendor}'s" if answer.vendor else ""
             return f"{name} is watched now{whose}{_for_how_long(answer)}. "
+        case Outcome.ASKED:
+            return _asked(where, f"{name} is watched")
         case Outcome.SAME:
             return f"{name} is watched already. "
         case Outcome.MALFORMED:
@@ -219,7 +228,9 @@ def _added(answer: Answer, asset: Asset, where: str) -> str:
         case Outcome.TOO_MANY:
             return f"{limit:,} symbols were watched since the start, the most there may be. "
         case Outcome.FIXED:
-            return _fixed(where)
+            return _REPLAYED
+        case Outcome.ELSEWHERE:
+            return _elsewhere(where)
         case _:
             return _TOO_OFTEN
 
@@ -237,12 +248,16 @@ def _removed(answer: Answer, where: str) -> str:
             waits = "; what the settings say of it, in rules, destinations or groups, waits for it"
             named = waits if answer.is_named else ""
             return f"{name} is not watched any more{_for_how_long(answer)}{named}. "
+        case Outcome.ASKED:
+            return _asked(where, f"{name} is not watched any more")
         case Outcome.UNKNOWN:
             return f"{name} is not watched. "
         case Outcome.LAST:
             return f"{name} is the only symbol: add another one before you remove it. "
         case Outcome.FIXED:
-            return _fixed(where)
+            return _REPLAYED
+        case Outcome.ELSEWHERE:
+            return _elsewhere(where)
         case _:
             return _TOO_OFTEN
 
@@ -254,6 +269,8 @@ def _played(answer: Answer, where: str, *, peers: bool) -> str:
             return f"{name} jumps in a moment, {'with its peers' if peers else 'alone'}. "
         case Outcome.UNKNOWN:
             return f"{name or 'Nothing that is watched'} cannot be made to move. "
+        case Outcome.ELSEWHERE:
+            return f"A stress can be played {where or _COLLECTOR} alone. "
         case Outcome.NOT_SIMULATED if where:
             return f"A stress can be played {where} alone, if that market is simulated. "
         case Outcome.NOT_SIMULATED:
@@ -262,11 +279,13 @@ def _played(answer: Answer, where: str, *, peers: bool) -> str:
             return _TOO_OFTEN
 
 
-def _grouped(answer: Answer, done: str) -> str:
+def _grouped(answer: Answer, done: str, where: str) -> str:
     name, symbol = legible(answer.group), legible(answer.symbol)
     match answer.outcome:
         case Outcome.DONE:
             return f"Group {name}: {done}{_for_how_long(answer)}. "
+        case Outcome.ASKED:
+            return _asked(where, f"group {name} is {done}")
         case Outcome.SAME:
             return f"Group {name} is so already. "
         case Outcome.MALFORMED:
@@ -276,6 +295,8 @@ def _grouped(answer: Answer, done: str) -> str:
             return f"There is a group {name} already: choose another name. "
         case Outcome.FIXED:
             return f"Group {name} is one of the settings: change it in their file, and restart. "
+        case Outcome.ELSEWHERE:
+            return _elsewhere(where)
         case Outcome.UNKNOWN:
             missing = f"{symbol} is not watched" if symbol else f"There is no group {name}"
             return f"{missing}: look again, somebody may have changed it. "

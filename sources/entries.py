@@ -24,6 +24,7 @@ from history.deliveries import Marks, joined
 from history.notes import WatchNotes
 from sessions import MarketHours
 from sources.source import LaidPast, SourceStatus
+from sources.wishes import Wish
 from store.memory import StoreMemory
 from ticks import ASSETS, MAX_EVENTS, WINDOW_SEC, Asset, Tick
 from vendors.rest import Quote
@@ -38,6 +39,7 @@ __all__ = [
     "decoded_memory",
     "decoded_status",
     "decoded_table",
+    "decoded_wish",
     "encoded",
     "packed_memory",
 ]
@@ -259,7 +261,7 @@ def packed_memory(
     )
 
 
-def encoded(content: Entry | Memory | Table | CollectorStatus) -> bytes:
+def encoded(content: Entry | Memory | Table | CollectorStatus | Wish) -> bytes:
     """Anything of these as bytes."""
     return _encoder.encode(content)
 
@@ -295,6 +297,12 @@ def decoded_table(body: bytes) -> Table:
             f"{len(names)} symbols, not all different, with {len(table.assets)} classes"
         )
     return table
+
+
+def decoded_wish(body: bytes) -> Wish:
+    """What a viewer asked in another process."""
+    found: Wish = _decoded(body, _wishes)
+    return found
 
 
 def decoded_status(body: bytes) -> CollectorStatus:
@@ -333,6 +341,7 @@ _entries: Final = msgspec.msgpack.Decoder(Entry)
 _memories: Final = msgspec.msgpack.Decoder(Memory)
 _tables: Final = msgspec.msgpack.Decoder(Table)
 _statuses: Final = msgspec.msgpack.Decoder(CollectorStatus)
+_wishes: Final = msgspec.msgpack.Decoder(Wish)
 
 
 def _decoded(body: bytes, decoder: msgspec.msgpack.Decoder[Any]) -> Any:

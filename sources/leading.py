@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -68,6 +69,8 @@ class Told:
     """What is known beside the prices, in a term; asked on the worker's thread."""
     span: Callable[[], tuple[int, int] | None]
     """The first second that a price is known of, and the last that is shown."""
+    wishes: Callable[[Sequence[bytes]], None]
+    """Told what viewers of other processes ask, on the worker's thread."""
 
 
 class Leader:
@@ -246,10 +249,13 @@ class Leader:
         batch, sent_at = publisher.batch(), self._steady()
         again = publisher.send_again() if self._is_doubtful else []
         status = encoded(self._told.status())
-        await asyncio.to_thread(self._relay.beat, term, [*again, *batch], status, self._keep_sec)
+        beat = partial(self._relay.beat, takes_wishes=True)
+        asked = await asyncio.to_thread(beat, term, [*again, *batch], status, self._keep_sec)
         self._good_at, self._is_doubtful = sent_at, False
         publisher.sent(batch)
         self.has_word.set()
+        if asked:
+            self._told.wishes(asked)
         if sent_at - self._remembered_at >= self._timing.memory_sec and publisher.tables:
             await self._remember(term)
 

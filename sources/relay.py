@@ -32,6 +32,12 @@ MOST_BLOCK_MS: Final = 1000
 _TABLE_MS: Final = 24 * 3600 * 1000
 """So long is a table kept after it was last set."""
 
+_WISH_MS: Final = 60_000
+"""A wish that nobody took is forgotten so long after the last one was asked."""
+
+_MOST_WISHES: Final = 100
+"""So many wait at most, the newest."""
+
 
 class Relay:
     """One process's line to the broker; it connects when it is first asked something.
@@ -65,6 +71,7 @@ class Relay:
         self._lease, self._seconds = f"{prefix}lease", f"{prefix}seconds"
         self._status, self._released = f"{prefix}status", f"{prefix}released"
         self._memory, self._table_prefix = f"{prefix}memory", f"{prefix}table:"
+        self._wishes = f"{prefix}wishes"
         self._client = _client(settings, host, timeout_sec)
         # What waits for news may answer later, by as much as it may wait.
         self._waiting = _client(settings, host, timeout_sec + MOST_BLOCK_MS / 1000)
@@ -143,6 +150,14 @@ class Relay:
         """What a holder wanted remembered; None: nothing."""
         return self._get(self._memory)
 
+    def wish(self, body: bytes) -> None:
+        """Ask something of whoever holds the lease, or holds it within a minute."""
+        with _told():
+            line = self._client.pipeline(transaction=False)
+            line.xadd(self._wishes, {"body": body}, maxlen=_MOST_WISHES, approximate=False)
+            line.pexpire(self._wishes, _WISH_MS)
+            line.execute()
+
     # What the lease is needed for.
 
     def take(self) -> int | None:
@@ -163,8 +178,19 @@ class Relay:
         self._note(int(term))
         return int(term)
 
-    def beat(self, term: int, entries: Sequence[Packed], status: bytes, keep_sec: int) -> None:
+    def beat(
+        self,
+        term: int,
+        entries: Sequence[Packed],
+        status: bytes,
+        keep_sec: int,
+        *,
+        takes_wishes: bool = False,
+    ) -> list[bytes]:
         """Publish, say how things are, and renew the lease: all or nothing.
+
+        Returns the wishes that others have since, oldest first, if it ``takes_wishes``: each is
+        handed out once.
 
         What is published already, in this term and with the same ``seq``, is not published again:
         it may be sent again if no answer came. The stream forgets what is older than ``keep_sec``
@@ -172,10 +198,14 @@ class Relay:
         """
         flat = [part for each in entries for part in _fields(each)]
         keys = [self._lease, self._seconds, self._status]
+        if takes_wishes:
+            keys.append(self._wishes)
         limits = [self._ttl_ms, self._status_ms, keep_sec * 1000]
         with _told():
             found = self._beat(keys, [self._own(term), term, *limits, status, *flat])
-        _reject_fenced(found)
+        if not isinstance(found, list):
+            raise Fenced(_lease(found)[0])
+        return [body for body in found if isinstance(body, bytes)]
 
     def set_table(self, term: int, digest: str, body: bytes) -> None:
         """Keep a table for a day from now on."""

@@ -2,7 +2,8 @@
 
 Redis runs each as a whole, with nothing else between its lines. What fails ends it, and what it did
 before stays done: so each asks and appends first, and renews the lease at the end, as a server that
-is full refuses to append and not to renew. What needs the lease returns 1, or whose the lease is.
+is full refuses to append and not to renew. What needs the lease returns 1, or the wishes that were
+asked, or whose the lease is.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ return term
 """
 
 BEAT: Final = """
-local lease, seconds, status = KEYS[1], KEYS[2], KEYS[3]
+local lease, seconds, status, wishes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local term, ttl_ms, status_ms, keep_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local held = redis.call('GET', lease)
 if held ~= ARGV[1] then return held or '' end
@@ -48,9 +49,16 @@ for at = 7, #ARGV, 4 do
             'seq', ARGV[at + 1], 'sec', ARGV[at + 2], 'body', ARGV[at + 3])
     end
 end
+local asked = {}
+if wishes then
+    for _, entry in ipairs(redis.call('XRANGE', wishes, '-', '+')) do
+        asked[#asked + 1] = entry[2][2]
+    end
+    if #asked > 0 then redis.call('DEL', wishes) end
+end
 redis.call('SET', status, ARGV[6], 'PX', status_ms)
 redis.call('PEXPIRE', lease, ttl_ms)
-return 1
+return asked
 """
 
 RELEASE: Final = """

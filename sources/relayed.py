@@ -22,12 +22,14 @@ from history.archive import Archive
 from history.notes import WatchNotes
 from pulse_store import PulseStore
 from sessions import HoursFrom, MarketHours
+from sources.asking import Asker
 from sources.catalogue import Catalogue
 from sources.entries import (
     CollectorStatus,
     EntryError,
     Memory,
     decoded_status,
+    decoded_wish,
     packed_memory,
 )
 from sources.following import Followed, Follower, NewerFormatError, OutdatedError
@@ -37,6 +39,7 @@ from sources.publishing import Collected, Publisher
 from sources.relay_records import START, BrokerError, Standing
 from sources.relay_status import RelayState, RelayStatus, RelayTrouble
 from sources.source import Keep, LaidPast, Seconds, Source, SourceKind, SourceStatus
+from sources.wishes import Wish
 from ticks import Asset, ProcessRole, Tick
 from vendors.rest import Past
 
@@ -76,6 +79,8 @@ class Around:
     followed: Followed
     span: Callable[[], tuple[int, int] | None]
     """The first second that a price is known of, and the last that is shown."""
+    wish: Callable[[Wish], None]
+    """Told what a viewer of another process asks, if this one decides."""
     leads: Callable[[], None]
     """Told when this process begins to collect in the place of another."""
     outdated: Callable[[], None]
@@ -119,6 +124,8 @@ class RelayedSource:
         self._made_follower: Follower | None = None
         self._made_leader: Leader | None = None
         self._watched: Mapping[Asset, tuple[str, ...]] = {} if inner is None else inner.watched
+
+        self._asker = Asker(relay, retry_sec=self._timing.retry_sec, steady=steady)
 
         self._is_leading = False
         self._is_collecting = False
@@ -165,7 +172,12 @@ class RelayedSource:
         self._made_leader = Leader(
             self._relay,
             self._made_publisher,
-            Told(status=self._told_status, memory=self._memory, span=around.span),
+            Told(
+                status=self._told_status,
+                memory=self._memory,
+                span=around.span,
+                wishes=self._take_wishes,
+            ),
             self._know,
             keep_sec=self._keep_sec,
             is_only=self._role == "collector",
@@ -301,6 +313,30 @@ class RelayedSource:
             format=self._format,
         )
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether another process collects that hears what is asked here; see ``Elsewhere``."""
+        return (
+            self._state is RelayState.FOLLOWING
+            and self._trouble is RelayTrouble.NONE
+            and self._inner is not None
+            and not self._asker.is_denied
+        )
+
+    def ask(self, wish: Wish) -> None:
+        """Ask it of the process that collects; any thread may."""
+        self._asker.ask(wish)
+
+    def _take_wishes(self, bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            try:
+                wish = decoded_wish(body)
+            except EntryError:
+                _logger.warning("among several: a wish that cannot be read is left out")
+                continue
+            if self._around is not None:
+                self._around.wish(wish)
+
     def _uncollected(self) -> tuple[str, ...]:
         """What this process would collect, and the collector does not."""
         if self._is_leading or self._inner is None or self._follower.table is None:
@@ -386,12 +422,15 @@ class RelayedSource:
 
     async def run(self, seconds: Seconds, keep: Keep) -> None:
         """See ``Source``; ends with the lease given back."""
+        asking = asyncio.ensure_future(keep("wishes", self._asker.run))
         try:
             while True:
                 if not self._is_leading:
                     await self._follow()
                 await self._lead(seconds, keep)
         finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
             await self._leader.release()
             await asyncio.to_thread(self._relay.close)
 

@@ -74,6 +74,7 @@ class Collecting:
         self.notes = WatchNotes()
         self.halted: dict[str, float] = {}
         self.quotes: tuple[Quote, ...] = ()
+        self.wishes: list[bytes] = []
         self.now = float(START)
         self.store = PulseStore(WINDOW_SEC, records=True)
         self.store.watch("crypto", SYMBOLS["crypto"])
@@ -150,6 +151,7 @@ class Collecting:
             status=lambda: CollectorStatus(source=source, feeds=(), vendors={}, term=1),
             memory=self.memory,
             span=self._span,
+            wishes=self.wishes.extend,
         )
 
     def _span(self) -> tuple[int, int] | None:

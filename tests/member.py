@@ -100,6 +100,14 @@ def main() -> None:
                     "frame",
                     frame={str(k): {c: repr(v) for c, v in r.items()} for k, r in frame.iterrows()},
                 )
+            elif line.startswith("remove "):
+                answer = running().watchlist.remove(line.split()[1])
+                say("remove", outcome=answer.outcome)
+            elif line.startswith("add "):
+                answer = running().watchlist.add("crypto", line.split()[1])
+                say("add", outcome=answer.outcome)
+            elif line.strip() == "watched":
+                say("watched", symbols=list(running().watchlist.watched["crypto"]))
             elif line.startswith("price "):
                 second = int(line.split()[1])
                 found = running().store.seconds(running().store.symbols[0], second, second + 1)[0]

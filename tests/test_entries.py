@@ -30,6 +30,7 @@ from sources.entries import (
     decoded_memory,
     decoded_status,
     decoded_table,
+    decoded_wish,
     encoded,
 )
 from sources.source import LaidPast, SourceKind, SourceStatus
@@ -326,6 +327,6 @@ def test_a_flipped_bit_of_a_memory_is_refused_or_harms_nothing(data: st.DataObje
 @given(st.binary(max_size=200))
 def test_anything_else_is_refused(body: bytes) -> None:
     """It raises what says so, whatever it is."""
-    for read in (decoded_entry, decoded_memory, decoded_table, decoded_status):
+    for read in (decoded_entry, decoded_memory, decoded_table, decoded_status, decoded_wish):
         with pytest.raises(EntryError):
             read(body)

@@ -80,6 +80,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "history.notes",
             "sources.catalogue",
             "sources.relay_status",
+            "sources.wishes",
             "feeds",
             "bars",
             "days",

@@ -391,6 +391,26 @@ def test_an_emptied_broker_is_filled_again(several: Set) -> None:
     assert_equal(several.members, now)
 
 
+def test_viewers_of_every_process_change_what_is_watched(several: Set) -> None:
+    """It is asked of the collector, and so by all; the vendor is asked for no more than that."""
+    one, other = (member for member in several.members if not leads(member))
+    sol = "SOL-USDT"
+
+    def are_all_watching(*, is_watched: bool) -> bool:
+        found = [sol in member.ask("watched")["symbols"] for member in several.members]
+        return set(found) == {is_watched}
+
+    assert one.ask(f"remove {sol}")["outcome"] == "asked"
+    until(partial(are_all_watching, is_watched=False), what="it to be gone")
+    several.go_on()
+    assert other.ask(f"add {sol}")["outcome"] == "asked"
+    until(partial(are_all_watching, is_watched=True), what="it to be back")
+    several.go_on()
+    assert several.vendor.most_connections == 1
+    assert_in_order(several)
+    assert_equal(several.members)
+
+
 def test_a_full_broker_ends_the_lease_loudly(several: Set) -> None:
     """It refuses to be told anything, so the collector stops; with room again all goes on."""
     leader = several.leader

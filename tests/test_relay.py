@@ -118,6 +118,28 @@ def test_a_lease_that_ran_out_was_not_released(join: Join) -> None:
     assert seqs(second) == []
 
 
+def test_a_wish_is_handed_out_once_to_who_has_the_lease(join: Join) -> None:
+    """Not to who lost it, nor to who only publishes; the newest if there are many."""
+    first, second = join("host-a", ttl_ms=1), join("host-b")
+    old = taken(first)
+    until(lambda: second.look().holder == "", what="the lease to run out")
+    term = taken(second)
+    for number in range(102):
+        first.wish(b"wish %d" % number)
+    with pytest.raises(Fenced):
+        first.beat(old, [], b"", KEEP_SEC, takes_wishes=True)
+    assert second.beat(term, [], b"", KEEP_SEC) == []
+    wishes = [b"wish %d" % number for number in range(2, 102)]
+    assert second.beat(term, [], b"", KEEP_SEC, takes_wishes=True) == wishes
+    assert second.beat(term, [], b"", KEEP_SEC, takes_wishes=True) == []
+
+
+def test_a_wish_that_nobody_takes_is_forgotten(broker: Broker, join: Join) -> None:
+    """Within a minute."""
+    join().wish(b"wish")
+    assert 0 < int(broker.admin.pttl("mp:{pulse}:wishes")) <= 60_000
+
+
 def test_who_is_fenced_changes_nothing(join: Join) -> None:
     """Neither what others keep, nor for how long."""
     leader, other = join("host-a"), join("host-b")
@@ -125,7 +147,7 @@ def test_who_is_fenced_changes_nothing(join: Join) -> None:
     leader.beat(term, seconds(0, 0), b"fine", KEEP_SEC)
     leader.set_memory(term, b"memory")
     leader.set_table(term, "abc", b"table")
-    writes: tuple[Callable[[], None], ...] = (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: other.beat(term, seconds(1, 1), b"other", KEEP_SEC),
         lambda: other.set_memory(term, b"other"),
         lambda: other.set_table(term, "abc", b"other"),

@@ -43,7 +43,9 @@ def test_a_candidate_may_do_all_that_a_process_does(guarded: Broker) -> None:
     assert term is not None
     relay.clear(term)
     relay.beat(term, [Packed(1_700_000_000, 0, b"body")], b"fine", 7500)
-    relay.beat(term, [Packed(1_700_000_001, 1, b"body")], b"fine", 7500)
+    relay.wish(b"wish")
+    more = [Packed(1_700_000_001, 1, b"body")]
+    assert relay.beat(term, more, b"fine", 7500, takes_wishes=True) == [b"wish"]
     relay.set_memory(term, b"memory")
     relay.set_table(term, "abc", b"table")
     assert relay.look().status == b"fine"
@@ -69,6 +71,7 @@ def test_a_replica_may_read_and_nothing_else(guarded: Broker) -> None:
         viewer.take,
         lambda: viewer.beat(term, [], b"", 7500),
         lambda: viewer.clear(term),
+        lambda: viewer.wish(b"wish"),
         lambda: viewer.set_memory(term, b"other"),
         lambda: viewer.release(term),
     ):

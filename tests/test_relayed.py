@@ -16,6 +16,7 @@ from sources.leading import RelayTiming
 from sources.opening import open_source
 from sources.relay import Relay
 from sources.relayed import Around, RelayedSource
+from sources.wishes import Wish, WishKind
 from tests.broker import Broker
 from tests.collecting import START, Collecting, Following
 from tests.publishing import different
@@ -23,6 +24,7 @@ from tests.waiting import HANG_SEC
 
 KEEP_SEC: Final = 7500
 LEASE: Final = "mp:{pulse}:lease"
+WISHES: Final = "mp:{pulse}:wishes"
 
 
 async def once(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -48,6 +50,7 @@ class One:
     def __init__(self, relay: Relay) -> None:
         self.steady = 1000.0
         self.relay = relay
+        self.wishes: list[Wish] = []
         self.following = Following(relay)
         inner = open_source(SourceSettings("simulated", seed=1), None, clock=lambda: START + 5.0)
         self.source = RelayedSource(
@@ -69,6 +72,7 @@ class One:
                 collected=Collecting().collected,
                 followed=self.following.followed,
                 span=lambda: (store.oldest() or 0, START - 1),
+                wish=self.wishes.append,
                 leads=lambda: None,
                 outdated=lambda: None,
             )
@@ -163,6 +167,48 @@ def test_what_a_viewer_removed_is_not_missed(join: Join, broker: Broker) -> None
 
     assert {"AAPL", "SOL-USDT", "MSFT"} <= own
     asyncio.run(run())
+
+
+def test_a_wish_reaches_who_decides_and_what_is_none_does_not(join: Join) -> None:
+    """Of whoever asked it; rubbish among wishes is passed over."""
+    one, line = One(join("host-a")), join("host-b")
+    wish = Wish(kind=WishKind.ADD, asset="crypto", symbol="ETH-USD")
+
+    async def run() -> None:
+        await one.source.prepare()
+        async with one.running():
+            await until(lambda: line.look().last is not None)
+            for body in (b"", b"\xc1", encoded(wish)[:-1], encoded(wish)):
+                line.wish(body)
+            await until(lambda: one.wishes)
+            assert not one.source.can_ask
+
+    asyncio.run(run())
+    assert one.wishes == [wish]
+
+
+def test_who_follows_asks_and_cannot_while_the_broker_is_away(join: Join, broker: Broker) -> None:
+    """What was asked before it went is asked again when it is back."""
+    one, another = One(join("host-a")), Another(join("host-b"))
+    wish = Wish(kind=WishKind.REMOVE, symbol="BTC-USD")
+
+    async def run() -> None:
+        await one.source.prepare()
+        one.steady += 60.0
+        async with one.running():
+            await until(lambda: not one.source.collects)
+            await another.takes_over(broker, START)
+            await until(lambda: one.source.can_ask)
+            broker.kill()
+            one.source.ask(wish)
+            await until(lambda: not one.source.can_ask)
+            await asyncio.to_thread(broker.start)
+            await until(lambda: one.source.can_ask)
+            await until(lambda: broker.admin.exists(WISHES))
+
+    asyncio.run(run())
+    term = another.relay.look().term
+    assert another.relay.beat(term, [], b"", KEEP_SEC, takes_wishes=True) == [encoded(wish)]
 
 
 def test_who_ends_disconnects(join: Join, broker: Broker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,9 @@ from page.watching import (
     watch_answered,
 )
 from sources.catalogue import Catalogue
+from sources.entries import decoded_wish
+from sources.entries import encoded as packed
+from sources.wishes import Wish, WishKind
 from tests.virtual_time import in_virtual_time
 from ticks import MOST_GROUPS
 from vendors.alpaca import Alpaca
@@ -68,9 +72,9 @@ class Kept:
         )
 
 
-def told(watchlist: Watchlist, *asks: WatchAsk) -> str:
-    """What is answered to the last of some asks."""
-    answers = [watch_answered(watchlist, ask) for ask in asks]
+def told(watchlist: Watchlist, *asks: WatchAsk, where: str = "") -> str:
+    """What is answered to the last of some asks; ``where`` it is decided, if not here."""
+    answers = [watch_answered(watchlist, ask, where) for ask in asks]
     return "".join(map(str, answers[-1]))
 
 
@@ -223,7 +227,21 @@ def test_changes_are_followed_several_at_a_stroke() -> None:
     assert followed == [BASE, watchlist.watched]
 
 
-def elsewhere(kept: Kept, is_elsewhere: list[bool], base: Watched = BASE) -> Watchlist:
+class Asked:
+    """The process that decides, and what it is asked."""
+
+    def __init__(self, *, can_ask: bool) -> None:
+        self.can_ask = can_ask
+        self.wishes: list[Wish] = []
+
+    def ask(self, wish: Wish) -> None:
+        """Know a wish."""
+        self.wishes.append(wish)
+
+
+def elsewhere(
+    kept: Kept, is_elsewhere: list[bool], base: Watched = BASE, asked: Asked | None = None
+) -> Watchlist:
     """A watchlist of which another process decides while that is so."""
     return Watchlist(
         base,
@@ -233,13 +251,15 @@ def elsewhere(kept: Kept, is_elsewhere: list[bool], base: Watched = BASE) -> Wat
         notebook=kept,
         play=lambda symbol, is_alone: "BTC-USD",
         is_elsewhere=lambda: is_elsewhere[0],
+        elsewhere=asked,
         clock=lambda: 0.0,
     )
 
 
-def test_while_another_process_decides_nothing_is_changed_here() -> None:
+@pytest.mark.parametrize("asked", [None, Asked(can_ask=False)])
+def test_while_another_process_decides_nothing_is_changed_here(asked: Asked | None) -> None:
     """Neither symbols nor groups, and the market is not played with."""
-    watchlist = elsewhere(Kept(), [True])
+    watchlist = elsewhere(Kept(), [True], asked=asked)
     asks: list[Any] = [
         AddSymbol("crypto", "ETH-USD"),
         RemoveSymbol("AAPL"),
@@ -259,11 +279,79 @@ def test_while_another_process_decides_nothing_is_changed_here() -> None:
         watchlist.make_group("mine", ("AAPL",)).outcome,
         watchlist.play("", is_alone=True).outcome,
     ]
-    assert outcomes == [Outcome.FIXED] * 4
+    assert outcomes == [Outcome.ELSEWHERE] * 4
     for ask in asks:
-        assert told(watchlist, ask)
+        words = told(watchlist, ask, where="where host-a collects")
+        # The settings' groups are fixed wherever it is decided.
+        assert "settings" in words or "where host-a collects" in words
     assert watchlist.status() == before
     assert watchlist.watched == BASE
+
+
+def test_what_is_asked_of_another_process_is_done_there() -> None:
+    """As if it had been asked there: here nothing changes until it is done."""
+    asked, kept, base = Asked(can_ask=True), Kept(), {**BASE, "crypto": ("BTC-USD", "SOL-USD")}
+    watchlist, other = elsewhere(kept, [True], base, asked), kept.watchlist(base=base)
+    here = kept.watchlist(base=base)
+    before = WatchNotes(groups={"mine": ("AAPL",), "old": ("MSFT",), "gone": ()})
+    for one in (watchlist, other, here):
+        one.adopt(base, before)
+    asks: list[WatchAsk] = [
+        AddSymbol("crypto", "ETH-USD"),
+        RemoveSymbol("AAPL"),
+        MakeGroup("new", ("BTC-USD", "NONE")),
+        PutIntoGroup("mine", "MSFT"),
+        TakeFromGroup("old", "MSFT"),
+        RenameGroup("old", "former"),
+        DeleteGroup("gone"),
+    ]
+    assert not watchlist.status().is_fixed
+    state = watchlist.status()
+    for ask in asks:
+        assert told(watchlist, ask, where="where host-a collects").startswith(
+            "Asked where host-a collects: in a moment "
+        )
+        told(here, ask)
+    assert (watchlist.status(), watchlist.watched, watchlist.notes) == (state, base, before)
+    assert [decoded_wish(packed(wish)) for wish in asked.wishes] == asked.wishes
+    for wish in asked.wishes:
+        assert other.grant(wish).outcome is Outcome.DONE
+    assert (other.watched, other.notes) == (here.watched, here.notes)
+
+
+def test_what_cannot_be_done_is_not_asked_of_another_process() -> None:
+    """And refused as it would be there."""
+    asked = Asked(can_ask=True)
+    watchlist = elsewhere(Kept(), [True], asked=asked)
+    outcomes = [
+        watchlist.add("crypto", "BTC-USD").outcome,
+        watchlist.add("crypto", "btc").outcome,
+        watchlist.remove("NONE").outcome,
+        watchlist.make_group("big").outcome,
+        watchlist.delete_group("none").outcome,
+        watchlist.put_into_group("big", "MSFT").outcome,
+        watchlist.play().outcome,
+    ]
+    assert outcomes == [
+        Outcome.SAME,
+        Outcome.MALFORMED,
+        Outcome.UNKNOWN,
+        Outcome.TAKEN,
+        Outcome.UNKNOWN,
+        Outcome.FIXED,
+        Outcome.ELSEWHERE,
+    ]
+    assert asked.wishes == []
+
+
+def test_a_wish_that_means_nothing_is_refused() -> None:
+    """Nor is one passed on from process to process."""
+    asked = Asked(can_ask=True)
+    wish = Wish(kind=WishKind.ADD, symbol="ETH-USD")
+    assert Kept().watchlist().grant(wish).outcome is Outcome.MALFORMED
+    known = replace(wish, asset="crypto")
+    assert elsewhere(Kept(), [True], asked=asked).grant(known).outcome is Outcome.ELSEWHERE
+    assert asked.wishes == []
 
 
 def test_what_the_other_process_watches_is_watched_and_kept() -> None:
