@@ -23,7 +23,7 @@ import page
 import worker
 from history import export
 from page.among import where_text
-from page.asks import Ask, answered, asks_in
+from page.asks import Ask, answered, asked, asks_in
 from page.deltas import Sent, next_message
 from page.payload import payload
 from page.tabs import has_room, open_tabs
@@ -419,7 +419,11 @@ def do_asked(ask: Ask, zone: ZoneInfo) -> Words:
     if isinstance(ask, WatchAsk):
         engine = running()
         return watch_answered(engine.watchlist, ask, where_text(engine.status().relay))
-    return answered(running().desk, ask, time.time(), zone)
+    engine, now = running(), time.time()
+    elsewhere = engine.alerts_elsewhere
+    if elsewhere is None:
+        return answered(engine.desk, ask, now, zone)
+    return asked(engine.desk, elsewhere, ask, now, zone, where_text(engine.status().relay))
 
 
 def refresh(tab: str, refresh_sec: float) -> None:

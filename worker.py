@@ -22,6 +22,7 @@ from alerts.ledger import ArchiveLedger
 from alerts.outbox import Ledger
 from alerts.shared_ledger import SharedLedger
 from engine import among
+from engine.alerts_elsewhere import AlertsElsewhere
 from engine.backfill import backfill
 from engine.files import raise_limit
 from engine.heartbeat import REWIND_SEC, Heartbeat, SecondOver, Subscriber
@@ -246,6 +247,14 @@ class Worker:
         """The alerts; without a destination it tells nothing."""
         return self._parts.desk
 
+    @property
+    def alerts_elsewhere(self) -> AlertsElsewhere | None:
+        """The alerts of the process that collects, if that is another one that can be asked."""
+        relayed = self._parts.relayed
+        if relayed is None or relayed.collects or not relayed.can_ask:
+            return None
+        return AlertsElsewhere(relayed)
+
     def status(self) -> Status:
         """What was true at the last whole second: source, archive, every feed, and what crashed.
 
@@ -364,6 +373,7 @@ class Worker:
                     detector=detector,
                     changes=changes,
                     ledger=ledger,
+                    desk=desk,
                     heartbeat=heartbeat,
                     reader=reader,
                     watchlist=watchlist,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from alerts.channel import Channel
@@ -77,6 +77,10 @@ class Desk:
     def deliveries_for(self, events: Sequence[Event]) -> tuple[Delivery, ...]:
         """What is to be told of states of events that came now; it is sent from now on."""
         return self._outbox.take(events)
+
+    def learn(self, mutes: Iterable[Mute]) -> None:
+        """Know what was muted or lifted in the process that sends."""
+        self._outbox.learn(mutes)
 
     def status(self) -> AlertsStatus:
         """What is true of all destinations now."""

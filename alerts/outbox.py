@@ -159,6 +159,11 @@ class Outbox:
                 dead=tuple(dead[:_MOST_SHOWN]),
             )
 
+    def learn(self, mutes: Iterable[Mute]) -> None:
+        """Know what was muted or lifted in the process that sends, until this one does."""
+        with self._lock:
+            self._mutes |= {(mute.of, mute.name): mute for mute in mutes}
+
     # For the page.
 
     def mute(self, mute: Mute) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from alerts.desk import Desk
 from alerts.shared_ledger import SharedLedger
+from engine.alerts_elsewhere import grant
 from engine.heartbeat import Heartbeat, Subscriber
 from engine.reader import Reader
 from engine.watchlist import Watched, Watchlist
@@ -36,6 +38,7 @@ class Parts:
     detector: StressDetector
     changes: Changes
     ledger: SharedLedger
+    desk: Desk
     heartbeat: Heartbeat
     reader: Reader
     watchlist: Watchlist
@@ -104,9 +107,16 @@ def tie(relayed: RelayedSource, parts: Parts, outdated: Callable[[], None]) -> N
             store.watch(asset, relayed.watched.get(asset, ()))
         watchlist.decide()
 
-    def grant(wish: Wish) -> None:
+    def grant_wish(wish: Wish) -> None:
         # Whoever asked sees what became of it.
-        watchlist.grant(wish)
+        if wish.kind.is_of_alerts:
+            grant(parts.desk, wish)
+        else:
+            watchlist.grant(wish)
+
+    def learn(marks: Marks) -> None:
+        parts.ledger.learn(marks)
+        parts.desk.learn(marks.mutes)
 
     relayed.bind(
         Around(
@@ -127,12 +137,12 @@ def tie(relayed: RelayedSource, parts: Parts, outdated: Callable[[], None]) -> N
             ),
             followed=Followed(
                 table=follow_table,
-                marks=parts.ledger.learn,
+                marks=learn,
                 quotes=heartbeat.quotes.add,
                 past=keep,
             ),
             span=span,
-            wish=grant,
+            wish=grant_wish,
             leads=lead,
             outdated=outdated,
         )

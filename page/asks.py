@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from engine.alerts_elsewhere import MOST_MUTES
 from engine.status import AlertsStatus
 from history.deliveries import Mute, MuteOf
-from page.watching import WatchAsk
+from page.watching import WatchAsk, asked_text
 from page.words import Instant, Words
 from ticks import legible
 
@@ -31,6 +32,7 @@ __all__ = [
     "SendTest",
     "TryNow",
     "answered",
+    "asked",
     "asks_in",
     "muted_name",
     "muted_until",
@@ -51,9 +53,6 @@ MORNING: Final = time(7)
 
 _MOST_ASKS: Final = 50
 """How many of a list are looked at."""
-
-_MOST_MUTES: Final = 200
-"""How many things may be muted at once: names come from a browser, and must not fill the memory."""
 
 Name = Annotated[str, msgspec.Meta(max_length=80)]
 
@@ -82,6 +81,26 @@ class Desk(Protocol):
 
     def try_now(self, destination: str) -> bool:
         """Try a destination that is not tried by itself now; whether it will be."""
+        ...
+
+
+class DeskElsewhere(Protocol):
+    """Who does so in another process, and can be asked for it."""
+
+    def mute(self, mute: Mute) -> None:
+        """Have nothing told of something until an instant."""
+        ...
+
+    def test(self, destination: str) -> None:
+        """Have a marked message sent."""
+        ...
+
+    def send_again(self, destination: str, key: str) -> None:
+        """Have a dead delivery tried again."""
+        ...
+
+    def try_now(self, destination: str) -> None:
+        """Have a destination tried that is not tried by itself now."""
         ...
 
 
@@ -168,14 +187,45 @@ def answered(desk: Desk, ask: DeskAsk, now: float, zone: ZoneInfo) -> Words:
                 return (f"It is on its way to {legible(destination)} again. ",)
             return ("It is not kept any more, so it cannot be sent again. ",)
         case MuteFor(of, name, span):
-            if len(desk.status().mutes) >= _MOST_MUTES:
-                return (f"{_MOST_MUTES} mutes are the most: lift some first. ",)
+            if len(desk.status().mutes) >= MOST_MUTES:
+                return (_TOO_MANY_MUTES,)
             until = muted_until(span, now, zone)
             desk.mute(Mute(of, name, until))
             return (f"Muted: {muted_name(of, name)}, until ", Instant(until), ". ")
         case Lift(of, name):
             desk.mute(Mute(of, name, _LIFTED))
             return (f"No longer muted: {muted_name(of, name)}. ",)
+
+
+def asked(
+    desk: Desk, elsewhere: DeskElsewhere, ask: DeskAsk, now: float, zone: ZoneInfo, where: str
+) -> Words:
+    """Have the process that sends do what is asked ``now``; what to tell the viewer.
+
+    ``where`` that is. What is known of it here is the desk's.
+    """
+    match ask:
+        case SendTest(destination) | TryNow(destination) if _is_gone(desk, destination):
+            return (_not_done(desk, destination),)
+        case SendTest(destination):
+            elsewhere.test(destination)
+            what: Words = (f"a test is on its way to {legible(destination)}",)
+        case TryNow(destination):
+            elsewhere.try_now(destination)
+            what = (f"{legible(destination)} is tried",)
+        case SendAgain(destination, key):
+            elsewhere.send_again(destination, key)
+            what = (f"it is on its way to {legible(destination)} again",)
+        case MuteFor() if len(desk.status().mutes) >= MOST_MUTES:
+            return (_TOO_MANY_MUTES,)
+        case MuteFor(of, name, span):
+            until = muted_until(span, now, zone)
+            elsewhere.mute(Mute(of, name, until))
+            what = (f"{muted_name(of, name)} is muted until ", Instant(until))
+        case Lift(of, name):
+            elsewhere.mute(Mute(of, name, _LIFTED))
+            what = (f"{muted_name(of, name)} is no longer muted",)
+    return (asked_text(where), *what, ". ")
 
 
 def muted_until(span: Span, now: float, zone: ZoneInfo) -> float:
@@ -202,12 +252,19 @@ def muted_name(of: MuteOf, name: str) -> str:
     return legible(name)
 
 
+_TOO_MANY_MUTES: Final = f"{MOST_MUTES} mutes are the most: lift some first. "
+
+
+def _is_gone(desk: Desk, destination: str) -> bool:
+    return all(one.name != destination for one in desk.status().destinations)
+
+
 def _not_done(desk: Desk, destination: str) -> str:
     """Why a destination is neither tested nor tried: either is a try, of which one is made in ten
     seconds at most.
     """
     name, status = legible(destination), desk.status()
-    if all(one.name != destination for one in status.destinations):
+    if _is_gone(desk, destination):
         return f"There is no destination {name} any more. "
     if not status.is_sending:
         return f"Another Market Pulse sends to {name}: press it there. "

@@ -26,6 +26,7 @@ __all__ = [
     "TakeFromGroup",
     "WatchAsk",
     "Watchlist",
+    "asked_text",
     "decided_text",
     "example",
     "watch_answered",
@@ -160,6 +161,11 @@ def decided_text(where: str) -> str:
     return f"What is watched is decided {where}"
 
 
+def asked_text(where: str) -> str:
+    """That something was asked elsewhere, before what that was: ``where host-a collects``."""
+    return f"Asked {where or _COLLECTOR}: in a moment "
+
+
 def watch_answered(watchlist: Watchlist, ask: WatchAsk, where: str = "") -> Words:
     """Have the watchlist do what is asked; what to tell the viewer.
 
@@ -203,7 +209,7 @@ def _elsewhere(where: str) -> str:
 
 
 def _asked(where: str, what: str) -> str:
-    return f"Asked {where or _COLLECTOR}: in a moment {what}. "
+    return f"{asked_text(where)}{what}. "
 
 
 def _added(answer: Answer, asset: Asset, where: str) -> str:

@@ -1,11 +1,12 @@
-"""Wishes: what viewers ask of the watchlist where another process decides what is watched."""
+"""Wishes: what viewers ask of the watchlist and the alerts while another process collects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
+from history.deliveries import Mute
 from ticks import Asset
 
 __all__ = ["Elsewhere", "Wish", "WishKind"]
@@ -25,6 +26,22 @@ class WishKind(StrEnum):
     """To put a symbol into a group."""
     TAKE = "take"
     """To take a symbol out of a group."""
+    MUTE = "mute"
+    """To tell nothing of something for a while, or of it again."""
+    TEST = "test"
+    """To send a marked message to a destination of alerts."""
+    SEND_AGAIN = "send again"
+    """To send a destination once more what it refused for good."""
+    TRY_NOW = "try now"
+    """To try a destination that refused or rests."""
+
+    @property
+    def is_of_alerts(self) -> bool:
+        """Whether it is asked of the alerts, and not of the watchlist."""
+        return self in _OF_ALERTS
+
+
+_OF_ALERTS: Final = {WishKind.MUTE, WishKind.TEST, WishKind.SEND_AGAIN, WishKind.TRY_NOW}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +57,10 @@ class Wish:
     """What a group is to be called from now on."""
     symbols: tuple[str, ...] = ()
     """Of a group that is made."""
+    mute: Mute | None = None
+    destination: str = ""
+    key: str = ""
+    """Of what is to be sent again."""
 
 
 class Elsewhere(Protocol):

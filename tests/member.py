@@ -21,6 +21,7 @@ import msgspec
 import worker
 from engine.heartbeat import SecondOver, Subscriber
 from engine.ranking import order_of
+from history.deliveries import Mute, MuteOf
 from settings import Settings, load
 from sources.leading import RelayTiming
 
@@ -106,6 +107,13 @@ def main() -> None:
             elif line.startswith("add "):
                 answer = running().watchlist.add("crypto", line.split()[1])
                 say("add", outcome=answer.outcome)
+            elif line.startswith("mute "):
+                elsewhere = running().alerts_elsewhere
+                assert elsewhere is not None
+                elsewhere.mute(Mute(MuteOf.SYMBOL, line.split()[1], time.time() + 3600))
+                say("mute")
+            elif line.strip() == "mutes":
+                say("mutes", names=[mute.name for mute in running().desk.status().mutes])
             elif line.strip() == "watched":
                 say("watched", symbols=list(running().watchlist.watched["crypto"]))
             elif line.startswith("price "):

@@ -10,8 +10,19 @@ import pytest
 
 from alerts.status import AlertsStatus, DestinationStatus
 from history.deliveries import Mute, MuteOf
-from page.asks import Lift, MuteFor, SendAgain, SendTest, TryNow, answered, asks_in, muted_until
-from page.words import Instant
+from page.asks import (
+    DeskAsk,
+    Lift,
+    MuteFor,
+    SendAgain,
+    SendTest,
+    TryNow,
+    answered,
+    asked,
+    asks_in,
+    muted_until,
+)
+from page.words import Instant, Words
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -53,6 +64,29 @@ class Told:
     def _note(self, *what: str) -> bool:
         self.told.append(what)
         return self.is_willing
+
+
+class Sent:
+    """A desk of another process, which is asked and gives no answer."""
+
+    def __init__(self, desk: Told) -> None:
+        self._desk = desk
+
+    def mute(self, mute: Mute) -> None:
+        """Pass on a mute."""
+        self._desk.mute(mute)
+
+    def test(self, destination: str) -> None:
+        """Pass on a test."""
+        self._desk.test(destination)
+
+    def send_again(self, destination: str, key: str) -> None:
+        """Pass on what is to be sent again."""
+        self._desk.send_again(destination, key)
+
+    def try_now(self, destination: str) -> None:
+        """Pass on a try."""
+        self._desk.try_now(destination)
 
 
 def numbered(number: int, **ask: Any) -> dict[str, Any]:
@@ -184,6 +218,39 @@ def test_a_destination_that_is_gone_from_the_settings_is_named() -> None:
     for ask in (SendTest("old"), TryNow("old")):
         answer = answered(Told(is_willing=False), ask, NOW, TOKYO)
         assert answer == ("There is no destination old any more. ",)
+
+
+WHERE = "where host-a collects"
+
+
+def test_what_another_process_can_be_asked_for_is_asked() -> None:
+    """And the answer says where, and claims nothing that is not done yet."""
+    here, there = Told(is_sending=False), Told()
+    asks: list[tuple[DeskAsk, Words]] = [
+        (SendTest("desk"), ("a test is on its way to desk",)),
+        (TryNow("desk"), ("desk is tried",)),
+        (SendAgain("desk", "k"), ("it is on its way to desk again",)),
+        (MuteFor(MuteOf.SYMBOL, "AAPL", "15 min"), ("AAPL is muted until ", Instant(NOW + 900))),
+        (Lift(MuteOf.RULE, "flash"), ("the rule flash is no longer muted",)),
+    ]
+    for ask, what in asks:
+        answer = asked(here, Sent(there), ask, NOW, TOKYO, WHERE)
+        assert answer == (f"Asked {WHERE}: in a moment ", *what, ". ")
+    assert (here.told, here.mutes) == ([], [])
+    assert there.told == [("test", "desk"), ("try", "desk"), ("again", "desk", "k")]
+    assert [mute.name for mute in there.mutes] == ["AAPL", "flash"]
+
+
+def test_what_cannot_be_done_is_not_asked_elsewhere() -> None:
+    """A destination that is gone, and one mute too many."""
+    here, there = Told(is_sending=False, mutes=200), Told()
+    asks: list[tuple[DeskAsk, str]] = [
+        (SendTest("old"), "There is no destination old any more. "),
+        (MuteFor(MuteOf.SYMBOL, "AAPL", "1 h"), "200 mutes are the most: lift some first. "),
+    ]
+    for ask, words in asks:
+        assert asked(here, Sent(there), ask, NOW, TOKYO, WHERE) == (words,)
+    assert (there.told, there.mutes) == ([], [])
 
 
 def test_what_another_process_sends_is_asked_of_that() -> None:

@@ -75,6 +75,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {
             "alerts.status",
             "history.coarse",
+            "history.deliveries",
             "history.hours",
             "history.losses",
             "history.notes",

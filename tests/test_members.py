@@ -326,6 +326,45 @@ def test_an_alert_goes_on_where_the_next_collects(
         assert_told_once(others)
 
 
+def test_a_mute_of_any_viewer_counts_where_alerts_are_sent(tmp_path: Path, broker: Broker) -> None:
+    """It is asked of the collector, known everywhere, and the next collector keeps it."""
+    with ExitStack() as stack:
+        desk = stack.enter_context(Receiver(taken))
+        several = Set(tmp_path, broker, stack)
+        del several.members[2:]
+        for member in several.members:
+            file = member.folder / "pulse.toml"
+            file.write_text(ALERTS.format(url=desk.url), "utf-8")
+            member.set("MARKET_PULSE_CONFIG", str(file))
+            member.set("MARKET_PULSE_DESK", SIGNING_KEY)
+        several.start()
+        leader = several.leader
+        other = next(member for member in several.members if member is not leader)
+        other.ask("mute BTC-USD")
+        for member in several.members:
+            until(partial(knows_mute, member, "BTC-USD"), what="the mute")
+        several.vendor.move("BTC-USD", 77_800.0)
+        for member in several.members:
+            until(partial(events_of, member), what="the event")
+        several.go_on()
+        leader.end()
+        several.wait_for_leader([other])
+        several.vendor.move("BTC-USD", 77_400.0)
+        until(lambda: len(events_of(other)) > 1, what="another event")
+        several.go_on()
+        assert desk.got == []
+
+
+def knows_mute(member: Member, symbol: str) -> bool:
+    """Whether nothing is told of a symbol, as far as a process knows."""
+    return symbol in member.ask("mutes")["names"]
+
+
+def events_of(member: Member) -> set[str]:
+    """The ids of all events that a process told of."""
+    return {event[0] for one in member.seconds() for event in one["events"]}
+
+
 def test_a_fixed_collector_goes_on_without_its_broker(tmp_path: Path, broker: Broker) -> None:
     """Nobody else may: what could not be published comes in order, and nothing is missing."""
     with ExitStack() as stack:
