@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from importlib.metadata import packages_distributions
@@ -174,6 +175,7 @@ RECORDS = {"settings.destinations"}
 """Of what is not pure, the modules that hold nothing but records."""
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Every module of the project by its name; a package's own is its ``__init__``."""
     found = {}
@@ -189,7 +191,8 @@ def room_of(module: str) -> str:
     return module if module in ROOMS else module.split(".")[0]
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """What a module imports, as full names; of ours down to the module."""
     ours = set(modules()) | {name.split(".")[0] for name in modules()}
     found: set[str] = set()
@@ -201,7 +204,7 @@ def imports(path: Path) -> set[str]:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             # Names of a module are that module's; names of a package may be modules of it.
             found |= {name if name in ours else str(node.module) for name in names}
-    return found - {"__future__"}
+    return frozenset(found - {"__future__"})
 
 
 def test_every_module_is_in_a_row() -> None:
