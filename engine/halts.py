@@ -134,7 +134,8 @@ class Halts:
         self, second: int, now: float, frame: pd.DataFrame, last: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.bool_]:
         """Which rows are of stocks that are silent while most of them trade."""
-        is_priced = (frame["asset"] == "stocks").to_numpy() & ~np.isnan(last)
+        asset = frame["asset"].to_numpy()
+        is_priced: npt.NDArray[np.bool_] = (asset == "stocks") & ~np.isnan(last)
         trading = np.count_nonzero(is_priced & (now - last <= TRADING_SEC))
         if 2 * trading <= np.count_nonzero(is_priced) or not self._is_open(now):
             self._trading_since = None
