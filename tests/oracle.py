@@ -97,6 +97,8 @@ class Oracle:
         self.stored_bars = window_sec // BAR_SEC + SPARE_BARS
         self.assets: dict[str, str] = {}
         self.ticks: dict[str, dict[int, list[Arrival]]] = {}
+        self.newest: dict[str, dict[int, Arrival]] = {}
+        """The newest tick of each second: the largest."""
         self.snapshot_prices: dict[str, Tick] = {}
         self.samples: dict[str, dict[int, float]] = {}
         self.judgements: dict[str, dict[int, Judgement]] = {}
@@ -192,6 +194,7 @@ class Oracle:
         if symbol not in self.assets:
             self.assets[symbol] = asset
             self.ticks[symbol] = {}
+            self.newest[symbol] = {}
             self.samples[symbol] = {}
             self.judgements[symbol] = {}
             self.hot[symbol] = {}
@@ -206,6 +209,8 @@ class Oracle:
         arrival = Arrival(second, ms, self.arrivals, stamp / 1000, tick.price)
         bar = second // BAR_SEC
         self.ticks[tick.symbol].setdefault(bar, []).append(arrival)
+        newest = self.newest[tick.symbol]
+        newest[second] = max(arrival, newest.get(second, arrival))
         self.head = max(self.head, bar)
 
     def update_many(self, ticks: Iterable[Tick]) -> None:
@@ -276,6 +281,12 @@ class Oracle:
             since = self.window(symbol).gap
         return [tick for tick in ticks if tick.second >= since]
 
+    def newest_in(self, symbol: str, second: int, since: int) -> Arrival | None:
+        """The newest tick of a second, None if that is before ``since`` or no longer kept."""
+        newest = self.newest.get(symbol, {}).get(second)
+        is_seen = newest and second >= since and self.is_stored(second // BAR_SEC)
+        return newest if is_seen else None
+
     def is_sampled(self, bar: int, symbol: str) -> bool:
         """Whether what was found at the close of ``bar`` is still kept, and of this window."""
         oldest = max(0, self.newest_closed - self.stored_bars + 1)
@@ -320,12 +331,12 @@ class Oracle:
     def live_bars(self, symbol: str, first: int, end: int, bars_per_bin: int = 1) -> list[Bar]:
         """The bins from ``first`` to ``end`` (excluded) that have ticks."""
         live = []
-        since = self.window(symbol).gap
+        since, ticks = self.window(symbol).gap, self.ticks.get(symbol, {})
         for number in range(first, end):
             prices = [
                 tick.price
                 for bar in range(number * bars_per_bin, (number + 1) * bars_per_bin)
-                if bar * BAR_SEC >= since
+                if bar in ticks and bar * BAR_SEC >= since
                 for tick in self.stored_ticks(symbol, bar, since)
             ]
             if prices:
@@ -493,9 +504,9 @@ class Oracle:
     def move_end(self, symbol: str, second: int) -> tuple[float, float] | None:
         """The median of the five seconds up to ``second``, and the time of the newest of them."""
         newest = [
-            max(t for t in self.stored_ticks(symbol, at // BAR_SEC) if t.second == at)
+            tick
             for at in range(second, second - 30, -1)
-            if any(t.second == at for t in self.stored_ticks(symbol, at // BAR_SEC))
+            if (tick := self.newest_in(symbol, at, self.window(symbol).gap))
         ]
         five = [tick for tick in newest if tick.second > second - 5]
         taken = five if len(five) >= 3 else newest[:3]
@@ -634,12 +645,11 @@ class Oracle:
         candles = self.seen_candles(symbol, in_window=False) if with_candles else {}
         found: list[tuple[int, float | None]] = []
         for second in range(end - seconds + 1, end + 1):
-            stored = self.stored_ticks(symbol, second // BAR_SEC, since)
-            inside = [tick for tick in stored if tick.second == second]
+            newest = self.newest_in(symbol, second, since)
             candle = candles.get(second // 60) if second % 60 == 59 else None
             is_whole = second - 59 > end - seconds
             close = candle.close if candle and is_whole else None
-            found.append((second, max(inside).price if inside else close))
+            found.append((second, newest.price if newest else close))
         return found
 
     def bins(self, symbol: str, bin_sec: int, window_sec: int, now: float) -> dict[int, Bar]:
