@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -38,7 +39,10 @@ def chromium_path() -> str | None:
 
 
 def copy_app(folder: Path) -> None:
-    """Copy the application into ``folder``: the files that git does not ignore, so no secrets."""
+    """Copy the application into ``folder``: the files that git does not ignore, so no secrets.
+
+    With their times and what Python made of them, so that a server there need not compile them.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -49,8 +53,16 @@ def copy_app(folder: Path) -> None:
     for name in filter(None, listed):
         path = ROOT / name
         if path.is_file() and not name.startswith(("tests/", "benchmarks/", "docs/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder / name)
+            _copy(path, folder / name)
+            if path.suffix == ".py":
+                made = [Path(cache_from_source(str(one))) for one in (path, folder / name)]
+                if made[0].is_file():
+                    _copy(*made)
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, target)
 
 
 ORDERS: Final = "orders.socket"
