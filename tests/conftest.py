@@ -18,6 +18,12 @@ settings.register_profile("any speed", deadline=None, suppress_health_check=[Hea
 settings.load_profile("any speed")
 
 TAPE = Path(os.environ.get("MARKET_PULSE_TAPE", "../shared/data/tape.csv.gz"))
+LONGEST_FIRST = (
+    *("browser", "members", "relayed_tape", "restart", "ranking", "replay", "five_vendors"),
+    *("pulse_store", "put", "worker", "stress_truth", "usual_truth", "archive", "remembering"),
+    *("clock_faults", "rules", "rewatching", "server", "killed", "ties", "halts"),
+)
+"""How the names go on of the files with the tests that take longest."""
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -60,3 +66,14 @@ def broker(redis_server: str, tmp_path: Path) -> Iterator[Broker]:
     """A broker of this test alone, which is up."""
     with Broker(tmp_path / "redis", redis_server) as broker:
         yield broker
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that at the end no worker is left alone with it."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem.removeprefix("test_")
+        found = (at for at, begin in enumerate(LONGEST_FIRST) if name.startswith(begin))
+        return next(found, len(LONGEST_FIRST))
+
+    items.sort(key=place)
