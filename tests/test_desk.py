@@ -104,7 +104,8 @@ def test_what_the_worker_finds_arrives(tmp_path: Path) -> None:
     """Nothing of the past, nothing where simulated prices are not wanted, and all with its mark."""
     with Receiver() as wanted, Receiver() as unwanted:
         each = program("wanted", wanted.url), program("unwanted", unwanted.url, is_simulated=False)
-        engine = Worker(settings_of(*each, folder=tmp_path), make_detector=Nervous)
+        settings = settings_of(*each, folder=tmp_path)
+        engine = Worker(settings, make_detector=Nervous, past_sec=900)
         engine.start()
         try:
             until(lambda: engine.status().alerts.destinations[0].sent)

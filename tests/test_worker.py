@@ -135,7 +135,7 @@ def test_the_same_seed_is_the_same_page(start: Callable[..., Worker]) -> None:
     fixed = 1_795_000_000.25
 
     def past() -> list[Event]:
-        engine = start(clock=lambda: fixed)
+        engine = start(clock=lambda: fixed, past_sec=1200)
         until(lambda: not engine.status().is_searching_past and engine.ready.is_set())
         found = engine.events.latest(500)
         engine.stop()
@@ -177,7 +177,7 @@ def test_a_frame_is_computed_once_a_second_for_all_readers(
     start: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand glances cost no frame more than none."""
-    engine = start()
+    engine = start(past_sec=300)
     assert engine.ready.wait(HANG_SEC)
     until(lambda: not engine.status().is_searching_past)
     computed: list[float] = []
@@ -235,7 +235,7 @@ def test_a_crash_is_shown_and_the_task_restarted(
     with caplog.at_level(logging.ERROR):
         queue = TickQueue()
         source = SourceSettings("simulated", seed=7, keys={"eodhd": (secret,)}, watchlist=FEW)
-        engine = start(Settings(source), queue=queue)
+        engine = start(Settings(source), queue=queue, past_sec=60)
         assert engine.ready.wait(HANG_SEC)
         if task == "store":
             queue.add_last_price(Tick("AAPL", "stocks", time.time(), 1.0))
