@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 import worker
 from engine.heartbeat import SecondOver, Subscriber
@@ -49,6 +50,7 @@ def main() -> None:
     behind_sec = float(os.environ.pop("MEMBER_CLOCK_SEC", "0"))
     timing = msgspec.json.decode(os.environ.pop("MEMBER_TIMING", "{}"), type=RelayTiming)
     lock = threading.Lock()
+    shown = dict[int, pd.DataFrame]()
 
     def say(kind: str, **what: Any) -> None:
         with lock:
@@ -59,6 +61,7 @@ def main() -> None:
         engine = running()
         order: tuple[int, ...] = ()
         if over.frame is not None:
+            shown[over.second] = over.frame
             states = engine.reader.states(over.frame, over.now)
             calm = engine.heartbeat.ranking.order(over.second, "heat", over.frame.index)
             order = order_of("heat", over.frame, states, calm).rows
@@ -96,7 +99,7 @@ def main() -> None:
                     feeds=[feed.state for feed in status.feeds],
                 )
             elif line.startswith("frame "):
-                frame = running().store.frame(int(line.split()[1]) + 0.999)
+                frame = shown.get(int(line.split()[1]), pd.DataFrame())
                 say(
                     "frame",
                     frame={str(k): {c: repr(v) for c, v in r.items()} for k, r in frame.iterrows()},

@@ -26,6 +26,7 @@ from tests.browser_page import (
     messages,
     open_details,
     open_settings,
+    order,
     shows_prices,
     start,
     until_refreshed,
@@ -35,8 +36,14 @@ from tests.waiting import until
 
 pytest_plugins = ("tests.browser_fixtures",)
 
-PAST_SEC = 1200
-"""Of the market: as long as brings events enough to fill a card."""
+PAST_SEC = 900
+"""Of the market; how many events are in it depends on when it starts."""
+
+EVENTS: Final = tuple(
+    {"symbol": name, "asset": "stocks", "id": f"burst:{name}:ordered", "ago": 60 * number}
+    for number, name in enumerate(("AAPL", "MSFT", "NVDA", "TSLA", "META", "AMZN"), 1)
+)
+"""Enough to fill a card, whatever the market brings."""
 
 KIOSK_PX = 28
 KIOSKS = ((1024, 768), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (3840, 2160))
@@ -49,6 +56,12 @@ DARK, LIGHT = "rgb(14, 18, 24)", "rgb(245, 247, 250)"
 def until_ready(page: Page) -> None:
     """Wait until all that the page can show is there."""
     until(lambda: shows_prices(page) and all_live(page) and has_searched_past(page))
+
+
+def fill_events(market: Server, page: Page) -> None:
+    """Have a card full of events, and wait until they are listed."""
+    order(market, *EVENTS)
+    until(lambda: page.locator(".events li").count() >= len(EVENTS))
 
 
 def fits(page: Page, locator: Locator) -> int:
@@ -84,6 +97,7 @@ def test_the_first_screen_of_a_desk(market: Server, tabs: Tabs) -> None:
     """At 1440 × 900 all that matters is seen without scrolling."""
     page = tabs(market.url)
     until_ready(page)
+    fill_events(market, page)
     for name, least in {
         ".badge": 1,
         ".feeds li": 3,
@@ -185,6 +199,7 @@ def test_a_wall_shows_what_matters_from_afar(market: Server, tabs: Tabs) -> None
     """The kiosk has no widgets, big type, and everything on one screen that never scrolls."""
     page = on_wall(tabs, f"{market.url}?kiosk=1")
     until(lambda: has_searched_past(page))
+    fill_events(market, page)
     for widget in ("stSelectbox", "stNumberInput", "stButtonGroup", "stCheckbox", "stPopover"):
         assert page.get_by_test_id(widget).count() == 0
     for hidden in (".hour", ".chrome > .tools", ".correlation", ".stress .chips"):
@@ -325,7 +340,7 @@ def test_nothing_is_written_over_events(market: Server, tabs: Tabs) -> None:
     """Where no price is known, as in a restart's first moment, those of before are listed alone."""
     page = tabs(market.url)
     until_ready(page)
-    expect(page.locator(".events li").first).to_be_visible()
+    fill_events(market, page)
     is_hidden = page.locator(".stress .empty").evaluate(
         """(empty) => {
           const payload = structuredClone(marketPulse.payload);

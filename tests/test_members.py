@@ -78,7 +78,7 @@ class Set:
     @property
     def leader(self) -> Member:
         """The one that collects."""
-        return next(member for member in self.running if leads(member))
+        return self.wait_for_leader(self.running)
 
     def go_on(self, seconds: int = 3) -> None:
         """Return when all that run have shown some more seconds."""
@@ -92,8 +92,14 @@ class Set:
 
     def wait_for_leader(self, among: Sequence[Member]) -> Member:
         """The one of these that collects, once one does."""
-        until(lambda: any(leads(member) for member in among), what="another to lead")
-        return next(member for member in among if leads(member))
+        found: list[Member] = []
+
+        def is_found() -> bool:
+            found[:] = [member for member in among if leads(member)][:1]
+            return bool(found)
+
+        until(is_found, what="another to lead")
+        return found[0]
 
     def entries(self) -> list[Any]:
         """All that the stream holds."""
@@ -151,7 +157,18 @@ def assert_equal(members: Sequence[Member], since: int = 0) -> None:
     both = [second for second in set.intersection(*map(set, by_second)) if second >= since]
     assert len(both) > 2
     differing = [s for s in sorted(both) if len({repr(one[s]) for one in by_second}) > 1]
-    assert differing == []
+    assert [(second, *differences(members, second)) for second in differing] == []
+
+
+def differences(members: Sequence[Member], second: int) -> list[str]:
+    """Which figures of a second several that run have shown differently, and which each has."""
+    frames = [member.ask(f"frame {second}")["frame"] for member in members if member.is_running]
+    return [
+        f"{symbol} {column}: {', '.join(found)}"
+        for symbol, row in frames[0].items()
+        for column in row
+        if len(set(found := [frame.get(symbol, {}).get(column, "none") for frame in frames])) > 1
+    ]
 
 
 def assert_told_once(members: Sequence[Member]) -> None:
