@@ -148,6 +148,8 @@ class Follower:
         """Whether the newest entry could not be read."""
         self._own_term: int | None = None
         """In which this process collected by itself, if nobody did since."""
+        self._is_forgettable = True
+        """Whether all that it did not publish then can be forgotten."""
         self._unrestored: list[Remembered] = []
         """What the detector is to remember with the next second that is shown."""
         self._clock = 0.0
@@ -170,14 +172,21 @@ class Follower:
     # Taking.
 
     def go_on_from(
-        self, second: int | None, position: tuple[int, int], cursor: str, clock: float
+        self,
+        second: int | None,
+        position: tuple[int, int],
+        cursor: str,
+        clock: float,
+        *,
+        is_forgettable: bool = True,
     ) -> None:
         """Know that this process published up to here by itself, until its ``clock`` was this.
 
-        What it collected after that is forgotten once another one's seconds come.
+        What it collected after that is forgotten once another one's seconds come; if it is not
+        ``is_forgettable`` nothing that is known here goes on then.
         """
         self.second, self.position, self.cursor = second, position, cursor
-        self._own_term = position[0]
+        self._own_term, self._is_forgettable = position[0], is_forgettable
         self._clock, self.heard_at = clock, self._steady()
         self.has_ended = False
         self._ahead.clear()
@@ -298,7 +307,13 @@ class Follower:
         return others
 
     def _forget_own(self) -> None:
-        """Let go of what this process collected and nobody was told: others show other seconds."""
+        """Let go of what this process collected and nobody was told: others show other seconds.
+
+        Raises:
+            OutdatedError: if that cannot be done.
+        """
+        if not self._is_forgettable:
+            raise OutdatedError
         if self.second is not None:
             self._store.forget_after(self.second)
             self._events.forget_after(self.second + 1.0)

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bars import CELL
+from bars import CELL, Begin
 from events import Event, Remembered, Track, Watch
 from history.changes import Change
 from history.deliveries import Marks
@@ -70,6 +70,8 @@ class _Waiting(NamedTuple):
     second: int
     table: str
     body: bytes
+    is_lasting: bool
+    """Whether it has more than what is of its second alone; see ``has_lasting``."""
 
 
 class Publisher:
@@ -115,6 +117,16 @@ class Publisher:
         """How many entries wait."""
         return len(self._waiting)
 
+    def has_lasting(self) -> bool:
+        """Whether the broker did not take the begin of a window, or what was laid of the past.
+
+        The store cannot let go of these as it can of the prices of the newest seconds.
+        """
+        self._finish()
+        self._take_note()
+        is_waiting = any(one.is_lasting for one in self._waiting)
+        return is_waiting or _is_lasting(self._begins, self._pasts)
+
     def begin(self) -> None:
         """Begin a new term, in which nothing was taken yet; what waits goes with it."""
         self._newest_table()
@@ -136,7 +148,7 @@ class Publisher:
         """The last prices that entered no window."""
         self._draft: Entry | None = None
         self._events: list[Event] = []
-        self._begins: list[Any] = []
+        self._begins: list[Begin] = []
         self._remembered: dict[str, Remembered] = {}
         self._pasts: list[LaidPast] = []
 
@@ -207,12 +219,14 @@ class Publisher:
     def _put(self, entry: Entry) -> None:
         self.second = entry.second
         self._number += 1
-        self._waiting.append(_Waiting(self._number, entry.second, self._digest, encoded(entry)))
+        is_lasting, body = _is_lasting(entry.begins, entry.pasts), encoded(entry)
+        self._waiting.append(_Waiting(self._number, entry.second, self._digest, body, is_lasting))
         while len(self._waiting) > MOST_WAITING_SEC:
             lost, then = self._waiting.popleft(), self._waiting[0]
             # Its prices are a hole, but what is told only once is told with the next.
             told = told_with(decoded_entry(then.body), decoded_entry(lost.body))
-            self._waiting[0] = then._replace(body=encoded(told))
+            is_lasting = then.is_lasting or lost.is_lasting
+            self._waiting[0] = then._replace(body=encoded(told), is_lasting=is_lasting)
             self.lost += 1
         self.wake.set()
 
@@ -313,6 +327,11 @@ class Publisher:
         """Know that these of the past were taken."""
         self.seq = batch[-1].seq
         self._base -= len(batch)
+
+
+def _is_lasting(begins: Sequence[Begin], pasts: Sequence[LaidPast]) -> bool:
+    """Whether these leave something in the windows or in what a store knows of the past."""
+    return bool(begins) or any(past.candles or past.ticks for past in pasts)
 
 
 def _changed(cells: npt.NDArray[Any], before: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -606,11 +606,19 @@ class RelayedSource:
         self._own_term = leader.last_term
         self.queue.drain()
         second = publisher.published
+        # Who collected without a word has a past of its own.
+        is_forgettable = not self._is_collecting or (
+            second is not None and not publisher.has_lasting()
+        )
         if second is None and self._around is not None and self._around.span() is not None:
             # What its archive knew: what others know of that is not to be laid upon it.
             second = int(self._stopped_at) - 1
         self._follower.go_on_from(
-            second, (leader.last_term, publisher.seq), leader.cursor, self._stopped_at
+            second,
+            (leader.last_term, publisher.seq),
+            leader.cursor,
+            self._stopped_at,
+            is_forgettable=is_forgettable,
         )
         self._is_leading = self._is_collecting = self._is_prepared = False
         self._collector = self._fenced_by or self._host
@@ -696,7 +704,8 @@ class _Led:
         """
         last = self._publisher.second
         since = -math.inf if last is None else last + 1.0
-        shown = since
+        # A time, too, if nothing is known yet and another may collect before this one has begun.
+        shown = clock() if last is None else since
 
         def held() -> float:
             nonlocal shown

@@ -172,7 +172,11 @@ class Member:
             found.update(self.relay)
             return all(found.get(name) == value for name, value in what.items())
 
-        until(is_so, what=f"{what}, last {found}")
+        try:
+            until(is_so, what=str(what))
+        except AssertionError as error:
+            error.add_note(f"last {found}")
+            raise
         return found
 
     def wait_for_second(self, second: int) -> None:

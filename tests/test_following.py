@@ -13,7 +13,7 @@ from events import Event
 from history.deliveries import Mute, MuteOf
 from history.notes import WatchNotes
 from sources.entries import encoded
-from sources.following import NewerFormatError
+from sources.following import NewerFormatError, OutdatedError
 from sources.relay import Relay
 from sources.relay_records import FORMAT, Packed
 from sources.relay_records import START as FIRST
@@ -441,6 +441,30 @@ def test_what_nobody_was_told_is_forgotten_once_another_collects(join: Join) -> 
         own.store.frame(now)["last"].tolist() == other.collecting.store.frame(now)["last"].tolist()
     )
     assert different(own.store, other.collecting.store, now) == []
+
+
+def test_what_cannot_be_forgotten_ends_all_once_another_collects(join: Join) -> None:
+    """Not before: as long as nobody else does, what is here goes on."""
+    first, other = Line(join), Idle(join, "host-b")
+    own = Following(join("host-a"))
+
+    async def run() -> None:
+        await first.collecting.seconds(START + 1, START + 5)
+        first.publish()
+        await own.follower.catch_up()
+        position, cursor = own.follower.position, own.follower.cursor
+        own.follower.go_on_from(START + 5, position, cursor, START + 6.0, is_forgettable=False)
+        await own.follower.catch_up()
+        first.hand_over(other)
+        await other.collecting.seconds(START + 1, START + 6)
+        other.collecting.publisher.know_taken(5)
+        other.collecting.publisher.begin()
+        other.publish()
+        with pytest.raises(OutdatedError):
+            await own.follower.catch_up()
+
+    asyncio.run(run())
+    assert own.shown[-1] == START + 5
 
 
 def test_the_clock_is_the_collectors(join: Join) -> None:

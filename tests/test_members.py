@@ -27,6 +27,9 @@ from tests.waiting import until
 
 TTL_SEC: Final = QUICK["ttl_sec"]
 
+BEGINS_ANEW: Final = "all begins anew"
+"""In the log of a process that does."""
+
 RIGHT: Final = "the-right-one"
 WRONG: Final = "wrong-secret-one"
 
@@ -64,11 +67,15 @@ class Set:
         """Have all of them run, and show some seconds."""
         for member in self.members:
             member.start()
-        leader = self.wait_for_leader(self.members)
-        for member in self.members:
-            if member is not leader:
-                member.wait_for(state="following")
+        until(self._is_settled, what="one to lead, and all others to follow it")
         self.go_on()
+
+    def _is_settled(self) -> bool:
+        # Together: on a busy computer the first to collect may lose its lease while others start.
+        relays = [member.relay for member in self.members]
+        leaders = [one["host"] for one in relays if one["state"] == "leading"]
+        following = [one["collector"] for one in relays if one["state"] == "following"]
+        return len(leaders) == 1 and leaders * len(relays) == leaders + following
 
     @property
     def running(self) -> list[Member]:
@@ -204,18 +211,17 @@ def test_one_that_is_killed_is_replaced(several: Set) -> None:
     leader = several.leader
     others = [member for member in several.members if member is not leader]
     leader.kill()
-    killed_at = time.monotonic()
+    killed_at = time.time()
     several.vendor.most_connections = 0
     new = several.wait_for_leader(others)
-    took_sec = time.monotonic() - killed_at
-    # Two beats of patience, and what a busy computer takes.
-    assert took_sec < 3 * TTL_SEC
+    # What a busy computer takes beside; not how long the vendor and this test took after that.
+    assert new.relay["took_over_at"] - killed_at < 3 * TTL_SEC
     several.go_on()
     assert several.vendor.most_connections == 1
     hole_sec = new.relay["hole_sec"]
     assert 2 <= hole_sec <= 3 * TTL_SEC
     other = next(member for member in others if member is not new)
-    assert other.relay["hole_sec"] == hole_sec
+    other.wait_for(hole_sec=hole_sec)
     leader.start()
     leader.wait_for(state="following", collector=new.relay["host"])
     several.go_on()
@@ -227,11 +233,15 @@ def test_one_that_froze_says_nothing_of_it_when_it_wakes(several: Set) -> None:
     """It follows from then on; until it woke its sockets were open, which nobody can help."""
     leader = several.leader
     others = [member for member in several.members if member is not leader]
+    begun = leader.log.count(BEGINS_ANEW)
     leader.send(signal.SIGSTOP)
     new = several.wait_for_leader(others)
     several.go_on_of(others)
     leader.send(signal.SIGCONT)
-    leader.wait_for(state="following", collector=new.relay["host"], fenced_by=new.relay["host"])
+    relay = leader.wait_for(state="following", collector=new.relay["host"])
+    # It begins anew if it froze with something of the past that it alone knows.
+    begins_anew = leader.log.count(BEGINS_ANEW) > begun
+    assert relay["fenced_by"] == ("" if begins_anew else new.relay["host"])
     until(lambda: several.vendor.connections == 1, what="the sleeper's sockets to close")
     assert several.vendor.most_connections == 2
     several.go_on()

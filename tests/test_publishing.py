@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bars import Bars
 from history.deliveries import Marks, Mute, MuteOf
@@ -136,6 +137,32 @@ def test_what_is_told_only_once_is_in_one_entry() -> None:
         (1, 1),
         (0, 0),
     ]
+
+
+def test_what_lasts_is_told_until_it_is_taken() -> None:
+    """The begin of a window, or what was laid of the past, before and after its entry is made."""
+    tick = Tick("BTC-USD", "crypto", START - 20.5, 100.0)
+    laid, nothing = (LaidPast("Coinbase", START - 10, (), ticks, ()) for ticks in ((tick,), ()))
+
+    async def make(collecting: Collecting) -> None:
+        publisher = collecting.publisher
+        begin = partial(collecting.store.begin_anew, ["BTC-USD"], START, "Coinbase")
+        for add in (begin, partial(publisher.add_past, laid)):
+            publisher.add_past(nothing)
+            await collecting.second(START)
+            assert not publisher.has_lasting()
+            add()
+            assert publisher.has_lasting()
+            await collecting.second(START + 1)
+            assert publisher.has_lasting()
+            collecting.taken()
+            assert not publisher.has_lasting()
+        publisher.add_past(laid)
+        await collecting.seconds(START + 2, START + 2 + MOST_WAITING_SEC)
+        assert publisher.lost
+        assert publisher.has_lasting()
+
+    collected(make)
 
 
 def test_a_table_is_kept_for_as_long_as_entries_that_name_it_wait() -> None:

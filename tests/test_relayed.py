@@ -47,12 +47,14 @@ async def until(condition: Callable[[], object]) -> None:
 class One:
     """A process that may collect a simulated market, and knows five minutes from its archive."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, now: float = START + 5.0) -> None:
         self.steady = 1000.0
         self.relay = relay
         self.wishes: list[Wish] = []
+        self.is_outdated = asyncio.Event()
+        """Set once it is to begin anew."""
         self.following = Following(relay)
-        inner = open_source(SourceSettings("simulated", seed=1), None, clock=lambda: START + 5.0)
+        inner = open_source(SourceSettings("simulated", seed=1), None, clock=lambda: now)
         self.source = RelayedSource(
             relay,
             "auto",
@@ -74,7 +76,7 @@ class One:
                 span=lambda: (store.oldest() or 0, START - 1),
                 wish=self.wishes.append,
                 leads=lambda: None,
-                outdated=lambda: None,
+                outdated=self.is_outdated.set,
             )
         )
 
@@ -147,6 +149,26 @@ def test_what_an_archive_knew_is_not_laid_upon_itself(join: Join, broker: Broker
     spans = (START - 300, START + 10)
     assert own.stored_bars(*spans).cells["n"].sum() == other.stored_bars(*spans).cells["n"].sum()
     assert different(own, other, START + 9.999) == []
+
+
+def test_who_collected_without_a_word_begins_anew(join: Join, broker: Broker) -> None:
+    """What it has of its own nobody was told, and it shows nothing of another upon that."""
+    # By its clock, which stands still, no second has ended.
+    one, another = One(join("host-a"), START), Another(join("host-b"))
+
+    async def run() -> None:
+        await one.source.prepare()
+        async with one.running():
+            await until(lambda: one.source.relay_status().took_over_at)
+            await one.source.watch(one.source.watched)
+            one.steady += 60.0
+            await until(lambda: not one.source.collects)
+            assert not one.is_outdated.is_set()
+            await another.takes_over(broker, START + 9)
+            await until(one.is_outdated.is_set)
+
+    asyncio.run(run())
+    assert one.following.shown == []
 
 
 def test_what_a_viewer_removed_is_not_missed(join: Join, broker: Broker) -> None:
