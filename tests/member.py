@@ -2,7 +2,8 @@
 
 Run as ``python -m tests.member``; its settings come from the environment, as those of the
 dashboard do, and MEMBER_TIMING and MEMBER_CLOCK_SEC say how patient it is and how wrong its clock.
-It writes a line of JSON for every second that is over, and one for every line that it is asked.
+It writes a line of JSON for every second that it shows, one if events were found in a second, and
+one for every line that it is asked.
 """
 
 from __future__ import annotations
@@ -34,11 +35,8 @@ def running() -> worker.Worker:
     return found
 
 
-def figures_of(over: SecondOver) -> str:
+def figures_of(frame: pd.DataFrame) -> str:
     """A hash of all figures of a second, to the last bit."""
-    frame = over.frame
-    if frame is None:
-        return ""
     digest = hashlib.sha256()
     for symbol in sorted(frame.index):
         digest.update(repr((symbol, frame.loc[symbol].tolist())).encode())
@@ -57,26 +55,24 @@ def main() -> None:
             sys.stdout.write(json.dumps({"kind": kind, "at": time.monotonic(), **what}) + "\n")
             sys.stdout.flush()
 
-    def told(over: SecondOver) -> None:
+    def show(second: int) -> None:
+        # As it is shown: a busy process searches it later, and some once more after a restart.
         engine = running()
-        order: tuple[int, ...] = ()
-        if over.frame is not None:
-            shown[over.second] = over.frame
-            states = engine.reader.states(over.frame, over.now)
-            calm = engine.heartbeat.ranking.order(over.second, "heat", over.frame.index)
-            order = order_of("heat", over.frame, states, calm).rows
-        say(
-            "second",
-            second=over.second,
-            figures=figures_of(over),
-            order=[] if over.frame is None else [str(over.frame.index[row]) for row in order],
-            events=[[event.id, event.updated_ts] for event in over.events],
-        )
+        now, frame = engine.heartbeat.newest
+        shown[second] = frame
+        calm = engine.heartbeat.ranking.order(second, "heat", frame.index)
+        order = order_of("heat", frame, engine.reader.states(frame, now), calm).rows
+        names = [str(frame.index[row]) for row in order]
+        say("second", second=second, figures=figures_of(frame), order=names)
+
+    def find(over: SecondOver) -> None:
+        if over.events:
+            say("found", events=[[event.id, event.updated_ts] for event in over.events])
 
     def make(settings: Settings) -> worker.Worker:
         return worker.Worker(
             settings,
-            subscribers=(Subscriber("test", told),),
+            subscribers=(Subscriber("test", find, show),),
             status_sec=0.1,
             relay_timing=timing,
             clock=(lambda: time.time() - behind_sec) if behind_sec else None,

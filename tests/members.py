@@ -144,6 +144,11 @@ class Member:
         """The seconds that it showed, in the order in which it did."""
         return [one["second"] for one in self.seconds()]
 
+    def events(self) -> list[tuple[str, float]]:
+        """The states of events that it told of: which event, and when it came into it."""
+        found = [one["events"] for one in tuple(self.said) if one["kind"] == "found"]
+        return [(str(event), float(at)) for events in found for event, at in events]
+
     def ask(self, what: str) -> dict[str, Any]:
         """Its answer to a question."""
         kind, count = what.split()[0], len(self.said)
