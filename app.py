@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from string import Template
@@ -223,11 +223,18 @@ def offer_export(zone: ZoneInfo) -> None:
         st.text(f"{left_out[0].upper()}{left_out[1:]}.")
     if st.button("Prepare the file", disabled=not rows, key="export_prepare"):
         end_export()
-        state.export_order = order
+        state.export_order, state.export_made = order, Made()
     if note := state.get("export_note"):
         st.text(note)
     if "export_order" in state:
         st.fragment(hand_out, run_every=EXPORT_WAIT_SEC)(archive, state.export_order)
+
+
+@dataclass(slots=True)
+class Made:
+    """The file that a tab asked for, once it is made."""
+
+    file: bytes | None = None
 
 
 def hand_out(archive: export.Archive, order: Order) -> None:
@@ -240,9 +247,10 @@ def hand_out(archive: export.Archive, order: Order) -> None:
     state.export_looked_at = time.monotonic()
     turns = export_turns()
     # Anybody may have Streamlit clear its caches, and with them what was asked for.
-    if "export_order" not in state:
+    if "export_order" not in state or "export_made" not in state:
         st.rerun()
-    if "export_file" in state:
+    made: Made = state.export_made
+    if made.file is not None:
         if not turns.has_turn(state.tab, time.monotonic()):
             end_export("The file was let go, for others to have theirs: prepare it again.")
             st.rerun()
@@ -252,17 +260,17 @@ def hand_out(archive: export.Archive, order: Order) -> None:
     else:
         what, form, symbols, zone, _, begin, end = order
         try:
-            state.export_file = export.contents(
-                archive, what, form, begin, end, symbols or None, zone
-            )
+            # Not into the session's state: that may begin a run that waits meanwhile, and the file
+            # would be lost each time.
+            made.file = export.contents(archive, what, form, begin, end, symbols or None, zone)
         except MarketPulseError as error:
             end_export(f"The archive cannot be exported: {told(error)}")
             st.rerun()
         state.export_looked_at = time.monotonic()
         turns.hold(state.tab, state.export_looked_at + EXPORT_KEPT_SEC)
     st.download_button(
-        f"Download {max(1, len(state.export_file) // 1000):,} kB",
-        state.export_file,
+        f"Download {max(1, len(made.file) // 1000):,} kB",
+        made.file,
         export.file_name(order.what, order.form, order.begin, order.end),
         export.MIME[order.form],
         on_click=lambda: turns.hold(state.tab, time.monotonic() + EXPORT_TAKEN_SEC),
@@ -276,7 +284,7 @@ def end_export(note: str = "") -> None:
     state = st.session_state
     if "export_order" in state:
         export_turns().end(state.tab)
-    for name in ("export_order", "export_looked_at", "export_file", "export_note"):
+    for name in ("export_order", "export_looked_at", "export_made", "export_note"):
         state.pop(name, None)
     if note:
         state.export_note = note
