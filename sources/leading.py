@@ -193,10 +193,17 @@ class Leader:
         """Whether another may have the lease, so that nothing may be collected any more."""
         return self._deadline() <= self._steady()
 
+    @property
+    def has_expired(self) -> bool:
+        """Whether another may have taken the lease since, whoever ``is_only``."""
+        return self.term is not None and self._expiry() <= self._steady()
+
     def _deadline(self) -> float:
         """When this process stops, if the broker takes nothing until then."""
-        if self._is_only:
-            return math.inf
+        return math.inf if self._is_only else self._expiry()
+
+    def _expiry(self) -> float:
+        """Until when this process may count on its lease."""
         return self._good_at + self._timing.ttl_sec - self._timing.margin_sec
 
     async def _within_deadline(self, what: Awaitable[_T]) -> _T:

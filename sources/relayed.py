@@ -589,11 +589,14 @@ class RelayedSource:
 
     async def _wait_for_turn(self, beating: asyncio.Future[str]) -> None:
         """Wait for the broker's word that this process has the lease, and for the last to go."""
-        if self._role == "collector" and not self._is_patient:
+        is_only = self._role == "collector"
+        if is_only and not self._is_patient and not self._leader.has_expired:
             return
         word: asyncio.Future[Any] = asyncio.ensure_future(self._leader.has_word.wait())
         first: list[asyncio.Future[Any]] = [beating, word]
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        # Without a broker nobody says anything, and only this process may collect.
+        within = self._timing.ttl_sec if is_only else None
+        await asyncio.wait(first, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         word.cancel()
         if self._is_patient and not beating.done():
             # Whoever had the lease may not know yet that it has it no more.

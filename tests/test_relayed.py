@@ -21,6 +21,7 @@ from tests.broker import Broker
 from tests.collecting import START, Collecting, Following
 from tests.publishing import different
 from tests.waiting import HANG_SEC
+from ticks import ProcessRole
 
 KEEP_SEC: Final = 7500
 LEASE: Final = "mp:{pulse}:lease"
@@ -47,7 +48,9 @@ async def until(condition: Callable[[], object]) -> None:
 class One:
     """A process that may collect a simulated market, and knows five minutes from its archive."""
 
-    def __init__(self, relay: Relay, now: float = START + 5.0) -> None:
+    def __init__(
+        self, relay: Relay, now: float = START + 5.0, *, role: ProcessRole = "auto"
+    ) -> None:
         self.steady = 1000.0
         self.relay = relay
         self.wishes: list[Wish] = []
@@ -57,7 +60,7 @@ class One:
         inner = open_source(SourceSettings("simulated", seed=1), None, clock=lambda: now)
         self.source = RelayedSource(
             relay,
-            "auto",
+            role,
             inner,
             inner.queue,
             host="host-a",
@@ -169,6 +172,25 @@ def test_who_collected_without_a_word_begins_anew(join: Join, broker: Broker) ->
 
     asyncio.run(run())
     assert one.following.shown == []
+
+
+def test_a_collector_that_began_slowly_asks_whether_another_does(
+    join: Join, broker: Broker
+) -> None:
+    """Its lease ran out while it read its archive, so it says nothing to the vendor before that."""
+    one, another = One(join("host-a"), START, role="collector"), Another(join("host-b"))
+
+    async def run() -> None:
+        await one.source.prepare()
+        one.steady += 60.0
+        await another.takes_over(broker, START + 9)
+        async with one.running():
+            await until(lambda: one.is_outdated.is_set() or one.following.shown)
+
+    asyncio.run(run())
+    # Who collected with a past of its own would have to begin anew.
+    assert one.following.shown[-1] == START + 9
+    assert not one.is_outdated.is_set()
 
 
 def test_what_a_viewer_removed_is_not_missed(join: Join, broker: Broker) -> None:
