@@ -148,6 +148,8 @@ class Follower:
         """Whether the newest entry could not be read."""
         self._own_term: int | None = None
         """In which this process collected by itself, if nobody did since."""
+        self._memory_position = 0, 0
+        """The term and seq of the newest entry that the memory knows which was read at first."""
         self._is_forgettable = True
         """Whether all that it did not publish then can be forgotten."""
         self._unrestored: list[Remembered] = []
@@ -233,6 +235,13 @@ class Follower:
             return False
         return taken.entry.second > self.second + FAR_SEC
 
+    def _is_in_memory(self, taken: _Taken) -> bool:
+        """Whether the memory that was read is of after this second was shown.
+
+        It may know what came since, so that with it the second would not look as it did.
+        """
+        return not taken.entry.is_last and (taken.term, taken.seq) <= self._memory_position
+
     def _pages(self) -> Iterator[Sequence[Read]]:
         cursor = self.cursor
         while page := self._relay.read(cursor):
@@ -250,11 +259,17 @@ class Follower:
         has_past = self.second is None or any(one.entry.is_past for one in taken)
         if taken and (has_past or len(taken) > BULK_SEC):
             # The past may come in parts, and is not shown second by second.
-            shown = 0 if taken[-1].entry.is_past else 1
-            await self._load(taken[: len(taken) - shown])
+            memory = await asyncio.to_thread(self._memory) if self.second is None else None
+            if memory is not None:
+                self._memory_position = memory.term, memory.seq
+            shown = 0 if taken[-1].entry.is_past or self._is_in_memory(taken[-1]) else 1
+            await self._load(taken[: len(taken) - shown], memory)
             taken = taken[len(taken) - shown :]
         for one in taken:
-            await self._take(one)
+            if self._is_in_memory(one):
+                await self._load([one], None)
+            else:
+                await self._take(one)
         self.cursor = batch.last.id
         if batch.last.format > FORMAT:
             raise NewerFormatError(batch.last.format)
@@ -391,12 +406,11 @@ class Follower:
 
     # Many at once.
 
-    async def _load(self, taken: Sequence[_Taken]) -> None:
-        """Take many entries, and show none of their seconds."""
+    async def _load(self, taken: Sequence[_Taken], memory: Memory | None) -> None:
+        """Take many entries, and show none of their seconds; who joins has a ``memory``, too."""
         if not taken:
             return
         await self._watch(taken[-1].table)
-        memory = await asyncio.to_thread(self._memory) if self.second is None else None
         bars = await asyncio.to_thread(self._load_into_store, taken, memory)
         live = [one.entry for one in taken if not one.entry.is_past and not one.entry.is_last]
         newer = [one.entry for one in taken if _is_after(one, memory) and not one.entry.is_past]

@@ -151,6 +151,38 @@ def test_one_that_joins_late_knows_what_was_before(join: Join) -> None:
     assert following.detector.tracks == collecting.detector.tracks
 
 
+def test_a_second_before_the_memory_is_not_shown_with_it(join: Join) -> None:
+    """What was laid since it was shown is in the memory, so who joins shows the next one first."""
+    line, following = Line(join), Following(join("host-b"), knows_nothing=True)
+    collecting = line.collecting
+    candle = Candle("BTC-USD", START - 1200, 90.0, 95.0, 85.0, 92.5)
+
+    async def run() -> None:
+        collecting.heartbeat.begin_anew(["BTC-USD"], START - 1500, "Coinbase")
+        await collecting.seconds(START, START + 5)
+        laid = collecting.heartbeat.add_past(Past(candles=[candle]), "Coinbase")
+        collecting.publisher.add_past(laid)
+        await collecting.second(START + 6)
+        line.remember()
+        # The last of these comes after the memory was read.
+        first, last = collecting.publisher.batch()[:6], collecting.publisher.batch()[6:]
+        line.set_tables()
+        for batch in (first, last):
+            line.send(batch)
+            await following.follower.catch_up()
+        collecting.publisher.sent([*first, *last])
+        assert following.follower.second == START + 6
+        assert following.shown == []
+        await collecting.second(START + 7)
+        line.publish()
+        await following.follower.catch_up()
+
+    asyncio.run(run())
+    assert following.shown == [START + 7]
+    frames = (one.store.frame(START + 7.999) for one in (following, collecting))
+    assert [frame["range_low"]["BTC-USD"] for frame in frames] == [85.0, 85.0]
+
+
 def test_what_a_vendor_told_is_laid_as_it_was(join: Join) -> None:
     """By who follows and by who joins later, whose stream has gone on: no trade more, and no less.
 
