@@ -68,6 +68,9 @@ class Set:
         for member in self.members:
             member.start()
         until(self._is_settled, what="one to lead, and all others to follow it")
+        for member in self.members:
+            # Who lost its lease while it started may have shown a second that nobody was told.
+            member.said.clear()
         self.go_on()
 
     def _is_settled(self) -> bool:
