@@ -568,7 +568,7 @@ def test_where_it_is_decided_is_where_prices_are_collected(
 
 def test_a_viewer_is_told_where_the_watchlist_can_be_changed() -> None:
     """Not that a tape is replayed, which is not so."""
-    watchlist = Watchlist({"crypto": ("BTC-USD",)}, WatchNotes(), None)
+    watchlist = Watchlist({"crypto": ("BTC-USD",)}, WatchNotes(), None, is_elsewhere=lambda: True)
     where = where_text(FOLLOWING)
     decided = ("What is watched is decided where host-a collects. ",)
     assert watch_answered(watchlist, AddSymbol("stocks", "IBM"), where) == decided
