@@ -68,7 +68,8 @@ def test_nothing_jumps_while_the_page_loads(
     page = tabs(beside.url, tabs.visitor(viewport=viewport))
     until(lambda: shows_prices(page))
     until_refreshed(page, 1)
-    assert page.evaluate("shifts.reduce((sum, { value }) => sum + value, 0)") < MOST_SHIFT
+    shifts = page.evaluate("shifts")
+    assert sum(shift["value"] for shift in shifts) < MOST_SHIFT, shifts
 
 
 def test_the_page_and_the_api_share_one_worker(serve: Serve, tabs: Tabs, browser: Browser) -> None:
