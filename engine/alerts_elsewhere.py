@@ -8,33 +8,33 @@ from alerts.status import AlertsStatus
 from history.deliveries import Mute
 from sources.wishes import Elsewhere, Wish, WishKind
 
-__all__ = ["MOST_MUTES", "AlertsElsewhere", "grant"]
+__all__ = ["MOST_MUTES", "AlertsElsewhere", "Desk", "grant"]
 
 MOST_MUTES: Final = 200
 """How many things may be muted at once: names come from a browser, and must not fill the memory."""
 
 
 class Desk(Protocol):
-    """The alerts of the process that sends; see ``alerts.desk``."""
+    """Who carries events out of the page, as far as a viewer may ask something of it."""
 
     def status(self) -> AlertsStatus:
         """What is true of all destinations now."""
         ...
 
     def mute(self, mute: Mute) -> object:
-        """Tell nothing of something until an instant."""
+        """Tell nothing of something until an instant; one that has passed lifts the mute."""
         ...
 
     def test(self, destination: str) -> bool:
-        """Send a marked message."""
+        """Send a marked message; whether it will be."""
         ...
 
     def send_again(self, destination: str, key: str) -> bool:
-        """Try a dead delivery again."""
+        """Try a dead delivery again; whether there is one."""
         ...
 
     def try_now(self, destination: str) -> bool:
-        """Try a destination that is not tried by itself now."""
+        """Try a destination that is not tried by itself now; whether it will be."""
         ...
 
 

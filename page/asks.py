@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from engine.alerts_elsewhere import MOST_MUTES
-from engine.status import AlertsStatus
+from engine.alerts_elsewhere import MOST_MUTES, AlertsElsewhere, Desk
 from history.deliveries import Mute, MuteOf
 from page.watching import WatchAsk, asked_text
 from page.words import Instant, Words
@@ -58,50 +57,6 @@ Name = Annotated[str, msgspec.Meta(max_length=80)]
 
 _LIFTED: Final = 0.0
 """A mute until then has passed."""
-
-
-class Desk(Protocol):
-    """Who carries events out of the page, as far as a viewer may ask something of it."""
-
-    def status(self) -> AlertsStatus:
-        """What is true of all destinations now."""
-        ...
-
-    def mute(self, mute: Mute) -> object:
-        """Tell nothing of something until an instant; one that has passed lifts the mute."""
-        ...
-
-    def test(self, destination: str) -> bool:
-        """Send a marked message; whether it will be."""
-        ...
-
-    def send_again(self, destination: str, key: str) -> bool:
-        """Try a dead delivery again; whether there is one."""
-        ...
-
-    def try_now(self, destination: str) -> bool:
-        """Try a destination that is not tried by itself now; whether it will be."""
-        ...
-
-
-class DeskElsewhere(Protocol):
-    """Who does so in another process, and can be asked for it."""
-
-    def mute(self, mute: Mute) -> None:
-        """Have nothing told of something until an instant."""
-        ...
-
-    def test(self, destination: str) -> None:
-        """Have a marked message sent."""
-        ...
-
-    def send_again(self, destination: str, key: str) -> None:
-        """Have a dead delivery tried again."""
-        ...
-
-    def try_now(self, destination: str) -> None:
-        """Have a destination tried that is not tried by itself now."""
-        ...
 
 
 class SendTest(msgspec.Struct, frozen=True, tag_field="ask", tag="test"):
@@ -198,7 +153,7 @@ def answered(desk: Desk, ask: DeskAsk, now: float, zone: ZoneInfo) -> Words:
 
 
 def asked(
-    desk: Desk, elsewhere: DeskElsewhere, ask: DeskAsk, now: float, zone: ZoneInfo, where: str
+    desk: Desk, elsewhere: AlertsElsewhere, ask: DeskAsk, now: float, zone: ZoneInfo, where: str
 ) -> Words:
     """Have the process that sends do what is asked ``now``; what to tell the viewer.
 

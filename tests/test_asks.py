@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.status import AlertsStatus, DestinationStatus
+from engine.alerts_elsewhere import AlertsElsewhere, grant
 from history.deliveries import Mute, MuteOf
 from page.asks import (
     DeskAsk,
@@ -23,6 +24,7 @@ from page.asks import (
     muted_until,
 )
 from page.words import Instant, Words
+from sources.wishes import Wish
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -66,27 +68,17 @@ class Told:
         return self.is_willing
 
 
-class Sent:
-    """A desk of another process, which is asked and gives no answer."""
+class Line:
+    """Carries wishes to a desk of another process."""
+
+    can_ask = True
 
     def __init__(self, desk: Told) -> None:
         self._desk = desk
 
-    def mute(self, mute: Mute) -> None:
-        """Pass on a mute."""
-        self._desk.mute(mute)
-
-    def test(self, destination: str) -> None:
-        """Pass on a test."""
-        self._desk.test(destination)
-
-    def send_again(self, destination: str, key: str) -> None:
-        """Pass on what is to be sent again."""
-        self._desk.send_again(destination, key)
-
-    def try_now(self, destination: str) -> None:
-        """Pass on a try."""
-        self._desk.try_now(destination)
+    def ask(self, wish: Wish) -> None:
+        """Have a wish granted at once."""
+        grant(self._desk, wish)
 
 
 def numbered(number: int, **ask: Any) -> dict[str, Any]:
@@ -234,7 +226,7 @@ def test_what_another_process_can_be_asked_for_is_asked() -> None:
         (Lift(MuteOf.RULE, "flash"), ("the rule flash is no longer muted",)),
     ]
     for ask, what in asks:
-        answer = asked(here, Sent(there), ask, NOW, TOKYO, WHERE)
+        answer = asked(here, AlertsElsewhere(Line(there)), ask, NOW, TOKYO, WHERE)
         assert answer == (f"Asked {WHERE}: in a moment ", *what, ". ")
     assert (here.told, here.mutes) == ([], [])
     assert there.told == [("test", "desk"), ("try", "desk"), ("again", "desk", "k")]
@@ -249,7 +241,7 @@ def test_what_cannot_be_done_is_not_asked_elsewhere() -> None:
         (MuteFor(MuteOf.SYMBOL, "AAPL", "1 h"), "200 mutes are the most: lift some first. "),
     ]
     for ask, words in asks:
-        assert asked(here, Sent(there), ask, NOW, TOKYO, WHERE) == (words,)
+        assert asked(here, AlertsElsewhere(Line(there)), ask, NOW, TOKYO, WHERE) == (words,)
     assert (there.told, there.mutes) == ([], [])
 
 
