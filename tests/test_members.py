@@ -315,6 +315,15 @@ private = true
 SIGNING_KEY: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
+def give_alerts(several: Set, url: str) -> None:
+    """Have each process, once it collects, tell this address of what it finds."""
+    for member in several.members:
+        file = member.folder / "pulse.toml"
+        file.write_text(ALERTS.format(url=url), "utf-8")
+        member.set("MARKET_PULSE_CONFIG", str(file))
+        member.set("MARKET_PULSE_DESK", SIGNING_KEY)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
 def test_an_alert_goes_on_where_the_next_collects(
     tmp_path: Path, broker: Broker, number: signal.Signals
@@ -329,11 +338,7 @@ def test_an_alert_goes_on_where_the_next_collects(
     with ExitStack() as stack:
         desk = stack.enter_context(Receiver(take))
         several = Set(tmp_path, broker, stack)
-        for member in several.members:
-            file = member.folder / "pulse.toml"
-            file.write_text(ALERTS.format(url=desk.url), "utf-8")
-            member.set("MARKET_PULSE_CONFIG", str(file))
-            member.set("MARKET_PULSE_DESK", SIGNING_KEY)
+        give_alerts(several, desk.url)
         several.start()
         leader = several.leader
         others = [member for member in several.members if member is not leader]
@@ -367,11 +372,7 @@ def test_a_mute_of_any_viewer_counts_where_alerts_are_sent(tmp_path: Path, broke
         desk = stack.enter_context(Receiver(taken))
         several = Set(tmp_path, broker, stack)
         del several.members[2:]
-        for member in several.members:
-            file = member.folder / "pulse.toml"
-            file.write_text(ALERTS.format(url=desk.url), "utf-8")
-            member.set("MARKET_PULSE_CONFIG", str(file))
-            member.set("MARKET_PULSE_DESK", SIGNING_KEY)
+        give_alerts(several, desk.url)
         several.start()
         leader = several.leader
         other = next(member for member in several.members if member is not leader)
