@@ -236,11 +236,16 @@ class Follower:
         return taken.entry.second > self.second + FAR_SEC
 
     def _is_in_memory(self, taken: _Taken) -> bool:
-        """Whether the memory that was read is of after this second was shown.
+        """Whether the memory that was read at first knows all that an entry tells but its bars."""
+        return (taken.term, taken.seq) <= self._memory_position
 
-        It may know what came since, so that with it the second would not look as it did.
+    def _is_shown(self, taken: _Taken) -> bool:
+        """Whether an entry's second may be shown.
+
+        Not one from before the memory, which may know what came since: with it the second would not
+        look as it did.
         """
-        return not taken.entry.is_last and (taken.term, taken.seq) <= self._memory_position
+        return not taken.entry.is_past and (taken.entry.is_last or not self._is_in_memory(taken))
 
     def _pages(self) -> Iterator[Sequence[Read]]:
         cursor = self.cursor
@@ -262,14 +267,14 @@ class Follower:
             memory = await asyncio.to_thread(self._memory) if self.second is None else None
             if memory is not None:
                 self._memory_position = memory.term, memory.seq
-            shown = 0 if taken[-1].entry.is_past or self._is_in_memory(taken[-1]) else 1
+            shown = 1 if self._is_shown(taken[-1]) else 0
             await self._load(taken[: len(taken) - shown], memory)
             taken = taken[len(taken) - shown :]
         for one in taken:
-            if self._is_in_memory(one):
-                await self._load([one], None)
-            else:
+            if self._is_shown(one):
                 await self._take(one)
+            else:
+                await self._load([one], None)
         self.cursor = batch.last.id
         if batch.last.format > FORMAT:
             raise NewerFormatError(batch.last.format)
@@ -413,7 +418,7 @@ class Follower:
         await self._watch(taken[-1].table)
         bars = await asyncio.to_thread(self._load_into_store, taken, memory)
         live = [one.entry for one in taken if not one.entry.is_past and not one.entry.is_last]
-        newer = [one.entry for one in taken if _is_after(one, memory) and not one.entry.is_past]
+        newer = [one.entry for one in taken if not (self._is_in_memory(one) or one.entry.is_past)]
         events = [event for entry in newer for event in entry.events]
         remembered = [one for entry in newer for one in entry.remembered]
         if memory is not None:
@@ -434,7 +439,7 @@ class Follower:
         self._seconds.know_past(self.first, second + 1)
         for one in taken:
             for past in one.entry.pasts:
-                if not _is_after(one, memory):
+                if self._is_in_memory(one):
                     # Of what a memory knows only the ticks are missing: it has no bars.
                     past = past._replace(candles=(), quotes=())
                 self._seconds.add_laid(past)
@@ -459,7 +464,7 @@ class Follower:
         store = self._store
         if memory is not None:
             store.recall(memory.store())
-        newer = [one.entry for one in taken if _is_after(one, memory)]
+        newer = [one.entry for one in taken if not self._is_in_memory(one)]
         for entry in newer:
             for begin in entry.begins:
                 store.begin_anew([begin.symbol], begin.second, begin.vendor)
@@ -482,11 +487,6 @@ _FOREVER: Final = 2**62
 def _place(entry_id: str) -> tuple[int, ...]:
     """Where an entry is, by its id."""
     return tuple(map(int, entry_id.split("-")))
-
-
-def _is_after(taken: _Taken, memory: Memory | None) -> bool:
-    """Whether an entry tells more than a memory knows."""
-    return memory is None or (taken.term, taken.seq) > (memory.term, memory.seq)
 
 
 def _joined(taken: Sequence[_Taken]) -> Bars:
