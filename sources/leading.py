@@ -233,7 +233,9 @@ class Leader:
         if span is not None:
             oldest = max(span[0], span[1] - self._keep_sec)
             if first is None or first > oldest + _SHORTER_SEC:
-                await self._fill(oldest, span[1] + 1)
+                # What waits is told as it was shown, second by second.
+                since = self._publisher.waits_since
+                await self._fill(oldest, span[1] + 1 if since is None else since)
         self._is_begun = True
 
     async def _fill(self, first: int, end: int) -> None:
@@ -241,8 +243,9 @@ class Leader:
         term = self.term or 0
         await asyncio.to_thread(self._relay.clear, term)
         await self._set_tables(term)
-        await self._remember(term)
         past = self._publisher.past(first, end)
+        # First: who reads any of the past finds what was known beside it.
+        await self._remember(term)
         while batch := await asyncio.to_thread(lambda: list(islice(past, _AT_ONCE))):
             sent_at, status = self._steady(), encoded(self._told.status())
             await asyncio.to_thread(self._relay.beat, term, batch, status, self._keep_sec)

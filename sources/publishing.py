@@ -117,6 +117,20 @@ class Publisher:
         """How many entries wait."""
         return len(self._waiting)
 
+    @property
+    def waits_since(self) -> int | None:
+        """The oldest second whose entry waits; None: none does."""
+        # A clock that was set back shows seconds anew: the first is not always the oldest.
+        return min((one.second for one in self._waiting), default=None)
+
+    def newest_seq(self) -> int:
+        """The seq of the newest entry that was made: what is in memory now is told with it.
+
+        That of the second that was just shown is completed for that.
+        """
+        self._finish()
+        return self._number - self._base
+
     def has_lasting(self) -> bool:
         """Whether the broker did not take the begin of a window, or what was laid of the past.
 
@@ -129,6 +143,7 @@ class Publisher:
 
     def begin(self) -> None:
         """Begin a new term, in which nothing was taken yet; what waits goes with it."""
+        self._finish()
         self._newest_table()
         self._sent.clear()
         self.seq, self._base = 0, self._number - len(self._waiting)
@@ -309,10 +324,15 @@ class Publisher:
     def past(self, first: int, end: int) -> Iterator[Packed]:
         """Entries of the seconds from ``first`` to ``end`` (excluded), as memory has them.
 
-        They name the newest table, and come before all that waits. Any one thread may make them.
+        They name the newest table, and come before all that waits: that follows them from now on,
+        however few of them were made yet. Any one thread may make them.
         """
+        begins = range(first, end, PAST_SEC)
+        numbered = enumerate(begins, self.seq + 1)
+        self._base -= len(begins)
         digest, clock = self._digest, self._clock()
-        for seq, begin in enumerate(range(first, end, PAST_SEC), self.seq + 1):
+
+        def packed(seq: int, begin: int) -> Packed:
             upto = min(begin + PAST_SEC, end)
             entry = Entry(
                 second=upto - 1,
@@ -321,12 +341,13 @@ class Publisher:
                 cells=self._store.stored_bars(begin, upto).cells.tobytes(),
                 is_past=True,
             )
-            yield Packed(upto - 1, seq, encoded(entry))
+            return Packed(upto - 1, seq, encoded(entry))
+
+        return (packed(seq, begin) for seq, begin in numbered)
 
     def past_sent(self, batch: Sequence[Packed]) -> None:
         """Know that these of the past were taken."""
         self.seq = batch[-1].seq
-        self._base -= len(batch)
 
 
 def _is_lasting(begins: Sequence[Begin], pasts: Sequence[LaidPast]) -> bool:

@@ -640,11 +640,12 @@ class RelayedSource:
         around, publisher = self._around, self._publisher
         if around is None:
             raise RuntimeError("nothing is there to remember")
+        seq = publisher.newest_seq()
         return packed_memory(
             around.store.remember(),
             term=term,
             second=publisher.second or 0,
-            seq=publisher.seq + publisher.waiting,
+            seq=seq,
             quotes=around.collected.quotes(),
             events=around.events.updates(-math.inf, math.inf),
             remembered=around.collected.remembered(),

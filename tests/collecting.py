@@ -132,11 +132,12 @@ class Collecting:
 
     def memory(self, term: int) -> Memory:
         """What is known beside the prices."""
+        seq = self.publisher.newest_seq()
         return packed_memory(
             self.store.remember(),
             term=term,
             second=self.publisher.second or 0,
-            seq=self.publisher.seq + self.publisher.waiting,
+            seq=seq,
             quotes=self.quotes,
             events=self.events.updates(-math.inf, math.inf),
             remembered=[*self.detector.tracks, *self.detector.watches],

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 import pytest
 
-from sources.entries import Entry, decoded_entry, decoded_memory, decoded_status
+from sources.entries import Entry, decoded_entry, decoded_memory, decoded_status, encoded
 from sources.leading import Leader, RelayTiming
 from sources.relay import Relay
 from sources.relay_records import START as FIRST
 from sources.relay_records import Read
 from sources.relay_status import RelayTrouble
 from tests.broker import Broker
-from tests.collecting import START, Collecting, Following
+from tests.collecting import START, Collecting, Following, wave
 from tests.waiting import HANG_SEC
 from ticks import Tick
+from vendors.rest import Candle, Past
 
 KEEP_SEC: Final = 7500
 
@@ -255,6 +257,68 @@ def test_a_stream_that_was_emptied_is_filled_again(join: Join, broker: Broker) -
         for one in (following, one.collecting)
     ]
     assert prices[0] == prices[1]
+
+
+def test_what_waited_is_shown_though_the_broker_lost_all(join: Join, broker: Broker) -> None:
+    """The past ends where what waits begins, and the memory knows of all that waits."""
+    one, other, late = join(is_only=True), join("host-b"), join("host-c")
+    following, joining = Following(other.relay), Following(late.relay, knows_nothing=True)
+    candle = Candle("BTC-USD", START - 1200, 90.0, 95.0, 85.0, 92.5)
+
+    async def run() -> None:
+        collecting = one.collecting
+        async with one.leading():
+            await collecting.seconds(START, START + 5)
+            await one.published(START + 5)
+            await following.follower.catch_up()
+            broker.kill()
+            await collecting.seconds(START + 6, START + 11)
+            # What the newest second that waits was shown without.
+            laid = collecting.heartbeat.add_past(Past(candles=[candle]), "")
+            collecting.publisher.add_past(laid)
+            shutil.rmtree(broker.folder / "appendonlydir")
+            broker.start()
+            await one.published(START + 11)
+            following.follower.cursor = FIRST
+            for each in (following, joining):
+                await each.follower.catch_up()
+            await collecting.second(START + 12)
+            await one.published(START + 12)
+            for each in (following, joining):
+                await each.follower.catch_up()
+
+    asyncio.run(run())
+    assert following.shown == [START + 5, *range(START + 6, START + 13)]
+    assert joining.shown == [START + 12]
+    past = [entry.second for entry in one.entries() if entry.is_past]
+    assert past[-1] == START + 5
+    frames = [each.store.frame(START + 12.999) for each in (following, joining, one.collecting)]
+    assert [frame["range_low"]["BTC-USD"] for frame in frames] == [85.0] * 3
+
+
+def test_what_is_remembered_is_of_the_second_just_shown(join: Join) -> None:
+    """Also while its entry is yet to be completed: who joins shows the next one first."""
+    one, late = join(), join("host-b")
+    joining = Following(late.relay, knows_nothing=True)
+    candle = Candle("BTC-USD", START - 1200, 90.0, 95.0, 85.0, 92.5)
+
+    async def run() -> None:
+        collecting = one.collecting
+        async with one.leading():
+            await collecting.second(START)
+            await one.published(START)
+            collecting.store.update_many(wave(START + 1))
+            collecting.heartbeat.show(START + 1)
+            # The loop has not gone on since, and what was not shown is laid.
+            laid = collecting.heartbeat.add_past(Past(candles=[candle]), "")
+            collecting.publisher.add_past(laid)
+            memory = collecting.memory(one.leader.term or 0)
+            one.relay.set_memory(one.leader.term or 0, encoded(memory))
+            await one.published(START + 1)
+            await joining.follower.catch_up()
+
+    asyncio.run(run())
+    assert joining.shown == []
 
 
 def test_what_the_broker_forgot_is_said_again(join: Join, broker: Broker) -> None:
