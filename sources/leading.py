@@ -176,7 +176,9 @@ class Leader:
                 await self._until_next()
             except Fenced as fenced:
                 self.term = None
-                if fenced.holder:
+                # If it is this process itself, the word that it took the lease was lost: it tries
+                # again until that has run out.
+                if fenced.holder not in ("", self._relay.holder):
                     return fenced.holder
                 await asyncio.sleep(_AGAIN_SEC)
             except BrokerError as error:

@@ -63,7 +63,8 @@ class Relay:
         ``status_ms``; an answer is waited for ``timeout_sec`` (a name's address as long as the
         system looks for it).
         """
-        self._holder = host
+        self.holder = host
+        """What the process is called."""
         self._ttl_ms = ttl_ms
         self._status_ms = status_ms
         # The braces keep all keys on one server of a cluster.
@@ -171,7 +172,7 @@ class Relay:
         with _told():
             term = self._take(
                 [self._lease, self._seconds, self._released],
-                [self._holder, self._ttl_ms, newest],
+                [self.holder, self._ttl_ms, newest],
             )
         if term is None:
             return None
@@ -234,7 +235,7 @@ class Relay:
     # How.
 
     def _own(self, term: int) -> str:
-        return f"{self._holder}:{term}"
+        return f"{self.holder}:{term}"
 
     def _get(self, key: str) -> bytes | None:
         with _told():

@@ -208,7 +208,9 @@ class Broker:
             said = log.read_text("utf-8")[-2000:] if log.exists() else ""
             raise AssertionError(f"redis-server ended:\n{said}")
         try:
-            return bool(self.admin.ping())
+            # Not another one, which took the port a moment before.
+            is_own = self.admin.info("server")["process_id"] == self._process.pid
+            return is_own and bool(self.admin.ping())
         except exceptions.RedisError:
             return False
 

@@ -183,6 +183,30 @@ def test_a_second_before_the_memory_is_not_shown_with_it(join: Join) -> None:
     assert [frame["range_low"]["BTC-USD"] for frame in frames] == [85.0, 85.0]
 
 
+def test_one_that_joins_with_the_first_entry_knows_what_was_remembered(join: Join) -> None:
+    """Events of a time whose prices nobody has any more are in the memory alone."""
+    line, following = Line(join), Following(join("host-b"), knows_nothing=True)
+    collecting = line.collecting
+
+    async def run() -> None:
+        await collecting.seconds(START, START + 110)
+        collecting.publisher.drop_waiting()
+        collecting.publisher.begin()
+        assert events_of(collecting)
+        line.remember()
+        await collecting.second(START + 111)
+        line.publish()
+        await following.follower.catch_up()
+        assert following.follower.second == START + 111
+        await collecting.second(START + 112)
+        line.publish()
+        await following.follower.catch_up()
+
+    asyncio.run(run())
+    assert following.shown == [START + 112]
+    assert events_of(following) == events_of(collecting)
+
+
 def test_what_a_vendor_told_is_laid_as_it_was(join: Join) -> None:
     """By who follows and by who joins later, whose stream has gone on: no trade more, and no less.
 

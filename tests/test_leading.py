@@ -229,6 +229,28 @@ def test_who_lost_the_lease_to_another_is_told_to_whom(join: Join, broker: Broke
     assert one.entries()[-1].second == START
 
 
+def test_who_is_not_told_that_it_took_the_lease_takes_it_again(join: Join, broker: Broker) -> None:
+    """Once that has run out: meanwhile nobody else has it, and what waits is not lost."""
+    one = join(is_only=True)
+
+    async def run() -> None:
+        async with one.leading() as leading:
+            await one.collecting.second(START)
+            await one.published(START)
+            first = one.leader.term
+            broker.admin.set(LEASE, f"host-a:{FAR_TERM}")
+            await one.collecting.second(START + 1)
+            await until(lambda: one.leader.term is None)
+            assert not leading.done()
+            broker.admin.delete(LEASE)
+            await one.published(START + 1)
+            assert one.leader.term not in (None, first)
+
+    asyncio.run(run())
+    live = [entry.second for entry in one.entries() if not entry.is_past]
+    assert live == [START, START + 1]
+
+
 def test_a_stream_that_was_emptied_is_filled_again(join: Join, broker: Broker) -> None:
     """By who had the lease, in a new term, with all that is in memory."""
     one, late = join(), join("host-b")
