@@ -310,7 +310,8 @@ def test_what_waited_is_shown_though_the_broker_lost_all(join: Join, broker: Bro
                 await each.follower.catch_up()
 
     asyncio.run(run())
-    assert following.shown == [START + 5, *range(START + 6, START + 13)]
+    # The fifth, too, unless the memory was there before it.
+    assert [each for each in following.shown if each > START + 5] == [*range(START + 6, START + 13)]
     assert joining.shown == [START + 12]
     past = [entry.second for entry in one.entries() if entry.is_past]
     assert past[-1] == START + 5
@@ -328,7 +329,8 @@ def test_what_is_remembered_is_of_the_second_just_shown(join: Join) -> None:
         collecting = one.collecting
         async with one.leading():
             await collecting.second(START)
-            await one.published(START)
+            # What the leader itself remembers comes once, and before this.
+            await until(one.relay.memory)
             collecting.store.update_many(wave(START + 1))
             collecting.heartbeat.show(START + 1)
             # The loop has not gone on since, and what was not shown is laid.
