@@ -68,6 +68,8 @@ class Set:
         for member in self.members:
             member.start()
         until(self._is_settled, what="one to lead, and all others to follow it")
+        until(lambda: self.vendor.connections == 1, what="one connection")
+        self.vendor.most_connections = 1
         for member in self.members:
             # Who lost its lease while it started may have shown a second that nobody was told.
             member.said.clear()
@@ -435,8 +437,8 @@ def test_a_second_collector_waits(tmp_path: Path, broker: Broker) -> None:
         one, other = (several.member(name, role="collector") for name in ("one", "other"))
         several.members = [one, other]
         several.start()
-        assert several.vendor.most_connections == 1
         leader = several.leader
+        assert several.vendor.most_connections == 1
         leader.kill()
         several.wait_for_leader([other if leader is one else one])
         several.go_on()
