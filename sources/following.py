@@ -267,7 +267,7 @@ class Follower:
             memory = await asyncio.to_thread(self._memory) if self.second is None else None
             if memory is not None:
                 self._memory_position = memory.term, memory.seq
-            # Alone an entry is loaded, for a memory to be loaded with it.
+            # Not shown if it is all there is: the memory is loaded with an entry.
             is_alone = memory is not None and len(taken) == 1
             shown = 1 if self._is_shown(taken[-1]) and not is_alone else 0
             await self._load(taken[: len(taken) - shown], memory)

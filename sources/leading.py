@@ -176,8 +176,8 @@ class Leader:
                 await self._until_next()
             except Fenced as fenced:
                 self.term = None
-                # If it is this process itself, the word that it took the lease was lost: it tries
-                # again until that has run out.
+                # If that is this process, the answer by which it took the lease was lost, and it
+                # tries again until that lease has run out.
                 if fenced.holder not in ("", self._relay.holder):
                     return fenced.holder
                 await asyncio.sleep(_AGAIN_SEC)

@@ -324,8 +324,8 @@ class Publisher:
     def past(self, first: int, end: int) -> Iterator[Packed]:
         """Entries of the seconds from ``first`` to ``end`` (excluded), as memory has them.
 
-        They name the newest table, and come before all that waits: that follows them from now on,
-        however few of them were made yet. Any one thread may make them.
+        They name the newest table, and come before all that waits, which is numbered behind all of
+        them from now on. Any one thread may make them.
         """
         begins = range(first, end, PAST_SEC)
         numbered = enumerate(begins, self.seq + 1)
